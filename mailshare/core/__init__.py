@@ -1,0 +1,1 @@
+"""Values and rules: no clock, no random, no I/O, no Twisted."""

@@ -1,0 +1,44 @@
+"""The envelope: who sends, who shall get it, and what was asked for each recipient."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from mailshare.core.address import Address
+
+
+@frozen
+class Recipient:
+    """One recipient of an envelope.
+
+    :ivar address: where to.
+    :ivar notify: what the sender asked to be told (RFC 3461 section 4.1): any of ``SUCCESS FAILURE DELAY``, or only
+        ``NEVER``; empty when nothing was said, which means failure and perhaps delay.
+    :ivar orcpt: original recipient, ``rfc822;xtext-decoded``, or empty (RFC 3461 section 4.2).
+    """
+
+    address: Address
+    notify: frozenset[str] = frozenset()
+    orcpt: str = ""
+
+
+@frozen
+class Envelope:
+    """What SMTP says outside the message.
+
+    :ivar sender: the return path; ``None`` is the null sender ``<>`` (RFC 5321 section 4.5.5).
+    :ivar recipients: in the order given, each once.
+    :ivar size: what the client declared, octets; 0 when it did not (RFC 1870).
+    :ivar body: ``"7BIT"``, ``"8BITMIME"`` or ``"BINARYMIME"`` (RFC 6152, RFC 3030).
+    :ivar smtputf8: the message or an address needs RFC 6531.
+    :ivar ret: ``"FULL"``, ``"HDRS"`` or empty (RFC 3461 section 4.3).
+    :ivar envid: the sender's envelope id, decoded, or empty (RFC 3461 section 4.4).
+    """
+
+    sender: Address | None
+    recipients: tuple[Recipient, ...] = field(default=())
+    size: int = 0
+    body: str = "7BIT"
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""

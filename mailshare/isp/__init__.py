@@ -1,0 +1,1 @@
+"""The provider's side: accounts, collecting, relaying, the timetable."""

@@ -1,0 +1,1 @@
+"""What happened: the per-day log and the counters."""

@@ -1,0 +1,1 @@
+"""Who may come in: realms, checkers, credentials, throttling."""

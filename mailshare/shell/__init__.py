@@ -1,0 +1,1 @@
+"""Runs an engine on a transport: the only floor with Protocol subclasses and timers."""

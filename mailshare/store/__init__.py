@@ -1,0 +1,1 @@
+"""The only memory: one schema, several engines."""

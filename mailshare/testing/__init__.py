@@ -1,0 +1,1 @@
+"""The public test kit: contracts, a pretend ISP, transcripts."""

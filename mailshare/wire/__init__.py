@@ -1,0 +1,1 @@
+"""Engines without I/O: bytes in, events out, answers to bytes."""
