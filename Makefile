@@ -1,11 +1,22 @@
 # Two commands matter: `make run` starts the demonstration office, `make test` runs every test.
-# Both need Python 3.11 with venv, and nothing else installed.
+# Both need Python 3.11 or later with its venv module, and make. Nothing else has to be installed by hand.
+#
+#   make test ARGS="tests/wire -q"      hand arguments to pytest
+#   make run PYTHON=python3.12          use another Python (for a new environment)
 PYTHON ?= python3
 VENV ?= .venv
+ARGS ?=
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 STAMP := $(VENV)/.stamp
 
-.PHONY: run test lint types imports docs check bench clean
+.PHONY: help run test check lint types imports docs clean
+
+help:
+	@echo "make run     start the demonstration office (Ctrl-C ends it)"
+	@echo "make test    run every test; ARGS=... goes to pytest"
+	@echo "make check   lint, types, imports and docs, as continuous integration does"
+	@echo "make clean   remove the environment and everything built"
 
 run: $(STAMP)-run
 	$(BIN)/twistd --nodaemon --pidfile= mailshare -c examples/office.toml
@@ -15,29 +26,38 @@ test: $(STAMP)-test
 
 check: lint types imports docs
 
-lint: $(STAMP)-test
+lint: $(STAMP)-check
 	$(BIN)/ruff check .
 	$(BIN)/interrogate -q mailshare
 
-types: $(STAMP)-test
+types: $(STAMP)-check
 	$(BIN)/mypy
 
-imports: $(STAMP)-test
-	$(BIN)/lint-imports
+imports: $(STAMP)-check
+	$(BIN)/lint-imports --no-cache
 
-docs: $(STAMP)-test
-	$(BIN)/sphinx-build -n -T -W --keep-going -b html docs docs/_build/html
+docs: $(STAMP)-check
+	$(BIN)/sphinx-build -q -n -T -W --keep-going -b html docs docs/_build/html
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "mailshare needs Python 3.11 or later; '$(PYTHON)' is not that. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# The environment is made again only when the metadata changes.
 $(STAMP)-run: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	$(PIP) --editable .
+	@touch $@
 
 $(STAMP)-test: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[test,lint,docs,build]'
-	touch $@ $(STAMP)-run
+	$(PIP) --editable '.[test]'
+	@touch $@ $(STAMP)-run
+
+$(STAMP)-check: $(BIN)/python setup.cfg pyproject.toml
+	$(PIP) --editable '.[test,lint,docs]'
+	@touch $@ $(STAMP)-run $(STAMP)-test
 
 clean:
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -102,7 +102,8 @@ class IDelivery(Interface):
         """Store message, entries, ledger row, queue rows and events, all or nothing; fires when durable.
 
         ``origin.ledger`` is inserted first; when that row exists nothing else is done and ``already`` is True.
-        ``duplicate_key`` (32 bytes, empty = do not look) suppresses entries in mailboxes that met the key within 14 days.
+        ``duplicate_key`` (32 bytes, empty = do not look) suppresses entries in mailboxes that met the key within
+        14 days.
         ``steps`` of the routing travel as an event of kind ``route``.
 
         :param at: microseconds UTC, the time of reception.
@@ -111,7 +112,9 @@ class IDelivery(Interface):
         :raises StorageFull, StoreReadOnly: nothing was stored.
         """
 
-    def refuse(key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()) -> Awaitable[None]:
+    def refuse(
+        key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()
+    ) -> Awaitable[None]:
         """Write a ledger row without a message (poison, skipped for size)."""
 
 
@@ -290,7 +293,10 @@ class IEventLog(Interface):
     def page(
         *, since: int, until: int, trace: str = "", kinds: Sequence[str] = (), after_id: int = 0, limit: int = 1000
     ) -> Awaitable[Sequence[tuple[int, Event]]]:
-        """Events in ``[since, until)`` microseconds UTC, oldest first, with their ids. Empty ``trace`` and ``kinds`` match all."""
+        """Events in ``[since, until)`` microseconds UTC, oldest first, with their ids.
+
+        Empty ``trace`` and ``kinds`` match all.
+        """
 
     def expire(before: int) -> Awaitable[int]:
         """Delete older events, in slices."""
@@ -411,7 +417,9 @@ class IAgent(Interface):
 
     name: str = Attribute("'relay', 'fax', 'print' ...")
 
-    def deliver(batch: Sequence[QueueItem], progress: Callable[[int, Mapping[str, object]], None]) -> Awaitable[Sequence[Outcome]]:
+    def deliver(
+        batch: Sequence[QueueItem], progress: Callable[[int, Mapping[str, object]], None]
+    ) -> Awaitable[Sequence[Outcome]]:
         """Try rows of one submission and one route; one outcome for each, in any order.
 
         Never raises for what the peer does: that is an outcome. ``progress(item id, JSON)`` keeps what a resume needs.

@@ -262,7 +262,8 @@ class Origin:
 class Step:
     """One decision of the router, in words that ``mailshare why`` prints.
 
-    :ivar code: the rule, stable and short: ``tag``, ``name-L1``, ``envelope``, ``ledger``, ``unknown-name``, ``public``, ``cc`` ...
+    :ivar code: the rule, stable and short: ``tag``, ``name-L1``, ``envelope``, ``ledger``, ``unknown-name``,
+        ``public``, ``cc`` ...
     :ivar detail: the evidence, e.g. ``'To: "Andrew" <mail@company.example>'``; printable, at most 200 characters.
     """
 

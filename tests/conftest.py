@@ -1,0 +1,132 @@
+"""What every test gets: no logged failure and no leftover timer passes unseen, and a missing program is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+# Program to Debian package, where the names differ.
+PACKAGES = {
+    "dovecot": "dovecot-core dovecot-pop3d",
+    "doveadm": "dovecot-core",
+    "getmail": "getmail6",
+    "openssl": "openssl",
+    "runuser": "util-linux",
+    "systemd-analyze": "systemd",
+}
+SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this suite."""
+    parser.addoption(
+        "--run-powercut",
+        action="store_true",
+        default=False,
+        help="also run the power cut tests, which need root and a loop device",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the power cut tests out unless they were asked for."""
+    if config.getoption("--run-powercut"):
+        return
+    skip = pytest.mark.skip(reason="power cuts need root and a loop device: give --run-powercut")
+    for item in items:
+        if "powercut" in item.keywords:
+            item.add_marker(skip)
+
+
+class LoggedFailures:
+    """Collects the failures that the program logs while a test runs; those not flushed fail the test."""
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        """Observe one log event."""
+        if event.get("log_failure") is not None:
+            self.events.append(event)
+
+    def flush(self, *kinds: type[BaseException]) -> list[Failure]:
+        """Take the failures of these exception types (all when none is named): the test expected them."""
+        taken = [event for event in self.events if not kinds or event["log_failure"].check(*kinds)]
+        self.events = [event for event in self.events if event not in taken]
+        return [event["log_failure"] for event in taken]
+
+
+@pytest.fixture(autouse=True)
+def logged_failures(request: pytest.FixtureRequest) -> Iterator[LoggedFailures]:
+    """Fail the test for each failure logged and not flushed. Trial's own test cases do this by themselves."""
+    observer = LoggedFailures()
+    globalLogPublisher.addObserver(observer)
+    yield observer
+    globalLogPublisher.removeObserver(observer)
+    own = isinstance(request.cls, type) and issubclass(request.cls, SynchronousTestCase)
+    if observer.events and not own:
+        texts = "\n".join(event["log_failure"].getTraceback() for event in observer.events)
+        pytest.fail(f"{len(observer.events)} failure(s) logged and not flushed:\n{texts}", pytrace=False)
+
+
+def _timers() -> list[object]:
+    """Delayed calls of the real reactor, if one is installed."""
+    reactor = sys.modules.get("twisted.internet.reactor")
+    if reactor is None:
+        return []
+    return [call for call in reactor.getDelayedCalls() if call.active()]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _clean_reactor() -> Iterator[None]:
+    """Fail the test that leaves a delayed call of the real reactor behind, and cancel it to spare the next one."""
+    before = {id(call) for call in _timers()}
+    yield
+    left = [call for call in _timers() if id(call) not in before]
+    for call in left:
+        call.cancel()  # type: ignore[attr-defined]
+    if left:
+        pytest.fail("delayed calls left behind:\n" + "\n".join(map(str, left)), pytrace=False)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Give a function that names a loopback port nobody listens on, a new one at each call."""
+    given: set[int] = set()
+
+    def pick() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if port not in given:
+                given.add(port)
+                return port
+
+    return pick
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Give a function that finds a program, or skips the test naming the Debian package that has it.
+
+    With ``MAILSHARE_PEERS=required`` in the environment, as in continuous integration, a missing one fails the test.
+    """
+
+    def find(name: str) -> str:
+        path = shutil.which(name, path=SEARCH_PATH)
+        if path is None:
+            text = f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}"
+            if os.environ.get("MAILSHARE_PEERS") == "required":
+                pytest.fail(text, pytrace=False)
+            pytest.skip(text)
+        return path
+
+    return find
