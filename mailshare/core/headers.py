@@ -1,12 +1,207 @@
-"""The forgiving reader of header blocks (skeleton of the seam; the sorting room fills it)."""
+"""The forgiving reader of header blocks.
+
+Sorting stands on this, and what it reads was written by strangers: nothing here raises, every step takes time in
+proportion to the input, and what passes the limits is cut and marked ``oversize``. A field keeps its octets as they
+came, so that a block can be changed in one field and stay identical in all others.
+
+Source: RFC 5322 section 2.2, 3.6 and 4; the limits are those of docs/reference/sorting.md.
+"""
 
 from __future__ import annotations
 
-from attrs import frozen
+import re
+from functools import cached_property
+
+from attrs import field, frozen
+
+from mailshare.core.encoded_words import decode, text_of
+from mailshare.core.mailboxes import MAX_ADDRESSES, Mailbox, read_mailboxes, split_address
+
+__all__ = ["Field", "Headers", "Mailbox", "split_address"]
+
+MAX_BLOCK = 256 * 1024
+MAX_LINES = 2_000
+MAX_FIELD = 64 * 1024
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_CR_LINE = re.compile(rb"[^\r]*\r|[^\r]+")
+_NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+_UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
+_ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
+_BARE_ID = re.compile(r"[^<>\s,;\"()]+@[^<>\s,;\"()]+")
+_MAX_IDS = 1_000
+
+
+@frozen
+class Field:
+    """One field of a header block.
+
+    :ivar name: as written, without the colon; empty for a line that is no field (kept for its octets).
+    :ivar raw: all its octets: name, colon, value, line ends, continuation lines.
+    """
+
+    name: str
+    raw: bytes
+
+    @cached_property
+    def key(self) -> str:
+        """The name for comparing: lower case."""
+        return self.name.lower()
+
+    @cached_property
+    def value(self) -> str:
+        """The value unfolded: line ends and NUL gone, outer blanks off; raw octets read as UTF-8, else windows-1252."""
+        octets = self.raw.partition(b":")[2] if self.name else self.raw
+        return _UNFOLD.sub(" ", text_of(octets)).strip()
+
+    @cached_property
+    def text(self) -> str:
+        """The value for people: encoded words decoded, no control characters."""
+        return decode(self.value)
+
+    @cached_property
+    def address_list(self) -> tuple[tuple[Mailbox, ...], bool]:
+        """The value as an address list, and whether it was cut at 1,000 mailboxes."""
+        return read_mailboxes(self.value)
+
+
+def split_lines(block: bytes) -> list[bytes]:
+    """Lines with their ends. LF ends a line, with or without CR before; CR alone does so only in a block without LF."""
+    return (_LINE if b"\n" in block else _CR_LINE).findall(block)
+
+
+def _split_fields(lines: list[bytes]) -> list[Field]:
+    """Fields up to the first empty line; continuation lines stay with their field."""
+    fields: list[Field] = []
+    name, parts = "", list[bytes]()
+    for line in lines:
+        if not line.rstrip(b"\r\n"):
+            break
+        if line[:1] in {b" ", b"\t"} and parts:
+            parts.append(line)
+            continue
+        if parts:
+            fields.append(Field(name, b"".join(parts)))
+        found = _NAME.match(line)
+        name = found[1].decode("ascii") if found else ""
+        parts = [line]
+    if parts:
+        fields.append(Field(name, b"".join(parts)))
+    return fields
+
+
+def header_end(message: bytes) -> int:
+    """Octets up to and including the first empty line; the length of all when there is none."""
+    position = 0
+    for line in split_lines(message):
+        position += len(line)
+        if not line.rstrip(b"\r\n"):
+            break
+    return position
 
 
 @frozen
 class Headers:
-    """A header block as fields in order."""
+    """A header block as fields in order, top down.
 
-    fields: tuple[tuple[str, str], ...] = ()
+    :ivar fields: every field, also lines that are none (with an empty name).
+    :ivar cut: the block, its number of lines or one field passed the limits; what passed is not here.
+    """
+
+    fields: tuple[Field, ...] = field(default=())
+    cut: bool = False
+    _by_name: dict[str, tuple[Field, ...]] = field(init=False, eq=False, repr=False, hash=False)
+
+    @_by_name.default
+    def _index(self) -> dict[str, tuple[Field, ...]]:
+        index: dict[str, list[Field]] = {}
+        for each in self.fields:
+            if each.name:
+                index.setdefault(each.key, []).append(each)
+        return {name: tuple(found) for name, found in index.items()}
+
+    @classmethod
+    def parse(cls, block: bytes) -> Headers:
+        """Read a header block; the empty line and what follows it do not matter.
+
+        Never raises. More than 256 KiB, 2,000 lines or 64 KiB in one field are cut off, and :attr:`oversize` says so.
+        """
+        cut = False
+        if len(block) > MAX_BLOCK:
+            head = block[:MAX_BLOCK]
+            cut = header_end(head) == MAX_BLOCK
+            block = head
+        lines = split_lines(block)
+        fields = _split_fields(lines[:MAX_LINES])
+        if len(lines) > MAX_LINES and all(line.rstrip(b"\r\n") for line in lines[:MAX_LINES]):
+            cut = True
+        kept: list[Field] = []
+        for each in fields:
+            if len(each.raw) > MAX_FIELD:
+                cut = True
+                kept.append(Field(each.name, each.raw[:MAX_FIELD]))
+            else:
+                kept.append(each)
+        return cls(tuple(kept), cut)
+
+    @cached_property
+    def oversize(self) -> bool:
+        """The block passed a limit, or it names more than 1,000 recipients: nobody should be guessed from it."""
+        if self.cut:
+            return True
+        count = 0
+        for name in _ADDRESSED:
+            for each in self.named(name):
+                boxes, over = each.address_list
+                count += len(boxes)
+                if over or count > MAX_ADDRESSES:
+                    return True
+        return False
+
+    def named(self, name: str) -> tuple[Field, ...]:
+        """The fields of that name, top down; the name in any case."""
+        return self._by_name.get(name.lower(), ())
+
+    def first(self, name: str) -> str | None:
+        """The topmost field's unfolded value, ``None`` when the block has none."""
+        found = self.named(name)
+        return found[0].value if found else None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Unfolded values of all fields of that name, top down."""
+        return tuple(each.value for each in self.named(name))
+
+    def text(self, name: str) -> str:
+        """The topmost field's value for people, encoded words decoded; empty when there is none."""
+        found = self.named(name)
+        return found[0].text if found else ""
+
+    def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
+        """The mailboxes of all fields of that name, top down, at most 1,000."""
+        out: list[Mailbox] = []
+        for each in self.named(name):
+            out.extend(each.address_list[0])
+            if len(out) >= MAX_ADDRESSES:
+                break
+        return tuple(out[:MAX_ADDRESSES])
+
+    def message_ids(self, name: str) -> tuple[str, ...]:
+        """Message-IDs in fields of that name, in order, with their angle brackets; at most 1,000.
+
+        An id without brackets is taken when the whole value is one.
+        """
+        out: list[str] = []
+        for each in self.named(name):
+            found = read_message_ids(each.value)
+            out.extend(found)
+            if len(out) >= _MAX_IDS:
+                break
+        return tuple(out[:_MAX_IDS])
+
+
+def read_message_ids(value: str) -> list[str]:
+    """The ids in one unfolded value, each as ``<id>``."""
+    found = [f"<{each}>" for each in _MESSAGE_ID.findall(value)]
+    if not found and (bare := _BARE_ID.fullmatch(value.strip(" \t<>"))):
+        found = [f"<{bare[0]}>"]
+    return found

@@ -1,0 +1,266 @@
+"""The forgiving reader of address lists: ``To``, ``Cc``, ``From`` and their kind.
+
+One pass over the text, no recursion, no exception. What it promises to the sorting rules:
+
+- an address inside a name, a quoted string, an encoded word or a comment is never read as an address;
+- one pair of angle brackets is one mailbox, whatever stands around it;
+- words without an address before a mailbox (``Andrew, Greg <mail@...>``) are kept as that mailbox's ``fragments``.
+
+Source: RFC 5322 section 3.4 and 4.4, RFC 6854; what real senders write decides where they differ.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+from attrs import define, field, frozen
+
+from mailshare.core.address import Address
+from mailshare.core.encoded_words import decode
+
+MAX_ADDRESSES = 1_000
+MAX_NAME = 255
+_MAX_ADDRESS = 1_000
+_MAX_ROUTE = 100
+_BLANK = re.compile(r"[ \t\r\n\x00]+")
+_ENCODED = re.compile(r"=\?[^?\s]{1,60}\?[QqBb]\?[^?]*\?=")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_LITERAL = re.compile(r"\[[^\[\]<>,;\s]{0,100}\]")
+_ATOM = re.compile(r'[^ \t\r\n\x00"(),;:<>@=\[]+|.', re.DOTALL)
+_WHOLE = {"=": _ENCODED, "[": _LITERAL}
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PAREN = re.compile(r"\\.|[()]", re.DOTALL)
+
+
+@frozen
+class Mailbox:
+    """One mailbox of an address list.
+
+    :ivar name: display name, or the last comment behind the address; encoded words decoded, no controls, at most 255
+        characters; empty when there is none.
+    :ivar address: as written; nothing about it has been checked.
+    :ivar fragments: words without address that stand directly before, separated by commas.
+    :ivar group: name of the group it stands in, or empty.
+    :ivar cut: the name was longer than 255 characters.
+    """
+
+    name: str
+    address: Address
+    fragments: tuple[str, ...] = ()
+    group: str = ""
+    cut: bool = False
+
+    def __str__(self) -> str:
+        return f'"{self.name}" <{self.address}>' if self.name else str(self.address)
+
+
+class _Kind(Enum):
+    WORD = auto()
+    QUOTED = auto()
+    COMMENT = auto()
+    SPECIAL = auto()
+
+
+@frozen
+class _Token:
+    kind: _Kind
+    text: str
+    spaced: bool  # white space or a comment stands before it
+
+
+def _tokens(text: str) -> list[_Token]:
+    """Cut into tokens. A quote or parenthesis that nothing closes is an ordinary character, and so are all after it."""
+    out: list[_Token] = []
+    position = 0
+    spaced = False
+    quotes = comments = True
+    while position < len(text):
+        char = text[position]
+        if found := _BLANK.match(text, position):
+            spaced = True
+            position = found.end()
+            continue
+        kind = _Kind.WORD
+        if quotes and char == '"':
+            if quoted := _QUOTED.match(text, position):
+                out.append(_Token(_Kind.QUOTED, _ESCAPED.sub(r"\1", quoted[1]), spaced))
+                position, spaced = quoted.end(), False
+                continue
+            quotes = False
+        if comments and char == "(":
+            end = _comment_end(text, position)
+            if end:
+                out.append(_Token(_Kind.COMMENT, _ESCAPED.sub(r"\1", text[position + 1 : end - 1]), spaced))
+                position, spaced = end, True
+                continue
+            comments = False
+        if char in ",;:<>@":
+            kind, end = _Kind.SPECIAL, position + 1
+        elif (whole := _WHOLE.get(char)) and (found := whole.match(text, position)):
+            end = found.end()
+        else:
+            atom = _ATOM.match(text, position)
+            end = atom.end() if atom else position + 1
+        out.append(_Token(kind, text[position:end], spaced))
+        position, spaced = end, False
+    return out
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Where the comment that opens at ``start`` ends, 0 when it never does."""
+    depth = 0
+    for found in _PAREN.finditer(text, start):
+        if found[0] == "(":
+            depth += 1
+        elif found[0] == ")":
+            depth -= 1
+            if not depth:
+                return found.end()
+    return 0
+
+
+def _phrase(tokens: list[_Token]) -> str:
+    """Words as one text, blanks collapsed, encoded words decoded, comments left out."""
+    parts: list[str] = []
+    for token in tokens:
+        if token.kind is not _Kind.COMMENT:
+            parts.append((" " if token.spaced and parts else "") + token.text)
+    return " ".join(decode("".join(parts)).split())
+
+
+def split_address(text: str) -> Address | None:
+    """Read an addr-spec as forgivingly as a header must be read: the last ``@`` parts it, quotes are taken off.
+
+    ``None`` when there is no ``@`` with something on both sides.
+    """
+    local, at, domain = text.strip().rpartition("@")
+    local, domain = local.strip(), domain.strip()
+    if len(local) >= 2 and local[0] == local[-1] == '"':
+        local = _ESCAPED.sub(r"\1", local[1:-1])
+    if not at or not local or not domain or len(text) > _MAX_ADDRESS:
+        return None
+    return Address(local, domain)
+
+
+@define
+class _Reader:
+    """Collects mailboxes; the words of the item being read stand in ``words``."""
+
+    limit: int
+    boxes: list[Mailbox] = field(factory=list)
+    words: list[_Token] = field(factory=list)
+    after: list[_Token] = field(factory=list)
+    angle: list[_Token] | None = None
+    fragments: list[str] = field(factory=list)
+    group: str = ""
+    over: bool = False
+
+    def end_item(self) -> None:
+        """A comma, a semicolon or the end: what was read is a mailbox, a fragment or nothing."""
+        words, angle, after = self.words, self.angle, self.after
+        self.words, self.angle, self.after = [], None, []
+        if angle is None:
+            self._plain(words)
+            return
+        address = split_address(_spec(angle))
+        if address is None:
+            bare = _spec(angle)
+            address = Address(bare) if bare and len(bare) <= _MAX_ADDRESS and "@" not in bare else None
+        if address is not None:
+            self._add(_phrase(words) or _last_comment(after), address)
+
+    def _plain(self, words: list[_Token]) -> None:
+        """An item without angle brackets: ``mail@company.example (Andrew)``, or words only."""
+        at = max((i for i, token in enumerate(words) if token.kind is _Kind.SPECIAL and token.text == "@"), default=-1)
+        if at < 0:
+            text = _phrase(words)
+            if text and len(self.fragments) < MAX_ADDRESSES:
+                self.fragments.append(text[:MAX_NAME])
+            return
+        first = at - 1 if at else at
+        while first > 0 and not words[first].spaced and words[first - 1].kind is not _Kind.COMMENT:
+            first -= 1
+        last = at + 1
+        while last + 1 < len(words) and not words[last + 1].spaced and words[last + 1].kind is _Kind.WORD:
+            last += 1
+        address = split_address(_spec(words[first : last + 1]))
+        if address is None:
+            return
+        before = words[:first]
+        name = "" if any(token.text == "@" for token in before) else _phrase(before)
+        self._add(name or _last_comment(words[last + 1 :]), address)
+
+    def _add(self, name: str, address: Address) -> None:
+        if len(self.boxes) >= self.limit:
+            self.over = True
+            return
+        fragments, self.fragments = tuple(self.fragments), []
+        self.boxes.append(Mailbox(name[:MAX_NAME], address, fragments, self.group, len(name) > MAX_NAME))
+
+
+def _last_comment(tokens: list[_Token]) -> str:
+    comments = [token.text for token in tokens if token.kind is _Kind.COMMENT]
+    return " ".join(decode(comments[-1]).split()) if comments else ""
+
+
+def _spec(tokens: list[_Token]) -> str:
+    """Tokens of an addr-spec as text, comments and blanks dropped, an obsolete source route taken off."""
+    parts = [
+        '"' + token.text.replace("\\", "\\\\").replace('"', '\\"') + '"' if token.kind is _Kind.QUOTED else token.text
+        for token in tokens
+        if token.kind is not _Kind.COMMENT
+    ]
+    text = "".join(parts)
+    if text.startswith("@") and ":" in text:
+        text = text.rpartition(":")[2]
+    return text
+
+
+def read_mailboxes(text: str, limit: int = MAX_ADDRESSES) -> tuple[tuple[Mailbox, ...], bool]:
+    """Read an address list.
+
+    :param text: an unfolded field value.
+    :param limit: mailboxes to read at most.
+    :returns: the mailboxes, and True when there were more.
+    """
+    reader = _Reader(limit)
+    inside = False
+    for token in _tokens(text):
+        special = token.text if token.kind is _Kind.SPECIAL else ""
+        if inside:
+            assert reader.angle is not None
+            if special == ">" or (special in {",", ";"} and not _is_route(reader.angle)):
+                inside = False
+                if special != ">":
+                    reader.end_item()
+            elif special != "<":
+                reader.angle.append(token)
+        elif special == "<":
+            if reader.angle is not None:
+                after = reader.after
+                reader.end_item()
+                reader.words = [word for word in after if word.kind is not _Kind.COMMENT]
+            inside, reader.angle = True, []
+        elif special in {",", ";"}:
+            reader.end_item()
+            if special == ";":
+                reader.group = ""
+                reader.fragments.clear()
+        elif special == ":" and reader.angle is None:
+            reader.group = _phrase(reader.words)[:MAX_NAME] or reader.group
+            reader.words = []
+            reader.fragments.clear()
+        elif reader.angle is not None:
+            reader.after.append(token)
+        elif special != ">":
+            reader.words.append(token)
+        if reader.over:
+            break
+    reader.end_item()
+    return tuple(reader.boxes), reader.over
+
+
+def _is_route(tokens: list[_Token]) -> bool:
+    """Inside ``<@one,@two:user@host>``: the commas belong to the route (RFC 5322 section 4.4)."""
+    return bool(tokens) and len(tokens) < _MAX_ROUTE and tokens[0].text == "@" and all(t.text != ":" for t in tokens)

@@ -1,0 +1,92 @@
+"""Header blocks are read whatever they hold, and every octet is kept."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailshare.core.headers import MAX_BLOCK, MAX_FIELD, MAX_LINES, Headers, header_end
+
+
+def test_fields_keep_their_octets():
+    """The raw octets of the fields, put together, are the block."""
+    block = b"Subject : a\r\n b\r\nno field here\r\nTO:x@y.example\n\tz\r\n"
+    headers = Headers.parse(block)
+    assert b"".join(each.raw for each in headers.fields) == block
+    assert [each.name for each in headers.fields] == ["Subject", "", "TO"]
+    assert headers.first("subject") == "a b"
+    assert headers.all("to") == ("x@y.example z",)
+    assert headers.first("cc") is None
+
+
+def test_the_empty_line_ends_the_block():
+    """What follows the empty line is body, also with bare line feeds or a doubled CR."""
+    for end in (b"\r\n\r\n", b"\n\n", b"\r\n\r\r\n"):
+        assert Headers.parse(b"A: 1" + end + b"B: 2\r\n").first("b") is None
+        assert header_end(b"A: 1" + end + b"B: 2\r\n") == len(b"A: 1" + end)
+
+
+def test_a_bare_cr_starts_no_field():
+    """A lone CR in a value cannot smuggle in a field of its own."""
+    headers = Headers.parse(b"Subject: x\rDelivered-To: greg@company.example\r\nTo: y@z.example\r\n")
+    assert headers.first("delivered-to") is None
+    assert headers.first("subject") == "x Delivered-To: greg@company.example"
+
+
+def test_a_block_with_cr_only_is_read():
+    """Old programs end lines with CR alone; a block without any LF is read so."""
+    assert Headers.parse(b"A: 1\rB: 2\r\rbody").first("b") == "2"
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [(b"Andr\xc3\xa9", "André"), (b"Andr\xe9", "André"), (b"a\x00b", "a b"), (b"\x81", "\ufffd")],
+)
+def test_raw_octets_are_utf8_or_windows_1252(octets: bytes, text: str):
+    """Eight-bit octets in a field are read as UTF-8, else windows-1252, and NUL is a blank."""
+    assert Headers.parse(b"X: " + octets + b"\r\n").first("x") == text
+
+
+def test_limits_cut_and_say_so():
+    """Past 256 KiB, 2,000 lines, 64 KiB in a field or 1,000 addresses the rest is cut and the block is oversize."""
+    assert not Headers.parse(b"A: b\r\n" * 10).oversize
+    assert Headers.parse(b"A: b\r\n" * (MAX_LINES + 1)).oversize
+    assert not Headers.parse(b"A: b\r\n" * MAX_LINES).oversize
+    assert Headers.parse(b"A: " + b"b" * MAX_FIELD + b"\r\n").oversize
+    assert Headers.parse((b"A: " + b"b" * 1000 + b"\r\n") * (MAX_BLOCK // 1000)).oversize
+    assert not Headers.parse(b"A: b\r\n\r\n" + b"x" * MAX_BLOCK).oversize
+    assert Headers.parse(b"To: " + b"a@b.example,\r\n " * 1001 + b"\r\n").oversize
+    assert not Headers.parse(b"To: " + b"a@b.example,\r\n " * 999 + b"\r\n").oversize
+
+
+def test_a_136_kilobyte_recipient_line_is_read():
+    """The line that stops others is cut, marked, and costs nothing else."""
+    line = b", ".join(b'"P%d" <p%d@x.example>' % (i, i) for i in range(6000))
+    headers = Headers.parse(b"To: " + line + b"\r\nA: 1\r\n")
+    assert headers.oversize
+    assert headers.first("a") == "1"
+    assert len(headers.mailboxes("to")) == 1000
+
+
+def test_message_ids():
+    """Ids are found with or without folding, and one without brackets is taken when it stands alone."""
+    headers = Headers.parse(
+        b"References: <a@b>\r\n <c@d>(old) <e\r\n f>\r\nIn-Reply-To: your message of Monday\r\nMessage-ID: g@h\r\n"
+    )
+    assert headers.message_ids("references") == ("<a@b>", "<c@d>")
+    assert headers.message_ids("in-reply-to") == ()
+    assert headers.message_ids("message-id") == ("<g@h>",)
+
+
+TROUBLE = st.text('=?"<>()@,;: \r\n\tabQB8.\\[]', max_size=200).map(lambda text: b"To: " + text.encode())
+
+
+@given(st.binary(max_size=400) | TROUBLE)
+def test_reading_never_raises(block: bytes):
+    """Whatever comes, every question about a block has an answer."""
+    headers = Headers.parse(block)
+    assert isinstance(headers.oversize, bool)
+    for each in headers.fields:
+        assert isinstance(each.text, str)
+        headers.mailboxes(each.name)
+        headers.message_ids(each.name)
+    assert block.startswith(b"".join(each.raw for each in headers.fields))
