@@ -1,0 +1,250 @@
+"""What the parts of a configuration must mean together: ports, paths, addresses, names, references."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import zoneinfo
+from collections.abc import Iterable, Sequence
+
+from attrs import AttrsInstance, fields, has
+
+from mailshare.config.endpoint_strings import check_certificates, check_endpoint, port_of
+from mailshare.config.problems import Findings
+from mailshare.config.schema import AccountTable, FileTables, ListenTable, Secret, UserTable, written_key
+from mailshare.config.timetable import parse_clock, parse_days
+from mailshare.core.address import Address, is_domain
+from mailshare.core.errors import ConfigFault, PeerFault
+from mailshare.core.servers import parse_server
+
+_RESERVED = re.compile(r"(?:admin|public)\d*\Z")
+_LOGIN = re.compile(r"[^\s\x00-\x20\x7f@\"<>:;,()\[\]\\]{1,64}\Z")
+_STORES = ("sqlite:", "memory:")
+Path = tuple[str | int, ...]
+
+
+def check_tables(tables: FileTables, directory: str, findings: Findings) -> None:
+    """Note every contradiction and everything that cannot be.
+
+    :param directory: where the file stands; relative paths start there.
+    """
+    _ranges(tables, (), findings)
+    _server(tables, findings)
+    _listeners(tables, directory, findings)
+    _networks(tables, findings)
+    for index, account in enumerate(tables.account):
+        _account(account, index, findings)
+    for index, user in enumerate(tables.user):
+        _user(user, index, tables, findings)
+    _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
+    _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
+    _secrets(tables, directory, findings)
+
+
+def _ranges(value: AttrsInstance, path: Path, findings: Findings) -> None:
+    """Numbers against the ``least`` and ``most`` of their fields."""
+    for one in fields(type(value)):
+        here = (*path, written_key(one.name))
+        inner = getattr(value, one.name)
+        if isinstance(inner, tuple):
+            for index, item in enumerate(inner):
+                if has(type(item)):
+                    _ranges(item, (*here, index), findings)
+        elif has(type(inner)):
+            _ranges(inner, here, findings)
+        elif "least" in one.metadata and inner < one.metadata["least"]:
+            findings.error(here, f"{inner} is too small; the least is {one.metadata['least']}")
+        elif "most" in one.metadata and inner > one.metadata["most"]:
+            findings.error(here, f"{inner} is too large; the most is {one.metadata['most']}")
+
+
+def _server(tables: FileTables, findings: Findings) -> None:
+    if not is_domain(tables.server.hostname):
+        findings.error(("server", "hostname"), f"{tables.server.hostname!r} is not a host name")
+    _zone(tables.server.zone, ("server", "zone"), findings)
+    url = tables.store.url
+    if url.startswith(("postgresql:", "postgres:")):
+        findings.error(("store", "url"), "this version has no PostgreSQL store; write sqlite:")
+    elif url not in _STORES:
+        findings.error(("store", "url"), f"{url!r} is not a store; write one of {', '.join(_STORES)}")
+
+
+def _zone(name: str, path: Path, findings: Findings) -> None:
+    if not name:
+        return
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), 1)
+        findings.error(path, f"{name!r} is not a time zone", f"did you mean {near[0]!r}?" if near else "")
+
+
+def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
+    listen = tables.listen
+    if listen.web:
+        findings.error(("listen", "web"), "this version has no manager yet, so nothing would answer there; take it out")
+    if listen.certificates:
+        try:
+            check_certificates(os.path.join(directory, listen.certificates))
+        except ConfigFault as fault:
+            findings.error(("listen", "certificates"), fault.public)
+    taken: dict[tuple[int, str], str] = {}
+    counts: dict[str, int] = {}
+    for service, text in listen.endpoints():
+        index = counts[service] = counts.get(service, -1) + 1
+        path = ("listen", service, index)
+        try:
+            check_endpoint(text, directory)
+            port = port_of(text)
+        except ConfigFault as fault:
+            findings.error(path, fault.public)
+            continue
+        _listener_fits(service, text, path, listen, findings)
+        interface = re.search(r"interface=((?:\\.|[^:])*)", text)
+        place = (port or 0, interface[1] if interface else "")
+        if port and place in taken:
+            findings.error(path, f"port {port} is already taken by {taken[place]}")
+        elif port:
+            taken[place] = f"listen.{service}"
+
+
+def _listener_fits(service: str, text: str, path: Path, listen: ListenTable, findings: Findings) -> None:
+    secure = text.startswith(("tls:", "ssl:"))
+    if service in ("pop3s", "submissions") and text.startswith(("tcp:", "tcp6:")):
+        findings.error(path, f"{service} speaks TLS from the first octet; write tls:DIRECTORY:PORT")
+    if service not in ("pop3s", "submissions") and secure:
+        findings.error(path, f"{service} starts in clear; for TLS from the first octet use pop3s or submissions")
+    if service == "submission" and not secure and not listen.certificates:
+        findings.error(path, "submission needs STARTTLS; set listen.certificates to a directory of PEM files")
+
+
+def _networks(tables: FileTables, findings: Findings) -> None:
+    for name in ("networks", "devices"):
+        for index, text in enumerate(getattr(tables.trusted, name)):
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                findings.error(("trusted", name, index), f"{text!r} is not a network", "write e.g. 192.168.1.0/24")
+
+
+def _account(account: AccountTable, index: int, findings: Findings) -> None:
+    path: Path = ("account", index)
+    if account.address:
+        _address(account.address, (*path, "address"), findings)
+    for number, alias in enumerate(account.aliases):
+        _address(alias, (*path, "aliases", number), findings)
+    for number, domain in enumerate(account.domains):
+        if not is_domain(domain):
+            findings.error((*path, "domains", number), f"{domain!r} is not a domain")
+    if account.mode == "domain" and not account.domains:
+        findings.error((*path, "mode"), 'a domain account needs domains = ["company.example"]')
+    if account.mode == "regular" and account.domains:
+        findings.error((*path, "domains"), 'domains belong to mode = "domain"', at_key=True)
+    for key, protocols in (("collect", ("pop3",)), ("relay", ("smtp",))):
+        _provider(getattr(account, key), protocols, (*path, key), findings)
+    _zone(account.zone, (*path, "zone"), findings)
+    for number, window in enumerate(account.timetable):
+        for key, text, parse in (
+            ("days", window.days, parse_days),
+            ("from", window.from_, parse_clock),
+            ("to", window.to, parse_clock),
+        ):
+            try:
+                parse(text)
+            except ValueError as error:
+                findings.error((*path, "timetable", number, key), str(error))
+
+
+def _provider(url: str, protocols: Sequence[str], path: Path, findings: Findings) -> None:
+    if not url:
+        return
+    try:
+        server = parse_server(url)
+    except ConfigFault as fault:
+        findings.error(path, fault.public)
+        return
+    if server.protocol == "imap":
+        findings.error(path, "this version collects by POP3 only; write pop3s://")
+    elif server.protocol not in protocols:
+        findings.error(path, f"{server.protocol} is not for this; write {protocols[0]}s:// and the like")
+    if server.tls == "none" and server.host not in ("127.0.0.1", "localhost", "::1"):
+        findings.warn(path, "the password crosses the network without TLS")
+
+
+def _address(text: str, path: Path, findings: Findings) -> None:
+    try:
+        if not Address.parse(text).domain:
+            findings.error(path, f"{text!r} has no domain; write mail@company.example")
+    except PeerFault as fault:
+        findings.error(path, f"{text!r} is not an address: {fault.public}")
+
+
+def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -> None:
+    path: Path = ("user", index)
+    name = user.name.casefold()
+    if _RESERVED.match(name):
+        findings.error((*path, "name"), f"{user.name!r} is reserved: ADMINn and PUBLICn come with each account")
+    elif name and not _LOGIN.match(name):
+        findings.error((*path, "name"), f"{user.name!r} cannot be a login; no blanks, @, quotes, brackets, commas")
+    addresses = {one.address.casefold(): one.address for one in tables.account}
+    people = {one.name.casefold(): one.name for one in tables.user}
+    for key, given, known in (("accounts", user.accounts, addresses), ("cc", user.cc, people)):
+        for number, text in enumerate(given):
+            if text.casefold() not in known:
+                near = difflib.get_close_matches(text.casefold(), known, 1)
+                hint = f"did you mean {known[near[0]]!r}?" if near else ""
+                what = "account" if key == "accounts" else "user"
+                findings.error((*path, key, number), f"no [[{what}]] here is called {text!r}", hint)
+            elif key == "cc" and text.casefold() == name:
+                findings.error((*path, key, number), "a user cannot be on the own cc list")
+    noted = any(found.path[:3] == (*path, "password") for found in findings.found)
+    if not user.password and user.enabled and not noted:
+        findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
+
+
+def _doubles(names: Iterable[tuple[str, Path]], findings: Findings) -> None:
+    seen: set[str] = set()
+    for name, path in names:
+        if name and name in seen:
+            findings.error(path, f"{name!r} is declared twice")
+        seen.add(name)
+
+
+def _secrets(tables: FileTables, directory: str, findings: Findings) -> None:
+    for kind, many in (("account", tables.account), ("user", tables.user)):
+        for index, one in enumerate(many):
+            path: Path = (kind, index, "password")
+            secret: Secret = one.password  # type: ignore[attr-defined]
+            if kind == "account" and secret.kind == "hash":
+                findings.error(path, "the provider needs the password itself; a hash is for users")
+            _secret(secret, path, directory, findings, demonstration=tables.demonstration.isp)
+
+
+def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, demonstration: bool) -> None:
+    """Does the reference lead somewhere? Contents are not looked at."""
+    if secret.kind == "env" and secret.value not in os.environ:
+        findings.error(path, f"the environment has no variable {secret.value}")
+    elif secret.kind == "file":
+        _secret_file(os.path.join(directory, secret.value), path, findings)
+    elif secret.kind == "credential":
+        place = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        if not place:
+            findings.warn(path, "credentials exist only when systemd starts the server (LoadCredential=)")
+        elif not os.path.isfile(os.path.join(place, secret.value)):
+            findings.error(path, f"systemd gave no credential {secret.value}")
+    elif secret.kind == "literal" and not demonstration:
+        findings.warn(path, "the password stands in this file", 'better: password = { file = "secrets/name" }')
+    elif secret.kind == "hash" and not secret.value.startswith("$argon2"):
+        findings.error(path, "hash must be an argon2 hash, as mailshare export writes it")
+
+
+def _secret_file(place: str, path: Path, findings: Findings) -> None:
+    try:
+        mode = os.stat(place).st_mode
+    except OSError as error:
+        findings.error(path, f"the file {place} cannot be read: {error.strerror}")
+        return
+    if mode & 0o077:
+        findings.error(path, f"the file {place} is open to others; chmod 600 {place}")

@@ -1,0 +1,63 @@
+"""Every number of mailshare that bounds something, with its default, its range and its meaning.
+
+This table is the one place for them: the configuration's ``[limits]`` is read into it, ``mailshare check --defaults``
+prints it, docs/reference/configuration.md repeats it (a test compares the two).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, fields, frozen
+
+
+def _bound(default: int, unit: str, meaning: str, least: int = 1, most: int = 2**53) -> Any:
+    return field(default=default, metadata={"unit": unit, "meaning": meaning, "least": least, "most": most})
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The limits of one server; all whole numbers. Metadata of each field: ``unit, meaning, least, most``."""
+
+    command_line: int = _bound(2048, "octets", "longest SMTP command line, then 500 and the connection ends", 512)
+    auth_line: int = _bound(12288, "octets", "longest line of a login exchange", 512, 65536)
+    body_line: int = _bound(65536, "octets", "longest line inside a message", 1000)
+    message_size: int = _bound(50_000_000, "octets", "largest message taken from clients; SIZE announces it", 65536)
+    collected_size: int = _bound(100_000_000, "octets", "largest message fetched from the provider", 65536)
+    header_size: int = _bound(262_144, "octets", "header block that is still looked into", 4096)
+    received_hops: int = _bound(30, "fields", "Received fields after which a message counts as looping", 10, 1000)
+    recipients: int = _bound(200, "recipients", "recipients of one message (RFC 5321 wants 100 or more)", 100)
+    connections: int = _bound(200, "connections", "open connections of one listener")
+    connections_per_peer: int = _bound(20, "connections", "open connections from one address")
+    pop3_per_user: int = _bound(10, "connections", "POP3 connections logged in as one user")
+    errors_slow: int = _bound(5, "errors", "mistakes of a session after which each answer waits a second")
+    errors_close: int = _bound(15, "errors", "mistakes of a session after which it ends")
+    greeting_timeout: int = _bound(30, "seconds", "from the greeting to EHLO", 5, 3600)
+    smtp_idle: int = _bound(300, "seconds", "wait for the next SMTP command (RFC 5321: 300)", 10, 86400)
+    pop3_idle: int = _bound(600, "seconds", "wait for the next POP3 command (RFC 1939: 600)", 10, 86400)
+    data_block: int = _bound(180, "seconds", "wait for the next octets of a message", 5, 86400)
+    data_whole: int = _bound(1800, "seconds", "time for the whole of a message", 30, 86400)
+    data_rate: int = _bound(200, "octets a second", "slowest a client may send a message, over 60 seconds", 0)
+    tls_handshake: int = _bound(20, "seconds", "time for a TLS handshake", 2, 600)
+    session: int = _bound(7200, "seconds", "longest life of a session", 60, 604800)
+    auth_tries: int = _bound(5, "tries", "wrong passwords on one connection", 1, 100)
+    auth_forget: int = _bound(900, "seconds", "after which wrong passwords of an address are forgotten", 1, 86400)
+    client_connect: int = _bound(30, "seconds", "time to reach the provider", 1, 600)
+    client_tls: int = _bound(20, "seconds", "time for the TLS handshake with the provider", 1, 600)
+    client_greeting: int = _bound(60, "seconds", "time for the provider's greeting", 1, 600)
+    client_command: int = _bound(120, "seconds", "time for one answer of the provider", 1, 3600)
+    client_run: int = _bound(3600, "seconds", "longest session with the provider", 60, 86400)
+    listing_rows: int = _bound(100_000, "rows", "longest listing taken from a provider's mailbox")
+    login_refused_pause: int = _bound(3600, "seconds", "pause of an account after two refused logins", 60, 604800)
+    retry_last: int = _bound(3600, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
+    delay_notice: int = _bound(14400, "seconds", "after which the sender hears that mail is late", 60)
+    give_up: int = _bound(432_000, "seconds", "after which waiting mail goes back to its sender", 300)
+    disk_reserve: int = _bound(100_000_000, "octets", "free room below which no mail is taken", 0)
+    duplicate_window: int = _bound(14, "days", "within which the same message enters a mailbox once", 0, 3650)
+    former_mailbox: int = _bound(30, "days", "that the mail of a deleted user is kept", 0, 3650)
+    threads: int = _bound(2, "threads", "for passwords and files", 1, 64)
+
+    @classmethod
+    def table(cls) -> tuple[tuple[str, int, str, str], ...]:
+        """``(name, default, unit, meaning)`` of every limit, in order."""
+        return tuple((one.name, one.default, one.metadata["unit"], one.metadata["meaning"]) for one in fields(cls))

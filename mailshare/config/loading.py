@@ -1,0 +1,210 @@
+"""Reads a configuration file whole: all its mistakes at once, or a :class:`Config`."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from mailshare.config.checks import check_tables
+from mailshare.config.endpoint_strings import check_endpoint
+from mailshare.config.places import Places
+from mailshare.config.problems import BrokenConfig, Findings, Problem, written
+from mailshare.config.reading import read_tables
+from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, FileTables, Secret
+from mailshare.config.timetable import parse_window
+from mailshare.core.address import Address
+from mailshare.core.servers import parse_server
+from mailshare.core.values import Account, AccountMode
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
+
+
+@frozen
+class DeclaredAccount:
+    """An ``[[account]]``: ``id`` and ``number`` are 0 until the store gives them.
+
+    :ivar secret: reference as JSON, relative paths made absolute.
+    """
+
+    account: Account
+    secret: str
+
+
+@frozen
+class DeclaredUser:
+    """A ``[[user]]``; accounts by address and cc by login name, all casefolded."""
+
+    name: str
+    names: tuple[str, ...]
+    password: Secret
+    accounts: tuple[str, ...]
+    cc: tuple[str, ...]
+    enabled: bool
+    local_only: bool
+    managed_by: str
+
+
+@frozen
+class Listener:
+    """One place where clients connect.
+
+    :ivar service: ``pop3``, ``pop3s``, ``smtp``, ``submission`` or ``submissions``.
+    :ivar endpoint: Twisted endpoint string with absolute paths.
+    """
+
+    service: str
+    endpoint: str
+
+
+@frozen
+class Config:
+    """A configuration file that may be started.
+
+    :ivar path: the file; ``directory`` where it stands, ``data`` the absolute data directory.
+    :ivar certificates: absolute directory of PEM files for STLS and STARTTLS, or empty.
+    """
+
+    path: str
+    directory: str
+    data: str
+    tables: FileTables
+    listeners: tuple[Listener, ...]
+    certificates: str
+    trusted: tuple[Network, ...]
+    devices: tuple[Network, ...]
+    accounts: tuple[DeclaredAccount, ...]
+    users: tuple[DeclaredUser, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def control_socket(self) -> str:
+        """Where the commands find the running server."""
+        return os.path.join(self.data, "control")
+
+
+def load_config(path: str, *, data: str | None = None) -> Config:
+    """Read, check and resolve a file.
+
+    :param data: a data directory in place of the file's own.
+    :raises BrokenConfig: with every mistake and warning found.
+    """
+    try:
+        with open(path, "rb") as stream:
+            text = stream.read().decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise BrokenConfig([Problem(path, 0, "", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise BrokenConfig([Problem(path, 0, "", f"is not UTF-8 text (octet {error.start})")]) from error
+    return parse_config(text, path, data=data)
+
+
+def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
+    """As :func:`load_config`, for a text that is already there; ``path`` tells its directory and is shown."""
+    directory = os.path.dirname(os.path.abspath(path))
+    places = Places(text)
+    shown = os.path.basename(path)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BrokenConfig([_syntax(shown, places, error)]) from error
+    findings = Findings()
+    tables = read_tables(tree, findings)
+    check_tables(tables, directory, findings)
+    problems = _placed(findings, places, shown)
+    if any(not problem.warning for problem in problems):
+        raise BrokenConfig(problems)
+    return _resolved(tables, places, path, directory, data=data, warnings=problems)
+
+
+def _syntax(shown: str, places: Places, error: tomllib.TOMLDecodeError) -> Problem:
+    text = str(error)
+    match = _SYNTAX.search(text)
+    line, column = (int(match[1]), int(match[2])) if match else (len(places.lines), 0)
+    source = places.lines[line - 1] if 0 < line <= len(places.lines) else ""
+    return Problem(shown, line, "", f"is not TOML: {_SYNTAX.sub('', text).strip()}", column, source)
+
+
+def _placed(findings: Findings, places: Places, shown: str) -> list[Problem]:
+    """Findings with their lines, in the order of the file."""
+    problems = []
+    for found in findings.found:
+        line, column = places.locate(found.path, at_key=found.at_key)
+        source = places.lines[line - 1] if line else ""
+        name = written(found.path)
+        problems.append(Problem(shown, line, name, found.text, column, source, found.hint, found.warning))
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def _resolved(
+    tables: FileTables, places: Places, path: str, directory: str, *, data: str | None, warnings: Sequence[Problem]
+) -> Config:
+    shown = os.path.basename(path)
+    listen = tables.listen
+    given = listen.endpoints() or LOOPBACK_LISTENERS
+    return Config(
+        path=os.path.abspath(path),
+        directory=directory,
+        data=os.path.abspath(data) if data else os.path.join(directory, tables.server.data),
+        tables=tables,
+        listeners=tuple(Listener(service, check_endpoint(text, directory)) for service, text in given),
+        certificates=os.path.join(directory, listen.certificates) if listen.certificates else "",
+        trusted=tuple(ipaddress.ip_network(one) for one in tables.trusted.networks),
+        devices=tuple(ipaddress.ip_network(one) for one in tables.trusted.devices),
+        accounts=tuple(
+            DeclaredAccount(
+                resolve_account(one, f"{shown}:{places.table('account', index)}", tables.server.zone),
+                _absolute(one.password, directory).as_reference(),
+            )
+            for index, one in enumerate(tables.account)
+        ),
+        users=tuple(
+            DeclaredUser(
+                one.name.casefold(),
+                one.names,
+                _absolute(one.password, directory),
+                tuple(address.casefold() for address in one.accounts),
+                tuple(name.casefold() for name in one.cc),
+                one.enabled,
+                one.local_only,
+                f"{shown}:{places.table('user', index)}",
+            )
+            for index, one in enumerate(tables.user)
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def _absolute(secret: Secret, directory: str) -> Secret:
+    if secret.kind != "file":
+        return secret
+    return evolve(secret, value=os.path.join(directory, secret.value))
+
+
+def resolve_account(table: AccountTable, managed_by: str, zone: str = "") -> Account:
+    """A checked ``[[account]]`` as the value that the rest of the server knows; ``id`` and ``number`` are 0."""
+    return Account(
+        id=0,
+        number=0,
+        address=Address.parse(table.address),
+        mode=AccountMode(table.mode),
+        enabled=table.enabled,
+        domains=tuple(domain.casefold() for domain in table.domains),
+        aliases=tuple(Address.parse(alias) for alias in table.aliases),
+        tag_delimiter=table.tag_delimiter,
+        collect=parse_server(table.collect) if table.collect else None,
+        relay=parse_server(table.relay) if table.relay else None,
+        timetable=tuple(parse_window(window) for window in table.timetable),
+        zone=table.zone or zone,
+        threshold=table.threshold,
+        hold_outside=table.hold_outside,
+        leave_days=table.leave_on_server_days,
+        ambiguous=table.ambiguous,
+        options=dict(table.options),
+        managed_by=managed_by,
+    )

@@ -1,0 +1,194 @@
+"""The tables of the configuration file, as attrs classes. Defaults stand here and nowhere else.
+
+The field names are the keys of the file; ``metadata["meaning"]`` is the sentence that the reference prints.
+Which keys contradict each other is told in :mod:`mailshare.config.checks`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import field, fields, frozen
+
+from mailshare.config.limits import Limits
+
+
+def _key(meaning: str, default: Any = None, *, factory: Any = None, **bounds: int) -> Any:
+    metadata = {"meaning": meaning, **bounds}
+    if factory is not None:
+        return field(factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@frozen
+class Secret:
+    """Where a password stands.
+
+    :ivar kind: ``env``, ``file``, ``credential``, ``command``, ``literal``, or ``hash`` (users only), or empty.
+    :ivar value: the variable, path, name, text or argon2 hash; for a command its arguments as JSON.
+    :ivar scram: beside a hash: the SCRAM verifier, or empty.
+    """
+
+    kind: str = ""
+    value: str = field(default="", repr=False)
+    scram: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.kind)
+
+    def as_reference(self) -> str:
+        """The JSON that the store keeps for an account, e.g. ``{"env": "ISP_PASSWORD"}``; empty when there is none."""
+        if not self.kind:
+            return ""
+        return json.dumps({self.kind: json.loads(self.value) if self.kind == "command" else self.value})
+
+    def as_toml(self) -> str | dict[str, object]:
+        """What stands in the file."""
+        if self.kind == "literal":
+            return self.value
+        if self.kind == "hash":
+            return {"hash": self.value, "scram": self.scram} if self.scram else {"hash": self.value}
+        return {self.kind: json.loads(self.value) if self.kind == "command" else self.value}
+
+
+@frozen(kw_only=True)
+class ServerTable:
+    """``[server]``: what the server is called and where it keeps its things."""
+
+    hostname: str = _key("the name this server gives itself on the wire and in Received lines", "localhost")
+    data: str = _key("directory for the store, keys and the control socket, relative to this file; made 0700", "var")
+    zone: str = _key("IANA time zone of the log's days and of timetables without their own; empty = the system's", "")
+    grace: int = _key("seconds that open sessions get to finish at SIGTERM", 30, least=0, most=3600)
+
+
+@frozen(kw_only=True)
+class StoreTable:
+    """``[store]``: where the mail lies."""
+
+    url: str = _key("sqlite: (a file under data), or memory: (forgets everything at the end)", "sqlite:")
+
+
+@frozen(kw_only=True)
+class ListenTable:
+    """``[listen]``: where clients connect; lists of Twisted endpoint strings. Nothing given = the loopback defaults."""
+
+    pop3: tuple[str, ...] = _key("POP3; STLS when certificates are known", factory=tuple)
+    pop3s: tuple[str, ...] = _key("POP3 inside TLS: tls:DIRECTORY:PORT", factory=tuple)
+    smtp: tuple[str, ...] = _key("SMTP of the local network", factory=tuple)
+    submission: tuple[str, ...] = _key("submission with STARTTLS; log in first", factory=tuple)
+    submissions: tuple[str, ...] = _key("submission inside TLS: tls:DIRECTORY:PORT; log in first", factory=tuple)
+    web: tuple[str, ...] = _key("reserved for the manager; refused until there is one", factory=tuple)
+    certificates: str = _key("directory of PEM files for STLS and STARTTLS, relative to this file", "")
+
+    def endpoints(self) -> tuple[tuple[str, str], ...]:
+        """``(service, endpoint)`` of each mail listener, in order."""
+        services = ("pop3", "pop3s", "smtp", "submission", "submissions")
+        return tuple((name, text) for name in services for text in getattr(self, name))
+
+
+LOOPBACK_LISTENERS = (("pop3", "tcp:8110:interface=127.0.0.1"), ("smtp", "tcp:8025:interface=127.0.0.1"))
+
+
+@frozen(kw_only=True)
+class TrustedTable:
+    """``[trusted]``: networks that are known."""
+
+    networks: tuple[str, ...] = _key(
+        "from here passwords may come without TLS, and the address forms of the LAN are understood",
+        ("127.0.0.0/8", "::1/128"),
+    )
+    devices: tuple[str, ...] = _key("machines that may hand in mail without a login, e.g. scanners", factory=tuple)
+
+
+@frozen(kw_only=True)
+class LogTable:
+    """``[log]``: the journal per day, and the server's own log."""
+
+    days: int = _key("days of the journal that are kept besides today; -1 = for ever", 30, least=-1, most=36500)
+    level: Literal["debug", "info", "warn", "error"] = _key("least level of the server's log", "info")
+
+
+@frozen(kw_only=True)
+class DemonstrationTable:
+    """``[demonstration]``: a pretend provider in the same process."""
+
+    isp: bool = _key("start the pretend provider", False)
+    every: int = _key("seconds between mails from outside", 5, least=1, most=86400)
+    pop3: int = _key("its POP3 port on 127.0.0.1", 9110, least=0, most=65535)
+    smtp: int = _key("its SMTP port on 127.0.0.1", 9025, least=0, most=65535)
+
+
+@frozen(kw_only=True)
+class WindowTable:
+    """A line of ``timetable``."""
+
+    days: str = _key("e.g. mon-fri, or mon,wed,sat-sun", "mon-sun")
+    from_: str = _key("HH:MM, when the window opens", "00:00")
+    to: str = _key("HH:MM, when it closes; 24:00 is midnight; before from = over midnight", "24:00")
+    every: int = _key("minutes between two runs", 5, least=1, most=1440)
+
+
+@frozen(kw_only=True)
+class AccountTable:
+    """``[[account]]``: a mailbox at the provider that people share."""
+
+    address: str = _key("its address, e.g. mail@company.example; required")
+    mode: Literal["regular", "domain"] = _key("regular = one address, domain = catch-all of domains", "regular")
+    enabled: bool = _key("false = neither collect nor send", True)
+    domains: tuple[str, ...] = _key("the domains of a catch-all", factory=tuple)
+    aliases: tuple[str, ...] = _key("further addresses that reach the same mailbox", factory=tuple)
+    tag_delimiter: str = _key("what stands between name and tag in mail+andrew@", "+")
+    collect: str = _key("server to fetch from: pop3s://login@host[:port]; also pop3:", "")
+    relay: str = _key("server to send through: submissions://login@host[:port]; also submission: and smtp:", "")
+    password: Secret = _key("of both servers: {env=}, {file=}, {credential=}, {command=[]}, or a text", factory=Secret)
+    timetable: tuple[WindowTable, ...] = _key("when to collect", factory=lambda: (WindowTable(),))
+    zone: str = _key("IANA zone of the timetable; empty = the server's", "")
+    threshold: int = _key("waiting mails that start a send/receive; 0 = off", 1, least=0, most=100000)
+    hold_outside: bool = _key("true = waiting mail also keeps to the timetable", False)
+    leave_on_server_days: int = _key("days that collected mail stays there; -1 = for ever", 0, least=-1, most=36500)
+    ambiguous: Literal["admin", "all"] = _key("who gets mail whose name fits several users", "admin")
+    options: Mapping[str, object] = _key("rarer settings, see the reference", factory=dict)
+
+
+@frozen(kw_only=True)
+class UserTable:
+    """``[[user]]``: somebody with a local mailbox."""
+
+    name: str = _key("login name; required")
+    names: tuple[str, ...] = _key("full names and aliases that mail may be addressed to", factory=tuple)
+    password: Secret = _key("as of an account, or {hash=, scram=} as export writes it", factory=Secret)
+    accounts: tuple[str, ...] = _key("addresses of the accounts; mail leaves by the first", factory=tuple)
+    cc: tuple[str, ...] = _key("login names that get a copy of everything", factory=tuple)
+    enabled: bool = _key("false = no login; mail still arrives", True)
+    local_only: bool = _key("true = no mail from or to the outside", False)
+
+
+@frozen(kw_only=True)
+class FileTables:
+    """A whole file."""
+
+    server: ServerTable = field(factory=ServerTable)
+    store: StoreTable = field(factory=StoreTable)
+    listen: ListenTable = field(factory=ListenTable)
+    trusted: TrustedTable = field(factory=TrustedTable)
+    limits: Limits = field(factory=Limits)
+    log: LogTable = field(factory=LogTable)
+    demonstration: DemonstrationTable = field(factory=DemonstrationTable)
+    account: tuple[AccountTable, ...] = ()
+    user: tuple[UserTable, ...] = ()
+
+
+REQUIRED = {AccountTable: ("address",), UserTable: ("name",)}
+RESERVED_TABLES = ("printer", "destination", "fax_line")
+
+
+def written_key(name: str) -> str:
+    """The key in the file of a field: ``from_`` is ``from``."""
+    return name.rstrip("_")
+
+
+def keys_of(table: type) -> tuple[str, ...]:
+    """The keys that a table knows."""
+    return tuple(written_key(one.name) for one in fields(table))

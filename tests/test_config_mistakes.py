@@ -1,0 +1,134 @@
+"""What the configuration says about wrong files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailshare.config import BrokenConfig, Problem, load_config, parse_config
+
+SIX = """\
+[server]
+hostnam = "x"
+data = "var"
+
+[listen]
+pop3 = [
+  "tcp:8110:interface=127.0.0.1",
+  "tcp:99500",
+]
+
+[limits]
+recipients = 5
+
+[[account]]
+address = "mail@company.example"
+collect = "pop4://x"
+timetable = [{ days = "mon-fro", from = "07:00", to = "19:00", every = 5 }]
+
+[[user]]
+name = "andrew"
+accounts = ["mail@compny.example"]
+"""
+
+
+def problems(text: str, tmp_path: Path) -> list[Problem]:
+    with pytest.raises(BrokenConfig) as caught:
+        parse_config(text, str(tmp_path / "mailshare.toml"))
+    return [problem for problem in caught.value.problems if not problem.warning]
+
+
+def test_six_mistakes_are_all_named_with_their_lines(tmp_path: Path) -> None:
+    """Nobody shall mend a file mistake by mistake."""
+    found = {(problem.line, problem.key) for problem in problems(SIX, tmp_path)}
+    assert found == {
+        (2, "server.hostnam"),
+        (8, "listen.pop3[1]"),
+        (12, "limits.recipients"),
+        (16, "account[0].collect"),
+        (17, "account[0].timetable[0].days"),
+        (21, "user[0].accounts[0]"),
+    }
+
+
+def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
+    """The text alone is enough to find and mend it."""
+    first = problems(SIX, tmp_path)[0]
+    assert str(first).splitlines() == [
+        "mailshare.toml:2: server.hostnam: unknown key",
+        '    hostnam = "x"',
+        "    ^",
+        "    did you mean 'hostname'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[server\n", 1, "is not TOML"),
+        ("[listen]\nweb = ['tcp:8080']\n", 2, "no manager yet"),
+        ("[listen]\npop3s = ['tcp:995']\n", 2, "TLS from the first octet"),
+        ("[listen]\npop3 = ['tls:/nowhere:8110']\n", 2, "does not exist"),
+        ("[listen]\nsubmission = ['tcp:587']\n", 2, "needs STARTTLS"),
+        ("[listen]\npop3 = ['tcp:8110']\nsmtp = ['tcp:8110']\n", 3, "already taken by listen.pop3"),
+        ("[listen]\npop3 = ['carrier:8110']\n", 2, "no kind of listener"),
+        ("[listen]\npop3 = 'tcp:8110'\n", 2, "is not a list"),
+        ("[trusted]\nnetworks = ['10.0.0.1/8']\n", 2, "not a network"),
+        ("[server]\nzone = 'Europe/Berlim'\n", 2, "not a time zone"),
+        ("[server]\nhostname = 'a b'\n", 2, "not a host name"),
+        ("[store]\nurl = 'postgresql://x'\n", 2, "no PostgreSQL"),
+        ("[log]\nlevel = 'inf'\n", 2, "did you mean 'info'"),
+        ("[log]\ndays = true\n", 2, "not a whole number"),
+        ("[[user]]\nnames = ['x']\n", 1, "name is missing"),
+        ("[[user]]\nname = 'ADMIN3'\n", 2, "reserved"),
+        ("[[user]]\nname = 'a b'\n", 2, "cannot be a login"),
+        ("[[user]]\nname = 'a'\n[[user]]\nname = 'A'\n", 4, "declared twice"),
+        ("[[user]]\nname = 'a'\ncc = ['a']\n", 3, "own cc list"),
+        ("[[user]]\nname = 'a'\ncc = ['b']\n", 3, "no [[user]] here"),
+        ("[[user]]\nname = 'a'\npassword = { env = 'X', file = 'y' }\n", 3, "exactly one of"),
+        ("[[user]]\nname = 'a'\npassword = { env = 'NO_SUCH_VARIABLE_HERE' }\n", 3, "no variable"),
+        ("[[user]]\nname = 'a'\npassword = { file = 'absent' }\n", 3, "cannot be read"),
+        ("[[account]]\naddress = 'mail'\n", 2, "no domain"),
+        ("[[account]]\naddress = 'mail@x.example'\nmode = 'domain'\n", 3, "needs domains"),
+        ("[[account]]\naddress = 'mail@x.example'\ncollect = 'imaps://x@y.example'\n", 3, "POP3 only"),
+        ("[[account]]\naddress = 'mail@x.example'\npassword = { hash = '$argon2id$' }\n", 3, "password itself"),
+        ("[[account]]\naddress = 'm@x.example'\ntimetable = [{ from = '25:00' }]\n", 3, "not a time of day"),
+        ("[[account]]\naddress = 'm@x.example'\ntimetable = [{ evry = 3 }]\n", 3, "unknown key"),
+        ("[[printer]]\nname = 'x'\n", 1, "not known to this version yet"),
+        ("[printr]\nname = 'x'\n", 1, "unknown key"),
+        ("[account]\naddress = 'm@x.example'\n", 1, "two brackets"),
+    ],
+)
+def test_each_kind_of_mistake_is_named_where_it_is(text: str, line: int, words: str, tmp_path: Path) -> None:
+    """Every check points at its line with a sentence that says what is wrong."""
+    (problem,) = problems(text, tmp_path)
+    assert (problem.line, words in str(problem)) == (line, True), str(problem)
+
+
+def test_a_password_file_open_to_others_is_refused(tmp_path: Path) -> None:
+    """A secret that everybody can read is none."""
+    secret = tmp_path / "andrew"
+    secret.write_text("x\n")
+    secret.chmod(0o644)
+    (problem,) = problems("[[user]]\nname = 'a'\npassword = { file = 'andrew' }\n", tmp_path)
+    assert "chmod 600" in problem.text
+
+
+def test_a_literal_password_is_only_a_warning(tmp_path: Path) -> None:
+    """It works, and the owner is told what is better."""
+    config = parse_config("[[user]]\nname = 'a'\npassword = 'x'\n", str(tmp_path / "m.toml"))
+    assert [(one.line, one.warning) for one in config.warnings] == [(3, True)]
+
+
+def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
+    """No traceback for a wrong path."""
+    with pytest.raises(BrokenConfig, match="cannot be read: No such file"):
+        load_config(str(tmp_path / "absent.toml"))
+
+
+def test_mistakes_in_a_long_file_are_found_quickly_and_rightly(tmp_path: Path) -> None:
+    """The line is right in a file of thousands of lines, and nothing but its own table is searched."""
+    users = "".join(f"[[user]]\nname = 'u{number}'\nnames = ['User {number}']\n\n" for number in range(1280))
+    found = problems(users + "[[user]]\nname = 'x'\nenabled = 'yes'\n", tmp_path)
+    assert [(problem.line, problem.key) for problem in found] == [(1280 * 4 + 3, "user[1280].enabled")]
