@@ -1,0 +1,449 @@
+"""One connection of a server: octets into the engine, its events to the session one at a time, its replies out.
+
+Back-pressure works in both directions. While the session is busy, or the peer does not read, no event is taken out of
+the engine, and when more than 64 KiB wait for it the transport is paused; so neither a flood nor a peer that never
+reads costs memory. Deadlines are absolute: an octet now and then does not move them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailshare.core.errors import LocalFault
+from mailshare.shell.limits import UNPARSED_LIMIT, Goodbye
+from mailshare.wire.replies import StartTLS
+
+if TYPE_CHECKING:
+    from mailshare.shell.server import EngineFactory
+
+_FLUSH_EVERY = 64
+
+
+class ServerEngine(Protocol):
+    """A server's half of a protocol without I/O.
+
+    Each complete command shows up as one event, those that the engine answered alone as
+    :class:`mailshare.wire.replies.Answered`; a command that asks for TLS as :class:`mailshare.wire.replies.StartTLS`.
+
+    :ivar waiting: the last event wants an answer, by a method of the engine, before parsing goes on.
+    :ivar closing: close the connection once the output is sent.
+    :ivar errors: faults of the peer so far, for slowing down and closing.
+    """
+
+    waiting: bool
+    closing: bool
+    errors: int
+
+    def greet(self) -> None:
+        """Queue the greeting."""
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the peer, of any length."""
+
+    def next_event(self) -> object | None:
+        """The next event; ``None`` when more input, or an answer, is needed."""
+
+    def take_output(self) -> bytes:
+        """Everything that is to be sent now."""
+
+    def secured(self) -> None:
+        """TLS was started; forget what was said before."""
+
+
+class Session(Protocol):
+    """What the server's own room does with one connection.
+
+    :ivar patience: seconds that the peer has for its next command, asked after each event.
+    :ivar receiving: a body is on its way in, so the deadlines of bodies hold and not ``patience``.
+    """
+
+    @property
+    def engine(self) -> ServerEngine:
+        """The connection's engine."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds."""
+
+    @property
+    def receiving(self) -> bool:
+        """In a body."""
+
+    async def begin(self) -> None:
+        """The connection is there; greet (``self.engine.greet()``) or refuse."""
+
+    async def handle(self, event: object) -> None:
+        """Answer an event. Called one at a time, never while the last call has not returned.
+
+        Long output goes in pieces, each followed by ``await connection.drain()``. :class:`ConnectionGone` may be let
+        through; anything else that is raised is logged and ends the connection.
+        """
+
+    def lost(self) -> None:
+        """The connection is gone and no call of :meth:`handle` is under way: give everything back. Called once."""
+
+
+class ConnectionGone(Exception):
+    """The peer is gone; there is nobody to answer."""
+
+
+@implementer(IPushProducer)
+class _Outlet:
+    """Tells the connection when the transport's buffer is full, and when it is empty again."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def pauseProducing(self) -> None:
+        self._connection.outlet_full()
+
+    def resumeProducing(self) -> None:
+        self._connection.outlet_free()
+
+    def stopProducing(self) -> None:
+        """Nothing to stop: the connection hears of its end itself."""
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class Connection(TwistedProtocol):
+    """One connection.
+
+    :ivar peer: the peer's address, e.g. ``192.0.2.7``; empty for a socket without one.
+    """
+
+    log = Logger()
+    transport: Any  # ITransport and IConsumer, and more where the socket can do more
+
+    def __init__(self, factory: EngineFactory, peer: str) -> None:
+        self.factory: EngineFactory = factory
+        self.peer = peer
+        self._session: Session | None = None
+        self._input: deque[bytes] = deque()
+        self._unparsed = 0
+        self._paused = False
+        self._running = False
+        self._gone = False
+        self._closing = False
+        self._ended = False
+        self._stopping = False
+        self._handshaking = False
+        self._full = False
+        self._waiters: list[Deferred[None]] = []
+        self._was_receiving = False
+        self._deadline = self._session_end = self._since = self._body_start = self._rate_start = self._full_since = 0.0
+        self._rate_octets = 0
+        self._faults = 0
+
+    @property
+    def secure(self) -> bool:
+        """Inside TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
+
+    # ------------------------------------------------------------------ for sessions
+
+    def flush(self) -> None:
+        """Send what the engine has queued, in one write."""
+        if self._session is None or self._gone or self._closing:
+            return
+        data = self._session.engine.take_output()
+        if data:
+            self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Send what the engine has queued; go on when the peer has read enough of it.
+
+        :raises ConnectionGone: the peer left meanwhile.
+        """
+        self.flush()
+        while self._full and not self._gone:
+            waiter: Deferred[None] = Deferred()
+            self._waiters.append(waiter)
+            await waiter
+        if self._gone:
+            raise ConnectionGone
+
+    def say_goodbye(self, why: Goodbye) -> None:
+        """Send the last words for this reason and close."""
+        if not (self._gone or self._closing):
+            self.flush()
+            self.transport.write(self.factory.last_words(why))
+            self._close()
+
+    def stop(self) -> None:
+        """The server stops: close now, or when the message or command under way is done."""
+        self._stopping = True
+        if self._session is not None and not self._running and not self._session.receiving:
+            self.say_goodbye(Goodbye.SHUTDOWN)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        abort = getattr(self.transport, "abortConnection", None) or self.transport.loseConnection
+        abort()
+
+    # ------------------------------------------------------------------ called by the transport
+
+    def connectionMade(self) -> None:
+        """Count the peer, then greet it."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        refusal = self.factory.arrived(self)
+        if refusal is not None:
+            self.transport.write(self.factory.last_words(refusal))
+            self.transport.loseConnection()
+            return
+        now = self.factory.reactor.seconds()
+        self._handshaking = self.secure
+        self._session_end = now + self.factory.limits.session
+        self._since = now
+        self._session = self.factory.build_session(self)
+        self._deadline = now + self._session.patience
+        self.transport.registerProducer(_Outlet(self), True)
+        self.factory.ticker.add(self)
+        self._start(greet=True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take octets."""
+        if self._session is None or self._closing:
+            return
+        self._handshaking = False
+        self._rate_octets += len(data)
+        self._since = self.factory.reactor.seconds()
+        self._input.append(data)
+        self._unparsed += len(data)
+        if not self._running:
+            self._start()
+        elif self._unparsed > UNPARSED_LIMIT and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands."""
+        self._handshaking = False
+        if self._session is not None:
+            self._deadline = self.factory.reactor.seconds() + self._session.patience
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more: answer what it sent, then close."""
+        self._ended = True
+        if not self._running:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """We send no more; that is our own doing."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted passes it
+        """The peer is gone; the session hears of it when it has finished what it does."""
+        self._gone = True
+        if self._session is None:
+            return
+        self.factory.ticker.remove(self)
+        self._release()
+        if not self._running:
+            self._lost()
+
+    def outlet_full(self) -> None:
+        """The transport has enough to send for now."""
+        self._full = True
+        self._full_since = self.factory.reactor.seconds()
+
+    def outlet_free(self) -> None:
+        """The transport has sent everything."""
+        self._full = False
+        self._release()
+
+    # ------------------------------------------------------------------ inside
+
+    def _start(self, *, greet: bool = False) -> None:
+        self._running = True
+        Deferred.fromCoroutine(self._run(greet)).addErrback(self._failed).addBoth(self._stopped)
+
+    async def _run(self, greet: bool) -> None:
+        """Handle events until more input is needed."""
+        session = self._session
+        assert session is not None
+        engine = session.engine
+        if greet:
+            await self._call(session.begin())
+        handled = 0
+        while not (self._gone or self._closing):
+            if self._full:
+                await self.drain()
+            event = engine.next_event()
+            if event is None:
+                if engine.closing or not self._input:
+                    break
+                self._feed(engine)
+                continue
+            if isinstance(event, StartTLS):
+                self._start_tls(engine)
+            else:
+                await self._call(session.handle(event))
+                if engine.waiting:
+                    raise LocalFault("An event was left without its answer")
+            self._renew(session)
+            if engine.errors > self._faults:
+                await self._punish(engine.errors)
+            handled += 1
+            if handled % _FLUSH_EVERY == 0:
+                self.flush()
+            if self._stopping and not session.receiving:
+                break
+        self._finish(session)
+
+    async def _call(self, step: object) -> None:
+        """Run one step of the session; what is queued is sent before waiting for it."""
+        done: Deferred[None] = Deferred.fromCoroutine(step)  # type: ignore[arg-type]
+        if not done.called:
+            self.flush()
+        await done
+
+    def _finish(self, session: Session) -> None:
+        """The engine is idle: send, and close if it is time."""
+        if self._gone or self._closing:
+            return
+        self.flush()
+        if session.engine.closing:
+            self._close()
+        elif self._stopping and not session.receiving:
+            self.say_goodbye(Goodbye.SHUTDOWN)
+        elif self._ended:
+            self._close()
+
+    def _feed(self, engine: ServerEngine) -> None:
+        data = self._input.popleft()
+        self._unparsed -= len(data)
+        if self._paused and self._unparsed <= UNPARSED_LIMIT // 2:
+            self._paused = False
+            self._rate_start, self._rate_octets = self.factory.reactor.seconds(), 0
+            self.transport.resumeProducing()
+        engine.feed(data)
+
+    def _start_tls(self, engine: ServerEngine) -> None:
+        """Send the go-ahead and start TLS; octets that came in the clear behind the command end the connection."""
+        if self._input or self.factory.tls is None:
+            self._close()
+            return
+        self.flush()
+        self._handshaking = True
+        self._since = self.factory.reactor.seconds()
+        self.transport.startTLS(self.factory.tls)
+        engine.secured()
+
+    def _renew(self, session: Session) -> None:
+        """A command or a piece of a body is done: set the next deadline."""
+        now = self.factory.reactor.seconds()
+        if not session.receiving:
+            self._deadline = now + session.patience
+            self._was_receiving = False
+        elif not self._was_receiving:
+            self._was_receiving = True
+            self._body_start = self._rate_start = now
+            self._rate_octets = 0
+
+    async def _punish(self, errors: int) -> None:
+        """A fault was met: take it slowly from some number on, and end it at another."""
+        limits = self.factory.limits
+        self._faults = errors
+        if errors >= limits.faults:
+            self.say_goodbye(Goodbye.FAULTS)
+        elif errors >= limits.slow_from:
+            self.flush()
+            pause: Deferred[None] = Deferred()
+            self._waiters.append(pause)
+            wake = self.factory.reactor.callLater(limits.penalty, self._wake, pause)
+            await pause
+            if wake.active():
+                wake.cancel()
+
+    def _wake(self, waiter: Deferred[None]) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+            waiter.callback(None)
+
+    def _release(self) -> None:
+        """Let those go on who wait; the loops they are in look again whether they may."""
+        waiting, self._waiters = self._waiters, []
+        for waiter in waiting:
+            waiter.callback(None)
+
+    def _failed(self, failure: Failure) -> None:
+        """The one net under all sessions: whatever escapes is logged once, and the peer is told."""
+        if failure.check(ConnectionGone):
+            return
+        self.log.failure("A session with {peer} failed", failure, peer=self.peer)
+        self.say_goodbye(Goodbye.BROKEN)
+
+    def _stopped(self, _: object) -> None:
+        self._running = False
+        if self._gone:
+            self._lost()
+        elif self._input and not self._closing:
+            self._start()
+
+    def _lost(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._input.clear()
+            session.lost()
+            self.factory.left(self)
+
+    def _close(self) -> None:
+        if self._closing or self._gone:
+            return
+        self._closing = True
+        self._since = self.factory.reactor.seconds()
+        self._input.clear()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    # ------------------------------------------------------------------ deadlines
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines; the factory's ticker calls this."""
+        session = self._session
+        if self._gone or session is None:
+            return
+        limits = self.factory.limits
+        if self._closing:
+            if now - self._since >= limits.linger:
+                self.abort()
+        elif self._handshaking:
+            if now - self._since >= limits.handshake:
+                self.abort()
+        elif self._full:
+            if now - self._full_since >= limits.stall:
+                self.abort()
+        elif self._running:
+            self._rate_start, self._rate_octets = now, 0
+        elif now >= self._session_end and not session.receiving:
+            self.say_goodbye(Goodbye.TIMEOUT)
+        elif session.receiving:
+            self._tick_body(now)
+        elif now >= self._deadline:
+            self.say_goodbye(Goodbye.TIMEOUT)
+
+    def _tick_body(self, now: float) -> None:
+        limits = self.factory.limits
+        if now - self._since >= limits.body_idle:
+            self.say_goodbye(Goodbye.TIMEOUT)
+        elif now - self._body_start >= limits.body_whole:
+            self.say_goodbye(Goodbye.SLOW)
+        elif now - self._rate_start >= limits.rate_over:
+            if self._rate_octets < limits.rate * (now - self._rate_start):
+                self.say_goodbye(Goodbye.SLOW)
+            self._rate_start, self._rate_octets = now, 0

@@ -1,0 +1,145 @@
+"""The end of a body that is marked by a dot on a line of its own: finding it, and making it.
+
+Everything works on chunks with ``find``, ``count`` and ``replace``; there is no step per line. State is carried across
+chunk borders, so that the result never depends on where the stream was cut.
+
+Source: RFC 5321 section 4.5.2 (transparency) and 2.3.8 (line ends), RFC 1939 section 3 (multi-line responses).
+"""
+
+from __future__ import annotations
+
+_END = b"\r\n.\r\n"
+_PARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
+MAX_BODY_LINE = 65536
+
+
+class DotDecoder:
+    """Takes the octets behind ``DATA`` (or a ``+OK`` to ``RETR``), gives the message, and knows where it ends.
+
+    Only CRLF.CRLF ends it. What is wrong with the octets is remembered, not acted on, so that the stream is always
+    eaten to its true end:
+
+    :ivar done: the end was met.
+    :ivar bare: a CR without LF or an LF without CR was met; the output holds it unchanged.
+    :ivar nul: a NUL was met.
+    :ivar overlong: a line was longer than ``max_line`` octets, CRLF included.
+    :ivar size: octets of the message so far, dots unstuffed.
+    """
+
+    __slots__ = ("_held", "_line", "_max_line", "_virtual", "bare", "done", "nul", "overlong", "size")
+
+    def __init__(self, max_line: int = MAX_BODY_LINE) -> None:
+        self._max_line = max_line
+        self._held = b"\r\n"  # the body starts as if behind a line end: a dot there is the first of its line
+        self._virtual = True
+        self._line = 0
+        self.done = False
+        self.bare = False
+        self.nul = False
+        self.overlong = False
+        self.size = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Take a chunk.
+
+        :returns: ``(octets of the message, what lies behind the end)``; the second is empty until :attr:`done`.
+        """
+        buffer = self._held + data
+        end = buffer.find(_END)
+        if end >= 0:
+            self.done = True
+            self._held = b""
+            return self._pass_on(buffer[: end + 2]), buffer[end + 5 :]
+        for part in _PARTS:
+            if buffer.endswith(part):
+                self._held = part
+                return self._pass_on(buffer[: -len(part)]), b""
+        self._held = b""
+        return self._pass_on(buffer), b""
+
+    def _pass_on(self, raw: bytes) -> bytes:
+        """Check a stretch that cuts no CRLF in two, and take the stuffed dots out."""
+        if not raw:
+            return b""
+        pairs = raw.count(b"\r\n")
+        if raw.count(b"\n") != pairs or raw.count(b"\r") != pairs:
+            self.bare = True
+        if b"\0" in raw:
+            self.nul = True
+        self._measure(raw)
+        if b"\r\n." in raw:
+            raw = raw.replace(b"\r\n.", b"\r\n")
+        if self._virtual:
+            self._virtual = False
+            raw = raw[2:]
+        self.size += len(raw)
+        return raw
+
+    def _measure(self, raw: bytes) -> None:
+        """Look for a line that is too long, in steps no wider than such a line.
+
+        LF alone is looked for, which no border can cut in two; where it stands bare, the body is refused anyway.
+        """
+        step = self._max_line
+        for start in range(0, len(raw), step):
+            stop = min(start + step, len(raw))
+            first = raw.find(b"\n", start, stop)
+            if first < 0:
+                self._line += stop - start
+                self.overlong = self.overlong or self._line > step
+                continue
+            self.overlong = self.overlong or self._line + first + 1 - start > step
+            self._line = stop - raw.rfind(b"\n", start, stop) - 1
+
+
+class DotEncoder:
+    """Stuffs dots into a message that is sent in chunks, and ends it.
+
+    :param normalise: make CRLF of every bare CR and LF first, as RFC 5321 section 2.3.8 asks of a client.
+    """
+
+    __slots__ = ("_cr", "_normalise", "_tail")
+
+    def __init__(self, *, normalise: bool = False) -> None:
+        self._normalise = normalise
+        self._tail = b"\r\n"
+        self._cr = False
+
+    def encode(self, data: bytes) -> bytes:
+        """The octets to send for these octets of the message."""
+        if self._normalise:
+            data = self._normal(data)
+        if not data:
+            return b""
+        tail = self._tail
+        joined = tail + data if tail else data
+        if joined.endswith(b"\r\n"):
+            self._tail = b"\r\n"
+        else:
+            self._tail = b"\r" if joined.endswith(b"\r") else b""
+        if b"\r\n." not in joined:
+            return data
+        return joined.replace(b"\r\n.", b"\r\n..")[len(tail) :]
+
+    def finish(self) -> bytes:
+        """What ends the message: a line end if the last line lacks it, and the dot."""
+        last = self.encode(b"\n") if self._cr else b""
+        return last + (b".\r\n" if self._tail == b"\r\n" else b"\r\n.\r\n")
+
+    def _normal(self, data: bytes) -> bytes:
+        """Every line end as CRLF; a CR at the end of the chunk waits for what follows."""
+        if self._cr:
+            data = b"\r" + data
+        self._cr = data.endswith(b"\r")
+        if self._cr:
+            data = data[:-1]
+        pairs = data.count(b"\r\n")
+        if data.count(b"\n") == pairs and data.count(b"\r") == pairs:
+            return data
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def stuff(message: bytes) -> bytes:
+    """A whole message as it goes on the wire, with its end."""
+    encoder = DotEncoder()
+    return encoder.encode(message) + encoder.finish()
