@@ -1,0 +1,206 @@
+"""What the provider's servers wrote about the envelope, and how far down a header block they can be believed.
+
+A message arrives with fields that the provider put on top and fields that its sender wrote below. Only the upper part,
+the *trusted block*, is evidence. It ends with the last of the provider's own ``Received`` fields; a sender may well
+write a ``Delivered-To`` of his own, but he writes it further down.
+
+Source: RFC 5321 section 4.4 (trace fields, ``for`` with one address), RFC 9228 (Delivered-To).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from attrs import frozen
+
+from mailshare.core.address import Address
+from mailshare.core.headers import Field, Headers
+from mailshare.core.mailboxes import read_mailboxes
+
+ENVELOPE_FIELDS = (
+    "x-original-to",
+    "x-envelope-to",
+    "envelope-to",
+    "x-rcpt-to",
+    "x-real-to",
+    "x-delivered-to",
+    "x-mdrcpt-to",
+    "delivered-to",
+    "x-apparently-to",
+)
+"""Fields that providers write the envelope recipient into, the most telling first (lower case)."""
+
+_PAREN = re.compile(r"\\.|[()]", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
+_IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_IPV6 = re.compile(r"(?:IPv6:|\[)([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{2,45})")
+_KEYWORDS = frozenset({"from", "by", "via", "with", "id", "for"})
+
+
+@frozen
+class Received:
+    """A ``Received`` field, as far as it is evidence.
+
+    :ivar by: host that wrote it, casefolded; empty when it does not say.
+    :ivar helo: what the client called itself, casefolded; empty without a ``from`` clause.
+    :ivar seen: text of the comments in the ``from`` clause: what the server itself saw of the client.
+    :ivar recipients: addresses of the ``for`` clause; evidence only when it is exactly one.
+    """
+
+    by: str = ""
+    helo: str = ""
+    seen: str = ""
+    recipients: tuple[Address, ...] = ()
+
+
+def _parts(text: str) -> list[tuple[str, bool]]:
+    """Words, and comments (True) as one part each, in order. An unclosed comment runs to the end."""
+    out: list[tuple[str, bool]] = []
+    depth = position = 0
+    for found in _PAREN.finditer(text):
+        if found[0] == "(":
+            if not depth:
+                out.extend((word, False) for word in text[position : found.start()].split())
+                position = found.end()
+            depth += 1
+        elif found[0] == ")" and depth:
+            depth -= 1
+            if not depth:
+                out.append((text[position : found.start()], True))
+                position = found.end()
+    if depth:
+        out.append((text[position:], True))
+    else:
+        out.extend((word, False) for word in text[position:].split())
+    return out
+
+
+def read_received(value: str) -> Received:
+    """Read an unfolded ``Received`` value; what it lacks stays empty.
+
+    A ``for`` that stands twice, or inside a comment, is no evidence.
+    """
+    clauses: dict[str, list[str]] = {}
+    comments: list[str] = []
+    doubled = False
+    current: str | None = None
+    for word, is_comment in _parts(value):
+        if is_comment:
+            if current == "from":
+                comments.append(word)
+            continue
+        key = word.lower()
+        if key in _KEYWORDS and not (current in {"from", "by"} and not clauses[current]):
+            doubled = doubled or (key == "for" and key in clauses)
+            current = key
+            clauses.setdefault(key, [])
+        elif current is not None:
+            ends = word.endswith(";")
+            clauses[current].append(word.rstrip(";"))
+            current = "" if ends else current
+            clauses.setdefault("", [])
+    recipients = () if doubled else read_mailboxes(" ".join(clauses.get("for", ())), 3)[0]
+    return Received(
+        by=_host(clauses.get("by", [])),
+        helo=_host(clauses.get("from", [])),
+        seen=" ".join(comments),
+        recipients=tuple(box.address for box in recipients),
+    )
+
+
+def _host(words: Sequence[str]) -> str:
+    return words[0].strip("[]<>").rstrip(".").casefold() if words else ""
+
+
+def _same_house(host: str, trusted_by: Collection[str]) -> bool:
+    """The host is one of these, or lies beside one of them in its domain."""
+    if host in trusted_by:
+        return True
+    return any(t.count(".") >= 2 and host.endswith("." + t.partition(".")[2]) for t in trusted_by)  # noqa: PLR2004
+
+
+def _private(text: str) -> bool:
+    for found in _IPV4.finditer(text):
+        a, b = int(found[1]), int(found[2])
+        if a in {10, 127} or (a, b) == (192, 168) or (a == 172 and 16 <= b <= 31):
+            return True
+    return any(found[1].lower() == "::1" or found[1].lower()[:2] in {"fc", "fd", "fe"} for found in _IPV6.finditer(text))
+
+
+def came_from_outside(hop: Received, trusted_by: Collection[str]) -> bool:
+    """The hop says that a strange host handed the message in, so whatever stands below was written by strangers.
+
+    What the server saw (the comment) counts; what the client called itself only where there is no comment.
+    """
+    if not hop.helo:
+        return False
+    if hop.seen:
+        hosts = [host.casefold() for host in _HOST.findall(hop.seen) if "." in host and not _IPV4.fullmatch(host)]
+        if _private(hop.seen) or "localhost" in hop.seen.casefold():
+            return False
+        if hosts or _IPV4.search(hop.seen) or _IPV6.search(hop.seen):
+            return not any(_same_house(host, trusted_by) for host in hosts)
+    if "." not in hop.helo or _private(hop.helo):
+        return False
+    return not _same_house(hop.helo, trusted_by)
+
+
+@frozen
+class TrustedBlock:
+    """The upper part of a header block that the provider wrote.
+
+    :ivar fields: from the top down to and including the provider's last ``Received``.
+    :ivar hops: its ``Received`` fields, top down.
+    """
+
+    fields: tuple[Field, ...] = ()
+    hops: tuple[Received, ...] = ()
+
+    @classmethod
+    def of(cls, headers: Headers, trusted_by: Collection[str] = ()) -> TrustedBlock:
+        """Find where trust ends.
+
+        :param trusted_by: the provider's hosts, casefolded. Consecutive ``Received`` fields written by them belong to
+            the block, until one says that the message came from a strange host. Without any of them the first
+            ``Received`` ends it; without a ``Received`` it is the run of envelope fields on top.
+        """
+        end = 0
+        hops: list[Received] = []
+        for number, each in enumerate(headers.fields):
+            if each.key != "received":
+                continue
+            hop = read_received(each.value)
+            if hops and not _written_by(hop, trusted_by):
+                break
+            hops.append(hop)
+            end = number + 1
+            if not _written_by(hop, trusted_by) or came_from_outside(hop, trusted_by):
+                break
+        if not hops:
+            while end < len(headers.fields) and headers.fields[end].key in {"return-path", *ENVELOPE_FIELDS}:
+                end += 1
+        return cls(headers.fields[:end], tuple(hops))
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Unfolded values of the fields of that lower-case name inside the block, top down."""
+        return tuple(each.value for each in self.fields if each.key == name)
+
+
+def _written_by(hop: Received, trusted_by: Collection[str]) -> bool:
+    return bool(hop.by) and hop.by in trusted_by
+
+
+def envelope_candidates(block: TrustedBlock, order: Sequence[str]) -> list[tuple[str, tuple[Address, ...]]]:
+    """Envelope recipients in a trusted block, best evidence first.
+
+    :param order: lower-case field names, the most telling first.
+    :returns: ``(field name, its addresses)``; of one name the lowest field, which is the outermost hop's, comes first.
+    """
+    out: list[tuple[str, tuple[Address, ...]]] = []
+    for name in order:
+        for value in reversed(block.values(name)):
+            boxes = read_mailboxes(value)[0]
+            if boxes:
+                out.append((name, tuple(box.address for box in boxes)))
+    return out
