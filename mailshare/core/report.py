@@ -1,0 +1,271 @@
+"""Reports about what became of a message: delivery status (RFC 3464), disposition (RFC 8098) and plain notices.
+
+Pure functions from values to octets with CRLF line ends. They are for local senders and are laid into local mailboxes;
+their envelope sender is always the null sender, and nothing here is ever made for mail that came from outside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from attrs import frozen
+
+from mailshare.core.report_parts import (
+    CRLF,
+    date_text,
+    field,
+    paragraphs,
+    part,
+    printable,
+    report_message,
+    text_field,
+    text_part,
+)
+from mailshare.core.report_words import advice, span
+from mailshare.core.values import Outcome, QueueItem, QueueState
+
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\Z")
+MAX_RETURNED = 262144  # octets of a whole message that RET=FULL sends back; a larger one comes back as its header
+
+
+class Action(Enum):
+    """The ``Action`` field (RFC 3464 section 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+
+
+@frozen
+class Fate:
+    """What became of one recipient.
+
+    :ivar orcpt: as the client gave it, ``rfc822;name@host``, decoded; or empty.
+    :ivar status: enhanced code; a fitting general one is put where it is missing or contradicts the action.
+    :ivar code: the peer's reply code, 0 when it never answered; ``reply`` its text.
+    :ivar remote: host that answered, or empty.
+    :ivar tried: time of the last try, microseconds UTC, 0 = never.
+    :ivar until: when it is given up, for delays.
+    """
+
+    address: str
+    orcpt: str = ""
+    status: str = ""
+    code: int = 0
+    reply: str = ""
+    remote: str = ""
+    tried: int = 0
+    until: int = 0
+
+
+@frozen
+class Letterhead:
+    """What the mail around a report needs to know.
+
+    :ivar hostname: of this server.
+    :ivar author: address the report comes from, e.g. ``admin1@mail.office.example``.
+    :ivar to: address of the reader.
+    :ivar message_id: with angle brackets.
+    :ivar boundary: ASCII, 1 to 60 characters of RFC 2046's set; random.
+    """
+
+    hostname: str
+    author: str
+    to: str
+    at: int
+    message_id: str
+    boundary: str = "report"
+
+
+@frozen
+class Returned:
+    """The message reported on.
+
+    :ivar header: its header block.
+    :ivar whole: the whole message when RET=FULL asks for it and it is small enough, else ``None``.
+    :ivar subject: for the text, may be empty.
+    :ivar arrived: when it was taken, microseconds UTC.
+    """
+
+    header: bytes
+    trace: str
+    arrived: int
+    whole: bytes | None = None
+    subject: str = ""
+    envid: str = ""
+    message_id: str = ""
+
+
+def wanted(action: Action, notify: Iterable[str]) -> bool:
+    """Whether a sender who gave this NOTIFY list is told (RFC 3461 section 4.1; without a list: failure and delay)."""
+    asked = frozenset(notify)
+    if "NEVER" in asked:
+        return False
+    if action is Action.FAILED:
+        return not asked or "FAILURE" in asked
+    if action is Action.DELAYED:
+        return not asked or "DELAY" in asked
+    return "SUCCESS" in asked
+
+
+def fate_of(item: QueueItem, outcome: Outcome) -> Fate:
+    """The fate of a queue row after this outcome; RFC 3463's 4.4.7 marks one that was given up after all its tries."""
+    expired = outcome.state is QueueState.EXPIRED
+    return Fate(
+        address=item.address,
+        orcpt=str(item.params.get("orcpt", "")),
+        status="4.4.7" if expired else outcome.status,
+        code=outcome.code or (item.code if expired else 0),
+        reply=outcome.reply or (item.reply if expired else ""),
+        remote=str(outcome.detail.get("host", "")),
+        tried=outcome.at,
+        until=item.expires,
+    )
+
+
+def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head: Letterhead) -> bytes:
+    """A delivery status notification (RFC 3464, with RFC 6533 where an address or the header is not ASCII)."""
+    subject = {
+        Action.FAILED: "Not delivered: ",
+        Action.DELAYED: "Delayed, still trying: ",
+        Action.DELIVERED: "Delivered: ",
+        Action.RELAYED: "Passed on: ",
+    }[action]
+    header = _header(head, subject + (about.subject or "your message"), about.message_id, "auto-replied")
+    ascii_only = all(fate.address.isascii() and fate.orcpt.isascii() for fate in fates)
+    status_type = "message/delivery-status" if ascii_only else "message/global-delivery-status"
+    parts = (
+        text_part(paragraphs(_delivery_words(action, fates, about, head))),
+        part(status_type, _status_fields(action, fates, about, head), description="Delivery report"),
+        _returned_part(about),
+    )
+    return report_message(header, "delivery-status", head.boundary, parts)
+
+
+def disposition_report(
+    about: Returned, head: Letterhead, *, recipient: str, disposition: str, words: Sequence[str], orcpt: str = ""
+) -> bytes:
+    """A disposition notification (RFC 8098): what a reader, a printer or a fax line did with a message.
+
+    :param disposition: e.g. ``automatic-action/MDN-sent-automatically; processed``.
+    :param words: paragraphs for people.
+    """
+    header = _header(head, "About: " + (about.subject or "your message"), about.message_id, "auto-replied")
+    fields = field("Reporting-UA", f"{head.hostname}; mailshare")
+    if orcpt:
+        fields += field("Original-Recipient", orcpt)
+    fields += field("Final-Recipient", _typed(recipient))
+    if about.message_id:
+        fields += field("Original-Message-ID", about.message_id)
+    fields += field("Disposition", disposition)
+    ascii_only = fields.isascii()
+    kind = "message/disposition-notification" if ascii_only else "message/global-disposition-notification"
+    parts = (text_part(paragraphs(words)), part(kind, fields), _returned_part(about))
+    return report_message(header, "disposition-notification", head.boundary, parts)
+
+
+def notice(subject: str, words: Sequence[str], head: Letterhead, *, about: str = "") -> bytes:
+    """A plain mail from the server to a local reader.
+
+    :param about: Message-ID that it is an answer to, with angle brackets, or empty.
+    """
+    header = _header(head, subject, about, "auto-generated" if not about else "auto-replied")
+    body = paragraphs(words)
+    encoding = b"7bit" if body.isascii() else b"8bit"
+    mime = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+    return header + mime + encoding + CRLF + CRLF + body
+
+
+def _header(head: Letterhead, subject: str, about: str, auto: str) -> bytes:
+    lines = [
+        field("Date", date_text(head.at)),
+        field("From", f"Mail server <{head.author}>"),
+        field("To", f"<{head.to}>"),
+        text_field("Subject", subject),
+        field("Message-ID", head.message_id),
+    ]
+    if about:
+        lines += [field("In-Reply-To", about), field("References", about)]
+    lines.append(field("Auto-Submitted", auto))
+    return b"".join(lines)
+
+
+def _delivery_words(action: Action, fates: Sequence[Fate], about: Returned, head: Letterhead) -> list[str]:
+    """The part for people."""
+    opening = {
+        Action.FAILED: "Your message could not be delivered to the recipients below. It will not be tried again.",
+        Action.DELAYED: "Your message has not reached the recipients below yet. It is tried again without you.",
+        Action.DELIVERED: "Your message was delivered to the recipients below.",
+        Action.RELAYED: "Your message was passed on for the recipients below; nothing more will be heard of it.",
+    }[action]
+    words = [opening]
+    if about.subject:
+        words.append(f"Subject: {about.subject}")
+    for fate in fates:
+        words.append(f"  <{fate.address}>")
+        if fate.reply or fate.code:
+            words += [f"The answer of {fate.remote or 'the other server'} was:", f"  {_diagnostic(fate)}"]
+        elif action in {Action.FAILED, Action.DELAYED}:
+            words.append("No server answered for it.")
+        if action is Action.FAILED:
+            words.append(advice(_status(action, fate.status)))
+        elif action is Action.DELAYED and fate.until > head.at:
+            words.append(f"It is tried for another {span(fate.until - head.at)}; you will be told if it fails.")
+    words.append(f"This is message {about.trace} in the log of {head.hostname}.")
+    return words
+
+
+def _status_fields(action: Action, fates: Sequence[Fate], about: Returned, head: Letterhead) -> bytes:
+    """The part for programs: fields for the message, then a block for each recipient."""
+    out = [field("Reporting-MTA", f"dns; {head.hostname}")]
+    if about.envid:
+        out.append(field("Original-Envelope-Id", about.envid))
+    out.append(field("Arrival-Date", date_text(about.arrived)))
+    for fate in fates:
+        out.append(CRLF)
+        if fate.orcpt:
+            out.append(field("Original-Recipient", fate.orcpt))
+        out.append(field("Final-Recipient", _typed(fate.address)))
+        out.append(field("Action", action.value))
+        out.append(field("Status", _status(action, fate.status)))
+        if fate.remote:
+            out.append(field("Remote-MTA", f"dns; {fate.remote}"))
+        if fate.code or fate.reply:
+            out.append(field("Diagnostic-Code", f"smtp; {_diagnostic(fate)}"))
+        if fate.tried:
+            out.append(field("Last-Attempt-Date", date_text(fate.tried)))
+        out.append(field("Final-Log-ID", about.trace))
+        if action is Action.DELAYED and fate.until:
+            out.append(field("Will-Retry-Until", date_text(fate.until)))
+    return b"".join(out)
+
+
+def _diagnostic(fate: Fate) -> str:
+    code = f"{fate.code} " if fate.code else ""
+    status = f"{fate.status} " if fate.code and fate.status and not fate.reply.startswith(fate.status) else ""
+    return printable(f"{code}{status}{fate.reply}".strip() or "no text")
+
+
+def _status(action: Action, status: str) -> str:
+    """The status code, or a general one where it is missing or does not fit the action (RFC 3464 section 2.3.4)."""
+    fitting = {Action.FAILED: "54", Action.DELAYED: "4", Action.DELIVERED: "2", Action.RELAYED: "2"}[action]
+    if _STATUS.match(status) and status[0] in fitting:
+        return status
+    return f"{fitting[0]}.0.0"
+
+
+def _typed(address: str) -> str:
+    return f"{'rfc822' if address.isascii() else 'utf-8'}; {address}"
+
+
+def _returned_part(about: Returned) -> bytes:
+    """The message reported on: whole, or its header (RFC 6522 section 3; RFC 6533 section 4 for raw UTF-8)."""
+    header_ascii = about.header.isascii()
+    if about.whole is not None and len(about.whole) <= MAX_RETURNED:
+        kind = "message/rfc822" if header_ascii else "message/global"
+        return part(kind, about.whole, description="Your message")
+    kind = "text/rfc822-headers" if header_ascii else "message/global-headers"
+    return part(kind, about.header.rstrip(b"\r\n") + CRLF, description="The header of your message")
