@@ -1,0 +1,107 @@
+"""The maildrop as one POP3 session sees it: numbers, sizes, unique-ids, and what it has marked as deleted.
+
+Source: RFC 1939 sections 5 and 7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from mailshare.core.errors import PeerFault
+
+_NUMBER = re.compile(rb"0*([1-9][0-9]{0,8})\Z")
+
+
+class NotThere(PeerFault):
+    """A message number that leads nowhere: well said, so it is no fault to be punished."""
+
+
+class MaildropView:
+    """Totals from the start, the listing from when it was first asked for.
+
+    :ivar deleted: indexes marked with ``DELE``.
+    :ivar retrieved: indexes sent whole by ``RETR``.
+    """
+
+    def __init__(self, count: int, octets: int) -> None:
+        self.count = count
+        self._octets = octets
+        self._deleted_octets = 0
+        self._sizes: Sequence[int] | None = None
+        self._uidl: Callable[[int], str] = str
+        self.deleted: set[int] = set()
+        self.retrieved: set[int] = set()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the listing is here."""
+        return self._sizes is not None
+
+    def take_listing(self, sizes: Sequence[int], uidl: Callable[[int], str]) -> None:
+        """Take the listing.
+
+        :param sizes: octets of each message, as ``RETR`` sends them.
+        :param uidl: index to unique-id, 1 to 70 characters 0x21-0x7e.
+        """
+        self._sizes = sizes
+        self._uidl = uidl
+        self.count = len(sizes)
+        self._octets = sum(sizes)
+
+    def totals(self) -> tuple[int, int]:
+        """Messages and octets that are not deleted."""
+        return self.count - len(self.deleted), self._octets - self._deleted_octets
+
+    def find(self, argument: bytes) -> int:
+        """The index of the message with this number.
+
+        :raises PeerFault: it is no number, with words for the client.
+        :raises NotThere: it is one, but of no message.
+        """
+        match = _NUMBER.match(argument)
+        if not match:
+            raise PeerFault("A message number is 1 or more, in digits")
+        index = int(match[1]) - 1
+        if index >= self.count:
+            raise NotThere(f"No such message, there are {self.count}")
+        if index in self.deleted:
+            raise NotThere("That message is deleted")
+        return index
+
+    def size(self, index: int) -> int:
+        """Octets of a message; the listing must be here."""
+        assert self._sizes is not None
+        return self._sizes[index]
+
+    def uid(self, index: int) -> str:
+        """Unique-id of a message; the listing must be here."""
+        return self._uidl(index)
+
+    def delete(self, index: int) -> None:
+        """Mark a message."""
+        self.deleted.add(index)
+        self._deleted_octets += self.size(index)
+
+    def reset(self) -> None:
+        """Take all marks of deletion away."""
+        self.deleted.clear()
+        self._deleted_octets = 0
+
+    def scan_lines(self) -> bytes:
+        """What ``LIST`` shows, up to and with the final dot."""
+        assert self._sizes is not None
+        gone = self.deleted
+        if gone:
+            rows = [f"{n} {size}\r\n" for n, size in enumerate(self._sizes, 1) if n - 1 not in gone]
+        else:
+            rows = [f"{n} {size}\r\n" for n, size in enumerate(self._sizes, 1)]
+        rows.append(".\r\n")
+        return "".join(rows).encode("ascii")
+
+    def uid_lines(self) -> bytes:
+        """What ``UIDL`` shows, up to and with the final dot."""
+        uidl, gone = self._uidl, self.deleted
+        rows = [f"{index + 1} {uidl(index)}\r\n" for index in range(self.count) if index not in gone]
+        rows.append(".\r\n")
+        return "".join(rows).encode("ascii")
