@@ -30,6 +30,7 @@ from mailshare.core.values import (
     QueueItem,
     Receipt,
     Routing,
+    SenderRule,
     SentMark,
     Target,
     User,
@@ -270,6 +271,9 @@ class IDirectoryStore(Interface):
 
     def delete_account(account_id: int, *, declared: bool = False) -> Awaitable[None]:
         """Take an account away with its ADMINn and PUBLICn; refused while mail of it waits in the outbox."""
+
+    def teach(rule: SenderRule) -> Awaitable[None]:
+        """Keep a sorting rule in place of the one with the same account, kind and match; without users forget it."""
 
     def credentials(name: str) -> Awaitable[tuple[User, str, str] | None]:
         """``(user, argon2 hash, SCRAM verifier)`` of an enabled login, or ``None``.

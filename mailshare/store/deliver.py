@@ -1,0 +1,328 @@
+"""The one transaction of the door: message, body, mailbox entries, ledger row, queue rows and events, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import field, frozen
+from zope.interface import implementer
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import Unavailable
+from mailshare.core.values import (
+    DeliveryResult,
+    Event,
+    Hop,
+    LedgerKey,
+    LedgerState,
+    Origin,
+    QueueState,
+    SentMark,
+    Target,
+)
+from mailshare.interfaces import IBody, IBodySink, IDelivery
+from mailshare.store.bodies import FILE, INLINE, PIECE, FileBody, MemoryBody
+from mailshare.store.database import Database
+from mailshare.store.events import write_events
+from mailshare.store.ledger import bind_row, claim_row, refuse_row
+from mailshare.store.naming import DUPLICATE_WINDOW, bare_message_id
+from mailshare.store.notifier import Notifier
+from mailshare.store.sent import remember
+
+_FIELD = re.compile(rb"\r\n(message-id|from|subject|date)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE)
+_FIELD_LIMIT = 200
+_SEARCHED = 65_536  # octets of a header in which those fields are looked for
+_ROW_COST = 1024  # octets of rows and indexes that a small message writes besides its body
+
+_MESSAGE = (
+    "INSERT INTO message (trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
+    "origin, account_id, received, hdr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COUNT_UP = (
+    "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, msgs = msgs + 1, unread = unread + 1, "
+    "bytes = bytes + ? WHERE id = ? RETURNING uidnext - 1, modseq"
+)
+_ENTRY = (
+    "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
+    "VALUES (?, ?, ?, ?, 0, ?, ?, ?)"
+)
+# A row comes back when the mailbox has not met this key within the window.
+_NOT_MET = (
+    "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (mailbox_id, key) "
+    "DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE duplicate.at < ? RETURNING 1"
+)
+_SUBMISSION = (
+    "INSERT INTO submission (message_id, agent, account_id, submitter_id, sender, params, origin, hold, queued, "
+    "expires, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ROW = (
+    "INSERT INTO delivery (submission_id, agent, account_id, address, device, reason, params, state, next_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@frozen
+class Handing:
+    """Everything of one delivery, gathered before the transaction starts."""
+
+    envelope: Envelope
+    body: MemoryBody | FileBody
+    origin: Origin
+    targets: tuple[Target, ...]
+    hops: tuple[Hop, ...]
+    events: tuple[Event, ...]
+    at: int
+    duplicate_key: bytes
+    sent: SentMark | None
+    expires: int
+    hold: bool
+    message_id: str
+    listed: str = field(repr=False)
+
+    def __call__(self, connection: sqlite3.Connection) -> DeliveryResult:
+        """The operation."""
+        origin = self.origin
+        if origin.ledger is not None and not claim_row(connection, origin.ledger, origin.ledger_state, self.at):
+            return DeliveryResult(0, already=True)
+        number = self._message(connection)
+        if origin.ledger is not None:
+            bind_row(connection, origin.ledger, number)
+        uids: dict[int, int] = {}
+        suppressed: list[int] = []
+        events = list(self.events)
+        for target in self.targets:
+            self._entry(connection, number, target, uids, suppressed, events)
+        self._queue(connection, number)
+        if self.sent is not None:
+            remember(connection, self.sent, self.at)
+        write_events(connection, events, trace=origin.trace, message_id=number)
+        return DeliveryResult(number, uids, tuple(suppressed))
+
+    def _message(self, connection: sqlite3.Connection) -> int:
+        body, facts, origin = self.body, self.body.facts, self.origin
+        sender = self.envelope.sender
+        about = {
+            "source": origin.source.value,
+            "user": origin.user_id,
+            "peer": origin.peer,
+            "helo": origin.helo,
+            "secure": origin.secure,
+            "recipients": [str(recipient.address) for recipient in self.envelope.recipients[:50]],
+        }
+        values = (
+            origin.trace,
+            self.message_id,
+            facts.size,
+            facts.header_length,
+            FILE if facts.key else INLINE,
+            facts.key,
+            facts.digest,
+            facts.content_digest,
+            None if sender is None else str(sender),
+            json.dumps(about, ensure_ascii=False),
+            origin.account_id,
+            self.at,
+            self.listed,
+        )
+        number = connection.execute(_MESSAGE, values).lastrowid
+        assert number is not None
+        if isinstance(body, MemoryBody):
+            data = body.data
+            for seq, start in enumerate(range(0, len(data) or 1, PIECE)):
+                connection.execute(
+                    "INSERT INTO body (message_id, seq, data) VALUES (?, ?, ?)",
+                    (number, seq, data[start : start + PIECE]),
+                )
+        return number
+
+    def _entry(
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        target: Target,
+        uids: dict[int, int],
+        suppressed: list[int],
+        events: list[Event],
+    ) -> None:
+        if target.user_id in uids or target.user_id in suppressed:
+            return
+        row = connection.execute(
+            "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0", (target.user_id,)
+        ).fetchone()
+        if row is None:
+            # The user went away between routing and now; the source tries again and is routed anew.
+            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": target.user_id})
+        mailbox: int = row[0]
+        if self.duplicate_key:
+            values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - DUPLICATE_WINDOW)
+            if connection.execute(_NOT_MET, values).fetchone() is None:
+                first = connection.execute(
+                    "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?", (mailbox, self.duplicate_key)
+                ).fetchone()
+                suppressed.append(target.user_id)
+                events.append(Event(self.at, "deliver.duplicate", user_id=target.user_id, data={"of": first[0]}))
+                return
+        size = self.body.facts.size + len(target.prefix)
+        uid, modseq = connection.execute(_COUNT_UP, (size, mailbox)).fetchone()
+        connection.execute(_ENTRY, (mailbox, uid, number, size, modseq, self.at, target.prefix or None))
+        uids[target.user_id] = uid
+
+    def _queue(self, connection: sqlite3.Connection, number: int) -> None:
+        groups: dict[tuple[str, int | None], list[Hop]] = {}
+        for hop in self.hops:
+            groups.setdefault((hop.agent, hop.account_id), []).append(hop)
+        envelope = self.envelope
+        params = {"body": envelope.body, "smtputf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid}
+        sender = None if envelope.sender is None else str(envelope.sender)
+        state = QueueState.HELD if self.hold else QueueState.QUEUED
+        for (agent, account), hops in groups.items():
+            submission = connection.execute(
+                _SUBMISSION,
+                (
+                    number,
+                    agent,
+                    account,
+                    self.origin.user_id,
+                    sender,
+                    json.dumps(params, ensure_ascii=False),
+                    self.origin.source.value,
+                    int(self.hold),
+                    self.at,
+                    self.expires,
+                    0 if self.hold else len(hops),
+                ),
+            ).lastrowid
+            rows = [
+                (
+                    submission,
+                    agent,
+                    account,
+                    hop.address,
+                    hop.device,
+                    hop.reason,
+                    json.dumps(dict(hop.params), ensure_ascii=False, default=_plain),
+                    int(state),
+                    self.at,
+                )
+                for hop in hops
+            ]
+            connection.executemany(_ROW, rows)
+
+
+def _plain(value: object) -> object:
+    """Sets travel as sorted lists; anything else is a program error."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def listed_fields(header: bytes) -> tuple[str, str]:
+    """``(Message-ID, JSON of From, Subject and Date)`` for lists of messages: raw text, unfolded and cut.
+
+    The first field of each name counts. Nothing is decoded here; what cannot be read as UTF-8 is replaced.
+    """
+    found: dict[str, str] = {}
+    for match in _FIELD.finditer(b"\r\n" + header[:_SEARCHED]):
+        name = match.group(1).decode("ascii").lower()
+        if name not in found:
+            found[name] = b" ".join(match.group(2).split()).decode("utf-8", "replace")
+    message_id = bare_message_id(found.pop("message-id", ""))
+    cut = {name: text[:_FIELD_LIMIT] for name, text in found.items()}
+    return message_id, json.dumps(cut, ensure_ascii=False)
+
+
+@implementer(IDelivery)
+class Delivery:
+    """The door's transaction.
+
+    :param new_body: makes a sink, for bodies that another provider of IBody holds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        new_body: Callable[[int], IBodySink],
+        directory_of: Callable[[str], str] = os.path.dirname,
+    ) -> None:
+        self._database = database
+        self._notifier = notifier
+        self._new_body = new_body
+        self._directory_of = directory_of
+
+    async def deliver(
+        self,
+        envelope: Envelope,
+        body: IBody,
+        origin: Origin,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        events: Sequence[Event] = (),
+        *,
+        at: int,
+        duplicate_key: bytes = b"",
+        sent: SentMark | None = None,
+        expires: int = 0,
+        hold: bool = False,
+    ) -> DeliveryResult:
+        """Store it all, or nothing; fires when durable."""
+        own = await self._own(body)
+        message_id, listed = listed_fields(await own.header())
+        handing = Handing(
+            envelope,
+            own,
+            origin,
+            tuple(targets),
+            tuple(hops),
+            tuple(events),
+            at,
+            duplicate_key,
+            sent,
+            expires,
+            hold,
+            message_id,
+            listed,
+        )
+        cost = _ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
+        directory = self._directory_of(own.path) if isinstance(own, FileBody) else ""
+        result = await self._database.write(handing, cost=cost, directory=directory)
+        if result.message_id:
+            for agent in dict.fromkeys(hop.agent for hop in hops):
+                self._notifier.wake(agent)
+        return result
+
+    def refuse(
+        self, key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()
+    ) -> Awaitable[None]:
+        """Write a ledger row for something that is not stored."""
+        kept = tuple(events)
+
+        def write(connection: sqlite3.Connection) -> None:
+            refuse_row(connection, key, state, error, at)
+            write_events(connection, kept)
+
+        return self._database.write(write, cost=_ROW_COST)
+
+    async def _own(self, body: IBody) -> MemoryBody | FileBody:
+        """The body itself when it came from this store; else a copy, piece by piece."""
+        if isinstance(body, (MemoryBody, FileBody)):
+            return body
+        sink = self._new_body(body.size)
+        try:
+            position = 0
+            while position < body.size:
+                piece = await body.read(position, PIECE)
+                position += len(piece)
+                wait = sink.write(piece)
+                if wait is not None:
+                    await wait
+            copy = await sink.finish()
+        except BaseException:
+            sink.abort()
+            raise
+        assert isinstance(copy, (MemoryBody, FileBody))
+        return copy

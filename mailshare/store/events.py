@@ -1,0 +1,151 @@
+"""The journal's rows: written with the transaction they tell of, read by day, expired in slices."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from zope.interface import implementer
+
+from mailshare.core.values import Event
+from mailshare.interfaces import IEventLog
+from mailshare.store.database import Database, marks
+
+DAY = 86_400 * 1_000_000
+SLICE = 5_000
+
+_INSERT = (
+    "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# The days that have events, one probe of the primary key for each.
+_DAYS = (
+    "WITH RECURSIVE found(day) AS (SELECT min(day) FROM event UNION ALL "
+    "SELECT (SELECT min(day) FROM event WHERE day > found.day) FROM found WHERE found.day IS NOT NULL) "
+    "SELECT day FROM found WHERE day IS NOT NULL"
+)
+
+
+def write_events(
+    connection: sqlite3.Connection, events: Sequence[Event], *, trace: str = "", message_id: int | None = None
+) -> None:
+    """Write events in the running transaction; an empty trace or message id is filled in.
+
+    Ids grow for ever, also when the clock is set back: the last one stands as the version of a setting of the store.
+    """
+    if not events:
+        return
+    last = connection.execute(
+        "INSERT INTO setting (scope, name, value, version) VALUES ('store', ?, 'null', ?) "
+        "ON CONFLICT (scope, name) DO UPDATE SET version = version + ? RETURNING version",
+        ("last_event", len(events), len(events)),
+    ).fetchone()[0]
+    connection.executemany(
+        _INSERT,
+        [
+            (
+                event.at // DAY,
+                number,
+                event.at,
+                event.kind,
+                event.trace or trace,
+                event.account_id,
+                event.user_id,
+                message_id if event.message_id is None else event.message_id,
+                json.dumps(dict(event.data), ensure_ascii=False, default=str),
+            )
+            for number, event in enumerate(events, last - len(events) + 1)
+        ],
+    )
+
+
+def _event(row: tuple[object, ...]) -> tuple[int, Event]:
+    number, at, kind, trace, account_id, user_id, message_id, data = row
+    return number, Event(at, kind, trace, account_id, user_id, message_id, json.loads(data))  # type: ignore[return-value, arg-type]
+
+
+@implementer(IEventLog)
+class EventLog:
+    """The journal's table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Write events that belong to no other transaction."""
+        kept = tuple(events)
+        await self._database.write(lambda connection: write_events(connection, kept), cost=512 * len(kept))
+
+    async def days(self, zone: str = "") -> Sequence[str]:
+        """Days with events in that time zone (UTC when empty), ``YYYY-MM-DD``, oldest first."""
+        place: tzinfo = ZoneInfo(zone) if zone else UTC
+        return await self._database.read(lambda connection: _local_days(connection, place))
+
+    async def page(
+        self,
+        *,
+        since: int,
+        until: int,
+        trace: str = "",
+        kinds: Sequence[str] = (),
+        after_id: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[tuple[int, Event]]:
+        """Events in ``[since, until)``, oldest first, with their ids."""
+        clauses = ["day BETWEEN ? AND ?", "at >= ?", "at < ?", "id > ?"]
+        values: list[object] = [since // DAY, until // DAY, since, until, after_id]
+        if trace:
+            clauses.append("trace = ? AND trace <> ''")
+            values.append(trace)
+        if kinds:
+            clauses.append(f"kind IN ({marks(kinds)})")
+            values.extend(kinds)
+        statement = (
+            "SELECT id, at, kind, trace, account_id, user_id, message_id, data FROM event "
+            f"WHERE {' AND '.join(clauses)} ORDER BY day, id LIMIT ?"
+        )
+        values.append(limit)
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, Event]]:
+            return [_event(row) for row in connection.execute(statement, values)]
+
+        return await self._database.read(read)
+
+    async def expire(self, before: int) -> int:
+        """Delete events older than that, in slices so that deliveries get their turn between them."""
+        gone = 0
+        while True:
+            dropped = await self._database.write(lambda connection: _drop_slice(connection, before))
+            gone += dropped
+            if dropped < SLICE:
+                return gone
+
+
+def _drop_slice(connection: sqlite3.Connection, before: int) -> int:
+    return connection.execute(
+        "DELETE FROM event WHERE (day, id) IN "
+        "(SELECT day, id FROM event WHERE day <= ? AND at < ? ORDER BY day, id LIMIT ?)",
+        (before // DAY, before, SLICE),
+    ).rowcount
+
+
+def _local_days(connection: sqlite3.Connection, zone: tzinfo) -> list[str]:
+    found: list[str] = []
+    candidates = set()
+    for (day,) in connection.execute(_DAYS).fetchall():
+        first = datetime.fromtimestamp(day * DAY // 1_000_000, zone).date()
+        candidates.update({first, first + timedelta(days=1)})
+    for date in sorted(candidates):
+        start = datetime(date.year, date.month, date.day, tzinfo=zone)
+        after = date + timedelta(days=1)
+        end = datetime(after.year, after.month, after.day, tzinfo=zone)
+        low, high = int(start.timestamp()) * 1_000_000, int(end.timestamp()) * 1_000_000
+        if connection.execute(
+            "SELECT 1 FROM event WHERE day BETWEEN ? AND ? AND at >= ? AND at < ? LIMIT 1",
+            (low // DAY, high // DAY, low, high),
+        ).fetchone():
+            found.append(date.isoformat())
+    return found

@@ -1,0 +1,141 @@
+"""What nothing refers to any more is taken away, in slices, so that deliveries get their turn in between."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+
+from mailshare.store.bodies import FILE
+from mailshare.store.database import Database
+from mailshare.store.naming import DONE_KEPT, DUPLICATE_WINDOW, GONE_KEPT, SENT_KEPT
+
+SLICE = 100
+ROWS = 2_000
+FILE_GRACE = 3_600 * 1_000_000  # microseconds that a content file stays after its row, for readers under way
+
+_LOOSE = (
+    "NOT EXISTS (SELECT 1 FROM entry WHERE entry.message_id = message.id) "
+    "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.message_id = message.id) "
+    "AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = message.id)"
+)
+_OLD_DUPLICATES = (
+    "DELETE FROM duplicate WHERE (mailbox_id, key) IN "
+    "(SELECT mailbox_id, key FROM duplicate WHERE at < :duplicate LIMIT :rows)"
+)
+_OLD_SENT = "DELETE FROM sent WHERE message_id IN (SELECT message_id FROM sent WHERE at < :sent LIMIT :rows)"
+_GONE_ENTRIES = (
+    "DELETE FROM entry WHERE (mailbox_id, uid) IN (SELECT entry.mailbox_id, entry.uid FROM mailbox "
+    "JOIN entry ON entry.mailbox_id = mailbox.id WHERE mailbox.gone_at > 0 AND mailbox.gone_at < :gone LIMIT :rows)"
+)
+_GONE_MAILBOXES = (
+    "DELETE FROM mailbox WHERE gone_at > 0 AND gone_at < :gone "
+    "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.mailbox_id = mailbox.id)"
+)
+_DONE = (
+    "DELETE FROM submission WHERE id IN (SELECT DISTINCT d.submission_id FROM delivery d WHERE d.done > 0 "
+    "AND d.done < :done AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.submission_id = d.submission_id "
+    "AND (o.state IN (0, 1, 5) OR o.done >= :done)) LIMIT :rows)"
+)
+_OLD = (_OLD_DUPLICATES, _OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
+
+
+class Garbage:
+    """Collects: rows first, files an hour after their row.
+
+    :param unlink: takes content files away by key and fires when they are gone; None for a store without files.
+    """
+
+    def __init__(self, database: Database, unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None) -> None:
+        self._database = database
+        self._unlink = unlink
+        self._paused = 0
+
+    def _may_go_on(self) -> bool:
+        return self._paused == 0
+
+    def pause(self) -> Callable[[], None]:
+        """Collect nothing while a backup copies the content files; the result ends the pause."""
+        self._paused += 1
+        done: list[bool] = []
+
+        def resume() -> None:
+            if not done:
+                done.append(True)
+                self._paused -= 1
+
+        return resume
+
+    async def collect(self, now: int) -> int:
+        """Drop what is old or loose.
+
+        :returns: messages dropped.
+        """
+        if not self._may_go_on():
+            return 0
+        limits = {
+            "duplicate": now - DUPLICATE_WINDOW,
+            "sent": now - SENT_KEPT,
+            "gone": now - GONE_KEPT,
+            "done": now - DONE_KEPT,
+            "rows": ROWS,
+        }
+        for statement in _OLD:
+            await self._drop_old(statement, limits)
+        dropped = 0
+        loose = await self._database.read(_loose_messages)
+        for start in range(0, len(loose), SLICE):
+            if not self._may_go_on():
+                return dropped
+            dropped += await self._drop_messages(loose[start : start + SLICE], now + FILE_GRACE)
+        await self._drop_files(now)
+        return dropped
+
+    async def _drop_old(self, statement: str, limits: dict[str, int]) -> None:
+        while self._may_go_on():
+            gone = await self._database.write(lambda connection: connection.execute(statement, limits).rowcount)
+            if gone < ROWS:
+                return
+
+    async def _drop_messages(self, numbers: Sequence[int], after: int) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            dropped = 0
+            for number in numbers:
+                row = connection.execute(
+                    f"DELETE FROM message WHERE id = ? AND {_LOOSE} RETURNING storage, key",
+                    (number,),
+                ).fetchall()
+                dropped += len(row)
+                if row and row[0][0] == FILE:
+                    connection.execute(
+                        "INSERT INTO garbage (storage, key, after) VALUES (?, ?, ?)", (FILE, row[0][1], after)
+                    )
+            return dropped
+
+        return await self._database.write(write)
+
+    async def _drop_files(self, now: int) -> None:
+        unlink = self._unlink
+        if unlink is None:
+            return
+
+        def take(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "DELETE FROM garbage WHERE id IN (SELECT id FROM garbage WHERE after < ? LIMIT ?) RETURNING key",
+                (now, ROWS),
+            ).fetchall()
+            return [
+                key
+                for (key,) in rows
+                if not connection.execute("SELECT 1 FROM message WHERE key = ? AND storage <> 0", (key,)).fetchone()
+            ]
+
+        # The rows go first: a file that outlives a crash here is found by the sweep at the next start.
+        while self._may_go_on():
+            keys = await self._database.write(take)
+            if not keys:
+                return
+            await unlink(keys)
+
+
+def _loose_messages(connection: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in connection.execute(f"SELECT id FROM message WHERE {_LOOSE} LIMIT 20000")]

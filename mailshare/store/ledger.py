@@ -1,0 +1,117 @@
+"""The fetch ledger: which upstream messages were met, and what became of each.
+
+Its primary key is the fence against double delivery: a row is written in the transaction that stores the mail.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from zope.interface import implementer
+
+from mailshare.core.values import LedgerKey, LedgerRow, LedgerState
+from mailshare.interfaces import ILedger
+from mailshare.store.database import Database
+
+# A new row, or one that stands for nothing delivered (poison, skipped), or a reused id whose header differs.
+_CLAIM = (
+    "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
+    "VALUES (?, ?, ?, NULL, ?, ?, ?, ?, 0, '') "
+    "ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
+    "digest = excluded.digest, seen = excluded.seen, changed = excluded.changed, error = '' "
+    "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest RETURNING 1"
+)
+_REFUSE = (
+    "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
+    "VALUES (?, ?, ?, NULL, ?, ?, ?, ?, 1, ?) "
+    "ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
+    "digest = excluded.digest, changed = excluded.changed, attempts = ledger.attempts + 1, error = excluded.error "
+    "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest"
+)
+_COLUMNS = "account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error"
+
+
+def claim_row(connection: sqlite3.Connection, key: LedgerKey, state: LedgerState, at: int) -> bool:
+    """Write the bookmark of a delivery; False when an earlier run delivered this message already."""
+    row = connection.execute(_CLAIM, (key.account_id, key.uidl, int(state), key.size, key.digest, at, at)).fetchone()
+    return row is not None
+
+
+def bind_row(connection: sqlite3.Connection, key: LedgerKey, message_id: int) -> None:
+    """Say which message the bookmark stands for."""
+    connection.execute(
+        "UPDATE ledger SET message_id = ? WHERE account_id = ? AND uidl = ?", (message_id, key.account_id, key.uidl)
+    )
+
+
+def refuse_row(connection: sqlite3.Connection, key: LedgerKey, state: LedgerState, error: str, at: int) -> None:
+    """Note that a message was not taken; a delivered one is left as it is."""
+    connection.execute(_REFUSE, (key.account_id, key.uidl, int(state), key.size, key.digest, at, at, error[:500]))
+
+
+@implementer(ILedger)
+class Ledger:
+    """The collector's memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def known(self, account_id: int) -> Mapping[str, LedgerRow]:
+        """All rows of an account by uidl."""
+
+        def read(connection: sqlite3.Connection) -> dict[str, LedgerRow]:
+            rows = connection.execute(
+                "SELECT uidl, state, message_id, size, digest, seen, attempts, error FROM ledger WHERE account_id = ?",
+                (account_id,),
+            )
+            return {
+                uidl: LedgerRow(
+                    LedgerKey(account_id, uidl, size, digest), LedgerState(state), message_id, seen, attempts, error
+                )
+                for uidl, state, message_id, size, digest, seen, attempts, error in rows
+            }
+
+        return await self._database.read(read)
+
+    async def mark(self, account_id: int, uidls: Sequence[str], state: LedgerState, at: int) -> None:
+        """Change the state of rows."""
+        listed = json.dumps(list(uidls))
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE ledger SET state = ?, changed = ? "
+                "WHERE account_id = ? AND uidl IN (SELECT value FROM json_each(?))",
+                (int(state), at, account_id, listed),
+            )
+
+        await self._database.write(write, cost=128 * len(uidls))
+
+    async def rekey(self, account_id: int, pairs: Mapping[str, str]) -> None:
+        """Rename uidls, old to new, all at once: names may be swapped among rows."""
+        names = dict(pairs)
+        listed = json.dumps(list(names))
+
+        def write(connection: sqlite3.Connection) -> None:
+            chosen = "account_id = ? AND uidl IN (SELECT value FROM json_each(?))"
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {chosen}", (account_id, listed)).fetchall()
+            connection.execute(f"DELETE FROM ledger WHERE {chosen}", (account_id, listed))
+            connection.executemany(
+                f"INSERT OR REPLACE INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(row[0], names[row[1]], *row[2:]) for row in rows],
+            )
+
+        await self._database.write(write, cost=256 * len(names))
+
+    async def prune(self, account_id: int, listed: Sequence[str], before: int) -> int:
+        """Drop rows that a complete listing lacks and that were first seen before that time."""
+        present = json.dumps(list(listed))
+
+        def write(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM ledger WHERE account_id = ? AND seen < ? AND uidl NOT IN (SELECT value FROM json_each(?))",
+                (account_id, before, present),
+            ).rowcount
+
+        return await self._database.write(write)

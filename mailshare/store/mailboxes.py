@@ -1,0 +1,159 @@
+"""Local mailboxes: the exclusive lock, the listing of a session, and deletion of everything marked at QUIT."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+from zope.interface import implementer
+
+from mailshare.core.errors import MailboxInUse, Unavailable
+from mailshare.core.values import MailboxCount
+from mailshare.interfaces import IBody, IMailboxes, IMaildrop
+from mailshare.store.bodies import PrefixedBody
+from mailshare.store.database import Database
+from mailshare.store.messages import COLUMNS, BodyOf, inline_data
+from mailshare.store.naming import uidl
+
+RETRIEVED = 1  # entry.flags: a session fetched it
+
+_CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
+
+
+@implementer(IMailboxes)
+class Mailboxes:
+    """All mailboxes. One process serves them, so the locks live in memory and die with it."""
+
+    def __init__(self, database: Database, body_of: BodyOf) -> None:
+        self._database = database
+        self._body_of = body_of
+        self._owners: dict[int, str] = {}
+
+    async def lock_maildrop(self, user_id: int, owner: str) -> IMaildrop:
+        """Take the exclusive lock; STAT's figures come with it in one short read."""
+        if user_id in self._owners:
+            raise MailboxInUse(detail={"user_id": user_id, "held_by": self._owners[user_id]})
+        self._owners[user_id] = owner
+
+        def read(connection: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:
+            found: tuple[int, int, int, int, int] | None = connection.execute(
+                "SELECT id, uidvalidity, uidnext, msgs, bytes FROM mailbox "
+                "WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0",
+                (user_id,),
+            ).fetchone()
+            return found
+
+        try:
+            row = await self._database.read(read)
+            if row is None:
+                raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
+        except BaseException:
+            self._owners.pop(user_id, None)
+            raise
+        return Maildrop(self._database, self._body_of, *row, unlock=lambda: self._unlock(user_id))
+
+    def _unlock(self, user_id: int) -> None:
+        self._owners.pop(user_id, None)
+
+    async def counts(self) -> Sequence[MailboxCount]:
+        """Totals from the counters; no entry is read."""
+
+        def read(connection: sqlite3.Connection) -> list[MailboxCount]:
+            rows = connection.execute(
+                "SELECT user_id, msgs, bytes, unread FROM mailbox WHERE name = 'INBOX' AND gone_at = 0 ORDER BY user_id"
+            )
+            return [MailboxCount(*row) for row in rows]
+
+        return await self._database.read(read)
+
+
+@implementer(IMaildrop)
+@define(eq=False)
+class Maildrop:
+    """One user's mailbox as it was when the session locked it; what comes later is for the next session."""
+
+    _database: Database
+    _body_of: BodyOf
+    _mailbox: int
+    _uidvalidity: int
+    _uidnext: int
+    count: int
+    octets: int
+    _unlock: Callable[[], None] = field(kw_only=True)
+    _listing: tuple[array[int], array[int]] | None = None
+    _held: bool = True
+
+    async def snapshot(self) -> tuple[array[int], array[int]]:
+        """``(uids, sizes)``, read once."""
+        if self._listing is None:
+
+            def read(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+                return connection.execute(
+                    "SELECT uid, size FROM entry WHERE mailbox_id = ? AND uid < ? ORDER BY uid",
+                    (self._mailbox, self._uidnext),
+                ).fetchall()
+
+            rows = await self._database.read(read)
+            self._listing = (array("q", [row[0] for row in rows]), array("q", [row[1] for row in rows]))
+        return self._listing
+
+    def uidl(self, uid: int) -> str:
+        """The unique-id of an entry of this mailbox."""
+        return uidl(self._uidvalidity, uid)
+
+    async def body(self, uid: int) -> IBody:
+        """The message with the entry's prefix in front; a body in the database comes with the same read."""
+
+        def read(connection: sqlite3.Connection) -> tuple[bytes, tuple[object, ...], bytes] | None:
+            row = connection.execute(
+                f"SELECT entry.prefix, {COLUMNS} FROM entry JOIN message ON message.id = entry.message_id "
+                "WHERE entry.mailbox_id = ? AND entry.uid = ?",
+                (self._mailbox, uid),
+            ).fetchone()
+            if row is None:
+                return None
+            return row[0] or b"", row[1:], inline_data(connection, row[1:])
+
+        found = await self._database.read(read)
+        if found is None:
+            raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
+        prefix, row, data = found
+        body = self._body_of(row, data)
+        return PrefixedBody(prefix, body) if prefix else body
+
+    async def commit(self, deleted: Sequence[int], retrieved: Sequence[int] = ()) -> int:
+        """Delete and mark in one transaction."""
+        if not self._held:
+            raise Unavailable(detail={"why": "the maildrop was released"})
+        if not deleted and not retrieved:
+            return 0
+        gone, seen = json.dumps(list(deleted)), json.dumps(list(retrieved))
+        mailbox = self._mailbox
+
+        def write(connection: sqlite3.Connection) -> int:
+            dropped = connection.execute(
+                f"DELETE FROM entry WHERE {_CHOSEN} RETURNING size, flags",
+                (mailbox, gone),
+            ).fetchall()
+            marked = connection.execute(
+                f"UPDATE entry SET flags = flags | {RETRIEVED} WHERE {_CHOSEN} AND flags & {RETRIEVED} = 0",
+                (mailbox, seen),
+            ).rowcount
+            unread = marked + sum(1 for _, flags in dropped if not flags & RETRIEVED)
+            connection.execute(
+                "UPDATE mailbox SET msgs = msgs - ?, bytes = bytes - ?, unread = unread - ?, modseq = modseq + 1 "
+                "WHERE id = ?",
+                (len(dropped), sum(size for size, _ in dropped), unread, mailbox),
+            )
+            return len(dropped)
+
+        return await self._database.write(write, cost=64 * (len(deleted) + len(retrieved)))
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._held:
+            self._held = False
+            self._unlock()

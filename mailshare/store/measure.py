@@ -1,0 +1,77 @@
+"""Measure a message while it passes: its size, where the header ends, and its two digests; without keeping it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from mailshare.store.bodies import BodyFacts
+
+HEADER_CAPTURE = 256 * 1024
+_END = b"\r\n\r\n"
+_WHITE = b" \t\r\n\x0b\x0c"
+
+
+class Measure:
+    """Takes a message piece by piece, gives its facts.
+
+    The memory it needs is bounded by :data:`HEADER_CAPTURE`, whatever the message holds. The header ends at the first
+    empty line; a message that begins with one has an empty header (RFC 5322 section 2.1).
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.captured = bytearray()
+        self._header_length: int | None = None
+        self._tail = b""
+        self._whole = sha256()
+        self._content = sha256()
+        # The content's digest up to the last octet that is not white space: what follows may yet be trailing.
+        self._settled = self._content.copy()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next octets."""
+        self._whole.update(data)
+        before = self.size
+        self.size += len(data)
+        if self._header_length is not None:
+            self._feed_content(data)
+            return
+        room = HEADER_CAPTURE - len(self.captured)
+        if room > 0:
+            self.captured += data[:room]
+        window = self._tail + data
+        offset = before - len(self._tail)
+        if offset == 0 and window.startswith(b"\r\n"):
+            end = 2
+        else:
+            found = window.find(_END)
+            if found < 0:
+                self._tail = window[-3:]
+                return
+            end = offset + found + len(_END)
+        self._header_length = end
+        self._tail = b""
+        del self.captured[end:]
+        if end < self.size:
+            self._feed_content(data[end - before :])
+
+    def _feed_content(self, data: bytes) -> None:
+        solid = data.rstrip(_WHITE)
+        if not solid:
+            self._content.update(data)
+            return
+        self._content.update(solid)
+        self._settled = self._content.copy()
+        self._content.update(data[len(solid) :])
+
+    def facts(self, key: str = "") -> BodyFacts:
+        """What was measured; ``key`` names the content file, if there is one."""
+        header = self.size if self._header_length is None else self._header_length
+        return BodyFacts(self.size, header, self._whole.digest(), self._settled.digest(), key)
+
+
+def measured(data: bytes) -> BodyFacts:
+    """The facts of a message that is at hand whole."""
+    measure = Measure()
+    measure.feed(data)
+    return measure.facts()

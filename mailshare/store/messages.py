@@ -1,0 +1,97 @@
+"""Stored messages by id, trace or Message-ID, and the way from a row to a body."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from mailshare.core.errors import Unavailable
+from mailshare.interfaces import IBody
+from mailshare.store.bodies import INLINE, BodyFacts, FileBody, InThread, MemoryBody
+from mailshare.store.database import Database
+from mailshare.store.naming import bare_message_id
+
+COLUMNS = (
+    "message.id, message.size, message.hdr_len, message.storage, message.key, message.digest, message.content_digest"
+)
+Row = tuple[object, ...]
+BodyOf = Callable[[Row, bytes], IBody]
+
+
+def inline_data(connection: sqlite3.Connection, row: Row) -> bytes:
+    """The octets of a body that is in the database; empty for one that has a content file."""
+    if row[3] != INLINE:
+        return b""
+    rows = connection.execute("SELECT data FROM body WHERE message_id = ? ORDER BY seq", (row[0],)).fetchall()
+    return rows[0][0] if len(rows) == 1 else b"".join(data for (data,) in rows)
+
+
+def build_body_of(in_thread: InThread[bytes] | None, path_of: Callable[[str], str]) -> BodyOf:
+    """Make the function that turns a row of :data:`COLUMNS` and its inline octets into a body.
+
+    :param in_thread: runs file reads; None for a store without content files.
+    """
+
+    def body_of(row: Row, data: bytes) -> IBody:
+        _, size, header_length, storage, key, digest, content_digest = cast(
+            "tuple[int, int, int, int, str, bytes, bytes]", row
+        )
+        facts = BodyFacts(size, header_length, digest, content_digest, key)
+        if storage == INLINE:
+            if len(data) != size:
+                raise Unavailable(detail={"why": "the body rows are not complete", "message_id": row[0]})
+            return MemoryBody(facts, data)
+        assert in_thread is not None
+        return FileBody(facts, path_of(key), in_thread)
+
+    return body_of
+
+
+class Messages:
+    """Look-ups of stored messages."""
+
+    def __init__(self, database: Database, body_of: BodyOf) -> None:
+        self._database = database
+        self._body_of = body_of
+
+    async def get(self, message_id: int) -> tuple[IBody, str, int] | None:
+        """``(body, trace, received)``, or None when it is not stored any more."""
+
+        def read(connection: sqlite3.Connection) -> tuple[Row, bytes, str, int] | None:
+            row = connection.execute(
+                f"SELECT {COLUMNS}, message.trace, message.received FROM message WHERE id = ?",
+                (message_id,),
+            ).fetchone()
+            return None if row is None else (row[:7], inline_data(connection, row), row[7], row[8])
+
+        found = await self._database.read(read)
+        if found is None:
+            return None
+        row, data, trace, received = found
+        return self._body_of(row, data), trace, received
+
+    async def body(self, message_id: int) -> IBody:
+        """The body alone.
+
+        :raises Unavailable: it is not stored any more.
+        """
+        found = await self.get(message_id)
+        if found is None:
+            raise Unavailable(detail={"why": "the message is not stored any more", "message_id": message_id})
+        return found[0]
+
+    async def find(self, wanted: str) -> Sequence[tuple[int, str, str]]:
+        """``(id, trace, Message-ID)`` of messages with this trace or Message-ID, newest first."""
+        wanted = wanted.strip()
+        bare = bare_message_id(wanted)
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
+            return connection.execute(
+                "SELECT id, trace, message_id_field FROM message WHERE trace = ? "
+                "UNION SELECT id, trace, message_id_field FROM message WHERE message_id_field = ? AND ? <> '' "
+                "ORDER BY id DESC LIMIT 100",
+                (wanted.lower(), bare, bare),
+            ).fetchall()
+
+        return await self._database.read(read)

@@ -1,0 +1,90 @@
+"""The parts that every store is made of, put together over one database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from mailshare.interfaces import (
+    IBody,
+    IBodySink,
+    IDelivery,
+    IDirectoryStore,
+    IEventLog,
+    ILedger,
+    IMailboxes,
+    IMemory,
+    INotifier,
+    IQueue,
+    ISettings,
+)
+from mailshare.store.check import problems
+from mailshare.store.database import Database
+from mailshare.store.deliver import Delivery
+from mailshare.store.directory import DirectoryStore
+from mailshare.store.events import EventLog
+from mailshare.store.garbage import Garbage
+from mailshare.store.ledger import Ledger
+from mailshare.store.mailboxes import Mailboxes
+from mailshare.store.messages import BodyOf, Messages
+from mailshare.store.notifier import Notifier
+from mailshare.store.queue import Queue
+from mailshare.store.sent import SentMemory
+from mailshare.store.settings import Settings
+
+
+class StoreParts:
+    """Base of both stores: the seams, and the look-ups that do not depend on where the rows are kept.
+
+    :ivar capabilities: set by the store.
+    """
+
+    delivery: IDelivery
+    mailboxes: IMailboxes
+    ledger: ILedger
+    queue: IQueue
+    directory: IDirectoryStore
+    events: IEventLog
+    settings: ISettings
+    memory: IMemory
+    notifier: INotifier
+    capabilities: frozenset[str]
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        hostname: str,
+        body_of: BodyOf,
+        new_body: Callable[[int], IBodySink],
+        unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        notifier = Notifier()
+        self._messages = Messages(database, body_of)
+        self._directory = DirectoryStore(database, hostname)
+        self._garbage = Garbage(database, unlink)
+        self._rows = database
+        self.delivery = Delivery(database, notifier, new_body)
+        self.mailboxes = Mailboxes(database, body_of)
+        self.ledger = Ledger(database)
+        self.queue = Queue(database, notifier, self._messages.body)
+        self.directory = self._directory
+        self.events = EventLog(database)
+        self.settings = Settings(database)
+        self.memory = SentMemory(database)
+        self.notifier = notifier
+
+    async def message(self, message_id: int) -> tuple[IBody, str, int] | None:
+        """``(body, trace, received)`` of a stored message."""
+        return await self._messages.get(message_id)
+
+    async def find(self, trace_or_message_id: str) -> Sequence[tuple[int, str, str]]:
+        """``(message id, trace, Message-ID field)`` of messages with this trace or Message-ID, newest first."""
+        return await self._messages.find(trace_or_message_id)
+
+    async def collect_garbage(self, now: int) -> int:
+        """Drop messages that nothing refers to, and files past their grace."""
+        return await self._garbage.collect(now)
+
+    async def verify(self, *, deep: bool = False) -> Sequence[str]:
+        """Problems in words; empty when sound."""
+        return await problems(self._rows, self._messages, deep=deep)

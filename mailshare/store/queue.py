@@ -1,0 +1,294 @@
+"""The one queue: rows are claimed with a lease, tried by an agent, and settled with what came of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.errors import LocalFault
+from mailshare.core.values import Event, Outcome, QueueItem, QueueState
+from mailshare.interfaces import IBody, IQueue
+from mailshare.store.database import Database
+from mailshare.store.events import write_events
+from mailshare.store.notifier import Notifier
+
+_FINAL = frozenset({QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
+_ITEM = (
+    "SELECT d.id, d.submission_id, s.message_id, m.trace, d.agent, d.address, s.sender, d.state, d.attempts, "
+    "d.next_at, s.queued, s.expires, m.size, d.account_id, s.submitter_id, d.device, d.code, d.status, d.reply, "
+    "s.params, d.params, d.progress FROM delivery d JOIN submission s ON s.id = d.submission_id JOIN message m ON m.id = s.message_id"
+)
+_PENDING = (
+    "UPDATE submission SET pending = (SELECT count(*) FROM delivery WHERE delivery.submission_id = submission.id "
+    "AND delivery.state IN (0, 1)) WHERE id IN (SELECT value FROM json_each(?))"
+)
+_SETTLE = (
+    "UPDATE delivery SET state = ?, attempts = attempts + ?, next_at = ?, lease_owner = NULL, lease_until = 0, "
+    "code = ?, status = ?, reply = ?, progress = coalesce(?, progress), done = ? WHERE id = ? AND state IN (0, 1, 5) "
+    "RETURNING submission_id"
+)
+_ATTEMPT = (
+    "INSERT INTO attempt (delivery_id, num, at, code, status, reply, detail) "
+    "SELECT ?1, coalesce(max(num), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempt WHERE delivery_id = ?1"
+)
+# act: (states it applies to, what it sets)
+_STEERING = {
+    "hold": ("state = 0", f"state = {int(QueueState.HELD)}"),
+    "release": (f"state = {int(QueueState.HELD)}", "state = 0, next_at = :at"),
+    "retry": ("state IN (0, 3, 4, 5)", "state = 0, next_at = :at, done = 0"),
+    "cancel": ("state IN (0, 5)", f"state = {int(QueueState.CANCELLED)}, done = :at"),
+}
+
+
+def _item(row: tuple[Any, ...]) -> QueueItem:
+    (number, submission, message, trace, agent, address, sender, state, attempts, next_at, queued, expires, size,
+     account, submitter, device, code, status, reply, shared, own, progress) = row  # fmt: skip
+    return QueueItem(
+        id=number,
+        submission_id=submission,
+        message_id=message,
+        trace=trace,
+        agent=agent,
+        address=address,
+        sender=Address.parse(sender) if sender else None,
+        state=QueueState(state),
+        attempts=attempts,
+        next_at=next_at,
+        queued=queued,
+        expires=expires,
+        size=size,
+        account_id=account,
+        submitter_id=submitter,
+        device=device,
+        code=code,
+        status=status,
+        reply=reply,
+        params=json.loads(shared) | json.loads(own),
+        progress=json.loads(progress),
+    )
+
+
+def _items(connection: sqlite3.Connection, ids: Sequence[int]) -> list[QueueItem]:
+    rows = connection.execute(
+        f"{_ITEM} WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.next_at, d.id", (json.dumps(list(ids)),)
+    )
+    return [_item(row) for row in rows]
+
+
+def free_leases(connection: sqlite3.Connection) -> int:
+    """Give back every claimed row: for a store that one process serves, at its start."""
+    return connection.execute(
+        "UPDATE delivery SET state = 0, lease_owner = NULL, lease_until = 0 WHERE state = 1"
+    ).rowcount
+
+
+@implementer(IQueue)
+class Queue:
+    """The tables ``submission``, ``delivery`` and ``attempt``.
+
+    An item's ``params`` are those of its hop over those of the envelope: ``body``, ``smtputf8``, ``ret``, ``envid``.
+    """
+
+    def __init__(
+        self, database: Database, notifier: Notifier, body_of_message: Callable[[int], Awaitable[IBody]]
+    ) -> None:
+        self._database = database
+        self._notifier = notifier
+        self._body_of_message = body_of_message
+
+    async def claim(
+        self,
+        agent: str,
+        limit: int,
+        now: int,
+        lease: int,
+        *,
+        account_id: int | None = None,
+        device: str | None = None,
+    ) -> Sequence[QueueItem]:
+        """Take due rows, oldest first; rows whose lease ran out are due as well."""
+        clauses, values = ["agent = ?"], [agent]
+        if account_id is not None:
+            clauses.append("account_id = ?")
+            values.append(account_id)  # type: ignore[arg-type]
+        if device is not None:
+            clauses.append("device IN (?, '')")
+            values.append(device)
+        same = " AND ".join(clauses)
+        choice = (
+            "SELECT id FROM (SELECT id, next_at FROM delivery "
+            f"WHERE state = 0 AND next_at <= ? AND {same} UNION ALL "
+            f"SELECT id, next_at FROM delivery WHERE state = 1 AND lease_until < ? AND {same}) "
+            "ORDER BY next_at, id LIMIT ?"
+        )
+        wanted: list[object] = [now, *values, now, *values, limit]
+
+        def write(connection: sqlite3.Connection) -> list[QueueItem]:
+            ids = [row[0] for row in connection.execute(choice, wanted)]
+            if not ids:
+                return []
+            connection.execute(
+                "UPDATE delivery SET state = 1, lease_until = ? WHERE id IN (SELECT value FROM json_each(?))",
+                (now + lease, json.dumps(ids)),
+            )
+            return _items(connection, ids)
+
+        return await self._database.write(write)
+
+    async def renew(self, ids: Sequence[int], until: int) -> None:
+        """Keep claimed rows for longer."""
+        listed = json.dumps(list(ids))
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE delivery SET lease_until = ? WHERE state = 1 AND id IN (SELECT value FROM json_each(?))",
+                (until, listed),
+            )
+
+        await self._database.write(write)
+
+    async def settle(self, outcomes: Sequence[Outcome], events: Sequence[Event] = ()) -> None:
+        """Write results, attempts, waiting counts and events together; rows that came to an end before stay so."""
+        results, told = tuple(outcomes), tuple(events)
+
+        def write(connection: sqlite3.Connection) -> None:
+            touched: set[int] = set()
+            for outcome in results:
+                touched.update(_settle(connection, outcome))
+            connection.execute(_PENDING, (json.dumps(sorted(touched)),))
+            write_events(connection, told)
+
+        await self._database.write(write, cost=512 * len(results))
+
+    async def items(
+        self,
+        *,
+        agent: str | None = None,
+        account_id: int | None = None,
+        open_only: bool = True,
+        before_id: int | None = None,
+        limit: int = 500,
+    ) -> Sequence[QueueItem]:
+        """Rows for the outbox screen, newest first; open means queued, active or held."""
+        clauses, values = ["1"], []
+        for clause, value in (("d.agent = ?", agent), ("d.account_id = ?", account_id), ("d.id < ?", before_id)):
+            if value is not None:
+                clauses.append(clause)
+                values.append(value)
+        if open_only:
+            clauses.append("d.state IN (0, 1, 5)")
+        statement = f"{_ITEM} WHERE {' AND '.join(clauses)} ORDER BY d.id DESC LIMIT ?"
+        wanted = (*values, limit)
+        return await self._database.read(lambda one: [_item(row) for row in one.execute(statement, wanted)])
+
+    async def item(self, item_id: int) -> QueueItem | None:
+        """One row."""
+
+        def read(connection: sqlite3.Connection) -> QueueItem | None:
+            row = connection.execute(f"{_ITEM} WHERE d.id = ?", (item_id,)).fetchone()
+            return None if row is None else _item(row)
+
+        return await self._database.read(read)
+
+    async def waiting(self, account_id: int | None = None, agent: str = "relay") -> int:
+        """Messages with rows that are queued or active."""
+
+        def read(connection: sqlite3.Connection) -> int:
+            if account_id is None:
+                row = connection.execute("SELECT count(*) FROM submission WHERE pending > 0 AND agent = ?", (agent,))
+            else:
+                row = connection.execute(
+                    "SELECT count(*) FROM submission WHERE pending > 0 AND agent = ? AND account_id = ?",
+                    (agent, account_id),
+                )
+            return int(row.fetchone()[0])
+
+        return await self._database.read(read)
+
+    async def due(self, agent: str, now: int) -> Mapping[int, tuple[int, int]]:
+        """Account (0 = none) to (messages due now, earliest time of those not due yet or 0).
+
+        An active row counts as not due before its lease ends, so that nobody sleeps past a lease that runs out.
+        """
+
+        def read(connection: sqlite3.Connection) -> dict[int, tuple[int, int]]:
+            rows = connection.execute(
+                "SELECT coalesce(account_id, 0), count(DISTINCT CASE WHEN due <= ?1 THEN submission_id END), "
+                "coalesce(min(CASE WHEN due > ?1 THEN due END), 0) FROM ("
+                "SELECT account_id, submission_id, next_at AS due FROM delivery WHERE state = 0 AND agent = ?2 "
+                "UNION ALL SELECT account_id, submission_id, lease_until + 1 FROM delivery "
+                "WHERE state = 1 AND agent = ?2) GROUP BY 1",
+                (now, agent),
+            )
+            return {account: (ready, later) for account, ready, later in rows}
+
+        return await self._database.read(read)
+
+    async def steer(self, ids: Sequence[int], act: str, at: int) -> int:
+        """Hold, release, retry or cancel rows."""
+        if act not in _STEERING:
+            raise LocalFault(f"There is no act {act!r} for queue rows")
+        states, change = _STEERING[act]
+        listed = json.dumps(list(ids))
+
+        def write(connection: sqlite3.Connection) -> tuple[int, list[str]]:
+            rows = connection.execute(
+                f"UPDATE delivery SET {change} WHERE {states} AND id IN (SELECT value FROM json_each(:ids)) "
+                "RETURNING submission_id, agent",
+                {"at": at, "ids": listed},
+            ).fetchall()
+            connection.execute(_PENDING, (json.dumps(sorted({row[0] for row in rows})),))
+            return len(rows), sorted({row[1] for row in rows})
+
+        changed, agents = await self._database.write(write)
+        if act in {"release", "retry"}:
+            for agent in agents:
+                self._notifier.wake(agent)
+        return changed
+
+    async def attempts(self, item_id: int) -> Sequence[Mapping[str, object]]:
+        """Every try of a row, oldest first."""
+
+        def read(connection: sqlite3.Connection) -> list[Mapping[str, object]]:
+            rows = connection.execute(
+                "SELECT at, code, status, reply, detail FROM attempt WHERE delivery_id = ? ORDER BY num", (item_id,)
+            )
+            return [
+                {"at": at, "code": code, "status": status, "reply": reply, "detail": json.loads(detail)}
+                for at, code, status, reply, detail in rows
+            ]
+
+        return await self._database.read(read)
+
+    async def body(self, message_id: int) -> IBody:
+        """The message that a row sends."""
+        return await self._body_of_message(message_id)
+
+
+def _settle(connection: sqlite3.Connection, outcome: Outcome) -> list[int]:
+    final = outcome.state in _FINAL
+    progress = None if outcome.progress is None else json.dumps(dict(outcome.progress), ensure_ascii=False)
+    rows = connection.execute(
+        _SETTLE,
+        (
+            int(outcome.state),
+            int(outcome.counts),
+            outcome.next_at,
+            outcome.code,
+            outcome.status,
+            outcome.reply,
+            progress,
+            outcome.at if final else 0,
+            outcome.item_id,
+        ),
+    ).fetchall()
+    if rows and outcome.counts:
+        detail = json.dumps(dict(outcome.detail), ensure_ascii=False, default=str)
+        values = (outcome.item_id, outcome.at, outcome.code, outcome.status, outcome.reply, detail)
+        connection.execute(_ATTEMPT, values)
+    return [row[0] for row in rows]
