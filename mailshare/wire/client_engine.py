@@ -1,0 +1,125 @@
+"""What the POP3 and the SMTP client engine have in common: commands in order, events, and the seam to the shell.
+
+An engine does no I/O: octets go in by ``feed``, events come out of ``next_event``, octets to send out of
+``take_output``. Each command object gets exactly one :class:`Reply`, in the order of the commands; long replies come
+in :class:`Chunk` pieces first.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from mailshare.core.errors import PeerFault
+
+
+@define(eq=False)
+class Command:
+    """One command, from its making to its reply.
+
+    :ivar name: for deadlines and logs, e.g. ``RETR``; never with arguments that may be secret.
+    :ivar line: octets as sent, with CRLF.
+    :ivar size: octets that the reply or the upload may take, for the deadline; 0 for a short one.
+    :ivar last: nothing is sent behind it before its reply is there.
+    """
+
+    name: str
+    line: bytes = field(default=b"", repr=False)
+    size: int = 0
+    last: bool = False
+
+
+@frozen(eq=False)
+class Chunk:
+    """A piece of the long reply to a command."""
+
+    command: Command
+    data: bytes = field(repr=False)
+
+
+class Reply(Protocol):
+    """The end of a command; each protocol has its own with more in it."""
+
+    @property
+    def command(self) -> Command:
+        """What it answers."""
+
+
+class Overflow(PeerFault):
+    """The peer sent more than a limit allows, and the connection is of no more use."""
+
+    default_public = "The server sent more than is allowed"
+
+
+class ClientEngine(Protocol):
+    """What the shell needs of an engine."""
+
+    @property
+    def head(self) -> Command | None:
+        """The command whose reply comes next, once it was sent."""
+
+    @property
+    def closing(self) -> bool:
+        """Nothing more will come of this connection."""
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the peer.
+
+        :raises PeerFault: they must not come now.
+        """
+
+    def next_event(self) -> Chunk | Reply | None:
+        """The next event, or ``None`` until more octets come.
+
+        :raises PeerFault: the peer broke the protocol: close, the engine is spent.
+        """
+
+    def take_output(self) -> bytes:
+        """Everything that may be sent now."""
+
+    def secured(self) -> None:
+        """The connection is inside TLS from now on."""
+
+
+class LineBuffer:
+    """Octets of the peer, taken out line by line, each line capped; searching never starts over.
+
+    :param limit: octets of a line without its CRLF.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._octets = bytearray()
+        self._seen = 0
+
+    def __len__(self) -> int:
+        return len(self._octets)
+
+    def feed(self, data: bytes) -> None:
+        """Add octets."""
+        self._octets += data
+
+    def line(self) -> bytes | None:
+        """The next line without its CRLF, or ``None``.
+
+        :raises Overflow: the line is too long.
+        """
+        end = self._octets.find(b"\r\n", max(self._seen - 1, 0))
+        if end > self._limit or (end < 0 and len(self._octets) > self._limit + 1):
+            self._octets.clear()
+            raise Overflow(f"The server sent a line of more than {self._limit} octets")
+        if end < 0:
+            self._seen = len(self._octets)
+            return None
+        line = bytes(self._octets[:end])
+        del self._octets[: end + 2]
+        self._seen = 0
+        return line
+
+    def rest(self) -> bytes:
+        """Everything, taken out."""
+        octets = bytes(self._octets)
+        self._octets.clear()
+        self._seen = 0
+        return octets

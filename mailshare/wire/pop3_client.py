@@ -1,0 +1,325 @@
+"""The POP3 client engine: commands in, octets out; octets in, replies out. No I/O, no clock.
+
+RFC 1939 with CAPA and PIPELINING (2449), STLS (2595), AUTH (5034). Commands are queued in any number and sent one by
+one, or ahead of their replies where the server's CAPA says PIPELINING, within a window of commands and octets.
+No APOP: its digest is MD5 over the password, and a greeting is the bait that makes a client use it in clear.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections import deque
+
+from mailshare.core.errors import LocalFault, PeerFault, Unavailable
+from mailshare.wire.client_engine import Chunk, Command, LineBuffer, Overflow
+from mailshare.wire.dots import DotDecoder
+from mailshare.wire.pop3_client_replies import Listing, POP3Limits, POP3Reply, printable, read_stat, read_status
+from mailshare.wire.sasl.exchange import encode, encode_initial
+from mailshare.wire.sasl.mechanism import ClientMechanism
+
+MAX_AUTH_LINE = 255
+"""Octets of an AUTH command with its CRLF; a longer initial response waits for the ``+`` (RFC 5034 section 4)."""
+_MAX_ROUNDS = 8
+_LISTS = ("LIST", "UIDL", "CAPA")
+_BODIES = ("RETR", "TOP")
+
+
+class POP3Client:
+    """One session.
+
+    :param secure: the connection is inside TLS already.
+    :param allow_plain: the account is configured with ``tls=none``, so a password may go in clear.
+    :ivar greeting: the command-like object that the greeting answers.
+    :ivar capabilities: of the last CAPA, names in upper case.
+    :ivar count: messages by STAT.
+    """
+
+    def __init__(self, *, secure: bool, allow_plain: bool = False, limits: POP3Limits | None = None) -> None:
+        self.limits = limits or POP3Limits()
+        self.secure = secure
+        self.closing = False
+        self.greeting = Command("greeting", last=True)
+        self.capabilities: dict[str, tuple[str, ...]] = {}
+        self.count = 0
+        self._allow_plain = allow_plain
+        self._buffer = LineBuffer(self.limits.status_line)
+        self._queue: deque[Command] = deque()
+        self._sent: deque[Command] = deque([self.greeting])
+        self._octets_ahead = 0
+        self._output: list[bytes] = []
+        self._mechanism: ClientMechanism | None = None
+        self._held_initial: bytes | None = None
+        self._rounds = 0
+        self._auth_fault: PeerFault | None = None
+        self._listing: Listing | None = None
+        self._body: DotDecoder | None = None
+        self._status: tuple[str, str] = ("", "")
+        self._awaits_tls = False
+
+    # ------------------------------------------------------------------ commands
+
+    def capa(self) -> Command:
+        """Ask what the server can do (RFC 2449 section 5)."""
+        return self._add("CAPA", b"CAPA")
+
+    def stls(self) -> Command:
+        """Ask for TLS; after its ``ok`` start TLS at once and call :meth:`secured` (RFC 2595 section 4)."""
+        if self.secure:
+            raise LocalFault("STLS inside TLS")
+        return self._add("STLS", b"STLS", last=True)
+
+    def user(self, name: str) -> Command:
+        """Give the login name.
+
+        :raises LocalFault: outside TLS, unless the account says ``tls=none``.
+        """
+        self._guard()
+        return self._add("USER", b"USER " + self._argument(name), last=True)
+
+    def password(self, password: str) -> Command:
+        """Give the password; may hold blanks (RFC 1939 section 7)."""
+        self._guard()
+        return self._add("PASS", b"PASS " + self._argument(password), last=True)
+
+    def auth(self, mechanism: ClientMechanism) -> Command:
+        """Log in by SASL. The exchange runs inside the engine; its end is the reply.
+
+        :raises LocalFault: outside TLS, unless the account says ``tls=none``.
+        """
+        self._guard()
+        self._mechanism = mechanism
+        self._rounds = 0
+        self._auth_fault = None
+        self._held_initial = None
+        line = b"AUTH " + mechanism.name.encode()
+        initial = mechanism.initial()
+        if initial is not None:
+            whole = line + b" " + encode_initial(initial)
+            if len(whole) + 2 <= MAX_AUTH_LINE:
+                line = whole
+            else:
+                self._held_initial = initial
+        return self._add("AUTH", line, last=True)
+
+    def stat(self) -> Command:
+        """Ask how many messages there are."""
+        return self._add("STAT", b"STAT")
+
+    def list(self) -> Command:
+        """Ask for all sizes."""
+        return self._add("LIST", b"LIST")
+
+    def uidl(self) -> Command:
+        """Ask for all unique-ids."""
+        return self._add("UIDL", b"UIDL")
+
+    def retr(self, number: int, size: int = 0) -> Command:
+        """Fetch a message; it comes in chunks.
+
+        :param size: octets as listed, for window and deadline.
+        """
+        return self._add("RETR", b"RETR %d" % number, size=size)
+
+    def top(self, number: int, lines: int = 0) -> Command:
+        """Fetch the header; it comes in chunks."""
+        return self._add("TOP", b"TOP %d %d" % (number, lines), size=4096)
+
+    def dele(self, number: int) -> Command:
+        """Mark a message for deletion."""
+        return self._add("DELE", b"DELE %d" % number)
+
+    def quit(self) -> Command:
+        """Leave; what was marked is deleted now."""
+        return self._add("QUIT", b"QUIT", last=True)
+
+    # ------------------------------------------------------------------ the wire
+
+    @property
+    def head(self) -> Command | None:
+        """The command whose reply comes next."""
+        return self._sent[0] if self._sent else None
+
+    @property
+    def pipelining(self) -> bool:
+        """Whether commands go out ahead of replies."""
+        return "PIPELINING" in self.capabilities
+
+    def take_output(self) -> bytes:
+        """Everything that may be sent now."""
+        while self._queue and not self.closing and self._may_send(self._queue[0]):
+            command = self._queue.popleft()
+            self._sent.append(command)
+            self._octets_ahead += command.size
+            self._output.append(command.line)
+        output = b"".join(self._output)
+        self._output.clear()
+        return output
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the server.
+
+        :raises PeerFault: they came between the ``+OK`` to STLS and the start of TLS.
+        """
+        if self._awaits_tls:
+            raise self._broken("The server sent more behind its answer to STLS")
+        self._buffer.feed(data)
+
+    def secured(self) -> None:
+        """TLS is on: whatever was learned before is forgotten (RFC 2595 section 4)."""
+        self._awaits_tls = False
+        self.secure = True
+        self.capabilities = {}
+
+    def next_event(self) -> Chunk | POP3Reply | None:
+        """The next chunk or reply, ``None`` until more octets come.
+
+        :raises PeerFault: the server broke the protocol.
+        """
+        try:
+            if self._body is not None:
+                return self._read_body(self._body)
+            return self._read_lines()
+        except PeerFault:
+            self.closing = True
+            raise
+
+    def _may_send(self, command: Command) -> bool:
+        if self._awaits_tls:
+            return False
+        if not self._sent:
+            return True
+        if not self.pipelining or self._sent[-1].last or command.last:
+            return False
+        return len(self._sent) < self.limits.window and self._octets_ahead < self.limits.window_octets
+
+    def _read_lines(self) -> Chunk | POP3Reply | None:
+        while (line := self._buffer.line()) is not None:
+            if not self._sent:
+                raise self._unasked(line)
+            if self._listing is not None:
+                if line == b".":
+                    return self._listed(self._listing)
+                self._listing.row(line.removeprefix(b"."))
+                continue
+            command = self._sent[0]
+            if command.name == "AUTH" and line[:1] == b"+" and line[:3].upper() != b"+OK":
+                self._challenge(line[1:].strip())
+                continue
+            ok, code, text = read_status(line)
+            if ok and command.name in _LISTS:
+                self._status = (code, text)
+                self._listing = Listing(command.name, self.count, self.limits)
+                continue
+            if ok and command.name in _BODIES:
+                self._status = (code, text)
+                self._body = DotDecoder(self.limits.body_line)
+                return self._read_body(self._body)
+            return self._replied(command, ok, code, text)
+        return None
+
+    def _replied(self, command: Command, ok: bool, code: str, text: str) -> POP3Reply:
+        stat = (0, 0)
+        if command.name == "AUTH":
+            self._auth_ends(ok)
+        elif command.name == "STLS" and ok:
+            if len(self._buffer):
+                raise self._broken("The server sent more behind its answer to STLS")
+            self._awaits_tls = True
+        elif command.name == "STAT" and ok:
+            stat = read_stat(text)
+            self.count = stat[0]
+        elif command.name == "QUIT":
+            self.closing = True
+        self._done(command)
+        return POP3Reply(command, ok, text, code, stat=stat)
+
+    def _listed(self, listing: Listing) -> POP3Reply:
+        command = self._sent[0]
+        self._listing = None
+        self._done(command)
+        if command.name == "CAPA":
+            self.capabilities = listing.capabilities
+        code, text = self._status
+        return POP3Reply(
+            command, True, text, code, (0, 0), listing.sizes, listing.uids, listing.ignored,
+            capabilities=listing.capabilities,
+        )  # fmt: skip
+
+    def _read_body(self, body: DotDecoder) -> Chunk | POP3Reply | None:
+        command = self._sent[0]
+        if not body.done:
+            data, rest = body.feed(self._buffer.rest())
+            self._buffer.feed(rest)
+            if body.size > self.limits.message:
+                raise Overflow(f"The server sent a message of more than {self.limits.message} octets")
+            if data:
+                return Chunk(command, data)
+            if not body.done:
+                return None
+        self._body = None
+        self._done(command)
+        fault = f"It has a line of more than {self.limits.body_line} octets" if body.overlong else ""
+        code, text = self._status
+        return POP3Reply(command, True, text, code, octets=body.size, fault=fault)
+
+    def _done(self, command: Command) -> None:
+        self._sent.popleft()
+        self._octets_ahead -= command.size
+
+    # ------------------------------------------------------------------ logging in
+
+    def _challenge(self, text: bytes) -> None:
+        """Answer one challenge of the SASL exchange."""
+        mechanism = self._mechanism
+        self._rounds += 1
+        if mechanism is None or self._auth_fault or self._rounds > _MAX_ROUNDS:
+            raise self._broken("The server goes on asking in AUTH")
+        response = b""
+        try:
+            challenge = binascii.a2b_base64(text, strict_mode=True) if text else b""
+            if self._held_initial is not None and not challenge:
+                response, self._held_initial = self._held_initial, None
+            else:
+                response = mechanism.respond(challenge)
+        except binascii.Error:
+            self._auth_fault = PeerFault("The server's challenge in AUTH is not base64")
+        except PeerFault as fault:
+            self._auth_fault = fault
+        self._output.append(b"*\r\n" if self._auth_fault else encode(response) + b"\r\n")
+
+    def _auth_ends(self, ok: bool) -> None:
+        mechanism, self._mechanism = self._mechanism, None
+        if ok and self._auth_fault is not None:
+            raise self._auth_fault
+        if ok and mechanism is not None:
+            mechanism.succeeded()
+
+    def _guard(self) -> None:
+        if not (self.secure or self._allow_plain):
+            raise LocalFault("A password must not go to a server outside TLS")
+
+    # ------------------------------------------------------------------ faults
+
+    def _unasked(self, line: bytes) -> Exception:
+        self.closing = True
+        if line[:4].upper() == b"-ERR":
+            return Unavailable(f"The server ended the session: {printable(line[5:], 200)}")
+        return PeerFault(f"The server spoke without being asked: {printable(line, 80)}")
+
+    def _broken(self, text: str) -> PeerFault:
+        self.closing = True
+        return PeerFault(text)
+
+    def _argument(self, text: str) -> bytes:
+        """An argument that cannot end the line (RFC 1939 section 3; UTF-8 as RFC 6856 has it)."""
+        if any(ord(char) < 32 or ord(char) == 127 for char in text):
+            raise LocalFault("A name or password holds control characters")
+        return text.encode()
+
+    def _add(self, name: str, line: bytes, *, size: int = 0, last: bool = False) -> Command:
+        if self.closing:
+            raise Unavailable("The connection to the server is closed")
+        command = Command(name, line + b"\r\n", size, last)
+        self._queue.append(command)
+        return command
+
