@@ -96,7 +96,7 @@ def _clean_reactor() -> Iterator[None]:
         pytest.fail("delayed calls left behind:\n" + "\n".join(map(str, left)), pytrace=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Give a function that names a loopback port nobody listens on, a new one at each call."""
     given: set[int] = set()

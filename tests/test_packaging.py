@@ -104,7 +104,7 @@ def test_wheel(fresh: Path, checkout: Path, tmp_path: Path) -> None:
         str(path.relative_to(checkout))
         for folder in ("mailshare", "twisted")
         for path in (checkout / folder).rglob("*")
-        if path.is_file() and not {"__pycache__"} & set(path.parts)
+        if path.is_file() and path.suffix in {".py", ".typed", ".mako", ".html", ".css", ".js", ".svg"}
     }
     assert wanted <= held, sorted(wanted - held)
     assert not [name for name in held if name.startswith(("tests/", "docs/", "examples/"))]
@@ -137,5 +137,5 @@ def test_source_archive(checkout: Path, tmp_path: Path) -> None:
     needed = {"setup.cfg", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "LICENSE"}
     for folder in ("mailshare", "twisted", "tests", "docs", "examples"):
         paths = (checkout / folder).rglob("*")
-        needed |= {str(p.relative_to(checkout)) for p in paths if p.is_file() and "__pycache__" not in p.parts}
+        needed |= {str(p.relative_to(checkout)) for p in paths if p.is_file() and p.suffix not in {".pyc", ".cache"}}
     assert needed <= held, sorted(needed - held)

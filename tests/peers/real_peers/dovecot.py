@@ -1,0 +1,163 @@
+"""Dovecot as the provider's POP3 server, on ports and with files of the test's choice."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import define, field
+from real_peers.running import Running
+
+
+def mail_owner() -> tuple[str, int, int]:
+    """Name, uid and gid that own the mailboxes: never root, which Dovecot refuses."""
+    name = "mail" if os.geteuid() == 0 else getpass.getuser()
+    entry = pwd.getpwnam(name)
+    return name, entry.pw_uid, entry.pw_gid
+
+
+UNPRIVILEGED = """
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+service anvil {{
+  chroot =
+}}
+service pop3-login {{
+  chroot =
+}}
+"""
+
+CONFIG = """
+base_dir = {base}/run
+state_dir = {base}/run
+log_path = {base}/dovecot.log
+auth_verbose = yes
+protocols = pop3
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_format = %Ln
+mail_location = maildir:{boxes}/%n
+mail_max_userip_connections = 200
+first_valid_uid = 1
+pop3_uidl_format = %g
+passdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+service auth {{
+  unix_listener {base}/sasl {{
+    mode = 0666
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+"""
+
+
+@define
+class Dovecot:
+    """One Dovecot. Mailboxes are Maildirs, which a test may read and fill itself.
+
+    :ivar base: folder of its own, reachable by every user of the machine.
+    :ivar users: login to password.
+    :ivar sasl: socket that Postfix asks for logins.
+    """
+
+    binary: str
+    base: Path
+    pop3: int
+    pop3s: int
+    certificate: Path
+    key: Path
+    users: Mapping[str, str] = field(factory=lambda: {"mail": "secret"})
+    running: Running | None = None
+
+    @property
+    def boxes(self) -> Path:
+        """Where the Maildirs lie."""
+        return self.base / "boxes"
+
+    @property
+    def sasl(self) -> Path:
+        """The socket for SASL clients."""
+        return self.base / "sasl"
+
+    def start(self) -> None:
+        """Write the files and start it."""
+        _name, uid, gid = mail_owner()
+        self.base.mkdir(parents=True, exist_ok=True)
+        self.base.chmod(0o755)
+        self.boxes.mkdir(exist_ok=True)
+        lines = [f"{u}:{{PLAIN}}{p}:{uid}:{gid}::{self.boxes}/{u}" for u, p in self.users.items()]
+        (self.base / "users").write_text("\n".join(lines) + "\n")
+        for user in self.users:
+            self.make_box(user)
+        os.chown(self.boxes, uid, gid)
+        text = CONFIG.format(
+            base=self.base,
+            boxes=self.boxes,
+            pop3=self.pop3,
+            pop3s=self.pop3s,
+            certificate=self.certificate,
+            key=self.key,
+        )
+        if os.geteuid():
+            group = Path(self.base).group()
+            text += UNPRIVILEGED.format(user=getpass.getuser(), group=group)
+        config = self.base / "dovecot.conf"
+        config.write_text(text)
+        self.running = Running([self.binary, "-F", "-c", str(config)], self.base / "dovecot.out")
+        self.running.start([self.pop3, self.pop3s])
+
+    def make_box(self, user: str) -> Path:
+        """An empty Maildir for a login, if it has none."""
+        _name, uid, gid = mail_owner()
+        box = self.boxes / user
+        for folder in (box, box / "cur", box / "new", box / "tmp"):
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, uid, gid)
+        return box
+
+    def put(self, user: str, message: bytes, name: str) -> None:
+        """Lay a message into a mailbox directly, as delivery does: written in tmp, renamed into new."""
+        _name, uid, gid = mail_owner()
+        box = self.make_box(user)
+        draft = box / "tmp" / name
+        draft.write_bytes(message.replace(b"\r\n", b"\n"))
+        os.chown(draft, uid, gid)
+        draft.rename(box / "new" / name)
+
+    def messages(self, user: str) -> list[bytes]:
+        """Every message of a mailbox as stored: line ends are single line feeds."""
+        box = self.boxes / user
+        paths = [path for part in ("new", "cur") for path in (box / part).iterdir()]
+        return [path.read_bytes() for path in sorted(paths, key=lambda path: path.name)]
+
+    def empty(self) -> None:
+        """Delete every message. Dovecot notices, as it does when another program cleans up a Maildir."""
+        for path in [*self.boxes.glob("*/new/*"), *self.boxes.glob("*/cur/*")]:
+            path.unlink()
+
+    def stop(self) -> None:
+        """End it."""
+        if self.running is not None:
+            self.running.stop()
