@@ -35,6 +35,7 @@ _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _IPV6 = re.compile(r"(?:IPv6:|\[)([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{2,45})")
+_REGISTRY = re.compile(r"[a-z]{2,3}\.[a-z]{2}\Z")  # co.uk, com.au: names are registered below, so no house of one owner
 _KEYWORDS = frozenset({"from", "by", "via", "with", "id", "for"})
 
 
@@ -117,7 +118,8 @@ def _same_house(host: str, trusted_by: Collection[str]) -> bool:
     """The host is one of these, or lies beside one of them in its domain."""
     if host in trusted_by:
         return True
-    return any(t.count(".") >= 2 and host.endswith("." + t.partition(".")[2]) for t in trusted_by)  # noqa: PLR2004
+    parents = {trusted.partition(".")[2] for trusted in trusted_by}
+    return any("." in parent and not _REGISTRY.match(parent) and host.endswith("." + parent) for parent in parents)
 
 
 def _private(text: str) -> bool:
@@ -125,7 +127,8 @@ def _private(text: str) -> bool:
         a, b = int(found[1]), int(found[2])
         if a in {10, 127} or (a, b) == (192, 168) or (a == 172 and 16 <= b <= 31):
             return True
-    return any(found[1].lower() == "::1" or found[1].lower()[:2] in {"fc", "fd", "fe"} for found in _IPV6.finditer(text))
+    found6 = [found[1].lower() for found in _IPV6.finditer(text)]
+    return any(each == "::1" or each[:2] in {"fc", "fd", "fe"} for each in found6)
 
 
 def came_from_outside(hop: Received, trusted_by: Collection[str]) -> bool:

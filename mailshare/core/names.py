@@ -15,7 +15,7 @@ from attrs import field, frozen
 from mailshare.core.values import Account, User, UserKind
 
 _FOLD_TABLE = str.maketrans(
-    {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "\u0131": "i"}
+    {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t"}
 )
 _OUTER = " \t\"'\\`´‘’‚“”„«»‹›"  # noqa: RUF001 (quotation marks of several languages)
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")

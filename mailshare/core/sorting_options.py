@@ -6,6 +6,7 @@ default here: the configuration has refused them before.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 
@@ -70,7 +71,9 @@ class SortingOptions:
         prefix_map = get("prefix_map", ())
         rewrites: list[tuple[re.Pattern[str], str]] = []
         if isinstance(prefix_map, Mapping):
-            rewrites = [(re.compile(str(old), re.IGNORECASE), str(new)) for old, new in prefix_map.items()]
+            for old, new in prefix_map.items():
+                with contextlib.suppress(re.error):  # the configuration has reported it; mail must go on
+                    rewrites.append((re.compile(str(old), re.IGNORECASE), str(new)))
             prefix_map = ()
         rate = get("public_rate", 10)
         return cls(

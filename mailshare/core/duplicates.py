@@ -1,0 +1,31 @@
+"""When two copies are one message: the key that each mailbox takes once."""
+
+from __future__ import annotations
+
+import hashlib
+
+from mailshare.core.headers import Headers
+
+
+def _identity(headers: Headers) -> bytes:
+    """The normalised Message-ID; without one, what else tells two messages apart."""
+    ids = headers.message_ids("message-id")
+    if ids:
+        return b"id\x00" + ids[0].casefold().encode("utf-8", "replace")
+    parts = (" ".join((headers.first(name) or "").split()) for name in ("from", "date", "subject"))
+    return b"no-id\x00" + b"\x00".join(part.encode("utf-8", "replace") for part in parts)
+
+
+def duplicate_key(headers: Headers, content_digest: bytes, *, collapse_lists: bool = False) -> bytes:
+    """The key of a message: 32 octets, equal for copies of one message.
+
+    Made of the Message-ID (or From, Date and Subject where there is none) and of the text. A copy through a mailing
+    list has other text, so it counts as another message.
+
+    :param content_digest: :attr:`mailshare.interfaces.IBody.content_digest`.
+    :param collapse_lists: leave the text of list mail out, so that the list's copy equals the direct one.
+    """
+    digest = hashlib.sha256(hashlib.sha256(_identity(headers)).digest())
+    if not (collapse_lists and headers.message_ids("message-id")):
+        digest.update(content_digest)
+    return digest.digest()

@@ -1,0 +1,198 @@
+"""Whose address is it: look-ups over a directory, built once for each directory and kept as long as it lives."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from mailshare.core.address import Address
+from mailshare.core.names import NameIndex, normalise, without_accents
+from mailshare.core.sorting_options import SortingOptions
+from mailshare.core.values import Account, AccountMode, Directory, SenderRule, User, UserKind
+
+_MAX_LOCAL = 500
+
+
+def _add(table: dict[str, set[int]], key: str, user_id: int) -> None:
+    if key:
+        table.setdefault(key, set()).add(user_id)
+
+
+@frozen
+class Sharers:
+    """Those who share one account, indexed by what they may be called.
+
+    :ivar options: the account's sorting settings.
+    :ivar names: display names.
+    """
+
+    account: Account
+    options: SortingOptions
+    names: NameIndex
+    public_members: tuple[int, ...] = ()
+    _locals: dict[str, set[int]] = field(factory=dict, repr=False)
+    _later: dict[str, set[int]] = field(factory=dict, repr=False)
+    _addresses: dict[tuple[str, str], set[int]] = field(factory=dict, repr=False)
+    _dotless: dict[str, set[int]] = field(factory=dict, repr=False)
+
+    @classmethod
+    def build(cls, account: Account, directory: Directory) -> Sharers:
+        """Index an account's people."""
+        options = SortingOptions.of(account)
+        everybody = [u for u in directory.members(account.id) if u.enabled]
+        if options.public_to_admin and account.admin in directory.user_by_name:
+            everybody.append(directory.user_by_name[account.admin])
+        names = NameIndex.build(account, directory.users, options.ignore_names)
+        made = cls(account, options, names, tuple(u.id for u in everybody))
+        for user in directory.users:
+            if user.kind in {UserKind.ADMIN, UserKind.PUBLIC}:
+                if user.name.casefold() in {account.admin, account.public}:
+                    _add(made._locals, user.name.casefold(), user.id)
+                    _add(made._later, user.kind.value, user.id)
+            elif account.id in user.accounts:
+                made._put(user)
+        return made
+
+    def _put(self, user: User) -> None:
+        """A login is exact; aliases come later; full names are spelled with dots; an alias may be a whole address."""
+        _add(self._locals, user.name.casefold(), user.id)
+        _add(self._dotless, user.name.casefold().replace(".", ""), user.id)
+        for name in user.names:
+            if "@" in name:
+                local, _, domain = name.casefold().rpartition("@")
+                self._addresses.setdefault((local, domain), set()).add(user.id)
+                continue
+            text = normalise(name)
+            for form in {text, without_accents(text), without_accents(text).replace(" ", ".")}:
+                _add(self._later, form, user.id)
+                _add(self._dotless, form.replace(".", ""), user.id)
+
+    def by_local_part(self, local: str) -> tuple[int, str]:
+        """Whose local part it is: login, then alias, then the part before the tag, then without dots.
+
+        :returns: user id and how it was found; 0 when nobody's or more than one user's.
+        """
+        text = normalise(local[:_MAX_LOCAL])
+        head = text.partition(self.account.tag_delimiter)[0] if self.account.tag_delimiter else text
+        ways = [(self._locals, text, "user"), (self._later, text, "alias")]
+        if head != text:
+            ways += [(self._locals, head, "user+tag"), (self._later, head, "alias+tag")]
+        if self.options.dot_insensitive:
+            ways.append((self._dotless, head.replace(".", ""), "dots"))
+        for table, key, how in ways:
+            found = table.get(key, ())
+            if found:
+                return (next(iter(found)), how) if len(found) == 1 else (0, "")
+        return 0, ""
+
+    def by_address(self, address: Address) -> tuple[int, str]:
+        """Whose address in an own domain it is; an alias that is a whole address comes first."""
+        found = self._addresses.get(address.key, set())
+        return (next(iter(found)), "alias") if len(found) == 1 else self.by_local_part(address.local)
+
+    def by_tag(self, tag: str) -> int:
+        """Who is meant by the tag of ``mail+tag@``; 0 when nobody or more than one."""
+        text = normalise(tag[:_MAX_LOCAL])
+        for table, key in ((self._locals, text), (self._later, text), (self._later, without_accents(text))):
+            found = table.get(key, ())
+            if found:
+                return next(iter(found)) if len(found) == 1 else 0
+        return 0
+
+    def own_address(self, address: Address) -> tuple[bool, str]:
+        """Is it the account's address or an alias of it, and with which tag.
+
+        Compared casefolded on both sides; the tag is what follows the delimiter, empty without one.
+        """
+        for own in (self.account.address, *self.account.aliases):
+            if own.key == address.key:
+                return True, ""
+            local, domain = address.key
+            start = own.key[0] + self.account.tag_delimiter
+            if self.account.tag_delimiter and own.key[1] == domain and local.startswith(start) and local != start:
+                return True, local[len(start) :]
+        return False, ""
+
+    def in_own_domain(self, address: Address) -> bool:
+        """The address lies in one of the account's domains (domain mode)."""
+        return address.key[1] in self.account.domains
+
+    @property
+    def box_names(self) -> frozenset[tuple[str, str]]:
+        """Addresses that mean the provider's mailbox itself and nobody in the office."""
+        keys = {self.account.address.key}
+        login = self.account.collect.login if self.account.collect else ""
+        if login:
+            local, _, domain = login.casefold().partition("@")
+            keys |= {(local, domain)} if domain else {(local, d) for d in self.account.domains}
+        return frozenset(keys)
+
+
+@frozen
+class People:
+    """Everybody in a directory, account by account.
+
+    :ivar sharers: account id to its people.
+    """
+
+    sharers: Mapping[int, Sharers]
+    _by_name: dict[str, set[int]] = field(factory=dict, repr=False)
+    _regular: dict[str, tuple[Sharers, ...]] = field(factory=dict, repr=False)
+    _domains: dict[str, Sharers] = field(factory=dict, repr=False)
+    rules: dict[tuple[int, str, str], SenderRule] = field(factory=dict, repr=False)
+
+    @classmethod
+    def build(cls, directory: Directory) -> People:
+        """Index a directory."""
+        made = cls({account.id: Sharers.build(account, directory) for account in directory.accounts})
+        for sharers in made.sharers.values():
+            account = sharers.account
+            if account.mode is AccountMode.DOMAIN:
+                for domain in account.domains:
+                    made._domains.setdefault(domain.casefold().rstrip("."), sharers)
+            else:
+                for domain in {own.key[1] for own in (account.address, *account.aliases)}:
+                    made._regular[domain] = (*made._regular.get(domain, ()), sharers)
+        for user in directory.users:
+            if user.kind in {UserKind.ADMIN, UserKind.PUBLIC}:
+                continue
+            for name in user.names:
+                if " " not in name.strip() and "@" not in name:
+                    _add(made._by_name, normalise(name), user.id)
+        for rule in directory.rules:
+            match = normalise(rule.match) if rule.kind == "to" else rule.match.casefold()
+            made.rules.setdefault((rule.account_id, rule.kind, match), rule)
+        return made
+
+    def alias(self, name: str) -> int:
+        """The one user of the whole office who has this one-word name besides his login; 0 when none or several."""
+        found = self._by_name.get(normalise(name), set())
+        return next(iter(found)) if len(found) == 1 else 0
+
+    def regular_account(self, address: Address) -> tuple[Sharers | None, str]:
+        """The regular account that an address belongs to, with the tag in it."""
+        for sharers in self._regular.get(address.key[1], ()):
+            own, tag = sharers.own_address(address)
+            if own:
+                return sharers, tag
+        return None, ""
+
+    def domain_account(self, domain: str) -> Sharers | None:
+        """The domain account that a domain belongs to."""
+        return self._domains.get(domain.casefold().rstrip("."))
+
+
+_kept: dict[int, tuple[weakref.ref[Directory], People]] = {}
+
+
+def people_of(directory: Directory) -> People:
+    """The look-ups of a directory; built at the first question and forgotten with it."""
+    found = _kept.get(id(directory))
+    if found is not None and found[0]() is directory:
+        return found[1]
+    key = id(directory)
+    people = People.build(directory)
+    _kept[key] = (weakref.ref(directory, lambda _: _kept.pop(key, None)), people)
+    return people

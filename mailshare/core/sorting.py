@@ -1,0 +1,143 @@
+"""Sorting of collected mail: limits and loops first, then the ladder of the account's kind, then ADMIN.
+
+Pure functions of what a message says and of the directory. What the sorting rules of local mail are stands in
+:mod:`mailshare.core.recipients`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailshare.core.address import Address
+from mailshare.core.evidence import TrustedBlock
+from mailshare.core.headers import Headers
+from mailshare.core.ladder import Decision, Hit, Ladder, addressed, list_marks, step
+from mailshare.core.mailboxes import split_address
+from mailshare.core.people import Sharers, people_of
+from mailshare.core.recipients import Local, Named, Outside, Resolution, Unknown, old_form, resolve_recipient
+from mailshare.core.returned_parts import is_report, references, returned_ids
+from mailshare.core.sorting_options import SortingOptions
+from mailshare.core.values import Account, AccountMode, Directory, SentMark, User
+
+__all__ = [
+    "Decision",
+    "Hit",
+    "Local",
+    "Named",
+    "Outside",
+    "Resolution",
+    "Unknown",
+    "addressed",
+    "delivered_to",
+    "impersonates",
+    "is_known_sender",
+    "is_report",
+    "ladder_for",
+    "list_marks",
+    "may_write_to_public",
+    "old_form",
+    "references",
+    "resolve_recipient",
+    "returned_ids",
+    "sort_collected",
+]
+
+MAX_HOPS = 50
+
+
+def delivered_to(user: User, account: Account | None, hostname: str) -> Address:
+    """What the ``Delivered-To`` line of a copy holds: ``user@account`` as one address.
+
+    The local part is ``andrew@mail``, quoted on the wire: no provider writes that, so finding it in trusted fields of
+    a fetched message means that the message went round.
+    """
+    if account is None:
+        return Address(user.name, hostname)
+    return Address(f"{user.name}@{account.address.local}", account.address.domain)
+
+
+def ladder_for(headers: Headers, account: Account, directory: Directory, known: Mapping[str, SentMark]) -> Ladder:
+    """The ladder of an account, ready to climb."""
+    people = people_of(directory)
+    sharers = people.sharers[account.id]
+    block = TrustedBlock.of(headers, sharers.options.trusted_by)
+    return Ladder(headers, sharers, people, directory.user_by_id, known, block)
+
+
+def sort_collected(
+    headers: Headers, account: Account, directory: Directory, known: Mapping[str, SentMark]
+) -> Decision:
+    """Who of an account gets a collected message.
+
+    Never raises for what the message says. An empty result means ADMINn, for the reason in ``fallback``.
+
+    :param known: Message-IDs of ours among :func:`references` and, for a report, among :func:`returned_ids`.
+    """
+    if headers.oversize:
+        why = step("oversize", "the header passes the limits, nobody is guessed from it")
+        return Decision(steps=[why], fallback="oversize")
+    ladder = ladder_for(headers, account, directory, known)
+    went_round = _loop(headers, ladder.block, account)
+    if went_round:
+        return Decision(steps=[step("loop", went_round)], fallback="loop")
+    return ladder.sort()
+
+
+def _loop(headers: Headers, block: TrustedBlock, account: Account) -> str:
+    """Why this message goes in circles; empty when it does not."""
+    hops = len(headers.named("received"))
+    if hops > MAX_HOPS:
+        return f"{hops} Received lines"
+    local, domain = account.address.key
+    for value in block.values("delivered-to"):
+        address = split_address(value.strip().strip("<>"))
+        if address is not None and address.key[1] == domain and address.key[0].endswith("@" + local):
+            return f"was delivered here before: {value}"
+    return ""
+
+
+def impersonates(headers: Headers, sharers: Sharers, directory: Directory) -> str:
+    """The name in From is a local user's, or ADMINn's, while the address is not of this office; empty when not so."""
+    accounts = directory.accounts
+    for box in headers.mailboxes("from"):
+        if any(_is_own(box.address, account) for account in accounts) or not box.name:
+            continue
+        match = sharers.names.match(box.name)
+        if match.level in {"L1", "L2", "L3"} and (match.user_ids or match.contenders):
+            return box.name
+    return ""
+
+
+def _is_own(address: Address, account: Account) -> bool:
+    if account.mode is AccountMode.DOMAIN:
+        return address.key[1] in account.domains
+    return address.key in {own.key for own in (account.address, *account.aliases)}
+
+
+def may_write_to_public(
+    options: SortingOptions, *, local: bool, known_sender: bool, sent_last_hour: int
+) -> str:
+    """May this sender write to everybody? Empty when he may, else the reason code.
+
+    :param local: the sender logged in here.
+    :param known_sender: he answers a message of ours, or is listed or taught.
+    :param sent_last_hour: his messages to everybody of this account in the last hour, without this one.
+    """
+    if not local and (options.public_from == "local" or (options.public_from == "known" and not known_sender)):
+        return "public-refused"
+    return "public-capped" if sent_last_hour >= options.public_rate else ""
+
+
+def is_known_sender(headers: Headers, account: Account, directory: Directory, known: Mapping[str, SentMark]) -> bool:
+    """The sender answers a message of ours, or is listed in ``known_senders``, or a rule was taught for him."""
+    people = people_of(directory)
+    sharers = people.sharers[account.id]
+    if any(message_id in known for message_id in references(headers)):
+        return True
+    for box in headers.mailboxes("from"):
+        address, domain = str(box.address).casefold(), "@" + box.address.key[1]
+        if sharers.options.known_senders & {address, domain}:
+            return True
+        if (account.id, "from", address) in people.rules or (account.id, "from", domain) in people.rules:
+            return True
+    return False
