@@ -1,0 +1,170 @@
+"""Checks who logs in: against the directory, against secrets declared in the configuration, or by several checkers.
+
+Every failure is the same :class:`~mailshare.core.errors.LoginRefused` after the same work: one argon2 computation,
+whether the name exists or not. The avatar id is the login name of the directory in UTF-8.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from zope.interface import Interface, implementer
+
+from mailshare.core.errors import LoginRefused, TooManyTries
+from mailshare.core.values import User
+from mailshare.interfaces import IDirectoryStore
+from mailshare.portal.passwords import Passwords
+from mailshare.portal.throttle import DELAYS, Throttle
+from mailshare.portal.verified import VerifiedCache
+from mailshare.shell.logins import IVerifiedLogin
+
+MAX_PASSWORD = 1024  # octets; a longer one is refused without being hashed
+Declared = Callable[[str], str | None]
+
+
+def nothing_declared(_name: str) -> None:
+    """The ``declared`` of a server whose users all live in the store."""
+
+
+@implementer(ICredentialsChecker)
+class DirectoryChecker:
+    """Checks passwords of the directory's users, and names that SCRAM has proven.
+
+    :param declared: the plain secret of a user of the configuration file, or ``None``.
+    :param clock: for the throttle and the cache.
+    """
+
+    credentialInterfaces: Sequence[type[Interface]] = (IUsernamePassword, IVerifiedLogin)
+    _log = Logger()
+
+    def __init__(
+        self,
+        directory: IDirectoryStore,
+        passwords: Passwords,
+        throttle: Throttle,
+        cache: VerifiedCache,
+        clock: IReactorTime,
+        declared: Declared = nothing_declared,
+    ) -> None:
+        self._directory = directory
+        self._passwords = passwords
+        self._throttle = throttle
+        self._cache = cache
+        self._clock = clock
+        self._declared = declared
+
+    def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
+        """The login name, UTF-8.
+
+        :raises LoginRefused: wrong name or password, or a user who is switched off.
+        :raises TooManyTries: this peer failed so often that its tries are not looked at for now.
+        """
+        if IVerifiedLogin.providedBy(credentials):
+            return Deferred.fromCoroutine(self._proven(_name_of(credentials)))
+        return Deferred.fromCoroutine(self._checked(credentials))
+
+    async def _proven(self, name: str) -> bytes | tuple[()]:
+        found = await self._directory.credentials(name)
+        if found is None:
+            raise LoginRefused
+        return found[0].name.encode()
+
+    async def _checked(self, credentials: object) -> bytes | tuple[()]:
+        name = _name_of(credentials)
+        password = _octets(getattr(credentials, "password", b""))
+        peer = str(getattr(credentials, "peer", ""))
+        found = await self._directory.credentials(name)
+        user, stored, scram = found or (None, "", "")
+        secret = None if user is None else self._declared(user.name)
+        known = stored if secret is None else f"declared:{secret}"
+        now = self._clock.seconds()
+        if user is not None and known and self._cache.holds(user.name, known, password, now):
+            return user.name.encode()
+        await self._in_line(peer, name)
+        if len(password) > MAX_PASSWORD or not await self._right(secret, stored, password):
+            self._throttle.failed(peer, name, password[:MAX_PASSWORD], self._clock.seconds())
+            self._log.info("login refused from {peer}", peer=peer)
+            raise LoginRefused
+        assert user is not None
+        if secret is None:
+            known = await self._renewed(user, stored, scram, password)
+        self._cache.keep(user.name, known, password, self._clock.seconds())
+        return user.name.encode()
+
+    async def _in_line(self, peer: str, name: str) -> None:
+        """Wait as long as the throttle says."""
+        wait = self._throttle.wait(peer, name, self._clock.seconds())
+        if wait is None:
+            # The refusal is late as well, or it could be asked for as fast as the network goes.
+            await deferLater(self._clock, DELAYS[-1])
+            raise TooManyTries
+        if wait:
+            await deferLater(self._clock, wait)
+
+    async def _right(self, secret: str | None, stored: str, password: bytes) -> bool:
+        """One argon2 computation in every case."""
+        if secret is not None:
+            await self._passwords.waste(password)
+            return hmac.compare_digest(secret.encode(), password)
+        if not stored:
+            await self._passwords.waste(password)
+            return False
+        return await self._passwords.verify(stored, password)
+
+    async def _renewed(self, user: User, stored: str, scram: str, password: bytes) -> str:
+        """Bring an old hash up to date and make a missing SCRAM verifier, while the password is at hand."""
+        fresh = await self._passwords.hash(password) if self._passwords.outdated(stored) else None
+        verifier = await self._passwords.verifier(password) if not scram else ""
+        if fresh is not None or verifier:
+            current = self._directory.current().user_by_id.get(user.id, user)
+            await self._directory.change_user(
+                current, password_hash=fresh, scram=verifier or None, declared=bool(user.managed_by)
+            )
+        return fresh or stored
+
+
+@implementer(ICredentialsChecker)
+class CheckerStack:
+    """Asks several checkers in turn; the first that knows the login decides.
+
+    :param checkers: each is asked only for the credentials that it takes.
+    """
+
+    def __init__(self, checkers: Sequence[ICredentialsChecker]) -> None:
+        self._checkers = tuple(checkers)
+        interfaces: dict[type[Interface], None] = {}
+        for checker in self._checkers:
+            interfaces.update(dict.fromkeys(checker.credentialInterfaces))
+        self.credentialInterfaces: Sequence[type[Interface]] = tuple(interfaces)
+
+    def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
+        """The first answer that is not a refusal; the last refusal when there is none."""
+        return Deferred.fromCoroutine(self._ask(credentials))
+
+    async def _ask(self, credentials: object) -> bytes | tuple[()]:
+        refusal: Exception = LoginRefused()
+        for checker in self._checkers:
+            if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces):
+                try:
+                    answer: bytes | tuple[()] = await maybeDeferred(checker.requestAvatarId, credentials)
+                except (LoginRefused, UnauthorizedLogin) as no:
+                    refusal = no
+                else:
+                    return answer
+        raise refusal
+
+
+def _octets(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+
+
+def _name_of(credentials: object) -> str:
+    return _octets(getattr(credentials, "username", b"")).decode("utf-8", "replace").casefold()[:320]

@@ -1,0 +1,100 @@
+"""Slows down the guessing of passwords, by peer and by user.
+
+Each failure makes the next try of the same peer (an IPv6 /64 is one peer) wait longer: 0.5, 2, 4, 8, 15 seconds; so
+does each failure at the same user from anywhere. Failures are forgotten 15 minutes after the last one. The same wrong
+password tried again by the same peer is one failure: that is a mail program that was not told of a new password.
+
+Tries of one peer that has failed stand in a line, so that opening more connections gains nothing. The user's count only
+ever delays, and never makes a line: whoever guesses at a user from outside cannot lock that user out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from ipaddress import ip_address
+
+from attrs import Factory, define
+
+DELAYS = (0.5, 2.0, 4.0, 8.0, 15.0)
+FORGET = 15 * 60.0
+LONGEST_LINE = 30.0
+MAX_REMEMBERED = 10_000
+_MAX_GUESSES = 100
+
+
+def peer_key(peer: str) -> str:
+    """What counts as one peer: an IPv4 address, or the /64 of an IPv6 address; other text stands for itself."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if address.version == 4:
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else address.packed[:8].hex()
+
+
+@define
+class _Record:
+    failures: int = 0
+    last: float = 0.0
+    free_at: float = 0.0
+    guesses: set[bytes] = Factory(set)
+
+    def delay(self) -> float:
+        return DELAYS[min(self.failures, len(DELAYS)) - 1] if self.failures else 0.0
+
+
+class Throttle:
+    """Keeps count. Knows no clock: every call is told the time in seconds."""
+
+    def __init__(self) -> None:
+        self._peers: OrderedDict[str, _Record] = OrderedDict()
+        self._users: OrderedDict[str, _Record] = OrderedDict()
+
+    def wait(self, peer: str, user: str, now: float) -> float | None:
+        """How long a try that comes now is to wait before it is looked at; the place in the line is taken.
+
+        :returns: seconds, 0 for none; ``None`` when the line of this peer is too long: refuse without looking.
+        """
+        peers, users = self._find(self._peers, peer_key(peer), now), self._find(self._users, user, now)
+        wait = users.delay() if users else 0.0
+        if peers is None or not peers.failures:
+            return wait
+        at = max(now, peers.free_at) + peers.delay()
+        if at - now > LONGEST_LINE:
+            return None
+        peers.free_at = at
+        return max(wait, at - now)
+
+    def failed(self, peer: str, user: str, password: bytes, now: float) -> None:
+        """Count a failure, unless this peer tried this very password at this user before."""
+        key = peer_key(peer)
+        guess = hashlib.sha256(b"\0".join((key.encode(), user.encode(), password))).digest()
+        record = self._make(self._peers, key, now)
+        if guess in record.guesses:
+            record.last = now
+            return
+        if len(record.guesses) < _MAX_GUESSES:
+            record.guesses.add(guess)
+        for each in (record, self._make(self._users, user, now)):
+            each.failures += 1
+            each.last = now
+
+    @staticmethod
+    def _find(records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
+        record = records.get(key)
+        if record is not None and now - record.last >= FORGET:
+            del records[key]
+            return None
+        return record
+
+    def _make(self, records: OrderedDict[str, _Record], key: str, now: float) -> _Record:
+        record = self._find(records, key, now)
+        if record is None:
+            record = records[key] = _Record(last=now)
+        records.move_to_end(key)
+        while len(records) > MAX_REMEMBERED:
+            records.popitem(last=False)
+        return record
