@@ -1,0 +1,262 @@
+"""One POP3 session: answers the engine's events by asking the portal and the maildrop."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from twisted.cred.credentials import ICredentials
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.mail.interfaces import IMailboxPOP3
+from twisted.python.failure import Failure
+
+from mailshare.core.errors import LoginRefused, MailboxInUse, MailshareError, TooManyTries
+from mailshare.interfaces import IMailboxOpener, IMaildrop
+from mailshare.pop3.adapters import StockMailboxOpener
+from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
+from mailshare.shell.connection import Connection
+from mailshare.shell.logins import PasswordLogin, VerifiedLogin
+from mailshare.wire.pop3_server import POP3Server, ServerSettings
+from mailshare.wire.pop3_server_events import (
+    ListingWanted,
+    MessageWanted,
+    NameProven,
+    PasswordGiven,
+    PauseWanted,
+    QuitWanted,
+    VerifierWanted,
+)
+
+if TYPE_CHECKING:
+    from mailshare.pop3.factory import POP3Factory
+
+CHUNK = 131_072
+"""Octets of a message read and sent at once; a message up to this size is one write."""
+
+
+class POP3Session:
+    """One connection's session.
+
+    :ivar engine: the protocol.
+    :ivar user: who logged in, casefolded; empty before.
+    """
+
+    log = Logger()
+    receiving = False
+
+    def __init__(self, factory: POP3Factory, connection: Connection, settings: ServerSettings) -> None:
+        self._factory = factory
+        self._connection = connection
+        self.engine = POP3Server(settings, secure=connection.secure)
+        self.user = ""
+        self._maildrop: IMaildrop | None = None
+        self._uids: array[int] = array("q")
+        self._logout: Callable[[], object] | None = None
+        self._deleted = 0
+        self._quit = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the next command."""
+        limits = self._factory.pop3_limits
+        return limits.idle if self._maildrop is not None else limits.login
+
+    async def begin(self) -> None:
+        """Greet."""
+        self.engine.greet()
+
+    async def handle(self, event: object) -> None:
+        """Answer one event of the engine."""
+        if isinstance(event, MessageWanted):
+            await self._send(event)
+        elif isinstance(event, ListingWanted):
+            await self._list()
+        elif isinstance(event, PasswordGiven):
+            login = PasswordLogin(event.name, event.password, self._connection.peer, self.engine.secure)
+            await self._log_in(login, login.name, event.mechanism)
+        elif isinstance(event, VerifierWanted):
+            await self._verify(event)
+        elif isinstance(event, NameProven):
+            proven = VerifiedLogin(event.name, self._connection.peer, self.engine.secure, event.mechanism)
+            await self._log_in(proven, event.name, event.mechanism)
+        elif isinstance(event, QuitWanted):
+            await self._finish(event)
+        elif isinstance(event, PauseWanted):
+            await self._connection.drain()
+            self.engine.resume()
+
+    def lost(self) -> None:
+        """The connection is gone: nothing is deleted; what was retrieved whole may be marked so."""
+        view = self.engine.view
+        if self._maildrop is not None and view is not None and view.retrieved:
+            uids = [self._uids[index] for index in sorted(view.retrieved)]
+            Deferred.fromCoroutine(self._mark(self._maildrop, uids)).addErrback(self._mark_failed)
+        else:
+            self._let_go()
+
+    # ------------------------------------------------------------------ login
+
+    async def _verify(self, event: VerifierWanted) -> None:
+        source = self._factory.verifier
+        assert source is not None
+        try:
+            text = await source.verifier(event.name)
+        except MailshareError as error:
+            self._turn_away(error)
+        except Exception:  # noqa: BLE001 - the source is a third party's; whatever it does is logged and answered
+            self._broken()
+        else:
+            self.engine.give_verifier(text)
+
+    async def _log_in(self, credentials: ICredentials, name: str, mechanism: str) -> None:
+        """Ask the portal, then lock the maildrop; every wrong login gets one and the same answer."""
+        try:
+            await self._enter(credentials, name.casefold())
+        except (UnauthorizedLogin, LoginRefused):
+            self._observe_rejected(name, mechanism)
+            self.engine.refuse_login()
+        except MailshareError as error:
+            if isinstance(error, TooManyTries):
+                self._observe_rejected(name, mechanism)
+            self._turn_away(error)
+        except Exception:  # noqa: BLE001 - portal, realm and avatar are third parties'; logged and answered
+            self._broken()
+        else:
+            assert self._maildrop is not None
+            self.engine.admit(self._maildrop.count, self._maildrop.octets)
+            self._factory.observe(SessionOpened(self.user, self._connection.peer, self.engine.secure))
+
+    async def _enter(self, credentials: ICredentials, user: str) -> None:
+        interface, avatar, logout = await self._factory.portal.login(credentials, None, IMailboxOpener, IMailboxPOP3)
+        try:
+            if not self._factory.enter(user):
+                raise MailboxInUse("Too many sessions of this user")
+            try:
+                self._maildrop = await self._opener(interface, avatar).open(self._connection.peer)
+            except BaseException:
+                self._factory.leave(user)
+                raise
+        except BaseException:
+            logout()
+            raise
+        self.user, self._logout = user, logout
+
+    def _opener(self, interface: object, avatar: object) -> IMailboxOpener:
+        if interface is IMailboxPOP3:
+            return StockMailboxOpener(cast("IMailboxPOP3", avatar), self._factory.reactor)
+        return cast("IMailboxOpener", avatar)
+
+    def _turn_away(self, error: MailshareError) -> None:
+        code = "IN-USE" if isinstance(error, MailboxInUse) else "SYS/TEMP" if error.temporary else "SYS/PERM"
+        self.engine.turn_away(code, error.public, counts=isinstance(error, TooManyTries))
+
+    def _broken(self) -> None:
+        self.engine.turn_away("SYS/TEMP", f"Something went wrong here (log id {self._log_failure()})")
+
+    def _observe_rejected(self, name: str, mechanism: str) -> None:
+        self._factory.observe(LoginRejected(name, self._connection.peer, mechanism))
+
+    # ------------------------------------------------------------------ the maildrop
+
+    async def _list(self) -> None:
+        maildrop = self._maildrop
+        assert maildrop is not None
+        try:
+            uids, sizes = await maildrop.snapshot()
+        except Exception as error:  # noqa: BLE001 - a third party's maildrop; logged and answered
+            self._fail(error)
+            return
+        self._uids = uids
+        self.engine.give_listing(sizes, lambda index: maildrop.uidl(uids[index]))
+
+    async def _send(self, event: MessageWanted) -> None:
+        """Send a message: a small one as one piece, a large one as fast as it is read at the other end."""
+        maildrop, engine = self._maildrop, self.engine
+        assert maildrop is not None
+        try:
+            body = await maildrop.body(self._uids[event.index])
+            size = body.size
+            first = min(size, CHUNK)
+            if event.lines == 0 and body.header_length:
+                first = min(first, body.header_length)
+            data = await body.read(0, first) if first else b""
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+            return
+        engine.begin_message(size, body.header_length)
+        position = len(data)
+        wanted = engine.write_message(data)
+        while wanted and position < size:
+            await self._connection.drain()
+            try:
+                data = await body.read(position, min(CHUNK, size - position))
+            except Exception:  # noqa: BLE001 - as above; +OK is out already, so the end must be missing
+                self._log_failure()
+                data = b""
+            if not data:
+                engine.abort_message()
+                return
+            position += len(data)
+            wanted = engine.write_message(data)
+        if wanted and position < size:
+            engine.abort_message()
+        else:
+            engine.end_message()
+
+    async def _finish(self, event: QuitWanted) -> None:
+        """Delete all or nothing, give the lock back, then say so."""
+        maildrop = self._maildrop
+        assert maildrop is not None
+        deleted = [self._uids[index] for index in event.deleted]
+        retrieved = [self._uids[index] for index in event.retrieved]
+        count = 0
+        try:
+            if deleted or retrieved:
+                count = await maildrop.commit(deleted, retrieved)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._let_go()
+            self._fail(error, after="nothing was deleted")
+            return
+        self._deleted, self._quit = count, True
+        self._let_go()
+        self.engine.finished(count)
+
+    async def _mark(self, maildrop: IMaildrop, uids: list[int]) -> None:
+        try:
+            await maildrop.commit((), uids)
+        finally:
+            self._let_go()
+
+    def _mark_failed(self, failure: Failure) -> None:
+        self.log.failure("Messages of {user} could not be marked as retrieved", failure, user=self.user)
+
+    def _let_go(self) -> None:
+        """Give back the lock, the place among the user's sessions and the avatar."""
+        maildrop, self._maildrop = self._maildrop, None
+        if maildrop is None:
+            return
+        maildrop.release()
+        self._factory.leave(self.user)
+        logout, self._logout = self._logout, None
+        if logout is not None:
+            logout()
+        view = self.engine.view
+        retrieved = len(view.retrieved) if view is not None else 0
+        self._factory.observe(SessionClosed(self.user, self._connection.peer, self._deleted, retrieved, self._quit))
+
+    def _fail(self, error: Exception, *, after: str = "") -> None:
+        """Answer what cannot be done now; a fault of the program goes to the log with its id."""
+        if isinstance(error, MailshareError):
+            text, code = error.public, "SYS/TEMP" if error.temporary else "SYS/PERM"
+        else:
+            text, code = f"Something went wrong here (log id {self._log_failure()})", "SYS/TEMP"
+        self.engine.fail(f"{text}; {after}" if after else text, code=code)
+
+    def _log_failure(self) -> str:
+        name = self._factory.log_id()
+        peer = self._connection.peer
+        self.log.failure("POP3 session of {user} at {peer} failed, log id {id}", user=self.user, peer=peer, id=name)
+        return name
