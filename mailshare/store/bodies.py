@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from attrs import field, frozen
 from zope.interface import implementer
@@ -14,7 +14,14 @@ from mailshare.interfaces import IBody
 
 PIECE = 256 * 1024
 T = TypeVar("T")
-InThread = Callable[[Callable[[], T]], Awaitable[T]]
+
+
+class InThread(Protocol):
+    """Runs a callable in a thread."""
+
+    async def __call__(self, act: Callable[[], T]) -> T:
+        """Run it; fires on the reactor thread with its result or its error."""
+
 
 INLINE, FILE = 0, 1
 
@@ -80,7 +87,7 @@ class FileBody:
 
     facts: BodyFacts
     path: str
-    in_thread: InThread[bytes] = field(repr=False, eq=False)
+    in_thread: InThread = field(repr=False, eq=False)
     captured: bytes = field(default=b"", repr=False)
 
     @property

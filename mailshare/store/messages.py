@@ -27,7 +27,7 @@ def inline_data(connection: sqlite3.Connection, row: Row) -> bytes:
     return rows[0][0] if len(rows) == 1 else b"".join(data for (data,) in rows)
 
 
-def build_body_of(in_thread: InThread[bytes] | None, path_of: Callable[[str], str]) -> BodyOf:
+def build_body_of(in_thread: InThread | None, path_of: Callable[[str], str]) -> BodyOf:
     """Make the function that turns a row of :data:`COLUMNS` and its inline octets into a body.
 
     :param in_thread: runs file reads; None for a store without content files.

@@ -21,7 +21,8 @@ _FINAL = frozenset({QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED,
 _ITEM = (
     "SELECT d.id, d.submission_id, s.message_id, m.trace, d.agent, d.address, s.sender, d.state, d.attempts, "
     "d.next_at, s.queued, s.expires, m.size, d.account_id, s.submitter_id, d.device, d.code, d.status, d.reply, "
-    "s.params, d.params, d.progress FROM delivery d JOIN submission s ON s.id = d.submission_id JOIN message m ON m.id = s.message_id"
+    "s.params, d.params, d.progress FROM delivery d "
+    "JOIN submission s ON s.id = d.submission_id JOIN message m ON m.id = s.message_id"
 )
 _PENDING = (
     "UPDATE submission SET pending = (SELECT count(*) FROM delivery WHERE delivery.submission_id = submission.id "

@@ -1,0 +1,66 @@
+"""How connections to the database file are opened: one that writes, and those that only read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+
+from mailshare.core.errors import Unavailable
+
+DATABASE = "mailshare.db"
+Connect = Callable[[str], sqlite3.Connection]
+
+# Page size and vacuum mode are fixed with the first table; the rest is set for each connection.
+_BIRTH = ("PRAGMA page_size=4096", "PRAGMA auto_vacuum=INCREMENTAL")
+_WRITING = (
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA mmap_size=0",
+)
+_READING = (
+    "PRAGMA query_only=1",
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA cache_size=-4096",
+    "PRAGMA mmap_size=0",
+)
+
+
+def plain_connect(path: str) -> sqlite3.Connection:
+    """A connection without any implicit transaction, usable from the thread that it is handed to."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+def open_writer(path: str, connect: Connect, durability: str) -> sqlite3.Connection:
+    """The writing connection; makes the file, for the owner alone, when there is none.
+
+    :param durability: ``"full"`` syncs at each commit; ``"relaxed"`` may lose the last seconds in a power cut.
+    :raises Unavailable: the file system cannot hold a write-ahead log, as most network file systems cannot.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = connect(path)
+    for pragma in _BIRTH:
+        connection.execute(pragma)
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        connection.close()
+        raise Unavailable(
+            "The store must lie on a local disk: this file system cannot hold SQLite's write-ahead log",
+            detail={"path": path, "journal_mode": mode},
+        )
+    connection.execute(f"PRAGMA synchronous={'NORMAL' if durability == 'relaxed' else 'FULL'}")
+    for pragma in _WRITING:
+        connection.execute(pragma)
+    return connection
+
+
+def open_reader(path: str, connect: Connect) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    connection = connect(path)
+    for pragma in _READING:
+        connection.execute(pragma)
+    return connection

@@ -1,0 +1,141 @@
+"""The database file: one writer, a few readers, and a lock that keeps a second server out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+
+from mailshare.core.errors import StoreReadOnly, Unavailable
+from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
+from mailshare.store.database import Operation, translate
+from mailshare.store.files import Files
+from mailshare.store.migrate import ensure_schema
+from mailshare.store.queue import free_leases
+from mailshare.store.readers import Readers
+from mailshare.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class IThreadedReactor(IReactorTime, IReactorFromThreads):
+    """A reactor that tells the time and takes calls from threads."""
+
+
+class DirectoryLock:
+    """The file ``lock``: held by the server that has the store open; the system lets go of it when the process ends."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "lock")
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Take it.
+
+        :raises Unavailable: another process has it; the text names it.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise Unavailable(
+                f"Another server has this store open (process {holder or 'unknown'}): {os.path.dirname(self._path)}",
+                detail={"lock": self._path},
+            ) from fault
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go. Idempotent."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class FileDatabase:
+    """Runs operations on ``mailshare.db``.
+
+    :param connect: opens a plain connection; tests hand in one that fails.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        reactor: IThreadedReactor,
+        *,
+        files: Files,
+        connect: Connect,
+        readers: int,
+        durability: str,
+    ) -> None:
+        self.path = os.path.join(directory, DATABASE)
+        self._reactor = reactor
+        self._files = files
+        self._connect = connect
+        self._threads = readers
+        self._durability = durability
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+
+    def now(self) -> int:
+        """The reactor's time, microseconds."""
+        return int(self._reactor.seconds() * 1_000_000)
+
+    def prepare(self) -> sqlite3.Connection:
+        """Open the writing connection, with the schema in place and no row claimed. May run in a thread.
+
+        :raises Unavailable, ConfigFault: the file cannot be used; the text says why.
+        """
+        try:
+            connection = open_writer(self.path, self._connect, self._durability)
+            try:
+                ensure_schema(connection, self.path)
+                free_leases(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as fault:
+            raise translate(fault) from fault
+        return connection
+
+    def start(self, connection: sqlite3.Connection) -> None:
+        """Begin to serve."""
+        self._writer = Writer(self._reactor, connection, self._files.sync_directory)
+        self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads)
+
+    @property
+    def trouble(self) -> str:
+        """Why writing fails at present; empty when it does not."""
+        return "" if self._writer is None else self._writer.trouble
+
+    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
+        """Run it with whatever else waits, in one durable transaction."""
+        if self._writer is None:
+            raise StoreReadOnly(detail={"why": "the store is not open"})
+        return await self._writer.submit(operation, cost, directory)
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run it in a reader's thread."""
+        if self._readers is None:
+            raise Unavailable(detail={"why": "the store is not open"})
+        return await self._readers.read(operation)
+
+    async def stop(self, before_close: Callable[[], None]) -> None:
+        """Finish what waits; readers go first, so that the writer's close is the last and tidies the log.
+
+        :param before_close: called when nothing is written any more.
+        """
+        writer, self._writer = self._writer, None
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            readers.stop()
+        if writer is not None:
+            await writer.stop()
+        before_close()

@@ -1,0 +1,77 @@
+"""Every call of the operating system that the store makes on files, in one place, so that tests can let them fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def storage_fault(fault: OSError) -> MailshareError:
+    """Turn what the operating system says into the store's own errors."""
+    detail = {"errno": errno.errorcode.get(fault.errno or 0, ""), "text": str(fault)}
+    return StorageFull(detail=detail) if fault.errno in _FULL else StoreReadOnly(detail=detail)
+
+
+class Files:
+    """The operating system's files. All calls may raise OSError."""
+
+    def make_directory(self, path: str) -> bool:
+        """Make a directory for the owner alone; False when it is there already."""
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            return False
+        return True
+
+    def create(self, path: str) -> int:
+        """Make a new file for the owner alone and give its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """Write some of the data; the number of octets that were taken."""
+        return os.write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        """Put a file's octets on stable storage."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Let go of a file."""
+        os.close(descriptor)
+
+    def unlink(self, path: str) -> None:
+        """Take a file away; one that is not there is no fault."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+
+    def sync_directory(self, path: str) -> None:
+        """Put a directory's names on stable storage."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def free_octets(self, path: str) -> int:
+        """What an unprivileged process may still write there."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+
+def write_all(files: Files, descriptor: int, data: bytes) -> None:
+    """Write until all is taken.
+
+    :raises OSError: also when the system takes nothing, so that a short write is never mistaken for a whole one.
+    """
+    view = memoryview(data)
+    while view:
+        taken = files.write(descriptor, view)
+        if taken <= 0:
+            raise OSError(errno.EIO, "nothing was written")
+        view = view[taken:]

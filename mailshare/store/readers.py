@@ -1,0 +1,68 @@
+"""Reading: a few threads with a connection each, for short statements only."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from mailshare.core.errors import Unavailable
+from mailshare.store.database import Operation, translate
+
+T = TypeVar("T")
+
+
+class Readers:
+    """A pool of reading connections.
+
+    An operation reads all its rows before it returns; the statement's snapshot ends with it. A snapshot that outlived a
+    slow client would keep the write-ahead log from ever shrinking.
+
+    :param connect: opens a connection that cannot write.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, connect: Callable[[], sqlite3.Connection], threads: int) -> None:
+        self._reactor = reactor
+        self._connect = connect
+        self._own = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._pool = ThreadPool(0, threads, "mailshare-readers")
+        self._pool.start()
+        self._stopped = False
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run it in a thread.
+
+        :raises Unavailable: the database cannot be read, or the store is closed.
+        """
+        if self._stopped:
+            raise Unavailable(detail={"why": "the store is closed"})
+
+        def act() -> T:
+            return operation(self._connection())
+
+        try:
+            result: T = await deferToThreadPool(self._reactor, self._pool, act)
+        except (sqlite3.OperationalError, sqlite3.DatabaseError) as fault:
+            raise translate(fault) from fault
+        return result
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._own.connection = connection
+            self._all.append(connection)
+        return connection
+
+    def stop(self) -> None:
+        """Let running reads end, then close all connections."""
+        self._stopped = True
+        self._pool.stop()
+        while self._all:
+            self._all.pop().close()

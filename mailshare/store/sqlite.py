@@ -1,0 +1,199 @@
+"""The store of one machine: a SQLite database and content files under one directory.
+
+Layout: ``lock``, ``mailshare.db`` with its ``-wal`` and ``-shm``, ``blobs/YYYYMMDD/<id>``, all for the owner alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from mailshare.core.errors import ConfigFault, Unavailable
+from mailshare.interfaces import IBodySink, IStore
+from mailshare.store.backup import BLOBS, copy_store
+from mailshare.store.bodies import FILE
+from mailshare.store.connections import Connect, plain_connect
+from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
+from mailshare.store.files import Files
+from mailshare.store.messages import build_body_of
+from mailshare.store.parts import StoreParts
+from mailshare.store.spool import Spool
+
+T = TypeVar("T")
+
+INLINE_LIMIT = 64 * 1024
+INLINE_MOST = 1 << 20
+FREE_RESERVE = 100_000_000
+SWEEP_EVERY = 3_600 * 1_000_000  # microseconds; also the age at which a file without a row is taken away
+VACUUM_PAGES = 1_000
+_SOUND_SQLITE = (3, 51, 3)
+
+
+@implementer(IStore)
+class SQLiteStore(StoreParts):
+    """Provides IStore on local files.
+
+    :param directory: made when missing, mode 0700.
+    :param reactor: tells the time and takes calls from threads.
+    :param hostname: the server's own name in the directory of users.
+    :param readers: threads for reading rows.
+    :param body_threads: threads for content files.
+    :param inline_limit: octets up to which a body lies in the database, 0 to 1 MiB.
+    :param free_reserve: octets of the disk that mail never takes.
+    :param durability: ``"full"``, or ``"relaxed"`` for test rigs: a power cut may take the last seconds.
+    :param files, connect, token: the operating system's files, SQLite's connect and the source of file names.
+    """
+
+    log = Logger()
+    capabilities = frozenset({"transactional_ledger", "single_instance", "durable", "claims", "notify"})
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        reactor: IThreadedReactor,
+        hostname: str = "localhost",
+        readers: int = 4,
+        body_threads: int = 4,
+        inline_limit: int = INLINE_LIMIT,
+        free_reserve: int = FREE_RESERVE,
+        durability: str = "full",
+        files: Files | None = None,
+        connect: Connect = plain_connect,
+        token: Callable[[], str] | None = None,
+    ) -> None:
+        if durability not in {"full", "relaxed"}:
+            raise ConfigFault("durability is full or relaxed")
+        if not 0 <= inline_limit <= INLINE_MOST:
+            raise ConfigFault(f"inline_limit is 0 to {INLINE_MOST} octets")
+        self.path = os.path.abspath(directory)
+        self._reactor = reactor
+        self._files = files or Files()
+        self._connect = connect
+        self._body_threads = body_threads
+        self._pool: ThreadPool | None = None
+        self._lock = DirectoryLock(self.path)
+        self._swept = 0
+        self._database = FileDatabase(
+            self.path, reactor, files=self._files, connect=connect, readers=readers, durability=durability
+        )
+        self._spool = Spool(
+            os.path.join(self.path, BLOBS),
+            files=self._files,
+            in_thread=self._in_thread,
+            now=self._database.now,
+            token=token or (lambda: secrets.token_hex(16)),
+            inline_limit=inline_limit,
+            free_reserve=free_reserve,
+        )
+        super().__init__(
+            self._database,
+            hostname=hostname,
+            body_of=build_body_of(self._in_thread, self._spool.path_of),
+            new_body=self.new_body,
+            unlink=self._spool.unlink,
+        )
+
+    @property
+    def trouble(self) -> str:
+        """Why the store cannot write at present; empty when it can."""
+        return self._database.trouble
+
+    async def open(self) -> None:
+        """Make the directory, take the lock, make or migrate the schema, load the directory of users."""
+        if self._pool is not None:
+            raise Unavailable(detail={"why": "the store is open already"})
+        try:
+            os.makedirs(self.path, 0o700, exist_ok=True)
+            self._lock.take()
+            os.makedirs(self._spool.root, 0o700, exist_ok=True)
+        except OSError as fault:
+            self._lock.release()
+            raise Unavailable(f"The store cannot be opened: {fault}") from fault
+        if sqlite3.sqlite_version_info < _SOUND_SQLITE:
+            self.log.info(
+                "SQLite {version}: let no other program checkpoint this database (needs 3.51.3)",
+                version=sqlite3.sqlite_version,
+            )
+        self._pool = ThreadPool(0, self._body_threads, "mailshare-bodies")
+        self._pool.start()
+        try:
+            self._database.start(await self._in_thread(self._database.prepare))
+            await self._directory.load()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what is queued, end the threads, give the lock back."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        await self._database.stop(pool.stop)
+        self._lock.release()
+
+    def new_body(self, size_hint: int = 0) -> IBodySink:
+        """A sink for one message.
+
+        :raises StorageFull: less than twice ``size_hint`` and the reserve is free.
+        """
+        return self._spool.new_sink(size_hint)
+
+    async def collect_garbage(self, now: int) -> int:
+        """Drop loose messages, files past their grace and, each hour, files that never got a row."""
+        dropped = await super().collect_garbage(now)
+        if now - self._swept >= SWEEP_EVERY:
+            self._swept = now
+            await self._sweep(now - SWEEP_EVERY)
+        await self._database.write(_give_back_pages)
+        return dropped
+
+    async def backup(self, directory: str) -> None:
+        """Copy everything into a new directory, while serving."""
+        resume = self._garbage.pause()
+        try:
+            await self._in_thread(lambda: copy_store(self.path, directory, self._connect))
+        finally:
+            resume()
+
+    async def _sweep(self, before: int) -> None:
+        keys = await self._in_thread(lambda: self._spool.keys_older_than(before / 1_000_000))
+        for start in range(0, len(keys), 1_000):
+            some = keys[start : start + 1_000]
+            known = await self._database.read(lambda connection, some=some: _known_keys(connection, some))  # type: ignore[misc]
+            lost = [key for key in some if key not in known]
+            if lost:
+                self.log.info("{count} files of messages that were never acknowledged are taken away", count=len(lost))
+                await self._spool.unlink(lost)
+
+    async def _in_thread(self, act: Callable[[], T]) -> T:
+        if self._pool is None:
+            raise Unavailable(detail={"why": "the store is not open"})
+        result: T = await deferToThreadPool(self._reactor, self._pool, act)
+        return result
+
+
+def _known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
+    found = set()
+    for key in keys:
+        row = connection.execute(
+            "SELECT 1 FROM message WHERE key = ?1 AND storage <> 0 UNION ALL "
+            "SELECT 1 FROM garbage WHERE key = ?1 AND storage = ?2 LIMIT 1",
+            (key, FILE),
+        ).fetchone()
+        if row is not None:
+            found.add(key)
+    return found
+
+
+def _give_back_pages(connection: sqlite3.Connection) -> None:
+    """Give free pages back to the disk, some at a time; reading the rows is what makes SQLite go on to the end."""
+    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
