@@ -90,6 +90,12 @@ def _split_fields(lines: list[bytes]) -> list[Field]:
     return fields
 
 
+def split_block(block: bytes) -> tuple[list[Field], bytes]:
+    """All fields of a block, none cut, and the rest: the empty line and what follows. Together they are the block."""
+    fields = _split_fields(split_lines(block))
+    return fields, block[sum(len(each.raw) for each in fields) :]
+
+
 def header_end(message: bytes) -> int:
     """Octets up to and including the first empty line; the length of all when there is none."""
     position = 0

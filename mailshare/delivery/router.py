@@ -1,0 +1,293 @@
+"""The router: from a message and the directory to mailboxes and queue rows, each with its reason.
+
+The rules are in the core (:mod:`mailshare.core.sorting` for collected mail, :mod:`mailshare.core.recipients` for mail
+of local senders); here they are put together into a :class:`~mailshare.core.values.Routing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, field
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.headers import Headers
+from mailshare.core.identity import sending_account
+from mailshare.core.ladder import Decision, Hit, step
+from mailshare.core.people import people_of
+from mailshare.core.sorting import (
+    Local,
+    Named,
+    Outside,
+    delivered_to,
+    impersonates,
+    is_known_sender,
+    ladder_for,
+    may_write_to_public,
+    resolve_recipient,
+    sort_collected,
+)
+from mailshare.core.values import (
+    Account,
+    Directory,
+    Hop,
+    Origin,
+    Routing,
+    SentMark,
+    Source,
+    Step,
+    Target,
+    User,
+    UserKind,
+)
+from mailshare.delivery.public_rate import PublicRate
+from mailshare.interfaces import IRouter
+
+
+@implementer(IRouter)
+class Router:
+    """Decides who gets a message. Pure but for the hourly count of mail to everybody.
+
+    :param public_rate: counts mail to everybody; without one there is no cap.
+    """
+
+    def __init__(self, public_rate: PublicRate | None = None) -> None:
+        self._public_rate = public_rate
+
+    def route(
+        self,
+        envelope: Envelope,
+        headers: Headers,
+        origin: Origin,
+        directory: Directory,
+        known: Mapping[str, SentMark],
+    ) -> Routing:
+        """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
+        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate)
+        account = directory.account_by_id.get(origin.account_id or 0)
+        if origin.source is Source.COLLECT and account is not None:
+            journey.collected(account)
+        else:
+            journey.handed_in()
+        return journey.routing()
+
+
+@define
+class _Journey:
+    """One message being routed."""
+
+    envelope: Envelope
+    headers: Headers
+    origin: Origin
+    directory: Directory
+    known: Mapping[str, SentMark]
+    public_rate: PublicRate | None
+    hits: dict[int, tuple[Hit, Account | None]] = field(factory=dict)
+    copies: dict[int, list[str]] = field(factory=dict)
+    hops: list[Hop] = field(factory=list)
+    steps: list[Step] = field(factory=list)
+    notes: list[str] = field(factory=list)
+    warning: bool = False
+
+    @property
+    def author(self) -> User | None:
+        """The local sender who logged in."""
+        return self.directory.user_by_id.get(self.origin.user_id or 0)
+
+    # ------------------------------------------------------------------ collected
+
+    def collected(self, account: Account) -> None:
+        """The ladders, and ADMIN for what nobody owns."""
+        decision = sort_collected(self.headers, account, self.directory, self.known)
+        self._adopt(decision, account)
+        self._warn(account)
+
+    def _adopt(self, decision: Decision, account: Account) -> None:
+        self.steps += decision.steps
+        hits = dict(decision.hits)
+        refusal = self._public_refusal(account) if decision.public else ""
+        if refusal:
+            hits = {user_id: hit for user_id, hit in hits.items() if hit.reason != "public"}
+            self._to_admin(account, refusal, "not given to everybody")
+        for user_id, hit in hits.items():
+            self._add(user_id, hit, account)
+        if not hits and not refusal:
+            self._to_admin(account, decision.fallback)
+
+    def _public_refusal(self, account: Account) -> str:
+        options = people_of(self.directory).sharers[account.id].options
+        sender = str(self.envelope.sender or "").casefold()
+        if self.author is not None:
+            sender = self.author.name
+        elif boxes := self.headers.mailboxes("from"):
+            sender = str(boxes[0].address).casefold()
+        refusal = may_write_to_public(
+            options,
+            local=self.author is not None,
+            known_sender=is_known_sender(self.headers, account, self.directory, self.known),
+            sent_last_hour=self.public_rate.count(account.id, sender) if self.public_rate else 0,
+        )
+        if not refusal and self.public_rate is not None:
+            self.public_rate.add(account.id, sender)
+        return refusal
+
+    def _warn(self, account: Account) -> None:
+        sharers = people_of(self.directory).sharers[account.id]
+        name = impersonates(self.headers, sharers, self.directory)
+        if name:
+            self.warning = True
+            self.steps.append(step("display-name", f"From has the name of somebody here and a strange address: {name}"))
+
+    # ------------------------------------------------------------------ handed in over SMTP, the web, or by ourselves
+
+    def handed_in(self) -> None:
+        """Recipient by recipient; the envelope alone decides, but for the shared address itself."""
+        named: dict[int, list[Recipient]] = {}
+        for recipient in self.envelope.recipients:
+            where = resolve_recipient(
+                recipient.address,
+                sender_user=self.author,
+                directory=self.directory,
+                trusted=self.origin.trusted or self.origin.source is Source.REPORT,
+            )
+            if isinstance(where, Local):
+                account = self.directory.account_by_id.get(where.account_id or 0)
+                for user_id in where.user_ids:
+                    self._local(user_id, where.reason, recipient.address, account)
+            elif isinstance(where, Named):
+                named.setdefault(where.account_id, []).append(recipient)
+            elif isinstance(where, Outside) and (self.author is not None or self.origin.source is not Source.SMTP):
+                self._outside(recipient)
+            else:
+                self._nobody(recipient.address, "outside" if isinstance(where, Outside) else where.reason)
+        for account_id in named:
+            self._by_name(self.directory.account_by_id[account_id])
+        home = self._home()
+        if self.author is None and self.origin.source is Source.SMTP and home is not None:
+            self._warn(home)
+
+    def _home(self) -> Account | None:
+        """The author's first account, else the first of all: whose ADMIN hears of trouble."""
+        for account_id in self.author.accounts if self.author else ():
+            if account_id in self.directory.account_by_id:
+                return self.directory.account_by_id[account_id]
+        return self.directory.accounts[0] if self.directory.accounts else None
+
+    def _local(self, user_id: int, reason: str, address: Address, account: Account | None) -> None:
+        user = self.directory.user_by_id[user_id]
+        if user.kind is not UserKind.PUBLIC:
+            self.steps.append(step(reason, str(address)))
+            self._add(user_id, Hit(reason), account)
+            return
+        owner = account or self._home()
+        if owner is not None:
+            sharers = people_of(self.directory).sharers[owner.id]
+            decision = Decision({member: Hit("public") for member in sharers.public_members}, public=True)
+            decision.steps.append(step("public", str(address)))
+            self._adopt(decision, owner)
+
+    def _outside(self, recipient: Recipient) -> None:
+        account = sending_account(self.headers, self.author, self.directory, self.envelope.sender) or self._home()
+        params: dict[str, object] = {}
+        if recipient.notify:
+            params["notify"] = sorted(recipient.notify)
+        if recipient.orcpt:
+            params["orcpt"] = recipient.orcpt
+        hop = Hop("relay", str(recipient.address), "outside", account.id if account else None, params=params)
+        self.hops.append(hop)
+        self.steps.append(step("outside", f"{recipient.address} by {account.address if account else 'no account'}"))
+
+    def _by_name(self, account: Account) -> None:
+        """Mail to the shared address itself: the names in the header decide, and it never goes upstream."""
+        ladder = ladder_for(self.headers, account, self.directory, self.known)
+        candidates = ladder.candidates()
+        ladder.decision.fallback = "no-name" if candidates else "not-addressed"
+        if not self.headers.oversize:
+            for where, box in candidates:
+                if ladder.sharers.own_address(box.address)[1]:
+                    continue  # its tag had its own RCPT
+                ladder.by_name(where, box)
+        else:
+            ladder.decision.fallback = "oversize"
+        decision = ladder.decision
+        self._adopt(decision, account)
+        missed = [each for each in decision.steps if each.code in {"unknown-name", "ambiguous"}]
+        if missed and self.author is not None:
+            words = {"unknown-name": "nobody here has this name", "ambiguous": "several people here have this name"}
+            for each in missed:
+                self.notes.append(f"{each.detail}: {words[each.code]}")
+            if not decision.hits:
+                self.notes.append(f"The message was given to {account.admin}.")
+
+    def _nobody(self, address: Address, reason: str) -> None:
+        """A recipient that RCPT should have refused; nothing is ever thrown away."""
+        home = self._home()
+        if home is not None:
+            self._to_admin(home, reason, str(address))
+        if self.author is not None:
+            self.notes.append(f"{address}: nobody here has this address; the message was given to the administrator.")
+
+    # ------------------------------------------------------------------ putting together
+
+    def _to_admin(self, account: Account, reason: str, detail: str = "") -> None:
+        admin = self.directory.user_by_name.get(account.admin)
+        self.steps.append(step(reason, detail or f"given to {account.admin}"))
+        if admin is not None:
+            self._add(admin.id, Hit(reason), account)
+
+    def _add(self, user_id: int, hit: Hit, account: Account | None) -> None:
+        if hit.reason == "public" and self._is_author(user_id, account):
+            return
+        self.hits.setdefault(user_id, (hit, account))
+
+    def _is_author(self, user_id: int, account: Account | None) -> bool:
+        if account is None or user_id != self.origin.user_id:
+            return False
+        return not people_of(self.directory).sharers[account.id].options.public_to_author
+
+    def _copy(self) -> None:
+        """CC rules: one hop, not for mail to everybody, nobody twice, never back to the author."""
+        for user_id, (hit, _) in list(self.hits.items()):
+            owner = self.directory.user_by_id.get(user_id)
+            if hit.reason == "public" or owner is None:
+                continue
+            for copy_id in owner.cc:
+                reader = self.directory.user_by_id.get(copy_id)
+                if reader is None or not reader.enabled or copy_id in self.hits or copy_id == self.origin.user_id:
+                    continue
+                if owner.name not in self.copies.setdefault(copy_id, []):
+                    self.copies[copy_id].append(owner.name)
+                    self.steps.append(step("cc", f"{reader.name} for {owner.name}"))
+
+    def routing(self) -> Routing:
+        """All of it as one frozen value. A message that came to nobody at all goes to ADMIN."""
+        home = self._home()
+        if not self.hits and not self.hops and home is not None:
+            self._to_admin(home, "nobody", "no mailbox was left to give it to")
+        self._copy()
+        targets = [self._target(user_id, hit, account) for user_id, (hit, account) in self.hits.items()]
+        for copy_id, owners in self.copies.items():
+            line = f"X-Mailshare-Copy-For: {', '.join(owners)}\r\n".encode()
+            account = self._account_of(owners[0])
+            targets.append(self._target(copy_id, Hit("cc"), account, line))
+        return Routing(tuple(targets), tuple(self.hops), tuple(self.steps), tuple(self.notes))
+
+    def _account_of(self, name: str) -> Account | None:
+        return next((a for u, (_, a) in self.hits.items() if self.directory.user_by_id[u].name == name), None)
+
+    def _target(self, user_id: int, hit: Hit, account: Account | None, extra: bytes = b"") -> Target:
+        user = self.directory.user_by_id[user_id]
+        lines = [f"Delivered-To: {delivered_to(user, account, self.directory.hostname)}\r\n".encode()]
+        if hit.original and _plain(hit.original):
+            lines.append(f"X-Original-To: {hit.original}\r\n".encode())
+        lines.append(extra)
+        if self.warning:
+            lines.append(b"X-Mailshare-Warning: display-name\r\n")
+        return Target(user_id, hit.reason, b"".join(lines))
+
+
+def _plain(text: str) -> bool:
+    """Fit for a header line of ours: printable and short."""
+    return text.isprintable() and len(text) <= 320
