@@ -1,0 +1,68 @@
+"""How much may be under way at once, counted in pieces and in octets."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+class Flight:
+    """Admits pieces while there is room; one alone always fits, however large.
+
+    :param pieces: at most that many at once.
+    :param octets: at most that many octets at once.
+    """
+
+    def __init__(self, pieces: int, octets: int) -> None:
+        self._pieces = pieces
+        self._octets = octets
+        self._aloft = 0
+        self._weight = 0
+        self._queue: deque[tuple[int, Deferred[None]]] = deque()
+
+    def enter(self, octets: int) -> Deferred[None]:
+        """Wait for room, in order of asking.
+
+        :cancel: gives the place in the queue up.
+        """
+        waiting: Deferred[None] = Deferred(self._forget)
+        self._queue.append((octets, waiting))
+        self._admit()
+        return waiting
+
+    def leave(self, octets: int) -> None:
+        """Give the room back."""
+        self._aloft -= 1
+        self._weight -= octets
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._queue:
+            octets, waiting = self._queue[0]
+            if self._aloft and (self._aloft >= self._pieces or self._weight + octets > self._octets):
+                return
+            self._queue.popleft()
+            self._aloft += 1
+            self._weight += octets
+            waiting.callback(None)
+
+    def _forget(self, waiting: Deferred[None]) -> None:
+        self._queue = deque(entry for entry in self._queue if entry[1] is not waiting)
+
+
+async def all_of(waits: Sequence[Deferred[T]]) -> list[T]:
+    """Wait until every one is done, then raise the first error, if there was one.
+
+    :cancel: cancels them all.
+    """
+    results = await DeferredList(waits, consumeErrors=True)
+    for _, result in results:
+        if isinstance(result, Failure):
+            result.raiseException()
+    return [result for _, result in results]
