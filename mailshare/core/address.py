@@ -44,6 +44,7 @@ class Address:
 
         :param text: ``local@domain``, ``"quoted local"@domain``, ``local@[192.0.2.1]`` or ``local``.
         :raises PeerFault: 501 5.1.3 when it is not an address.
+
         Source: RFC 5321 section 4.1.2, RFC 6531 section 3.3.
         """
         if _CONTROL.search(text):
