@@ -1,0 +1,51 @@
+"""The command ``mailshare``: asks the running server over its control socket, or opens the store when none runs.
+
+Exit codes: 0 done; 1 refused, or something is wrong; 2 the command or the configuration file was not understood;
+3 the server must run for this and does not.
+"""
+
+from __future__ import annotations
+
+import click
+
+from mailshare.cli.calling import Context
+from mailshare.cli.files import backup, check, demo, export, restore
+from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
+from mailshare.cli.people import account, user
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-c",
+    "--config",
+    envvar="MAILSHARE_CONFIG",
+    default="mailshare.toml",
+    show_default=True,
+    help="The configuration file; also by the environment variable MAILSHARE_CONFIG.",
+)
+@click.version_option(package_name="mailshare")
+@click.pass_context
+def main(context: click.Context, config: str) -> None:
+    """Look after a mailshare server."""
+    context.obj = Context(config)
+
+
+for _command in (
+    check,
+    status,
+    sendreceive,
+    mailboxes,
+    outbox,
+    why,
+    log,
+    user,
+    account,
+    export,
+    backup,
+    restore,
+    reload_,
+    demo,
+):
+    main.add_command(_command)

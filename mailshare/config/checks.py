@@ -219,13 +219,16 @@ def _secrets(tables: FileTables, directory: str, findings: Findings) -> None:
             secret: Secret = one.password  # type: ignore[attr-defined]
             if kind == "account" and secret.kind == "hash":
                 findings.error(path, "the provider needs the password itself; a hash is for users")
+            if kind == "user" and secret.kind in ("sealed", "split"):
+                findings.error(path, f"{secret.kind} passwords are for accounts")
             _secret(secret, path, directory, findings, demonstration=tables.demonstration.isp)
 
 
 def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, demonstration: bool) -> None:
     """Does the reference lead somewhere? Contents are not looked at."""
     if secret.kind == "env" and secret.value not in os.environ:
-        findings.error(path, f"the environment has no variable {secret.value}")
+        # A command's environment is not the server's, so this is no mistake yet.
+        findings.warn(path, f"the environment of this command has no variable {secret.value}")
     elif secret.kind == "file":
         _secret_file(os.path.join(directory, secret.value), path, findings)
     elif secret.kind == "credential":

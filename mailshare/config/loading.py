@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -181,9 +182,16 @@ def _resolved(
 
 
 def _absolute(secret: Secret, directory: str) -> Secret:
-    if secret.kind != "file":
-        return secret
-    return evolve(secret, value=os.path.join(directory, secret.value))
+    """The secret with absolute file names."""
+    if secret.kind == "file":
+        return evolve(secret, value=os.path.join(directory, secret.value))
+    if secret.kind == "split":
+        both = json.loads(secret.value)
+        for one in both.values():
+            if "file" in one:
+                one["file"] = os.path.join(directory, one["file"])
+        return evolve(secret, value=json.dumps(both))
+    return secret
 
 
 def resolve_account(table: AccountTable, managed_by: str, zone: str = "") -> Account:

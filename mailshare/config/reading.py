@@ -32,7 +32,7 @@ from mailshare.config.schema import (
 )
 
 _WORDS: Mapping[type, str] = {str: "a text in quotes", int: "a whole number", bool: "true or false"}
-_SECRET_KINDS = ("env", "file", "credential")
+_SECRET_KINDS = ("env", "file", "credential", "sealed")
 Path = tuple[str | int, ...]
 
 
@@ -67,6 +67,8 @@ def _secret(value: object, _: Any) -> Secret:
         raise _WrongForm("a password is a text, or one of {env=}, {file=}, {credential=}, {command=[]}")
     if set(value) <= {"hash", "scram"} and "hash" in value and all(isinstance(part, str) for part in value.values()):
         return Secret("hash", str(value["hash"]), str(value.get("scram", "")))
+    if value and set(value) <= {"collect", "relay"}:
+        return Secret("split", json.dumps({key: _secret(one, None).reference() for key, one in value.items()}))
     if len(value) != 1:
         raise _WrongForm("a password needs exactly one of env, file, credential, command")
     ((kind, inner),) = value.items()

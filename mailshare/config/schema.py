@@ -26,8 +26,9 @@ def _key(meaning: str, default: Any = None, *, factory: Any = None, **bounds: in
 class Secret:
     """Where a password stands.
 
-    :ivar kind: ``env``, ``file``, ``credential``, ``command``, ``literal``, or ``hash`` (users only), or empty.
-    :ivar value: the variable, path, name, text or argon2 hash; for a command its arguments as JSON.
+    :ivar kind: ``env``, ``file``, ``credential``, ``command``, ``sealed``, ``literal``, ``hash`` (users only),
+        ``split`` (accounts only: one for each direction), or empty.
+    :ivar value: the variable, path, name, text or argon2 hash; for ``command`` and ``split`` JSON.
     :ivar scram: beside a hash: the SCRAM verifier, or empty.
     """
 
@@ -38,19 +39,19 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self.kind)
 
-    def as_reference(self) -> str:
-        """The JSON that the store keeps for an account, e.g. ``{"env": "ISP_PASSWORD"}``; empty when there is none."""
+    def reference(self) -> dict[str, object]:
+        """What the store keeps for an account, e.g. ``{"env": "ISP_PASSWORD"}``; empty when there is none."""
         if not self.kind:
-            return ""
-        return json.dumps({self.kind: json.loads(self.value) if self.kind == "command" else self.value})
+            return {}
+        if self.kind == "split":
+            return dict(json.loads(self.value))
+        if self.kind == "command":
+            return {"command": json.loads(self.value)}
+        return {"plain" if self.kind == "literal" else self.kind: self.value}
 
-    def as_toml(self) -> str | dict[str, object]:
-        """What stands in the file."""
-        if self.kind == "literal":
-            return self.value
-        if self.kind == "hash":
-            return {"hash": self.value, "scram": self.scram} if self.scram else {"hash": self.value}
-        return {self.kind: json.loads(self.value) if self.kind == "command" else self.value}
+    def as_reference(self) -> str:
+        """:meth:`reference` as JSON; empty when there is none."""
+        return json.dumps(self.reference()) if self.kind else ""
 
 
 @frozen(kw_only=True)

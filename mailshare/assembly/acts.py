@@ -1,0 +1,230 @@
+"""What an administrator may do: the methods that the control API serves and the commands call.
+
+Works on a store alone; what needs the running server says so when there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Protocol
+
+from mailshare.assembly import shapes
+from mailshare.assembly.changes import Changes, Hasher
+from mailshare.config.export import export_toml
+from mailshare.core.errors import PeerFault, Unavailable
+from mailshare.core.values import SECOND, Account, Event
+from mailshare.interfaces import IStore
+from mailshare.status import AccountStatus, Indicators
+
+_STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
+_MOST_ROWS = 1000
+
+
+class Running(Protocol):
+    """The parts that exist only while a server runs."""
+
+    def indicators(self) -> Awaitable[Indicators]:
+        """The six indicators now."""
+
+    def account_statuses(self) -> Sequence[AccountStatus]:
+        """What each account did last."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Further facts for the status: version, listeners, since when, last reload."""
+
+    def send_receive(self, account: Account) -> Awaitable[Mapping[str, object]]:
+        """Collect and send now, whatever the timetable says."""
+
+    def wake(self) -> None:
+        """Rows of the queue were steered: look at them."""
+
+    def reload(self) -> Awaitable[Mapping[str, object]]:
+        """Read the configuration file again."""
+
+
+class Acts(Changes):
+    """The office as its administrator sees it.
+
+    :param store: open.
+    :param zone: of the journal's days.
+    :param hasher: password to ``(argon2 hash, SCRAM verifier)``.
+    :param seal: seals a password for the provider.
+    :param clock: microseconds UTC.
+    :param running: the server around it, or ``None``.
+    """
+
+    def __init__(
+        self,
+        store: IStore,
+        *,
+        zone: tzinfo,
+        hasher: Hasher,
+        seal: Callable[[str], str],
+        clock: Callable[[], int],
+        running: Running | None = None,
+    ) -> None:
+        super().__init__(store, hasher, seal)
+        self._zone = zone
+        self._clock = clock
+        self._running = running
+        self._watchers: list[Callable[[str, Mapping[str, object]], None]] = []
+
+    def version(self) -> int:
+        """The directory's version."""
+        return self._directory().version
+
+    def watch(self, changed: Callable[[str, Mapping[str, object]], None]) -> Callable[[], None]:
+        """Be called with ``(kind, JSON)`` when something changed; the result ends that."""
+        self._watchers.append(changed)
+
+        def end() -> None:
+            if changed in self._watchers:
+                self._watchers.remove(changed)
+
+        return end
+
+    @property
+    def watched(self) -> bool:
+        """Somebody looks on."""
+        return bool(self._watchers)
+
+    def tell(self, kind: str, value: Mapping[str, object]) -> None:
+        """Tell everybody who watches."""
+        for changed in tuple(self._watchers):
+            changed(kind, value)
+
+    # ------------------------------------------------------------------ looking
+
+    async def status(self) -> Mapping[str, object]:
+        """The six indicators and what each account did last."""
+        if self._running is None:
+            counts = await self._store.mailboxes.counts()
+            indicators = Indicators(
+                inbox=sum(one.unread for one in counts), outbox=await self._store.queue.waiting(None, "relay")
+            )
+            idle = [AccountStatus(one.id, str(one.address)) for one in self._directory().accounts]
+            return shapes.status_json(indicators, idle, {"running": False})
+        indicators = await self._running.indicators()
+        return shapes.status_json(
+            indicators, self._running.account_statuses(), {"running": True, **self._running.facts()}
+        )
+
+    async def mailboxes(self) -> Sequence[Mapping[str, object]]:
+        """Totals of all mailboxes, by user name."""
+        rows = [shapes.mailbox_json(one, self._directory()) for one in await self._store.mailboxes.counts()]
+        return sorted(rows, key=lambda row: str(row["user"]))
+
+    async def outbox(
+        self, *, account: str = "", all: bool = False, before: int | None = None, limit: int = 500  # noqa: A002
+    ) -> Sequence[Mapping[str, object]]:
+        """Rows of the outbox, newest first.
+
+        :param all: also those that are done.
+        """
+        items = await self._store.queue.items(
+            account_id=self._account(account).id if account else None,
+            open_only=not all,
+            before_id=before,
+            limit=min(max(limit, 1), _MOST_ROWS),
+        )
+        return [shapes.queue_json(item, self._directory()) for item in items]
+
+    async def attempts(self, *, item: int) -> Sequence[Mapping[str, object]]:
+        """Every try of a row."""
+        found = await self._store.queue.attempts(item)
+        return [{**one, "at": shapes.moment(int(str(one.get("at", 0))))} for one in found]
+
+    async def why(self, *, id: str) -> Sequence[Mapping[str, object]]:  # noqa: A002
+        """The chain of decisions of each message with this trace or Message-ID, oldest event first."""
+        wanted = id.strip()
+        found = await self._store.find(wanted)
+        if not found and "@" in wanted and not wanted.startswith("<"):
+            found = await self._store.find(f"<{wanted}>")
+        traces = {trace: (number, field) for number, trace, field in found}
+        if not traces and re.fullmatch(r"[0-9a-f]{16}", wanted):
+            traces[wanted] = (0, "")
+        out = []
+        for trace, (number, field) in traces.items():
+            page = await self._store.events.page(since=0, until=self._clock() + SECOND, trace=trace)
+            if page or number:
+                events = [shapes.event_json(one, event, self._directory()) for one, event in page]
+                out.append({"trace": trace, "message_id": field, "stored": bool(number), "events": events})
+        if not out:
+            raise PeerFault(f"Nothing is known of {wanted}: no message, and no line in the journal", code=404)
+        return out
+
+    async def days(self) -> Sequence[str]:
+        """Days that have journal lines."""
+        return list(await self._store.events.days(str(self._zone) if hasattr(self._zone, "key") else ""))
+
+    async def log(
+        self, *, day: str = "", kinds: Sequence[str] = (), after: int = 0, limit: int = 1000
+    ) -> Mapping[str, object]:
+        """The journal of one local day (today when not said), oldest first.
+
+        :returns: ``day``, ``events``, and ``next``: what to give as ``after`` for more, or 0.
+        """
+        start = self._day(day)
+        begin, end = (datetime.combine(one, datetime.min.time(), self._zone) for one in (start, start + timedelta(1)))
+        limit = min(max(limit, 1), _MOST_ROWS)
+        page = await self._store.events.page(
+            since=int(begin.timestamp()) * SECOND,
+            until=int(end.timestamp()) * SECOND,
+            kinds=tuple(kinds),
+            after_id=after,
+            limit=limit,
+        )
+        events = [shapes.event_json(number, event, self._directory()) for number, event in page]
+        more = page[-1][0] if len(page) == limit else 0
+        return {"day": start.isoformat(), "events": events, "next": more}
+
+    def _day(self, text: str) -> Any:
+        if not text:
+            return datetime.fromtimestamp(self._clock() / SECOND, self._zone).date()
+        try:
+            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        except ValueError as error:
+            raise PeerFault(f"{text!r} is not a day; write YYYY-MM-DD", code=400) from error
+
+    async def export(self) -> str:
+        """The users and accounts of the store in the syntax of the configuration file."""
+        return await export_toml(self._store)
+
+    # ------------------------------------------------------------------ acting
+
+    async def send_receive(self, *, account: str = "") -> Mapping[str, object]:
+        """Collect and send now, for one account or for all."""
+        if self._running is None:
+            raise Unavailable("The server does not run; start it first")
+        wanted = [self._account(account)] if account else [one for one in self._directory().accounts if one.enabled]
+        return {str(one.address): await self._running.send_receive(one) for one in wanted}
+
+    async def steer(self, *, act: str, ids: Sequence[int]) -> Mapping[str, object]:
+        """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox."""
+        if act not in _STEERING:
+            raise PeerFault(f"{act!r} is none of {', '.join(_STEERING)}", code=404)
+        if not all(isinstance(one, int) for one in ids):
+            raise PeerFault("ids are whole numbers", code=400)
+        changed = await self._store.queue.steer(tuple(ids), _STEERING[act], self._clock())
+        event = Event(self._clock(), f"admin.{act}", data={"ids": list(ids), "changed": changed})
+        await self._store.events.append([event])
+        if self._running is not None:
+            self._running.wake()
+        return {"changed": changed, "asked": len(ids)}
+
+    async def backup(self, *, directory: str) -> Mapping[str, object]:
+        """A consistent copy of the store into a new directory."""
+        await self._store.backup(directory)
+        return {"directory": directory}
+
+    async def verify(self, *, deep: bool = False) -> Mapping[str, object]:
+        """Look for damage."""
+        return {"problems": list(await self._store.verify(deep=deep))}
+
+    async def reload(self) -> Mapping[str, object]:
+        """Read the configuration file again, as SIGHUP does."""
+        if self._running is None:
+            raise Unavailable("The server does not run; it reads the file when it starts")
+        return await self._running.reload()

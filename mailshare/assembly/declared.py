@@ -1,0 +1,177 @@
+"""Brings the objects declared in the configuration file into the store, and takes away those no longer declared.
+
+A declared object wins over one of the same name made by commands: it is changed to what the file says and marked with
+its place. One that is declared no more is disabled and handed over to the commands (its mail and queue stay): deleting
+people because a line was commented out would be a trap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.logger import Logger
+
+from mailshare.config import Config, DeclaredUser
+from mailshare.core.errors import ConfigFault, MailshareError
+from mailshare.core.values import Account, Directory, User, UserKind
+from mailshare.interfaces import IStore
+
+Reveal = Callable[[Mapping[str, object]], Awaitable[str]]
+_AT_ONCE = 64
+
+
+@frozen
+class Synced:
+    """What a sync did.
+
+    :ivar faults: objects that could not be brought in, in words; the others are there all the same.
+    """
+
+    made: int = 0
+    changed: int = 0
+    disabled: int = 0
+    faults: tuple[str, ...] = ()
+
+
+class DeclaredObjects:
+    """Keeps the store's users and accounts in step with the file.
+
+    :param reveal: the password behind a reference such as ``{"env": "NAME"}``. Passwords of declared users are not
+        copied into the store: they are read at start and at each reload, and asked for by :meth:`password`.
+    """
+
+    _log = Logger()
+
+    def __init__(self, store: IStore, reveal: Reveal) -> None:
+        self._store = store
+        self._reveal = reveal
+        self._counts = {"made": 0, "changed": 0, "disabled": 0}
+        self._faults: list[str] = []
+        self._passwords: dict[str, str] = {}
+
+    def password(self, name: str) -> str | None:
+        """The password that the file gives to this user; ``None`` when the store decides."""
+        return self._passwords.get(name)
+
+    async def sync(self, config: Config) -> Synced:
+        """Make the store agree with the file."""
+        self._counts = dict.fromkeys(self._counts, 0)
+        self._faults = []
+        revealed = await self._revealed(config.users)
+        await self._accounts(config)
+        await self._side_by_side([self._user(declared) for declared in config.users])
+        await self._copies(config.users)
+        await self._forget(config)
+        self._passwords = revealed
+        return Synced(**self._counts, faults=tuple(self._faults))
+
+    async def _revealed(self, users: Sequence[DeclaredUser]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for declared in users:
+            if declared.password.kind in ("", "hash"):
+                continue
+            try:
+                found[declared.name] = await self._reveal(declared.password.reference())
+            except ConfigFault as fault:
+                self._faults.append(f"{declared.managed_by}: {fault.public}")
+        return found
+
+    def _directory(self) -> Directory:
+        return self._store.directory.current()
+
+    async def _side_by_side(self, tasks: Sequence[Coroutine[Deferred[Any], Any, None]]) -> None:
+        """Run many at once: the store writes them to disk together."""
+        gate = DeferredSemaphore(_AT_ONCE)
+        runs = [gate.run(Deferred.fromCoroutine, task) for task in tasks]
+        await gatherResults(runs, consumeErrors=True)
+
+    # ------------------------------------------------------------------ accounts
+
+    async def _accounts(self, config: Config) -> None:
+        """One after the other: their order gives them their numbers."""
+        for declared in config.accounts:
+            wanted = declared.account
+            try:
+                await self._account(wanted, declared.secret)
+            except MailshareError as error:
+                self._faults.append(f"{wanted.managed_by}: {error.public}")
+
+    async def _account(self, wanted: Account, secret: str) -> None:
+        store = self._store.directory
+        old = next((one for one in self._directory().accounts if one.address.key == wanted.address.key), None)
+        if old is None:
+            await store.add_account(wanted, secret=secret, declared=True)
+            self._counts["made"] += 1
+            return
+        same = evolve(wanted, id=old.id, number=old.number)
+        if same != old or dict(same.options) != dict(old.options) or await store.secret(old.id) != secret:
+            await store.change_account(same, secret=secret, declared=True)
+            self._counts["changed"] += 1
+
+    # ------------------------------------------------------------------ users
+
+    async def _user(self, declared: DeclaredUser) -> None:
+        try:
+            await self._bring(declared)
+        except MailshareError as error:
+            self._faults.append(f"{declared.managed_by}: {error.public}")
+
+    async def _bring(self, declared: DeclaredUser) -> None:
+        store = self._store.directory
+        by_address = {str(one.address).casefold(): one.id for one in self._directory().accounts}
+        old = self._directory().user_by_name.get(declared.name)
+        wanted = evolve(
+            old or User(0, declared.name),
+            enabled=declared.enabled,
+            names=declared.names,
+            accounts=tuple(by_address[address] for address in declared.accounts if address in by_address),
+            local_only=declared.local_only,
+            managed_by=declared.managed_by,
+        )
+        hashed = declared.password.value if declared.password.kind == "hash" else ""
+        scram = declared.password.scram
+        if old is None:
+            await store.add_user(wanted, password_hash=hashed, scram=scram, declared=True)
+            self._counts["made"] += 1
+            return
+        _, old_hash, old_scram = await store.credentials(declared.name) or (old, "", "")
+        # A verifier that the file does not know was made at a login; it fits as long as the hash does.
+        same = old_hash == hashed and scram in ("", old_scram)
+        if wanted != old or not same:
+            await store.change_user(
+                wanted, password_hash=None if same else hashed, scram=None if same else scram, declared=True
+            )
+            self._counts["changed"] += 1
+
+    async def _copies(self, users: Sequence[DeclaredUser]) -> None:
+        """The cc lists, once everybody is there."""
+        for declared in users:
+            user = self._directory().user_by_name.get(declared.name)
+            if user is None:
+                continue
+            people = (self._directory().user_by_name.get(name) for name in declared.cc)
+            cc = tuple(one.id for one in people if one is not None)
+            if cc != user.cc:
+                await self._store.directory.change_user(evolve(user, cc=cc), declared=True)
+                self._counts["changed"] += 1
+
+    # ------------------------------------------------------------------ what is declared no more
+
+    async def _forget(self, config: Config) -> None:
+        accounts = {one.account.address.key for one in config.accounts}
+        users = {one.name for one in config.users}
+        for account in self._directory().accounts:
+            if account.managed_by and account.address.key not in accounts:
+                self._log.warn("{address} is declared no more: disabled", address=str(account.address))
+                await self._store.directory.change_account(
+                    evolve(account, enabled=False, managed_by=""), declared=True
+                )
+                self._counts["disabled"] += 1
+        for user in self._directory().users:
+            if user.managed_by and user.kind is UserKind.PERSON and user.name not in users:
+                self._log.warn("{name} is declared no more: disabled", name=user.name)
+                await self._store.directory.change_user(evolve(user, enabled=False, managed_by=""), declared=True)
+                self._counts["disabled"] += 1

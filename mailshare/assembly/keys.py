@@ -1,0 +1,46 @@
+"""The machine's own secret, in a file that only the server may read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from mailshare.core.errors import ConfigFault
+
+_OCTETS = 32
+
+
+def data_directory(path: str) -> str:
+    """Make the data directory when it is not there, for the owner alone.
+
+    :raises ConfigFault: it cannot be.
+    """
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigFault(f"the data directory {path} cannot be made: {error.strerror}") from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigFault(f"the data directory {path} cannot be written by this user")
+    return path
+
+
+def machine_key(directory: str, random: Callable[[int], bytes]) -> bytes:
+    """32 octets that stay the same as long as the data directory does.
+
+    :raises ConfigFault: the file is damaged.
+    """
+    path = os.path.join(directory, "machine.key")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        with open(path, "rb") as stream:
+            key = stream.read()
+        if len(key) != _OCTETS:
+            raise ConfigFault(f"{path} is damaged: delete it, a new one is made") from None
+        return key
+    with os.fdopen(descriptor, "wb") as stream:
+        key = random(_OCTETS)
+        stream.write(key)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return key

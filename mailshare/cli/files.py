@@ -1,0 +1,107 @@
+"""Commands about files: the configuration, the export, copies of the store, and the demonstration."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from attrs import fields
+
+from mailshare.cli.calling import Context, Refused, with_json
+from mailshare.config import BrokenConfig, Limits, Problem, load_config
+
+_Answer = tuple[Any, Iterable[str]]
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--defaults", is_flag=True, help="Print every limit with its default and meaning instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for editors and programs.")
+@click.pass_obj
+def check(context: Context, file: str | None, defaults: bool, as_json: bool) -> None:
+    """Read the configuration FILE and name all its mistakes.
+
+    Exit codes: 0 right, 1 right with warnings, 2 mistakes.
+    """
+    if defaults:
+        _print_defaults(as_json)
+        return
+    try:
+        problems: tuple[Problem, ...] = load_config(file or context.path).warnings
+    except BrokenConfig as fault:
+        problems = fault.problems
+    errors = sum(not problem.warning for problem in problems)
+    if as_json:
+        click.echo(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=2))
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        click.echo(f"{errors} mistakes, {len(problems) - errors} warnings" if problems else "The file is right.")
+    sys.exit(2 if errors else 1 if problems else 0)
+
+
+def _print_defaults(as_json: bool) -> None:
+    rows = Limits.table()
+    if as_json:
+        names = ("name", "default", "unit", "meaning")
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        return
+    click.echo("[limits]")
+    width = max(len(one.name) for one in fields(Limits))
+    for name, default, unit, meaning in rows:
+        click.echo(f"{name:<{width}} = {default:<10} # {unit}: {meaning}")
+
+
+@click.command()
+@click.pass_obj
+def export(context: Context) -> None:
+    """Print users and accounts in the syntax of the configuration file."""
+    click.echo(context.ask("export"), nl=False)
+
+
+@click.command()
+@click.argument("directory", type=click.Path())
+@click.pass_obj
+@with_json
+def backup(context: Context, directory: str) -> _Answer:
+    """Copy the store into the new DIRECTORY, consistently, while the server serves."""
+    answer = context.ask("backup", directory=os.path.abspath(directory))
+    return answer, [f"The store is copied to {answer['directory']}."]
+
+
+@click.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+@with_json
+def restore(context: Context, directory: str, yes: bool) -> _Answer:
+    """Put the copy in DIRECTORY in the place of the store; the old one is kept beside it. The server must be down."""
+    from mailshare.assembly.offline import restore_store  # noqa: PLC0415 - brings the store and Twisted
+
+    if not yes:
+        click.confirm(f"Replace the store under {context.config.data}?", abort=True)
+    old = restore_store(context.config, os.path.abspath(directory))
+    answer = {"restored": directory, "old": old}
+    return answer, ["The store is restored.", f"The old one lies in {old}." if old else "There was no old one."]
+
+
+@click.command()
+@click.argument("directory", type=click.Path(), default="mailshare-demo")
+def demo(directory: str) -> None:
+    """Start a demonstration office with a pretend provider, its files in DIRECTORY."""
+    from mailshare.assembly.demonstration import OFFICE_TOML  # noqa: PLC0415
+
+    os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, "office.toml")
+    if not os.path.exists(path):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(OFFICE_TOML)
+    twistd = shutil.which("twistd", path=os.path.dirname(sys.executable)) or shutil.which("twistd")
+    if twistd is None:
+        raise Refused("twistd is not installed beside this command")
+    os.execv(twistd, [twistd, "--nodaemon", "--pidfile=", "mailshare", "-c", path])  # noqa: S606 - our own program

@@ -1,0 +1,93 @@
+"""Answers of the office as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_LAMPS = (
+    ("local_sending", "Local sending"),
+    ("local_receiving", "Local receiving"),
+    ("outgoing", "Outgoing"),
+    ("incoming", "Incoming"),
+    ("inbox", "Inbox"),
+    ("outbox", "Outbox"),
+)
+
+
+def safe(text: object) -> str:
+    """A text without control characters, which a peer might have sent to play with the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> Iterator[str]:
+    """Rows under their headings, as wide as they need."""
+    if not rows:
+        yield empty
+        return
+    cells = [[safe(row.get(name, "")) for name in columns] for row in rows]
+    widths = [max(len(name), *(len(row[place]) for row in cells)) for place, name in enumerate(columns)]
+    yield "  ".join(name.upper().ljust(width) for name, width in zip(columns, widths, strict=True)).rstrip()
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def status(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The six indicators and each account."""
+    if not answer.get("running"):
+        yield "The server does not run; this is what the store says."
+    elif answer.get("reload_error"):
+        yield "The configuration file is broken; the server goes on with the old settings:"
+        yield from (f"  {line}" for line in str(answer["reload_error"]).splitlines())
+    values = answer["indicators"]
+    yield "  ".join(f"{words}: {values[name]}" for name, words in _LAMPS)
+    for account in answer["accounts"]:
+        yield safe(account["address"])
+        for name in ("collect", "relay"):
+            yield f"  {name}: {_run(account[name])}"
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    parts = ["running now"] if run["running"] else []
+    if run["paused"]:
+        parts.append("paused")
+    parts.append(f"last {run['last_ok']}, {run['messages']} messages" if run["last_ok"] else "not done yet")
+    if run["next_try"]:
+        parts.append(f"next {run['next_try']}")
+    if run["error"]:
+        parts.append(f"error: {safe(run['error'])}")
+    return "; ".join(parts)
+
+
+def reasons(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The chain of decisions of each message."""
+    for message in found:
+        name = f" {safe(message['message_id'])}" if message["message_id"] else ""
+        yield f"{message['trace']}{name}{'' if message['stored'] else ' (no longer stored)'}"
+        for event in message["events"]:
+            yield f"  {event['at']}  {event['kind']}{_facts(event)}"
+            for step in event["data"].get("steps", ()):
+                yield f"      {_step(step)}"
+
+
+def _step(step: Any) -> str:
+    if isinstance(step, Mapping):
+        return f"{safe(step.get('code', ''))}: {safe(step.get('detail', ''))}".rstrip(": ")
+    if isinstance(step, Sequence) and not isinstance(step, str):
+        return ": ".join(safe(part) for part in step if part)
+    return safe(step)
+
+
+def _facts(event: Mapping[str, Any]) -> str:
+    facts = {"account": event["account"], "user": event["user"], **event["data"]}
+    said = {name: value for name, value in facts.items() if value not in ("", None) and name != "steps"}
+    return "".join(f"  {name}={safe(value)}" for name, value in said.items())
+
+
+def journal(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Lines of the journal."""
+    if not events:
+        yield "Nothing happened on that day."
+    for event in events:
+        trace = f"  [{event['trace']}]" if event["trace"] else ""
+        yield f"{event['at']}  {event['kind']}{trace}{_facts(event)}"

@@ -1,0 +1,108 @@
+"""Writes the users and accounts of a store in the syntax of the configuration file, so that it loads again."""
+
+from __future__ import annotations
+
+import json
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from mailshare.config.schema import AccountTable, UserTable
+from mailshare.config.timetable import write_window
+from mailshare.core.servers import format_server
+from mailshare.core.values import Account, Directory, User, UserKind
+from mailshare.interfaces import IStore
+
+
+async def export_toml(store: IStore) -> str:
+    """Everything that may be declared: accounts in the order of their numbers, then the persons.
+
+    Passwords of users come out as their hashes, those of accounts as the references they are.
+    """
+    directory = store.directory.current()
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Written by mailshare export. Keep it as secret as a password file."))
+    accounts = tomlkit.aot()
+    for account in sorted(directory.accounts, key=lambda one: one.number):
+        accounts.append(_account(account, await store.directory.secret(account.id)))
+    users = tomlkit.aot()
+    for user in sorted(directory.users, key=lambda one: one.name):
+        if user.kind is UserKind.PERSON:
+            found = await store.directory.credentials(user.name)
+            _, hashed, scram = found or (user, "", "")
+            users.append(_user(user, directory, hashed, scram))
+    _put(document, "account", accounts)
+    _put(document, "user", users)
+    return tomlkit.dumps(document)
+
+
+def _put(document: tomlkit.TOMLDocument, name: str, tables: AoT) -> None:
+    if len(tables):
+        document.add(name, tables)
+
+
+def _table(facts: dict[str, object], defaults: object) -> Table:
+    """A table of what differs from the defaults."""
+    table = tomlkit.table()
+    for key, value in facts.items():
+        default = getattr(defaults, key, None)
+        if value != (list(default) if isinstance(default, tuple) else default):
+            table.add(key, tomlkit.item(value))
+    return table
+
+
+def _account(account: Account, secret: str) -> Table:
+    facts: dict[str, object] = {
+        "address": str(account.address),
+        "mode": account.mode.value,
+        "enabled": account.enabled,
+        "domains": list(account.domains),
+        "aliases": [str(alias) for alias in account.aliases],
+        "tag_delimiter": account.tag_delimiter,
+        "collect": format_server(account.collect) if account.collect else "",
+        "relay": format_server(account.relay) if account.relay else "",
+        "zone": account.zone,
+        "threshold": account.threshold,
+        "hold_outside": account.hold_outside,
+        "leave_on_server_days": account.leave_days,
+        "ambiguous": account.ambiguous,
+    }
+    table = _table(facts, AccountTable())
+    if secret:
+        table.add("password", _reference(json.loads(secret)))
+    timetable = tomlkit.array()
+    for window in account.timetable:
+        timetable.append(_inline(write_window(window)))
+    table.add("timetable", timetable)
+    if account.options:
+        table.add("options", _inline(dict(account.options)))
+    return table
+
+
+def _reference(reference: dict[str, object]) -> object:
+    """A secret reference as it stands in the file; a plain one is the text itself."""
+    if "plain" in reference:
+        return reference["plain"]
+    inner = {key: _reference(one) if isinstance(one, dict) else one for key, one in reference.items()}
+    return _inline(inner)
+
+
+def _user(user: User, directory: Directory, hashed: str, scram: str) -> Table:
+    facts: dict[str, object] = {
+        "name": user.name,
+        "names": list(user.names),
+        "accounts": [str(directory.account_by_id[one].address) for one in user.accounts],
+        "cc": [directory.user_by_id[one].name for one in user.cc],
+        "enabled": user.enabled,
+        "local_only": user.local_only,
+    }
+    table = _table(facts, UserTable())
+    if hashed:
+        table.add("password", _inline({"hash": hashed, "scram": scram} if scram else {"hash": hashed}))
+    return table
+
+
+def _inline(facts: dict[str, object]) -> tomlkit.items.InlineTable:
+    table = tomlkit.inline_table()
+    table.update(facts)
+    return table

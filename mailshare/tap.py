@@ -1,0 +1,54 @@
+"""What ``twistd mailshare`` reads from the command line, and the service it gets."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+if TYPE_CHECKING:
+    from mailshare.config import Config
+
+
+class Options(usage.Options):
+    """``twistd [twistd options] mailshare -c FILE``."""
+
+    synopsis = "[-c FILE] [--data DIRECTORY] [--check]"
+    longdesc = (
+        "Runs a mailshare server. The file says where it listens and where it keeps its things; "
+        "'mailshare check FILE' tells whether it is right. SIGTERM drains, SIGHUP reads the file again."
+    )
+    optParameters = [  # noqa: RUF012 - Twisted's name and form
+        ["config", "c", "mailshare.toml", "The configuration file."],
+        ["data", "d", None, "A data directory in place of the file's own."],
+    ]
+    optFlags = [["check", None, "Read the file, name all its mistakes, and stop."]]  # noqa: RUF012 - as above
+    compData = usage.Completions(optActions={"config": usage.CompleteFiles("*.toml"), "data": usage.CompleteDirs()})
+
+    config: Config
+
+    def postOptions(self) -> None:
+        """Read the file; all its mistakes come out as one usage error."""
+        from mailshare.config import BrokenConfig, load_config  # noqa: PLC0415 - keeps twistd --help quick
+
+        try:
+            self.config = load_config(self["config"], data=self["data"])
+        except BrokenConfig as fault:
+            raise usage.UsageError(f"the configuration has mistakes\n\n{fault}") from fault
+        if self["check"]:
+            for warning in self.config.warnings:
+                print(warning)  # noqa: T201 - the answer of --check
+            print("The file is right.")  # noqa: T201 - as above
+            sys.exit(0)
+
+
+def makeService(options: Options) -> IService:
+    """The office, as a service."""
+    from twisted.internet import reactor  # noqa: PLC0415 - twistd has installed it by now
+
+    from mailshare.assembly import build  # noqa: PLC0415 - keeps twistd --help quick
+
+    installed: Any = reactor
+    return build(options.config, installed, data=options["data"])

@@ -1,0 +1,155 @@
+"""The control API: JSON over HTTP on a UNIX socket that only the server's own user may open.
+
+Errors are problem documents (RFC 9457). Edits take ``If-Match`` with the version of the directory (``ETag`` of lists),
+so that two editors do not overwrite each other (RFC 9110 section 13.1.1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from klein import Klein
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.iweb import IRequest
+from twisted.web.server import Site
+
+from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, NoSuchUser, PeerFault, Unavailable
+from mailshare.web.events import EventStream, Watch
+from mailshare.web.operations import BASE, OPERATIONS, Operation
+
+_MOST_BODY = 1_000_000
+
+
+class Acts(Protocol):
+    """What stands behind the API: a method for each operation, and these two."""
+
+    def version(self) -> int:
+        """The directory's version."""
+
+    def watch(self, changed: Watch) -> Any:
+        """Be called with ``(kind, JSON)`` whenever something changed; the result ends that."""
+
+
+class ControlAPI:
+    """Serves :data:`~mailshare.web.operations.OPERATIONS`.
+
+    :param acts: the office, or whatever has the methods.
+    :param reactor: IReactorTime, for the pulse of event streams.
+    """
+
+    _log = Logger()
+
+    def __init__(self, acts: Acts, reactor: IReactorTime) -> None:
+        self._acts = acts
+        self._reactor = reactor
+        self._streams: set[EventStream] = set()
+        self.app = Klein()
+        for operation in OPERATIONS:
+            self._serve(operation)
+        self.app.route(f"{BASE}/events", methods=["GET"])(self._events)
+
+    def site(self) -> Site:
+        """The factory to listen with."""
+        site = Site(self.app.resource(), timeout=60)
+        site.displayTracebacks = False
+        return site
+
+    def close(self) -> None:
+        """End the event streams, which would live for ever."""
+        for stream in tuple(self._streams):
+            stream.end()
+
+    def _serve(self, operation: Operation) -> None:
+        async def answer(request: IRequest, **path: str) -> bytes:
+            try:
+                given = {**_query(request), **_body(request), **path}
+                self._fresh(request, operation)
+                result = await getattr(self._acts, operation.name)(**operation.arguments(given))
+            except MailshareError as error:
+                return problem(request, error)
+            except Exception:  # noqa: BLE001 - the one shell of the API: what escapes is a program error, logged here once
+                self._log.failure("{name} failed", name=operation.name)
+                return problem(request, LocalFault())
+            request.setHeader("ETag", f'"{self._acts.version()}"')
+            return _json(request, 200, result)
+
+        answer.__name__ = f"serve_{operation.name}"
+        self.app.route(BASE + operation.path, methods=[operation.method])(answer)
+
+    def _fresh(self, request: IRequest, operation: Operation) -> None:
+        """Compare ``If-Match`` with the directory.
+
+        :raises PeerFault: 412, somebody else changed it meanwhile.
+        """
+        wanted = request.getHeader("If-Match")
+        if wanted and operation.method != "GET" and wanted not in ("*", f'"{self._acts.version()}"'):
+            raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
+
+    def _events(self, request: IRequest) -> Any:
+        stream = EventStream(request, self._reactor)
+        self._streams.add(stream)
+        stop = self._acts.watch(stream.send)
+
+        def ended(_: object) -> None:
+            stop()
+            self._streams.discard(stream)
+
+        stream.done.addBoth(ended)
+        return stream.start()
+
+
+def _query(request: Any) -> dict[str, str]:
+    try:
+        return {name.decode("utf-8"): values[-1].decode("utf-8") for name, values in request.args.items()}
+    except UnicodeDecodeError as error:
+        raise PeerFault("The query is not UTF-8", code=400) from error
+
+
+def _body(request: Any) -> dict[str, Any]:
+    content = request.content.read(_MOST_BODY + 1)
+    if not content:
+        return {}
+    if len(content) > _MOST_BODY:
+        raise PeerFault("The request is too large", code=413)
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise PeerFault("The request is not JSON", code=400) from error
+    if not isinstance(value, dict):
+        raise PeerFault("The request must be a JSON object", code=400)
+    return value
+
+
+def _json(request: Any, status: int, value: object, kind: str = "application/json") -> bytes:
+    request.setResponseCode(status)
+    request.setHeader("Content-Type", kind)
+    request.setHeader("Cache-Control", "no-store")
+    return json.dumps(value, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+def http_status(error: MailshareError) -> int:
+    """The HTTP status that says the same as an error of ours."""
+    if isinstance(error, NoSuchUser):
+        return 404
+    if isinstance(error, PeerFault):
+        return error.code if error.code in (400, 404, 412, 413) else 400
+    if isinstance(error, ConfigFault):
+        return 422
+    if isinstance(error, Unavailable):
+        return 503
+    return 500 if isinstance(error, LocalFault) else 409
+
+
+def problem(request: IRequest, error: MailshareError) -> bytes:
+    """An error as a problem document (RFC 9457 section 3)."""
+    status = http_status(error)
+    document: Mapping[str, object] = {
+        "type": "about:blank",
+        "title": type(error).__name__,
+        "status": status,
+        "detail": error.public,
+    }
+    return _json(request, status, document, "application/problem+json")

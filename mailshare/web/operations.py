@@ -1,0 +1,113 @@
+"""What can be asked of an office, as one table: the API serves it, the commands call it.
+
+Each operation is a method of the same name on the object behind the API; its arguments come from the path, the query
+and the JSON body together, checked against ``params``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from mailshare.core.errors import PeerFault
+
+BASE = "/api/v1"
+
+
+@frozen
+class Operation:
+    """One thing to ask.
+
+    :ivar name: method of the office.
+    :ivar path: below ``/api/v1``; ``<name>`` parts are arguments.
+    :ivar params: argument to kind: ``str``, ``int``, ``bool``, ``list`` or ``dict``.
+    :ivar required: arguments that must be there.
+    :ivar offline: possible on the store alone, while no server runs.
+    """
+
+    name: str
+    method: str
+    path: str
+    params: Mapping[str, type] = field(factory=dict)
+    required: tuple[str, ...] = ()
+    offline: bool = True
+
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check arguments; texts of a query become numbers and truths.
+
+        :raises PeerFault: 400, one is unknown, missing or of the wrong kind.
+        """
+        unknown = sorted(set(given) - set(self.params))
+        if unknown:
+            raise PeerFault(f"{self.name} does not know {', '.join(unknown)}", code=400)
+        missing = [name for name in self.required if given.get(name) in (None, "")]
+        if missing:
+            raise PeerFault(f"{self.name} needs {', '.join(missing)}", code=400)
+        return {name: _fitting(name, value, self.params[name]) for name, value in given.items()}
+
+
+def _fitting(name: str, value: Any, kind: type) -> Any:
+    if kind is int and isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
+        return int(value)
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
+    if kind is list and isinstance(value, str):
+        return [part for part in value.split(",") if part]
+    if type(value) is not kind:
+        raise PeerFault(f"{name} must be of kind {kind.__name__}", code=400)
+    return value
+
+
+_USER: Mapping[str, type] = {
+    "names": list,
+    "accounts": list,
+    "cc": list,
+    "enabled": bool,
+    "local_only": bool,
+    "password": str,
+}
+_ACCOUNT: Mapping[str, type] = {
+    "mode": str,
+    "enabled": bool,
+    "domains": list,
+    "aliases": list,
+    "tag_delimiter": str,
+    "collect": str,
+    "relay": str,
+    "password": str,
+    "secret": dict,
+    "timetable": list,
+    "zone": str,
+    "threshold": int,
+    "hold_outside": bool,
+    "leave_on_server_days": int,
+    "ambiguous": str,
+    "options": dict,
+}
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("status", "GET", "/status"),
+    Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False),
+    Operation("mailboxes", "GET", "/mailboxes"),
+    Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),
+    Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list}, ("act", "ids")),
+    Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
+    Operation("why", "GET", "/why", {"id": str}, ("id",)),
+    Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int}),
+    Operation("days", "GET", "/log/days"),
+    Operation("users", "GET", "/users"),
+    Operation("add_user", "POST", "/users", {"name": str, **_USER}, ("name",)),
+    Operation("change_user", "PATCH", "/users/<name>", {"name": str, **_USER}, ("name",)),
+    Operation("delete_user", "DELETE", "/users/<name>", {"name": str}, ("name",)),
+    Operation("accounts", "GET", "/accounts"),
+    Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
+    Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
+    Operation("delete_account", "DELETE", "/accounts/<address>", {"address": str}, ("address",)),
+    Operation("export", "GET", "/export"),
+    Operation("backup", "POST", "/backup", {"directory": str}, ("directory",)),
+    Operation("verify", "POST", "/verify", {"deep": bool}),
+    Operation("reload", "POST", "/reload", offline=False),
+)
+
+BY_NAME: Mapping[str, Operation] = {operation.name: operation for operation in OPERATIONS}
