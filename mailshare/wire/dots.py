@@ -13,31 +13,77 @@ _PARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 MAX_BODY_LINE = 65536
 
 
-class DotDecoder:
-    """Takes the octets behind ``DATA`` (or a ``+OK`` to ``RETR``), gives the message, and knows where it ends.
+class Flaws:
+    """What is wrong with the text of a message, noticed chunk by chunk.
 
-    Only CRLF.CRLF ends it. What is wrong with the octets is remembered, not acted on, so that the stream is always
-    eaten to its true end:
-
-    :ivar done: the end was met.
-    :ivar bare: a CR without LF or an LF without CR was met; the output holds it unchanged.
+    :ivar bare: a CR without LF or an LF without CR was met.
     :ivar nul: a NUL was met.
     :ivar overlong: a line was longer than ``max_line`` octets, CRLF included.
-    :ivar size: octets of the message so far, dots unstuffed.
     """
 
-    __slots__ = ("_held", "_line", "_max_line", "_virtual", "bare", "done", "nul", "overlong", "size")
+    __slots__ = ("_line", "_max_line", "bare", "nul", "overlong")
 
     def __init__(self, max_line: int = MAX_BODY_LINE) -> None:
         self._max_line = max_line
-        self._held = b"\r\n"  # the body starts as if behind a line end: a dot there is the first of its line
-        self._virtual = True
         self._line = 0
-        self.done = False
         self.bare = False
         self.nul = False
         self.overlong = False
+
+    def look(self, raw: bytes) -> None:
+        """Take the next stretch; it must not end between the CR and the LF of one line end."""
+        pairs = raw.count(b"\r\n")
+        if raw.count(b"\n") != pairs or raw.count(b"\r") != pairs:
+            self.bare = True
+        if b"\0" in raw:
+            self.nul = True
+        step = self._max_line
+        # LF alone is looked for, which no border can cut in two; where it stands bare, the body is flawed anyway.
+        for start in range(0, len(raw), step):
+            stop = min(start + step, len(raw))
+            first = raw.find(b"\n", start, stop)
+            if first < 0:
+                self._line += stop - start
+                self.overlong = self.overlong or self._line > step
+                continue
+            self.overlong = self.overlong or self._line + first + 1 - start > step
+            self._line = stop - raw.rfind(b"\n", start, stop) - 1
+
+
+class DotDecoder:
+    """Takes the octets behind ``DATA`` (or a ``+OK`` to ``RETR``), gives the message, and knows where it ends.
+
+    Only CRLF.CRLF ends it. What is wrong with the octets is remembered in ``flaws``, not acted on, so that the stream
+    is always eaten to its true end.
+
+    :ivar done: the end was met.
+    :ivar flaws: what was noticed; the output holds it unchanged.
+    :ivar size: octets of the message so far, dots unstuffed.
+    """
+
+    __slots__ = ("_held", "_virtual", "done", "flaws", "size")
+
+    def __init__(self, max_line: int = MAX_BODY_LINE) -> None:
+        self._held = b"\r\n"  # the body starts as if behind a line end: a dot there is the first of its line
+        self._virtual = True
+        self.done = False
+        self.flaws = Flaws(max_line)
         self.size = 0
+
+    @property
+    def bare(self) -> bool:
+        """A CR without LF or an LF without CR was met."""
+        return self.flaws.bare
+
+    @property
+    def nul(self) -> bool:
+        """A NUL was met."""
+        return self.flaws.nul
+
+    @property
+    def overlong(self) -> bool:
+        """A line was longer than allowed."""
+        return self.flaws.overlong
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take a chunk.
@@ -58,15 +104,10 @@ class DotDecoder:
         return self._pass_on(buffer), b""
 
     def _pass_on(self, raw: bytes) -> bytes:
-        """Check a stretch that cuts no CRLF in two, and take the stuffed dots out."""
+        """Look at a stretch that cuts no CRLF in two, and take the stuffed dots out."""
         if not raw:
             return b""
-        pairs = raw.count(b"\r\n")
-        if raw.count(b"\n") != pairs or raw.count(b"\r") != pairs:
-            self.bare = True
-        if b"\0" in raw:
-            self.nul = True
-        self._measure(raw)
+        self.flaws.look(raw)
         if b"\r\n." in raw:
             raw = raw.replace(b"\r\n.", b"\r\n")
         if self._virtual:
@@ -74,22 +115,6 @@ class DotDecoder:
             raw = raw[2:]
         self.size += len(raw)
         return raw
-
-    def _measure(self, raw: bytes) -> None:
-        """Look for a line that is too long, in steps no wider than such a line.
-
-        LF alone is looked for, which no border can cut in two; where it stands bare, the body is refused anyway.
-        """
-        step = self._max_line
-        for start in range(0, len(raw), step):
-            stop = min(start + step, len(raw))
-            first = raw.find(b"\n", start, stop)
-            if first < 0:
-                self._line += stop - start
-                self.overlong = self.overlong or self._line > step
-                continue
-            self.overlong = self.overlong or self._line + first + 1 - start > step
-            self._line = stop - raw.rfind(b"\n", start, stop) - 1
 
 
 class DotEncoder:

@@ -1,0 +1,245 @@
+"""One SMTP session: the engine's questions are put to the gates and to the avatar, their answers go back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.cred.credentials import Anonymous, ICredentials
+from twisted.cred.error import LoginFailed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, Unavailable
+from mailshare.interfaces import ISession, ISubmission, ISubmitter
+from mailshare.shell.connection import Connection, ConnectionGone
+from mailshare.shell.logins import PasswordLogin, VerifiedLogin
+from mailshare.smtp.adapters import avatar_interfaces, submitter_for
+from mailshare.wire.smtp_server import SMTPServerEngine
+from mailshare.wire.smtp_server_events import (
+    BodyBegun,
+    BodyDropped,
+    BodyEnded,
+    BodyRead,
+    LoginProven,
+    MailOffered,
+    PasswordOffered,
+    RecipientOffered,
+    VerifierWanted,
+)
+
+if TYPE_CHECKING:
+    from mailshare.smtp.factory import SMTPFactory
+
+
+class AuthenticationRequired(PolicyRefusal):
+    """Nobody may send here without logging in (RFC 4954 section 6)."""
+
+    default_code = 530
+    default_enhanced = (5, 7, 0)
+    default_public = "Log in first"
+
+
+@implementer(ISession)
+class SMTPSession:
+    """What :class:`mailshare.shell.connection.Connection` runs for SMTP; also the ``ISession`` that avatars see."""
+
+    log = Logger()
+
+    def __init__(
+        self, factory: SMTPFactory, connection: Connection, engine: SMTPServerEngine, *, trusted: bool
+    ) -> None:
+        self.engine = engine
+        self.peer = connection.peer
+        self.trusted = trusted
+        self._factory = factory
+        self._avatar: ISubmitter | None = None
+        self._avatar_login = ""
+        self._logout: Callable[[], object] | None = None
+        self._submission: ISubmission | None = None
+        self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
+            MailOffered: self._sender,
+            RecipientOffered: self._recipient,
+            BodyBegun: self._begin_body,
+            BodyEnded: self._finish_body,
+            PasswordOffered: self._password,
+            VerifierWanted: self._verifier,
+            LoginProven: self._proven,
+        }
+
+    # ------------------------------------------------------------------ ISession
+
+    @property
+    def helo(self) -> str:
+        """What the client called itself."""
+        return self.engine.helo
+
+    @property
+    def secure(self) -> bool:
+        """Inside TLS."""
+        return self.engine.secure
+
+    @property
+    def protocol(self) -> str:
+        """For the ``Received`` field."""
+        return self.engine.protocol
+
+    # ------------------------------------------------------------------ called by the connection
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the next command."""
+        limits = self._factory.smtp_limits
+        return limits.command if self.engine.helo else limits.first_command
+
+    @property
+    def receiving(self) -> bool:
+        """In a body."""
+        return self.engine.receiving
+
+    async def begin(self) -> None:
+        """Ask the gates, then greet."""
+        try:
+            for gate in self._factory.gates:
+                await gate.connect(self)
+        except MailshareError as error:
+            self.engine.turn_away(error)
+        else:
+            self.engine.greet()
+
+    async def handle(self, event: object) -> None:
+        """Answer one event."""
+        if isinstance(event, BodyRead):
+            await self._write(event.data)
+            return
+        if isinstance(event, BodyDropped):
+            self._drop()
+            return
+        step = self._steps.get(type(event))
+        if step is not None:
+            try:
+                await step(event)
+            except Exception as error:  # noqa: BLE001 - realms are foreign code; whatever they raise needs a reply
+                self.engine.refuse(self._explain(error))
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._drop()
+        self._leave()
+
+    # ------------------------------------------------------------------ steps
+
+    async def _sender(self, event: MailOffered) -> None:
+        avatar = await self._who()
+        for gate in self._factory.gates:
+            await gate.sender(event.envelope, self, self._avatar_login)
+        await avatar.sender(event.envelope, self)
+        self.engine.accept()
+
+    async def _recipient(self, event: RecipientOffered) -> None:
+        avatar = await self._who()
+        for gate in self._factory.gates:
+            await gate.recipient(event.envelope, event.recipient, self, self._avatar_login)
+        await avatar.recipient(event.envelope, event.recipient, self)
+        self.engine.accept()
+
+    async def _begin_body(self, event: BodyBegun) -> None:
+        avatar = await self._who()
+        for gate in self._factory.gates:
+            await gate.data(event.envelope, self, self._avatar_login)
+        self._submission = await avatar.submit(event.envelope, self)
+        self._factory.observe(1)
+        self.engine.accept()
+
+    async def _write(self, data: bytes) -> None:
+        if self._submission is None:
+            return
+        try:
+            behind = self._submission.write(data)
+            if behind is not None:
+                await behind
+        except Exception as error:  # noqa: BLE001 - as above; the body is eaten, then answered
+            self.engine.fail_body(self._explain(error))
+            self._drop()
+
+    async def _finish_body(self, _: BodyEnded) -> None:
+        submission, self._submission = self._submission, None
+        if submission is None:
+            raise Unavailable
+        try:
+            trace = await submission.finish()
+        finally:
+            self._factory.observe(-1)
+        self.engine.accept(f"Message taken as {trace}" if trace else "")
+
+    async def _password(self, event: PasswordOffered) -> None:
+        login = PasswordLogin(event.name, event.password, self.peer, self.secure)
+        await self._enter(login, event.name)
+        self.engine.accept()
+
+    async def _verifier(self, event: VerifierWanted) -> None:
+        source = self._factory.verifier
+        if source is None:
+            raise LoginRefused
+        self.engine.verifier(await source.verifier(event.name))
+
+    async def _proven(self, event: LoginProven) -> None:
+        await self._enter(VerifiedLogin(event.name, self.peer, self.secure), event.name)
+        self.engine.accept()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _who(self) -> ISubmitter:
+        """The avatar in force. After STARTTLS the engine knows nobody, so whoever logged in before is let go."""
+        if self._avatar is not None and self.engine.user == self._avatar_login:
+            return self._avatar
+        if self._avatar is not None and not self.engine.user and self._device():
+            return self._avatar
+        name = self._device()
+        if name:
+            return await self._enter(VerifiedLogin(name, self.peer, self.secure, "DEVICE"), name)
+        if not self._factory.anonymous:
+            self._leave()
+            raise AuthenticationRequired
+        try:
+            return await self._enter(Anonymous(), "")
+        except LoginFailed:
+            raise AuthenticationRequired from None
+
+    def _device(self) -> str:
+        return self._factory.device(self.peer)
+
+    async def _enter(self, login: ICredentials, name: str) -> ISubmitter:
+        """Log in, and let the last avatar go."""
+        interface, avatar, logout = await self._factory.portal.login(login, None, *avatar_interfaces())
+        self._leave()
+        self._avatar = submitter_for(interface, avatar)
+        self._avatar_login = name
+        self._logout = logout
+        return self._avatar
+
+    def _leave(self) -> None:
+        logout, self._logout = self._logout, None
+        self._avatar = None
+        self._avatar_login = ""
+        if logout is not None:
+            logout()
+
+    def _drop(self) -> None:
+        submission, self._submission = self._submission, None
+        if submission is not None:
+            self._factory.observe(-1)
+            submission.abort()
+
+    def _explain(self, error: Exception) -> MailshareError:
+        """What the peer hears of it; what nobody foresaw is logged once, under an id that the reply names."""
+        if isinstance(error, MailshareError):
+            return error
+        if isinstance(error, LoginFailed):
+            return LoginRefused()
+        if isinstance(error, ConnectionGone):
+            return Unavailable()
+        number = secrets.token_hex(4)
+        self.log.failure("SMTP session with {peer} failed, {number}", peer=self.peer, number=number)
+        return Unavailable(f"Something went wrong here; please try again later (log {number})")

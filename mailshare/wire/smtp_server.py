@@ -1,0 +1,533 @@
+"""The SMTP server's half of the protocol, without I/O: octets in, events out, answers in, replies out.
+
+Commands are read and ordered here; :mod:`mailshare.wire.smtp_server_auth` has AUTH and
+:mod:`mailshare.wire.smtp_server_body` judges what DATA and BDAT bring. One question is open at a time, so replies
+leave in the order of the commands however late an answer comes (RFC 2920).
+
+Source: RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 9422.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import evolve
+
+from mailshare.core.address import is_domain
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.wire.lines import OVERLONG, LineBuffer
+from mailshare.wire.replies import ANSWERED, START_TLS, Answered, reply
+from mailshare.wire.sasl.exchange import MAX_LINE
+from mailshare.wire.smtp_params import mail_parameters, read_path, recipient_parameters, split_argument
+from mailshare.wire.smtp_server_auth import Logins
+from mailshare.wire.smtp_server_body import ChunkReader, DataReader
+from mailshare.wire.smtp_server_events import (
+    BodyBegun,
+    BodyDropped,
+    BodyEnded,
+    BodyRead,
+    MailOffered,
+    RecipientOffered,
+    SMTPSettings,
+)
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_HELO = re.compile(rb"[A-Za-z0-9._:\-\[\]]{1,255}\Z")
+_BDAT = re.compile(rb"([0-9]{1,20})(?: +([Ll][Aa][Ss][Tt]))?\Z")
+_FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"TRACE", b"PATCH"})
+_PIECE = 65536
+_HELP = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT"
+
+
+class _Ask(Enum):
+    """Which question is open."""
+
+    NOTHING = 0
+    SENDER = 1
+    RECIPIENT = 2
+    BODY = 3
+    MESSAGE = 4
+    LOGIN = 5
+
+
+class SMTPServerEngine:
+    """One session.
+
+    :param settings: how to behave.
+    :param nonce: makes a fresh nonce for SCRAM: at least 18 random octets in base64.
+    :param secure: inside TLS from the start.
+    :ivar helo: what the client called itself; empty before it did.
+    :ivar extended: it said EHLO.
+    :ivar user: who is logged in; empty for nobody.
+    """
+
+    def __init__(self, settings: SMTPSettings, *, nonce: Callable[[], str], secure: bool = False) -> None:
+        self.settings = settings
+        self.waiting = False
+        self.closing = False
+        self.errors = 0
+        self.secure = secure
+        self.helo = ""
+        self.extended = False
+        self._greeted = False
+        self._ask = _Ask.NOTHING
+        self._lines = LineBuffer(MAX_LINE)
+        self._out: list[bytes] = []
+        self._envelope: Envelope | None = None
+        self._offered: Recipient | None = None
+        self._unknown = 0
+        self._data: DataReader | None = None
+        self._chunks: ChunkReader | None = None
+        self._begin_chunk: tuple[int, bool] | None = None
+        self._skip: tuple[int, bytes] | None = None
+        self._then: Callable[[], object | None] | None = None
+        self._open = False
+        self._logins = Logins(settings, nonce)
+        self._commands: dict[bytes, Callable[[bytes], object]] = {
+            b"EHLO": self._ehlo,
+            b"HELO": self._helo,
+            b"MAIL": self._mail,
+            b"RCPT": self._rcpt,
+            b"DATA": self._data_command,
+            b"BDAT": self._bdat,
+            b"RSET": self._rset,
+            b"NOOP": lambda _: self._say(250, (2, 0, 0), "OK"),
+            b"VRFY": self._vrfy,
+            b"EXPN": lambda _: self._fault(502, (5, 5, 1), "Lists are not told here"),
+            b"HELP": lambda _: self._say(214, (2, 0, 0), "Commands:", _HELP),
+            b"STARTTLS": self._starttls,
+            b"AUTH": self._auth,
+            b"QUIT": self._quit,
+        }
+
+    # ------------------------------------------------------------------ what the shell calls
+
+    @property
+    def user(self) -> str:
+        """Who is logged in; empty for nobody."""
+        return self._logins.user
+
+    @property
+    def receiving(self) -> bool:
+        """A body, or octets that must be skipped, are on their way in."""
+        return self._data is not None or self._skip is not None or bool(self._chunks and self._chunks.left)
+
+    @property
+    def protocol(self) -> str:
+        """How the message comes, for its ``Received`` field (RFC 3848, RFC 6531 section 4.3)."""
+        utf8 = self._envelope is not None and self._envelope.smtputf8
+        base = "UTF8SMTP" if utf8 else "ESMTP" if self.extended else "SMTP"
+        if not self.extended:
+            return base
+        return base + ("S" if self.secure else "") + ("A" if self.user else "")
+
+    def greet(self) -> None:
+        """Queue the greeting; a client that talked before it is turned away."""
+        self._greeted = True
+        if len(self._lines):
+            self._close(554, (5, 5, 0), "You talked before you were greeted")
+        else:
+            self._out.append(reply(220, None, f"{self.settings.hostname} ESMTP ready"))
+
+    def turn_away(self, error: MailshareError) -> None:
+        """Refuse the connection in place of the greeting (RFC 5321 section 3.1)."""
+        self._greeted = True
+        self._close(421 if error.temporary else 554, error.enhanced, error.public)
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the peer."""
+        self._lines.feed(data)
+
+    def take_output(self) -> bytes:
+        """Everything that is to be sent now."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def secured(self) -> None:
+        """TLS stands: forget everything said before it (RFC 3207 section 4.2)."""
+        self.secure = True
+        self.helo = ""
+        self.extended = False
+        self._envelope = None
+        self._lines.clear()
+        self._logins.forget()
+
+    def next_event(self) -> object | None:
+        """The next event; ``None`` when more octets or an answer are needed."""
+        while not (self.waiting or self.closing) and self._greeted:
+            if self._then is not None:
+                then, self._then = self._then, None
+                event = then()
+            elif self._skip is not None:
+                event = self._skip_on(*self._skip)
+            elif self._data is not None:
+                event = self._read_data(self._data)
+            elif self._chunks is not None and self._chunks.left:
+                event = self._read_chunk(self._chunks)
+            else:
+                line = self._lines.next_line()
+                if line is None:
+                    return None
+                event = self._overlong() if line is OVERLONG else self._line(line)
+            if event is not None:
+                return event
+            if self._then is None and not len(self._lines):
+                return None
+        return None
+
+    # ------------------------------------------------------------------ answers
+
+    def accept(self, text: str = "") -> None:
+        """Yes to the open question.
+
+        :param text: what to say in place of the usual words.
+        """
+        ask = self._answered()
+        if ask is _Ask.SENDER:
+            self._say(250, (2, 1, 0), text or "Sender OK")
+        elif ask is _Ask.RECIPIENT:
+            self._accept_recipient(text)
+        elif ask is _Ask.BODY:
+            self._begin_body()
+        elif ask is _Ask.MESSAGE:
+            self._end_transaction()
+            self._say(250, (2, 0, 0), text or "Message taken")
+        else:
+            self._logins.accept()
+            self._say(235, (2, 7, 0), text or "Logged in")
+
+    def refuse(self, error: MailshareError) -> None:
+        """No to the open question; ``error`` gives code, enhanced code and words."""
+        ask = self._answered()
+        if ask is _Ask.SENDER:
+            self._envelope = None
+        elif ask is _Ask.RECIPIENT:
+            self._offered = None
+            self._unknown += not error.temporary
+        elif ask is _Ask.LOGIN:
+            self._login_failed(error)
+            return
+        elif ask is _Ask.BODY and self._begin_chunk:
+            self._skip = (self._begin_chunk[0], reply(error.code, error.enhanced, error.public))
+            self._end_transaction()
+            if not self._skip[0]:
+                self._skip_on(*self._skip)
+            return
+        elif ask is not _Ask.NOTHING:
+            self._end_transaction()
+        self._say(error.code, error.enhanced, error.public)
+
+    def verifier(self, text: str) -> None:
+        """The answer to :class:`VerifierWanted`."""
+        self._answered()
+        try:
+            self._out.extend(self._logins.verifier(text))
+        except MailshareError as error:
+            self._login_failed(error)
+
+    def fail_body(self, error: MailshareError) -> None:
+        """The octets of a message cannot be kept: eat the rest, then answer so."""
+        reader = self._data or self._chunks
+        if reader is not None and reader.judge.fault is None:
+            reader.judge.fault = error
+        self._open = False
+
+    # ------------------------------------------------------------------ replies
+
+    def _say(self, code: int, enhanced: tuple[int, int, int] | None, *lines: str) -> Answered:
+        self._out.append(reply(code, enhanced, *lines))
+        return ANSWERED
+
+    def _fault(self, code: int, enhanced: tuple[int, int, int], text: str) -> Answered:
+        self.errors += 1
+        return self._say(code, enhanced, text)
+
+    def _close(self, code: int, enhanced: tuple[int, int, int], text: str) -> Answered:
+        self.closing = True
+        self._lines.clear()
+        return self._fault(code, enhanced, text)
+
+    def _question(self, ask: _Ask, event: object) -> object:
+        self._ask = ask
+        self.waiting = True
+        return event
+
+    def _answered(self) -> _Ask:
+        ask, self._ask = self._ask, _Ask.NOTHING
+        self.waiting = False
+        return ask
+
+    # ------------------------------------------------------------------ commands
+
+    def _overlong(self) -> object:
+        return self._close(500, (5, 5, 6) if self._logins.busy else (5, 5, 2), "Line too long")
+
+    def _line(self, line: bytes) -> object:
+        if self._logins.busy:
+            return self._login_step(self._logins.step, line)
+        verb, _, argument = line.rstrip(b" ").partition(b" ")
+        verb = verb.upper()
+        if len(line) + 2 > self.settings.max_line and verb != b"AUTH":
+            return self._overlong()
+        if verb in _FOREIGN:
+            return self._close(421, (4, 7, 0), "This is a mail server")
+        if _CONTROL.search(line):
+            return self._fault(500, (5, 5, 2), "Control characters in a command")
+        command = self._commands.get(verb)
+        if command is None:
+            return self._fault(500, (5, 5, 1), "Command not known")
+        if self._open and verb not in {b"BDAT", b"RSET", b"QUIT", b"NOOP", b"EHLO", b"HELO"}:
+            return self._fault(503, (5, 5, 1), "A message is on its way in chunks")
+        try:
+            return command(argument.lstrip(b" "))
+        except MailshareError as error:
+            return self._fault(error.code, error.enhanced, error.public)
+
+    def _ehlo(self, argument: bytes) -> object:
+        if len(self._lines):
+            return self._close(554, (5, 5, 0), "Wait for the answer to EHLO")
+        self._hello(argument)
+        settings = self.settings
+        lines = [settings.hostname, "PIPELINING", f"SIZE {settings.max_size}", "8BITMIME", "SMTPUTF8"]
+        lines += ["ENHANCEDSTATUSCODES", "DSN", "CHUNKING", f"LIMITS RCPTMAX={settings.max_recipients}"]
+        if settings.tls and not self.secure:
+            lines.append("STARTTLS")
+        if self._auth_offered:
+            lines.append("AUTH " + " ".join(settings.mechanisms))
+        self.extended = True
+        self._say(250, None, *lines)
+        return self._drop_body()
+
+    def _helo(self, argument: bytes) -> object:
+        if len(self._lines):
+            return self._close(554, (5, 5, 0), "Wait for the answer to HELO")
+        self._hello(argument)
+        self.extended = False
+        self._say(250, None, self.settings.hostname)
+        return self._drop_body()
+
+    def _hello(self, argument: bytes) -> None:
+        """Take the client's name; one that is no name is refused, not repeated anywhere."""
+        if not _HELO.match(argument) and not is_domain(argument.decode("ascii", "replace")):
+            raise PeerFault("Say your host's name, or its address in brackets", code=501, enhanced=(5, 5, 4))
+        self.helo = argument.decode()
+
+    def _mail(self, argument: bytes) -> object:
+        if not self.helo:
+            return self._fault(503, (5, 5, 1), "Say EHLO first")
+        if self._envelope is not None:
+            return self._fault(503, (5, 5, 1), "A message is begun already")
+        path, parameters = split_argument(argument, b"FROM:")
+        if parameters and not self.extended:
+            raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
+        sender = read_path(path, utf8="SMTPUTF8" in parameters) if path else None
+        envelope = mail_parameters(
+            sender, parameters, max_size=self.settings.max_size, auth=self._auth_offered
+        )
+        self._envelope = envelope
+        return self._question(_Ask.SENDER, MailOffered(envelope))
+
+    def _rcpt(self, argument: bytes) -> object:
+        envelope = self._envelope
+        if envelope is None:
+            return self._fault(503, (5, 5, 1), "Say MAIL FROM first")
+        path, parameters = split_argument(argument, b"TO:")
+        if not path:
+            raise PeerFault("The recipient is empty", code=501, enhanced=(5, 1, 3))
+        if parameters and not self.extended:
+            raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
+        recipient = recipient_parameters(read_path(path, utf8=envelope.smtputf8), parameters)
+        if self._unknown >= self.settings.unknown_recipients:
+            return self._fault(450, (4, 7, 1), "Too many wrong recipients")
+        if any(recipient.address == other.address for other in envelope.recipients):
+            return self._say(250, (2, 1, 5), "Recipient OK")
+        if len(envelope.recipients) >= self.settings.max_recipients:
+            return self._say(452, (4, 5, 3), "Too many recipients for one message")
+        self._offered = recipient
+        return self._question(_Ask.RECIPIENT, RecipientOffered(envelope, recipient))
+
+    def _accept_recipient(self, text: str) -> None:
+        if self._envelope is not None and self._offered is not None:
+            self._envelope = evolve(self._envelope, recipients=(*self._envelope.recipients, self._offered))
+        self._offered = None
+        self._say(250, (2, 1, 5), text or "Recipient OK")
+
+    def _rset(self, argument: bytes) -> object:
+        if argument:
+            return self._fault(501, (5, 5, 4), "RSET takes nothing")
+        self._say(250, (2, 0, 0), "OK")
+        return self._drop_body()
+
+    def _vrfy(self, argument: bytes) -> object:
+        if not argument:
+            return self._fault(501, (5, 5, 4), "VRFY needs a name")
+        return self._say(252, (2, 0, 0), "Send a message and see")
+
+    def _quit(self, argument: bytes) -> object:
+        if argument:
+            return self._fault(501, (5, 5, 4), "QUIT takes nothing")
+        self._say(221, (2, 0, 0), "Goodbye")
+        self.closing = True
+        self._lines.clear()
+        return ANSWERED
+
+    def _starttls(self, argument: bytes) -> object:
+        if argument:
+            return self._fault(501, (5, 5, 4), "STARTTLS takes nothing")
+        if not self.settings.tls:
+            return self._fault(502, (5, 5, 1), "TLS is not offered here")
+        if self.secure:
+            return self._fault(503, (5, 5, 1), "TLS stands already")
+        if len(self._lines):
+            return self._close(554, (5, 5, 0), "Wait for the answer to STARTTLS")
+        self._say(220, (2, 0, 0), "Go ahead")
+        return START_TLS
+
+    # ------------------------------------------------------------------ bodies
+
+    def _data_command(self, argument: bytes) -> object:
+        if argument:
+            return self._fault(501, (5, 5, 4), "DATA takes nothing")
+        envelope = self._envelope
+        if envelope is None:
+            return self._fault(503, (5, 5, 1), "Say MAIL FROM first")
+        if not envelope.recipients:
+            return self._fault(554, (5, 5, 1), "No recipient was accepted")
+        if len(self._lines):
+            return self._close(554, (5, 5, 0), "Wait for the answer to DATA")
+        self._begin_chunk = None
+        return self._question(_Ask.BODY, BodyBegun(envelope))
+
+    def _bdat(self, argument: bytes) -> object:
+        match = _BDAT.match(argument)
+        if not match:
+            if argument and argument[:1].isdigit():  # octets follow, nobody knows how many
+                return self._close(501, (5, 5, 4), "BDAT needs a number of octets, and perhaps LAST")
+            return self._fault(501, (5, 5, 4), "BDAT needs a number of octets, and perhaps LAST")
+        size, last = int(match[1]), bool(match[2])
+        envelope = self._envelope
+        if size > 2 * self.settings.max_size:
+            return self._close(552, (5, 3, 4), "The chunk is larger than any message taken here")
+        if envelope is None or not envelope.recipients:
+            self.errors += 1
+            self._skip = (size, reply(503, (5, 5, 1), "Say MAIL FROM and RCPT TO first"))
+            return None if size else self._skip_on(*self._skip)
+        if self._chunks is None:
+            self._begin_chunk = (size, last)
+            return self._question(_Ask.BODY, BodyBegun(envelope))
+        self._chunks.begin(size, last=last)
+        if not size:
+            self._then = self._chunk_over
+        return None
+
+    def _begin_body(self) -> None:
+        self._open = True
+        if self._begin_chunk is None:
+            self._data = DataReader(self.settings)
+            self._say(354, None, "End the message with <CR><LF>.<CR><LF>")
+            return
+        size, last = self._begin_chunk
+        self._chunks = ChunkReader(self.settings)
+        self._chunks.begin(size, last=last)
+        if not size:
+            self._then = self._chunk_over
+
+    def _skip_on(self, left: int, answer: bytes) -> object | None:
+        """Eat octets that belong to nothing, then answer."""
+        left -= len(self._lines.take(left))
+        self._skip = (left, answer) if left else None
+        if left:
+            return None
+        self._out.append(answer)
+        return ANSWERED
+
+    def _read_data(self, reader: DataReader) -> object | None:
+        message, rest = reader.read(self._lines.take(_PIECE))
+        self._lines.give_back(rest)
+        if reader.done:
+            self._then = self._body_over
+        return self._pass_on(message, reader.judge.fault)
+
+    def _read_chunk(self, reader: ChunkReader) -> object | None:
+        message = reader.read(self._lines.take(min(_PIECE, reader.left)))
+        if not reader.left:
+            self._then = self._chunk_over
+        return self._pass_on(message, reader.judge.fault)
+
+    def _pass_on(self, message: bytes, fault: MailshareError | None) -> object | None:
+        """Octets for the session; when the message is at fault it hears once that it can forget them."""
+        if not self._open:
+            return None
+        if fault is not None:
+            self._open = False
+            return BodyDropped()
+        return BodyRead(message) if message else None
+
+    def _chunk_over(self) -> object | None:
+        """All octets of a chunk were read and, if they could be, kept."""
+        reader = self._chunks
+        if reader is None:
+            return None
+        missing = reader.finish() if reader.last else b""
+        if not reader.last and reader.judge.fault is None:
+            return self._say(250, (2, 0, 0), "Chunk taken")
+        self._then = self._body_over
+        return self._pass_on(missing, reader.judge.fault)
+
+    def _body_over(self) -> object:
+        """The message has ended: ask for its fate, or say what was wrong with it."""
+        reader = self._data or self._chunks
+        fault = reader.judge.fault if reader is not None else None
+        self._data = self._chunks = self._begin_chunk = None
+        if fault is None:
+            return self._question(_Ask.MESSAGE, BodyEnded())
+        self._end_transaction()
+        return self._fault(fault.code, fault.enhanced, fault.public)
+
+    def _drop_body(self) -> object:
+        """End the transaction; the session is told if it holds octets of it."""
+        open_body = self._open
+        self._end_transaction()
+        return BodyDropped() if open_body else ANSWERED
+
+    def _end_transaction(self) -> None:
+        self._envelope = None
+        self._data = self._chunks = self._begin_chunk = None
+        self._open = False
+
+    # ------------------------------------------------------------------ AUTH
+
+    @property
+    def _auth_offered(self) -> bool:
+        return bool(self.settings.mechanisms) and (self.secure or self.settings.clear_auth)
+
+    def _auth(self, argument: bytes) -> object:
+        if not self.settings.mechanisms:
+            return self._fault(502, (5, 5, 1), "AUTH is not offered here")
+        if not self.extended:
+            return self._fault(503, (5, 5, 1), "Say EHLO first")
+        if self.user:
+            return self._fault(503, (5, 5, 1), "Logged in already")
+        if self._envelope is not None:
+            return self._fault(503, (5, 5, 1), "Not inside a message")
+        if not self._auth_offered:
+            return self._fault(538, (5, 7, 11), "Start TLS first")
+        return self._login_step(self._logins.begin, argument)
+
+    def _login_step(self, step: Callable[[bytes], tuple[object | None, list[bytes]]], octets: bytes) -> object:
+        try:
+            event, replies = step(octets)
+        except MailshareError as error:
+            self.errors += 1
+            return self._login_failed(error)
+        self._out.extend(replies)
+        return ANSWERED if event is None else self._question(_Ask.LOGIN, event)
+
+    def _login_failed(self, error: MailshareError) -> object:
+        if self._logins.refused():
+            return self._close(421, (4, 7, 0), "Too many failed logins")
+        return self._say(error.code, error.enhanced, error.public)

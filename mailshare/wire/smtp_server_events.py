@@ -1,0 +1,102 @@
+"""What the SMTP server engine tells its session, and what it is set up with.
+
+Events marked *wants an answer* stop the engine until one of its answering methods is called.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from mailshare.core.envelope import Envelope, Recipient
+
+
+@frozen
+class SMTPSettings:
+    """How an engine behaves. Sizes in octets, line ends included.
+
+    :ivar hostname: what the server calls itself.
+    :ivar max_size: largest message, announced by SIZE.
+    :ivar max_recipients: per message, announced by LIMITS (RFC 9422); at least 100 (RFC 5321 section 4.5.3.1.8).
+    :ivar max_line: of a command; AUTH has its own limit of 12,288.
+    :ivar max_hops: ``Received`` fields beyond which a message is taken for a loop.
+    :ivar tls: STARTTLS can be offered.
+    :ivar mechanisms: of SASL, as offered; empty for a server without AUTH.
+    :ivar clear_auth: AUTH is offered without TLS too; for clients in a trusted network only.
+    :ivar login_failures: then the connection is closed.
+    :ivar unknown_recipients: refused recipients, then each further one gets 450 and counts as a fault.
+    """
+
+    hostname: str
+    max_size: int = 50_000_000
+    max_recipients: int = 200
+    max_line: int = 2048
+    max_hops: int = 30
+    tls: bool = False
+    mechanisms: tuple[str, ...] = ()
+    clear_auth: bool = False
+    login_failures: int = 5
+    unknown_recipients: int = 20
+
+
+@define
+class MailOffered:
+    """``MAIL FROM``: wants an answer, ``accept()`` or ``refuse()``."""
+
+    envelope: Envelope
+
+
+@define
+class RecipientOffered:
+    """``RCPT TO``: wants an answer, ``accept()`` or ``refuse()``.
+
+    :ivar envelope: with the recipients accepted so far.
+    """
+
+    envelope: Envelope
+    recipient: Recipient
+
+
+@define
+class BodyBegun:
+    """``DATA`` or the first ``BDAT``: wants an answer, ``accept()`` or ``refuse()``."""
+
+    envelope: Envelope
+
+
+@define
+class BodyRead:
+    """Octets of the message, dots unstuffed. When they cannot be kept, call ``fail_body()``."""
+
+    data: bytes
+
+
+@define
+class BodyEnded:
+    """The message is whole: wants an answer, ``accept()`` when it is durable, or ``refuse()``."""
+
+
+@define
+class BodyDropped:
+    """The message will not be: forget its octets. The engine says so to the peer itself."""
+
+
+@define
+class PasswordOffered:
+    """A login: wants an answer, ``accept()`` or ``refuse()``."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@define
+class VerifierWanted:
+    """SCRAM needs what is stored for this login: wants an answer, ``verifier()`` or ``refuse()``."""
+
+    name: str
+
+
+@define
+class LoginProven:
+    """SCRAM proved this login; may it be used? Wants an answer, ``accept()`` or ``refuse()``."""
+
+    name: str
