@@ -1,0 +1,61 @@
+"""The journal lines of the middle of the journey: what was routed where and why, and what became of queue rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.report_parts import printable
+from mailshare.core.values import Event, Origin, Outcome, QueueItem, QueueState, Routing
+
+_MOST = 200  # recipients or steps told in one line
+_WORDS = {
+    QueueState.DELIVERED: "delivered",
+    QueueState.FAILED: "failed",
+    QueueState.EXPIRED: "expired",
+    QueueState.HELD: "held",
+    QueueState.QUEUED: "deferred",
+}
+
+
+def route_event(at: int, envelope: Envelope, origin: Origin, routing: Routing, size: int) -> Event:
+    """What ``mailshare why`` prints first: how a message came and every decision about it."""
+    data = {
+        "source": origin.source.value,
+        "peer": printable(origin.peer, 100),
+        "sender": printable(str(envelope.sender or ""), 320),
+        "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
+        "size": size,
+        "steps": [[each.code, printable(each.detail, 200)] for each in routing.steps[:_MOST]],
+        "targets": [[each.user_id, each.reason] for each in routing.targets[:_MOST]],
+        "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
+    }
+    return Event(at, "route", origin.trace, origin.account_id, origin.user_id, data=data)
+
+
+def outcome_event(item: QueueItem, outcome: Outcome) -> Event:
+    """What one try of one row came to."""
+    data = {
+        "item": item.id,
+        "address": printable(item.address, 320),
+        "code": outcome.code,
+        "status": outcome.status,
+        "reply": printable(outcome.reply, 200),
+        "host": printable(str(outcome.detail.get("host", "")), 255),
+        "next_at": outcome.next_at if outcome.state is QueueState.QUEUED else 0,
+    }
+    kind = f"{item.agent}.{_WORDS.get(outcome.state, outcome.state.name.lower())}"
+    return Event(outcome.at, kind, item.trace, item.account_id, item.submitter_id, item.message_id, data)
+
+
+def report_due(action: str, items: Sequence[QueueItem], at: int) -> Event:
+    """Written with the outcomes that call for a report; :func:`report_sent` is written with the report itself."""
+    first = items[0]
+    data = {"action": action, "items": sorted(item.id for item in items), "at": at}
+    return Event(at, "report.due", first.trace, first.account_id, first.submitter_id, first.message_id, data)
+
+
+def report_sent(due: Event, at: int, report_trace: str) -> Event:
+    """Written in the transaction that puts the report into a mailbox (or decides that nobody gets one)."""
+    data = {**due.data, "report": report_trace}
+    return Event(at, "report.sent", due.trace, due.account_id, due.user_id, due.message_id, data)

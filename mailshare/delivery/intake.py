@@ -1,0 +1,159 @@
+"""The one door: what comes in is read, routed and stored with all that follows from it in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.duplicates import duplicate_key
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.headers import Headers
+from mailshare.core.report_words import unknown_name
+from mailshare.core.retry import STANDARD
+from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
+from mailshare.core.sorting_options import SortingOptions
+from mailshare.core.values import Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
+from mailshare.delivery.events import route_event
+from mailshare.delivery.moments import Aside, at_once, micros
+from mailshare.delivery.reports import Reports
+from mailshare.interfaces import IBody, IIntake, IRouter, IStore
+
+LONG_HEADER = 16_384  # octets from which on a header is read aside
+
+
+@frozen
+class _Read:
+    """What the door has read of a message."""
+
+    headers: Headers
+    routing: Routing
+
+
+@implementer(IIntake)
+class Intake:
+    """Takes messages from every source.
+
+    Whatever goes wrong in reading or routing a collected message, it is stored: whole, in ADMIN's mailbox, with the
+    reason. Of what a client hands in, the same trouble is a temporary refusal: the client still has it.
+
+    :param reports: tells local senders what the router has to say to them.
+    :param aside: does the reading of long headers elsewhere than on the reactor's thread.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, store: IStore, router: IRouter, clock: IReactorTime, reports: Reports, aside: Aside = at_once
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._clock = clock
+        self._reports = reports
+        self._aside = aside
+
+    async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
+        """Route and store in one transaction; fires when durable.
+
+        :raises PolicyRefusal: a rule says no; never for collected mail.
+        :raises Unavailable: not now; nothing was stored.
+        """
+        at = micros(self._clock)
+        directory = self._store.directory.current()
+        read = await self._read(envelope, body, origin, directory)
+        routing, headers = read.routing, read.headers
+        result = await self._store.delivery.deliver(
+            envelope,
+            body,
+            origin,
+            routing.targets,
+            routing.hops,
+            [route_event(at, envelope, origin, routing, body.size)],
+            at=at,
+            duplicate_key=self._duplicate_key(headers, body, origin, directory),
+            sent=_sent_mark(headers, origin, routing),
+            expires=at + STANDARD.give_up_after,
+        )
+        for agent in dict.fromkeys(hop.agent for hop in routing.hops):
+            self._store.notifier.wake(agent)
+        if routing.notes and origin.user_id is not None and not result.already:
+            await self._tell(origin.user_id, routing, headers, origin)
+        return Receipt(origin.trace, result.message_id, routing, result.already)
+
+    # ------------------------------------------------------------------ reading and routing
+
+    async def _read(self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory) -> _Read:
+        try:
+            return await self._understood(envelope, body, origin, directory)
+        except Unavailable:
+            raise
+        except PolicyRefusal as refusal:
+            if origin.source is not Source.COLLECT:
+                raise
+            return _Read(Headers(), self._to_admin(origin, directory, f"refused: {refusal.public}"))
+        except Exception as error:  # whatever a message does to the reader, no collected mail may be lost by it
+            self._log.failure("message {trace} could not be read or routed", trace=origin.trace)
+            if origin.source is not Source.COLLECT:
+                raise Unavailable(detail={"trace": origin.trace}) from error
+            return _Read(Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"))
+
+    async def _understood(self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory) -> _Read:
+        block = await body.header()
+        if len(block) <= LONG_HEADER:
+            headers = Headers.parse(block)
+            known = await self._known(headers, body)
+            return _Read(headers, self._router.route(envelope, headers, origin, directory, known))
+        headers = await self._aside(lambda: Headers.parse(block))
+        known = await self._known(headers, body)
+        routing = await self._aside(lambda: self._router.route(envelope, headers, origin, directory, known))
+        return _Read(headers, routing)
+
+    async def _known(self, headers: Headers, body: IBody) -> Mapping[str, SentMark]:
+        """Those of our own messages that this one answers or returns."""
+        ids = references(headers)
+        if is_report(headers):
+            ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
+        return await self._store.memory.who_sent(ids) if ids else {}
+
+    @staticmethod
+    def _to_admin(origin: Origin, directory: Directory, reason: str) -> Routing:
+        account = directory.account_by_id.get(origin.account_id or 0) or next(iter(directory.accounts), None)
+        admin = directory.user_by_name.get(account.admin) if account is not None else None
+        if admin is None:
+            raise Unavailable(detail={"why": "there is no ADMIN to take it", "trace": origin.trace})
+        prefix = f"X-Mailshare-Reason: {reason}\r\n".encode("ascii", "replace")
+        return Routing((Target(admin.id, "trouble", prefix),), steps=(Step("trouble", reason[:200]),))
+
+    @staticmethod
+    def _duplicate_key(headers: Headers, body: IBody, origin: Origin, directory: Directory) -> bytes:
+        """The key by which a mailbox takes a message once; reports and what could not be read have none."""
+        if origin.source is Source.REPORT or not headers.fields:
+            return b""
+        account = directory.account_by_id.get(origin.account_id or 0)
+        collapse = account is not None and SortingOptions.of(account).collapse_lists
+        is_list = collapse and headers.first("list-id") is not None
+        return duplicate_key(headers, body.content_digest, collapse_lists=is_list)
+
+    # ------------------------------------------------------------------ notes
+
+    async def _tell(self, user_id: int, routing: Routing, headers: Headers, origin: Origin) -> None:
+        """The message is stored already: a note that cannot be stored now must not turn that into a refusal."""
+        subject, words = unknown_name(routing.notes)
+        about = next(iter(headers.message_ids("message-id")), "")
+        try:
+            await self._reports.notify(user_id, subject, words, about=about, account_id=origin.account_id)
+        except MailshareError as fault:
+            self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+
+
+def _sent_mark(headers: Headers, origin: Origin, routing: Routing) -> SentMark | None:
+    """So that answers and bounces find the sender."""
+    ids = headers.message_ids("message-id")
+    if origin.user_id is None or not ids:
+        return None
+    account_id = next((hop.account_id for hop in routing.hops if hop.account_id is not None), None)
+    return SentMark(ids[0], origin.user_id, account_id)

@@ -1,0 +1,219 @@
+"""Puts reports and notices into local mailboxes, each exactly once.
+
+A report that is called for is written down as an event ``report.due`` in the very transaction that settles the queue
+rows; the report itself is stored together with an event ``report.sent``. What is due and was not sent is found again
+when the server starts, so that a kill between the two loses no report; the key of the report keeps a mailbox from
+taking it twice. Reports go to local users only: to the sender who logged in, else to ADMIN of the account. Nothing is
+ever sent back to the outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailshareError
+from mailshare.core.headers import Headers
+from mailshare.core.report import (
+    MAX_RETURNED,
+    Action,
+    Fate,
+    Letterhead,
+    Returned,
+    delivery_report,
+    fate_of,
+    notice,
+)
+from mailshare.core.retry import DAY
+from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Target, User
+from mailshare.delivery.events import report_sent
+from mailshare.delivery.moments import micros
+from mailshare.interfaces import IBody, IStore
+
+_LOOK_BACK = 7 * DAY
+_HEADER = 16_384  # octets of a header that are looked at for subject and Message-ID
+_PIECE = 65_536
+
+Key = tuple[str, tuple[int, ...], int]
+
+
+class Reports:
+    """Writes to local users what became of their mail.
+
+    :param token: gives that many random octets.
+    """
+
+    _log = Logger()
+
+    def __init__(self, store: IStore, clock: IReactorTime, token: Callable[[int], bytes]) -> None:
+        self._store = store
+        self._clock = clock
+        self._token = token
+        self._owed: dict[Key, Event] = {}
+
+    # ------------------------------------------------------------------ what is due
+
+    def owe(self, due: Event) -> None:
+        """Remember a report that the store knows to be due; :meth:`send_owed` sends it."""
+        self._owed[_key(due)] = due
+
+    async def recover(self) -> int:
+        """Find the reports that a stop of the server left unsent; returns how many."""
+        now = micros(self._clock)
+        after, kinds = 0, ("report.due", "report.sent")
+        while page := await self._store.events.page(
+            since=now - _LOOK_BACK, until=now + DAY, kinds=kinds, after_id=after
+        ):
+            for number, event in page:
+                after = max(after, number)
+                if event.kind == "report.due":
+                    self.owe(event)
+                else:
+                    self._owed.pop(_key(event), None)
+        return len(self._owed)
+
+    async def send_owed(self) -> int:
+        """Send all reports that are due; those that cannot be stored now stay due. Returns how many are left."""
+        for key, due in list(self._owed.items()):
+            try:
+                await self._send(due)
+            except MailshareError as fault:
+                self._log.warn("a report on {trace} waits: {fault}", trace=due.trace, fault=fault.public)
+            else:
+                self._owed.pop(key, None)
+        return len(self._owed)
+
+    # ------------------------------------------------------------------ delivery reports
+
+    async def _send(self, due: Event) -> None:
+        at, action = micros(self._clock), Action(str(due.data["action"]))
+        items = await self._items(due)
+        reader = self._reader(items[0]) if items else None
+        report_trace = self._token(8).hex()
+        sent = report_sent(due, at, report_trace if reader else "")
+        if reader is None:
+            await self._store.events.append([sent])
+            return
+        fates = [await self._fate(item, _moment(due)) for item in items]
+        about = await self._returned(items[0], whole=action is Action.FAILED)
+        octets = delivery_report(action, fates, about, self._letterhead(reader, report_trace, at, due.account_id))
+        key = hashlib.sha256(repr(_key(due)).encode()).digest()
+        await self._put(reader, octets, report_trace, [sent], key, account_id=due.account_id)
+
+    async def _items(self, due: Event) -> list[QueueItem]:
+        found = [await self._store.queue.item(number) for number in _numbers(due)]
+        return [item for item in found if item is not None]
+
+    async def _fate(self, item: QueueItem, at: int) -> Fate:
+        """From the stored row and its last try, so that a report made after a restart reads the same."""
+        tries = await self._store.queue.attempts(item.id)
+        detail = tries[-1].get("detail") if tries else None
+        outcome = Outcome(item.id, item.state, at, item.code, item.status, item.reply)
+        if isinstance(detail, Mapping):
+            outcome = Outcome(item.id, item.state, at, item.code, item.status, item.reply, detail=detail)
+        return fate_of(item, outcome)
+
+    def _reader(self, item: QueueItem) -> User | None:
+        """Who is told: the local sender; for mail of nobody in particular ADMIN; nobody for the null sender."""
+        if item.sender is None:
+            return None
+        directory = self._store.directory.current()
+        user = directory.user_by_id.get(item.submitter_id or 0)
+        if user is not None:
+            return user
+        account = directory.account_by_id.get(item.account_id or 0) or next(iter(directory.accounts), None)
+        return directory.user_by_name.get(account.admin) if account is not None else None
+
+    async def _returned(self, item: QueueItem, *, whole: bool) -> Returned:
+        body = await self._store.queue.body(item.message_id)
+        header = await body.header()
+        full = whole and item.params.get("ret") == "FULL" and body.size <= MAX_RETURNED
+        headers = Headers.parse(header[:_HEADER])
+        return Returned(
+            header=header,
+            trace=item.trace,
+            arrived=item.queued,
+            whole=await _all_of(body) if full else None,
+            subject=headers.text("subject"),
+            envid=str(item.params.get("envid", "")),
+            message_id=next(iter(headers.message_ids("message-id")), ""),
+        )
+
+    # ------------------------------------------------------------------ notices
+
+    async def notify(
+        self, user_id: int, subject: str, words: Sequence[str], *, about: str = "", account_id: int | None = None
+    ) -> None:
+        """A plain mail from the server to a local user; nothing when the user is gone.
+
+        :param about: Message-ID it is an answer to, with angle brackets.
+        :raises Unavailable: it cannot be stored now.
+        """
+        reader = self._store.directory.current().user_by_id.get(user_id)
+        if reader is None:
+            return
+        at, trace = micros(self._clock), self._token(8).hex()
+        octets = notice(subject, words, self._letterhead(reader, trace, at, account_id), about=about)
+        event = Event(at, "notice", trace, account_id, user_id)
+        await self._put(reader, octets, trace, [event], b"", account_id=account_id)
+
+    # ------------------------------------------------------------------ storing
+
+    def _letterhead(self, reader: User, trace: str, at: int, account_id: int | None) -> Letterhead:
+        directory = self._store.directory.current()
+        account = directory.account_by_id.get(account_id or 0) or next(iter(directory.accounts), None)
+        host = directory.hostname
+        author = f"{account.admin if account else 'admin1'}@{host}"
+        return Letterhead(host, author, f"{reader.name}@{host}", at, f"<{trace}@{host}>", f"=_{self._token(12).hex()}")
+
+    async def _put(
+        self, reader: User, octets: bytes, trace: str, events: Sequence[Event], key: bytes, *, account_id: int | None
+    ) -> None:
+        sink = self._store.new_body(len(octets))
+        try:
+            wait = sink.write(octets)
+            if wait is not None:
+                await wait
+            body = await sink.finish()
+        except BaseException:
+            sink.abort()
+            raise
+        host = self._store.directory.current().hostname
+        prefix = f"Delivered-To: {Address(reader.name, host)}\r\n".encode()
+        await self._store.delivery.deliver(
+            Envelope(None, (Recipient(Address(reader.name, host)),)),
+            body,
+            Origin(Source.REPORT, trace, account_id=account_id),
+            [Target(reader.id, "report", prefix)],
+            events=events,
+            at=micros(self._clock),
+            duplicate_key=key,
+        )
+
+
+async def _all_of(body: IBody) -> bytes:
+    pieces, position = [], 0
+    while position < body.size:
+        piece = await body.read(position, _PIECE)
+        position += len(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _numbers(event: Event) -> tuple[int, ...]:
+    items = event.data.get("items")
+    return tuple(int(each) for each in items) if isinstance(items, (list, tuple)) else ()
+
+
+def _moment(event: Event) -> int:
+    at = event.data.get("at")
+    return at if isinstance(at, int) else event.at
+
+
+def _key(event: Event) -> Key:
+    return str(event.data.get("action", "")), _numbers(event), _moment(event)

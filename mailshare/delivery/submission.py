@@ -1,0 +1,305 @@
+"""What local people and devices hand in over SMTP: who may send as whom to where, and the message on its way in.
+
+The header block is held back until it is whole (at most 256 KiB), made right once, and written to the store with what
+follows it; the body itself streams through and is never held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
+from mailshare.core.headers import Headers
+from mailshare.core.identity import envelope_sender, sending_account, submission_header
+from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
+from mailshare.core.report_parts import date_text
+from mailshare.core.values import Account, Directory, Event, Origin, Source, Step, User
+from mailshare.delivery.intake import LONG_HEADER
+from mailshare.delivery.moments import Aside, at_once, micros
+from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
+
+_TOO_MANY = "Too many recipients for one message; send the rest in another"
+_LONG = "The header of this message is longer than this server takes"
+_PROTOCOLS = frozenset(
+    ["SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"]
+)
+
+
+@frozen
+class SubmissionRules:
+    """What is taken.
+
+    :ivar policy: what becomes of the From field: ``fix``, ``enforce`` or ``keep``.
+    :ivar max_size: octets of a message.
+    :ivar max_header: octets of its header block.
+    :ivar max_hops: ``Received`` lines after which a message goes in a circle (RFC 5321 section 6.3).
+    """
+
+    policy: str = "fix"
+    max_recipients: int = 200
+    max_size: int = 50 * 1024 * 1024
+    max_header: int = 256 * 1024
+    max_hops: int = 30
+
+
+@frozen
+class Desk:
+    """What every submitter works with.
+
+    :ivar token: gives that many random octets.
+    """
+
+    store: IStore
+    intake: IIntake
+    clock: IReactorTime
+    token: Callable[[int], bytes]
+    rules: SubmissionRules = SubmissionRules()
+    aside: Aside = at_once
+
+    def submitter(self, user: User | None) -> LocalSubmitter:
+        """The SMTP avatar of a user, or of nobody."""
+        return LocalSubmitter(self, user)
+
+
+@implementer(ISubmitter, IAvatarAuthor)
+class LocalSubmitter:
+    """Somebody who hands in mail: a user who logged in, or nobody, who may write to local people only."""
+
+    def __init__(self, desk: Desk, user: User | None) -> None:
+        self.user_id: int | None = user.id if user is not None else None
+        self.name = user.name if user is not None else ""
+        self._desk = desk
+
+    async def sender(self, envelope: Envelope, session: ISession) -> None:
+        """Look at the size and, under the policy ``enforce``, at the sender.
+
+        :raises MessageTooLarge: 552 5.3.4. :raises PolicyRefusal: 550 5.7.1, the address is somebody else's.
+        """
+        if envelope.size > self._desk.rules.max_size:
+            raise MessageTooLarge
+        user, directory = self._user()
+        if user is None or envelope.sender is None or self._desk.rules.policy != "enforce":
+            return
+        where = resolve_recipient(envelope.sender, sender_user=user, directory=directory, trusted=session.trusted)
+        own = (isinstance(where, Local) and user.id in where.user_ids) or (
+            isinstance(where, Named) and where.account_id in user.accounts
+        )
+        if not own:
+            raise PolicyRefusal("This sender address is not yours to use")
+
+    async def recipient(self, envelope: Envelope, recipient: Recipient, session: ISession) -> None:
+        """Say whether mail to this recipient is taken.
+
+        :raises Unavailable: 452 4.5.3 beyond the limit of recipients.
+        :raises NoSuchUser: 550 5.1.1. :raises PolicyRefusal: 550 5.7.1, the outside for somebody who may not.
+        """
+        if len(envelope.recipients) >= self._desk.rules.max_recipients:
+            raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
+        user, directory = self._user()
+        where = resolve_recipient(recipient.address, sender_user=user, directory=directory, trusted=session.trusted)
+        if isinstance(where, Unknown):
+            if where.reason in {"local-only", "no-account"}:
+                raise PolicyRefusal(where.public)
+            raise NoSuchUser(where.public)
+        if isinstance(where, Outside) and user is None:
+            raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
+
+    async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
+        """A place for the message.
+
+        :raises StorageFull: 452 4.3.1. :raises MessageTooLarge: 552 5.3.4.
+        """
+        if envelope.size > self._desk.rules.max_size:
+            raise MessageTooLarge
+        user, directory = self._user()
+        sink = self._desk.store.new_body(envelope.size)
+        origin = Origin(
+            Source.SMTP,
+            self._desk.token(8).hex(),
+            self.user_id,
+            peer=session.peer,
+            helo=session.helo,
+            secure=session.secure,
+            trusted=session.trusted,
+        )
+        return LocalSubmission(self._desk, sink, envelope, origin, user, directory, _protocol(session.protocol))
+
+    def _user(self) -> tuple[User | None, Directory]:
+        """The user as the directory has him now.
+
+        :raises PolicyRefusal: he was switched off or taken away since he logged in.
+        """
+        directory = self._desk.store.directory.current()
+        if self.user_id is None:
+            return None, directory
+        user = directory.user_by_id.get(self.user_id)
+        if user is None or not user.enabled:
+            raise PolicyRefusal("This login may not send mail any more", enhanced=(5, 7, 1))
+        return user, directory
+
+
+@implementer(ISubmission)
+class LocalSubmission:
+    """One message on its way in. A fault while it arrives is kept until the end, then said once."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        sink: IBodySink,
+        envelope: Envelope,
+        origin: Origin,
+        user: User | None,
+        directory: Directory,
+        protocol: str,
+    ) -> None:
+        self._desk = desk
+        self._sink = sink
+        self._envelope = envelope
+        self._origin = origin
+        self._user = user
+        self._directory = directory
+        self._protocol = protocol
+        self._header: bytearray | None = bytearray()
+        self._size = 0
+        self._fault: MailshareError | None = None
+        self._steps: tuple[Step, ...] = ()
+
+    def write(self, data: bytes) -> Awaitable[None] | None:
+        """Take octets; :meth:`finish` says what was wrong with them."""
+        if self._fault is not None:
+            return None
+        self._size += len(data)
+        if self._size > self._desk.rules.max_size:
+            return self._fail(MessageTooLarge())
+        if self._header is None:
+            return self._pass_on(data)
+        start = max(0, len(self._header) - 3)
+        self._header += data
+        end = 2 if self._header.startswith(b"\r\n") else self._header.find(b"\r\n\r\n", start) + 4
+        if end < 4 and not self._header.startswith(b"\r\n"):
+            return self._fail(MessageTooLarge(_LONG)) if len(self._header) > self._desk.rules.max_header else None
+        if end > self._desk.rules.max_header:
+            return self._fail(MessageTooLarge(_LONG))
+        block, rest = bytes(self._header[:end]), bytes(self._header[end:])
+        self._header = None
+        if len(block) > LONG_HEADER:
+            return Deferred.fromCoroutine(self._begin_aside(block, rest))
+        try:
+            return self._pass_on(self._made_right(block) + rest)
+        except MailshareError as fault:
+            return self._fail(fault)
+
+    async def finish(self) -> str:
+        """Store it; the trace when it is durable.
+
+        :raises PolicyRefusal, Unavailable: why not.
+        """
+        try:
+            if self._header is not None and self._fault is None:
+                await self._header_only(bytes(self._header))
+            if self._fault is not None:
+                raise self._fault
+            body = await self._sink.finish()
+        except BaseException:
+            self._sink.abort()
+            raise
+        receipt = await self._desk.intake.accept(self._envelope, body, self._origin)
+        if self._steps:
+            data = {"steps": [[each.code, each.detail] for each in self._steps]}
+            at, trace = micros(self._desk.clock), self._origin.trace
+            event = Event(at, "submission.changed", trace, None, self._origin.user_id, receipt.message_id, data)
+            await self._desk.store.events.append([event])
+        return receipt.trace
+
+    def abort(self) -> None:
+        """Forget it."""
+        self._fault = self._fault or Unavailable()
+        self._sink.abort()
+
+    # ------------------------------------------------------------------ inside
+
+    def _fail(self, fault: MailshareError) -> Awaitable[None] | None:
+        """Keep the fault for the end; ``None``, so that the octets that follow are taken and dropped."""
+        self._fault = fault
+        self._header = None
+        self._sink.abort()
+        return None
+
+    def _pass_on(self, data: bytes) -> Awaitable[None] | None:
+        try:
+            return self._sink.write(data)
+        except MailshareError as fault:
+            return self._fail(fault)
+
+    async def _begin_aside(self, block: bytes, rest: bytes) -> None:
+        try:
+            made = await self._desk.aside(lambda: self._made_right(block))
+        except MailshareError as fault:
+            self._fail(fault)
+            return
+        wait = self._pass_on(made + rest) if self._fault is None else None
+        if wait is not None:
+            await wait
+
+    async def _header_only(self, octets: bytes) -> None:
+        """A message without an empty line is all header."""
+        if octets and not octets.endswith(b"\r\n"):
+            octets += b"\r\n"
+        self._header = None
+        wait = self._pass_on(self._made_right(octets + b"\r\n"))
+        if wait is not None:
+            await wait
+
+    def _made_right(self, block: bytes) -> bytes:
+        """The header block as it is stored; sets the envelope's sender to the identity that mail leaves with."""
+        headers = Headers.parse(block)
+        if len(headers.named("received")) > self._desk.rules.max_hops:
+            raise PolicyRefusal("This message goes in a circle", code=554, enhanced=(5, 4, 6))
+        at, trace, host = micros(self._desk.clock), self._origin.trace, self._directory.hostname
+        date = date_text(at)
+        received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
+        if self._user is None:
+            return received + _completed(block, headers, f"<{trace}@{host}>", date)
+        account = sending_account(headers, self._user, self._directory, self._envelope.sender)
+        if self._envelope.sender is not None:
+            sender = envelope_sender(self._user, account)
+            self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
+        made, self._steps = submission_header(
+            block,
+            user=self._user,
+            account=account,
+            directory=self._directory,
+            policy=self._desk.rules.policy,
+            received=received,
+            message_id=f"<{trace}@{_id_domain(account, host)}>",
+            date=date,
+        )
+        return made
+
+
+def _completed(block: bytes, headers: Headers, message_id: str, date: str) -> bytes:
+    """A block of a device that did not log in: nothing is changed but what must not go on or has to be there."""
+    fields = b"".join(each.raw for each in headers.fields if each.key not in {"bcc", "resent-bcc"})
+    if headers.oversize:  # the reader has cut it: its octets stay as they came
+        fields = block.removesuffix(b"\r\n")
+    if not headers.named("date"):
+        fields += f"Date: {date}\r\n".encode()
+    if not headers.message_ids("message-id"):
+        fields += f"Message-ID: {message_id}\r\n".encode()
+    return fields + b"\r\n"
+
+
+def _id_domain(account: Account | None, host: str) -> str:
+    return account.address.domain if account is not None and account.address.domain else host
+
+
+def _protocol(word: str) -> str:
+    """The ``with`` word (RFC 3848, RFC 6531); anything else is not echoed into a header."""
+    return word if word in _PROTOCOLS else "ESMTP"
