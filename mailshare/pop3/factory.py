@@ -86,7 +86,7 @@ class POP3Factory(EngineFactory):
 
     def log_id(self) -> str:
         """A name for one line of the log, which a client may be told."""
-        return self._random_octets(4).hex()
+        return self._random_octets(8).hex()
 
     def enter(self, user: str) -> bool:
         """Count one more session of a user; ``False`` when there are enough."""

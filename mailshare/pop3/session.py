@@ -26,6 +26,7 @@ from mailshare.wire.pop3_server_events import (
     NameProven,
     PasswordGiven,
     PauseWanted,
+    ProofRejected,
     QuitWanted,
     VerifierWanted,
 )
@@ -82,6 +83,8 @@ class POP3Session:
         elif isinstance(event, NameProven):
             proven = VerifiedLogin(event.name, self._connection.peer, self.engine.secure, event.mechanism)
             await self._log_in(proven, event.name, event.mechanism)
+        elif isinstance(event, ProofRejected):
+            await self._reject(event)
         elif isinstance(event, QuitWanted):
             await self._finish(event)
         elif isinstance(event, PauseWanted):
@@ -128,6 +131,25 @@ class POP3Session:
             assert self._maildrop is not None
             self.engine.admit(self._maildrop.count, self._maildrop.octets)
             self._factory.observe(SessionOpened(self.user, self._connection.peer, self.engine.secure))
+
+    async def _reject(self, event: ProofRejected) -> None:
+        """Have a wrong proof counted and delayed as a wrong password is: the portal is asked with a random one.
+
+        Whatever the portal says to that, the login is refused.
+        """
+        guess = PasswordLogin(event.name, self._factory.log_id(), self._connection.peer, self.engine.secure)
+        self._observe_rejected(event.name, event.mechanism)
+        try:
+            _, _, logout = await self._factory.portal.login(guess, None, IMailboxOpener, IMailboxPOP3)
+        except (UnauthorizedLogin, LoginRefused):
+            self.engine.refuse_login()
+        except MailshareError as error:
+            self._turn_away(error)
+        except Exception:  # noqa: BLE001 - portal and realm are third parties'; logged and answered
+            self._broken()
+        else:
+            logout()
+            self.engine.refuse_login()
 
     async def _enter(self, credentials: ICredentials, user: str) -> None:
         interface, avatar, logout = await self._factory.portal.login(credentials, None, IMailboxOpener, IMailboxPOP3)

@@ -27,10 +27,11 @@ from mailshare.wire.pop3_server_events import (
     NameProven,
     PasswordGiven,
     PauseWanted,
+    ProofRejected,
     QuitWanted,
     VerifierWanted,
 )
-from mailshare.wire.pop3_server_login import Authorization, LoginFailed, LoginOffer
+from mailshare.wire.pop3_server_login import Authorization, LoginOffer
 from mailshare.wire.pop3_server_maildrop import MaildropView, NotThere
 from mailshare.wire.pop3_server_message import MessageReply
 from mailshare.wire.replies import ANSWERED, START_TLS, StartTLS, printable
@@ -38,7 +39,7 @@ from mailshare.wire.sasl.exchange import MAX_LINE as MAX_AUTH_LINE
 
 _CROWDED = 131_072
 _WRONG = "Wrong user name or password"
-_LOGIN = (PasswordGiven, VerifierWanted, NameProven)
+_LOGIN = (PasswordGiven, VerifierWanted, NameProven, ProofRejected)
 
 
 @frozen
@@ -193,7 +194,8 @@ class POP3Server:
     def give_verifier(self, text: str) -> None:
         """The verifier of a login."""
         self._answered(VerifierWanted)
-        self._settle(lambda: self._authorization.verifier(text), line=True)
+        self._unseen = True
+        self._next = self._settle(lambda: self._authorization.verifier(text), line=True)
 
     def give_listing(self, sizes: Sequence[int], uidl: Callable[[int], str]) -> None:
         """The listing, in the order of numbers; ``uidl`` takes an index."""
@@ -297,8 +299,6 @@ class POP3Server:
         except Goodbye:
             self._say("+OK Bye")
             self.closing = True
-        except LoginFailed:
-            self._login_failed()
         except NotThere as fault:
             self._say(f"-ERR {fault.public}")
         except PeerFault as fault:

@@ -36,6 +36,19 @@ class NameProven:
 
 
 @frozen
+class ProofRejected:
+    """A mechanism has found out by itself that the client is not who it says; the client has not been told yet.
+
+    Have the failure counted by whatever slows down guessing, then answer: ``refuse_login`` or ``turn_away``.
+
+    :ivar name: as the client gave it; empty when it gave none that can be read.
+    """
+
+    name: str
+    mechanism: str
+
+
+@frozen
 class ListingWanted:
     """Sizes and unique-ids are needed for the first time. Answer: ``give_listing`` or ``fail``."""
 
@@ -68,6 +81,7 @@ Event = (
     PasswordGiven
     | VerifierWanted
     | NameProven
+    | ProofRejected
     | ListingWanted
     | MessageWanted
     | QuitWanted

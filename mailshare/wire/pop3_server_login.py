@@ -10,7 +10,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from mailshare.core.errors import PeerFault
-from mailshare.wire.pop3_server_events import Event, NameProven, PasswordGiven, VerifierWanted
+from mailshare.wire.pop3_server_events import Event, NameProven, PasswordGiven, ProofRejected, VerifierWanted
 from mailshare.wire.sasl.exchange import decode_response, encode, parse_auth, server_mechanism
 from mailshare.wire.sasl.mechanism import Challenge, NeedPassword, NeedVerifier, Proven, Result, ServerMechanism
 
@@ -46,6 +46,7 @@ class Authorization:
         self._offer = offer
         self._user: bytes | None = None
         self._mechanism: ServerMechanism | None = None
+        self._name = ""
         self.secure = secure
 
     @property
@@ -67,6 +68,7 @@ class Authorization:
         """Drop a name that was given and an exchange that has begun."""
         self._user = None
         self._mechanism = None
+        self._name = ""
 
     def user(self, name: bytes) -> bytes:
         """``USER``: any name gets the same answer.
@@ -126,7 +128,7 @@ class Authorization:
     def verifier(self, text: str) -> bytes | Event:
         """The verifier that was asked for.
 
-        :raises PeerFault: the exchange failed.
+        :raises PeerFault: the exchange is broken.
         """
         mechanism = self._mechanism
         assert mechanism is not None
@@ -136,6 +138,7 @@ class Authorization:
         if isinstance(result, Challenge):
             return b"+ " + encode(result.data)
         if isinstance(result, NeedVerifier):
+            self._name = result.name
             return VerifierWanted(result.name)
         self._mechanism = None
         if isinstance(result, NeedPassword):
@@ -144,12 +147,5 @@ class Authorization:
             return NameProven(result.name, mechanism.name)
         if result.malformed:
             raise PeerFault("That is not a message of this mechanism")
-        raise LoginFailed
+        return ProofRejected(self._name, mechanism.name)
 
-
-class LoginFailed(PeerFault):
-    """A mechanism has found out by itself that the client is not who it says."""
-
-    default_code = 535
-    default_enhanced = (5, 7, 8)
-    default_public = "Wrong user name or password"

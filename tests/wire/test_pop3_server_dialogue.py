@@ -17,6 +17,7 @@ from mailshare.wire.pop3_server_events import (
     NameProven,
     PasswordGiven,
     PauseWanted,
+    ProofRejected,
     QuitWanted,
     VerifierWanted,
 )
@@ -48,6 +49,8 @@ def answer(engine: POP3Server, event, messages=MESSAGES) -> None:
             engine.admit(len(messages), sum(map(len, messages)))
         else:
             engine.refuse_login()
+    elif isinstance(event, ProofRejected):
+        engine.refuse_login()
     elif isinstance(event, NameProven):
         engine.admit(len(messages), sum(map(len, messages)))
     elif isinstance(event, VerifierWanted):
@@ -297,6 +300,28 @@ def test_sasl_scram():
         while said.startswith(b"+ "):
             said = talk(engine, encode(client.respond(base64.b64decode(said[2:]))) + b"\r\n")
         assert said == end
+
+
+def test_a_wrong_proof_is_reported_before_it_is_answered():
+    """So that whatever slows down guessing counts it; the client is told nothing meanwhile."""
+    engine, client = build(scram=True), ScramClient("joe", "bad", "clientnonce0123456789")
+    first = client.initial()
+    assert first is not None
+    said = talk(engine, b"AUTH SCRAM-SHA-256 " + encode(first) + b"\r\n")
+    engine.feed(encode(client.respond(base64.b64decode(said[2:]))) + b"\r\n")
+    assert engine.next_event() == ProofRejected("joe", "SCRAM-SHA-256")
+    assert engine.take_output() == b""
+    engine.refuse_login()
+    assert engine.take_output() == b"-ERR [AUTH] Wrong user name or password\r\n"
+
+
+def test_a_damaged_verifier_reads_as_a_wrong_password():
+    """What the store gives wrongly is not the client's business."""
+    engine = build(scram=True)
+    engine.feed(b"AUTH SCRAM-SHA-256 " + encode(b"n,,n=joe,r=clientnonce0123456789") + b"\r\n")
+    assert engine.next_event() == VerifierWanted("joe")
+    engine.give_verifier("rubbish")
+    assert engine.next_event() == ProofRejected("joe", "SCRAM-SHA-256")
 
 
 def test_passwords_in_clear_are_refused_where_they_are_not_wanted():
