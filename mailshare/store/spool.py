@@ -94,7 +94,7 @@ class Spool:
                     self.files.unlink(path)
                 except OSError as fault:
                     # The sweep of the next start tries again; nothing refers to the file.
-                    self.log.warning("The content file {path} cannot be taken away: {why}", path=path, why=str(fault))
+                    self.log.error("The content file {path} could not be taken away: {why}", path=path, why=str(fault))  # noqa: TRY400
 
         await self.in_thread(act)
 

@@ -1,0 +1,257 @@
+"""What every provider of IStore must do with mail, as test classes to run on your own.
+
+Inherit the classes in a test module and give a fixture ``store_factory``: a callable without arguments that returns a
+store over fresh, empty memory or disk, not yet opened. The tests are coroutines for pytest-twisted. The queue and the
+directory have their classes in :mod:`mailshare.testing.store_contract_queue`.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from attrs import evolve
+from zope.interface import Interface
+from zope.interface.verify import verifyObject
+
+from mailshare import interfaces
+from mailshare.core.errors import MailboxInUse, MailshareError, Unavailable
+from mailshare.core.values import Event, LedgerState, SentMark, User
+from mailshare.testing.store_office import DAY, HEADER, NOW, StoreFactory, bookmark, office, whole
+
+
+class SeamsContract:
+    """Every seam is provided as declared."""
+
+    async def test_every_seam_provides_its_interface(self, store_factory: StoreFactory) -> None:
+        """The store and its parts pass zope's own verification."""
+        async with office(store_factory) as place:
+            store = place.store
+            parts: list[tuple[type[Interface], object]] = [
+                (interfaces.IStore, store),
+                (interfaces.IDelivery, store.delivery),
+                (interfaces.IMailboxes, store.mailboxes),
+                (interfaces.ILedger, store.ledger),
+                (interfaces.IQueue, store.queue),
+                (interfaces.IDirectoryStore, store.directory),
+                (interfaces.IEventLog, store.events),
+                (interfaces.ISettings, store.settings),
+                (interfaces.IMemory, store.memory),
+                (interfaces.INotifier, store.notifier),
+                (interfaces.IBodySink, store.new_body()),
+                (interfaces.IBody, await place.body(b"x")),
+                (interfaces.IMaildrop, await place.drop(place.andrew)),
+            ]
+            for interface, part in parts:
+                assert verifyObject(interface, part)
+
+    async def test_closing_twice_is_harmless(self, store_factory: StoreFactory) -> None:
+        """Close is idempotent."""
+        store = store_factory()
+        await store.open()
+        await store.close()
+        await store.close()
+
+
+class BodyContract:
+    """Octets in are octets out."""
+
+    @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 700_001])
+    async def test_octets_come_back(self, store_factory: StoreFactory, size: int) -> None:
+        """A body of any size is stored and read unchanged, with its facts."""
+        async with office(store_factory) as place:
+            data = (HEADER + b"0123456789abcde\r\n" * (size // 17 + 1))[:size]
+            result = await place.deliver("1", [place.andrew], data=data)
+            drop = await place.drop(place.andrew)
+            body = await drop.body(result.uids[place.andrew.id])
+            assert body.size == size
+            assert body.digest == sha256(data).digest()
+            assert await whole(body) == data
+            assert await body.read(size, 10) == b""
+
+    async def test_header_length_and_content_digest(self, store_factory: StoreFactory) -> None:
+        """The header ends after the first empty line; trailing white space is no part of the content's digest."""
+        async with office(store_factory) as place:
+            one = await place.body(HEADER + b"hello \r\nyou\r\n")
+            two = await place.body(b"A: b\r\n\r\nhello \r\nyou \r\n\r\n\r\n")
+            none = await place.body(b"A: b\r\nno empty line")
+            assert one.header_length == len(HEADER)
+            assert await one.header() == HEADER
+            assert await one.header(5) == HEADER[:5]
+            assert one.content_digest == two.content_digest == sha256(b"hello \r\nyou").digest()
+            assert none.header_length == none.size
+
+    async def test_a_spent_sink_takes_nothing(self, store_factory: StoreFactory) -> None:
+        """After finish or abort a sink refuses; abort twice is harmless."""
+        async with office(store_factory) as place:
+            sink = place.store.new_body()
+            sink.write(b"x")
+            sink.abort()
+            sink.abort()
+            with pytest.raises(MailshareError):
+                sink.write(b"y")
+
+
+class DeliveryContract:
+    """All of a delivery, or nothing."""
+
+    async def test_one_body_many_entries(self, store_factory: StoreFactory) -> None:
+        """Each mailbox gets an entry with its own prefix; counters follow."""
+        async with office(store_factory) as place:
+            result = await place.deliver("1", [place.andrew, place.greg], prefix=b"Delivered-To: x\r\n")
+            assert set(result.uids) == {place.andrew.id, place.greg.id}
+            drop = await place.drop(place.andrew)
+            uid = result.uids[place.andrew.id]
+            expected = b"Delivered-To: x\r\n" + HEADER + b"hello\r\n"
+            assert await place.content(drop, uid) == expected
+            assert (drop.count, drop.octets) == (1, len(expected))
+            uids, sizes = await drop.snapshot()
+            assert (list(uids), list(sizes)) == ([uid], [len(expected)])
+            counts = {one.user_id: one for one in await place.store.mailboxes.counts()}
+            assert counts[place.greg.id].messages == counts[place.greg.id].unread == 1
+            assert await place.store.verify(deep=True) == []
+
+    async def test_found_by_trace_and_message_id(self, store_factory: StoreFactory) -> None:
+        """A stored message is found by either, and read by its id."""
+        async with office(store_factory) as place:
+            result = await place.deliver("ab", [place.andrew])
+            trace = "ab".rjust(16, "0")
+            for wanted in (trace, "<one@out.example>", "one@out.example"):
+                assert [row[0] for row in await place.store.find(wanted)] == [result.message_id]
+            found = await place.store.message(result.message_id)
+            assert found is not None
+            assert found[1:] == (trace, NOW)
+            assert await place.store.find("nobody") == []
+            assert await place.store.message(10**9) is None
+
+    async def test_unknown_mailbox_stores_nothing(self, store_factory: StoreFactory) -> None:
+        """A target without mailbox refuses the whole delivery, ledger row and events included."""
+        async with office(store_factory) as place:
+            key = bookmark(place.account, "u1")
+            with pytest.raises(Unavailable):
+                await place.deliver(
+                    "1",
+                    [place.andrew, User(999, "x")],
+                    ledger=key,
+                    hops=[place.hop("a@b.example")],
+                    events=[Event(NOW, "k")],
+                )
+            assert await place.store.ledger.known(place.account.id) == {}
+            assert await place.store.queue.items() == []
+            assert await place.store.events.page(since=0, until=NOW * 2) == []
+            assert (await place.drop(place.andrew)).count == 0
+
+    async def test_duplicates_within_a_fortnight(self, store_factory: StoreFactory) -> None:
+        """A mailbox takes a key once in 14 days; another mailbox takes it; the suppression is logged with the first."""
+        async with office(store_factory) as place:
+            key = b"k" * 32
+            await place.deliver("1", [place.andrew], key=key)
+            second = await place.deliver("2", [place.andrew, place.greg], key=key, at=NOW + DAY)
+            assert second.suppressed == (place.andrew.id,)
+            assert set(second.uids) == {place.greg.id}
+            events = await place.store.events.page(since=0, until=NOW * 2)
+            assert [(event.kind, event.user_id, event.data) for _, event in events] == [
+                ("deliver.duplicate", place.andrew.id, {"of": "1".rjust(16, "0")})
+            ]
+            third = await place.deliver("3", [place.andrew], key=key, at=NOW + 15 * DAY)
+            assert third.suppressed == ()
+
+    async def test_sent_marks(self, store_factory: StoreFactory) -> None:
+        """Who sent a Message-ID is remembered; the first sender keeps it."""
+        async with office(store_factory) as place:
+            mine = SentMark("<m@office.example>", place.andrew.id, place.account.id)
+            await place.deliver("1", [place.greg], sent=mine)
+            await place.deliver("2", [place.greg], sent=evolve(mine, user_id=place.greg.id))
+            known = await place.store.memory.who_sent(["<m@office.example>", "<other@x>"])
+            assert known == {"<m@office.example>": mine}
+
+
+class LedgerContract:
+    """The fence against double delivery."""
+
+    async def test_the_same_upstream_message_is_stored_once(self, store_factory: StoreFactory) -> None:
+        """A second delivery with the same bookmark does nothing and says so."""
+        async with office(store_factory) as place:
+            key = bookmark(place.account, "u1")
+            first = await place.deliver("1", [place.andrew], ledger=key)
+            second = await place.deliver("2", [place.andrew], ledger=key, hops=[place.hop("a@b.example")])
+            assert (second.already, second.message_id) == (True, 0)
+            assert (await place.drop(place.andrew)).count == 1
+            assert await place.store.queue.items() == []
+            row = (await place.store.ledger.known(place.account.id))["u1"]
+            assert (row.state, row.message_id, row.first_seen) == (LedgerState.DELETE, first.message_id, NOW)
+
+    async def test_a_reused_uidl_is_new_mail(self, store_factory: StoreFactory) -> None:
+        """The same uidl with another header digest is delivered."""
+        async with office(store_factory) as place:
+            await place.deliver("1", [place.andrew], ledger=bookmark(place.account, "u1"))
+            again = await place.deliver("2", [place.andrew], ledger=bookmark(place.account, "u1", b"e" * 32))
+            assert not again.already
+
+    async def test_refused_rows_may_be_delivered_later(self, store_factory: StoreFactory) -> None:
+        """A skipped message can still be fetched; a delivered one cannot be refused any more."""
+        async with office(store_factory) as place:
+            key = bookmark(place.account, "big")
+            await place.store.delivery.refuse(key, LedgerState.SKIPPED, "too large", NOW)
+            await place.store.delivery.refuse(key, LedgerState.SKIPPED, "too large", NOW + 1)
+            row = (await place.store.ledger.known(place.account.id))["big"]
+            assert (row.state, row.attempts, row.error) == (LedgerState.SKIPPED, 2, "too large")
+            assert not (await place.deliver("1", [place.andrew], ledger=key)).already
+            await place.store.delivery.refuse(key, LedgerState.POISON, "late", NOW)
+            assert (await place.store.ledger.known(place.account.id))["big"].state is LedgerState.DELETE
+
+    async def test_mark_rekey_prune(self, store_factory: StoreFactory) -> None:
+        """States change, ids may be swapped, and rows leave only when a listing lacks them and they are old."""
+        async with office(store_factory) as place:
+            ledger = place.store.ledger
+            for number, uidl in enumerate("abc"):
+                await place.deliver(str(number), [place.andrew], ledger=bookmark(place.account, uidl), at=NOW + number)
+            await ledger.mark(place.account.id, ["a", "nobody"], LedgerState.GONE, NOW)
+            await ledger.rekey(place.account.id, {"a": "b", "b": "a"})
+            known = await ledger.known(place.account.id)
+            assert {uidl: row.state.name for uidl, row in known.items()} == {"a": "DELETE", "b": "GONE", "c": "DELETE"}
+            assert await ledger.prune(place.account.id, ["a"], NOW + 2) == 1
+            assert set(await ledger.known(place.account.id)) == {"a", "c"}
+
+
+class MailboxContract:
+    """RFC 1939: exclusive, lasting ids, deletion all together."""
+
+    async def test_exclusive_until_released(self, store_factory: StoreFactory) -> None:
+        """A second session is refused; release is idempotent."""
+        async with office(store_factory) as place:
+            drop = await place.drop(place.andrew)
+            with pytest.raises(MailboxInUse):
+                await place.drop(place.andrew)
+            await place.drop(place.greg)
+            drop.release()
+            drop.release()
+            await place.drop(place.andrew)
+
+    async def test_deletion_and_uids(self, store_factory: StoreFactory) -> None:
+        """Deleted entries are gone, counters follow, uids and UIDLs never come back, unread means not retrieved."""
+        async with office(store_factory) as place:
+            uids = [(await place.deliver(str(n), [place.andrew])).uids[place.andrew.id] for n in range(4)]
+            drop = await place.drop(place.andrew)
+            names = [drop.uidl(uid) for uid in uids]
+            assert len(set(names)) == 4
+            assert all(1 <= len(name) <= 33 and all(0x21 <= ord(char) <= 0x7E for char in name) for name in names)
+            assert await drop.commit(uids[2:], uids[:1]) == 2
+            with pytest.raises(Unavailable):
+                await drop.body(uids[3])
+            drop.release()
+            counts = {one.user_id: one for one in await place.store.mailboxes.counts()}[place.andrew.id]
+            assert (counts.messages, counts.unread) == (2, 1)
+            newer = (await place.deliver("9", [place.andrew])).uids[place.andrew.id]
+            assert newer > uids[3]
+            again = await place.drop(place.andrew)
+            assert [again.uidl(uid) for uid in (await again.snapshot())[0]] == [*names[:2], again.uidl(newer)]
+            assert await place.store.verify() == []
+
+    async def test_mail_during_a_session_waits_for_the_next(self, store_factory: StoreFactory) -> None:
+        """A session sees the mailbox as it was when it was locked."""
+        async with office(store_factory) as place:
+            await place.deliver("1", [place.andrew])
+            drop = await place.drop(place.andrew)
+            await place.deliver("2", [place.andrew])
+            assert (drop.count, len((await drop.snapshot())[0])) == (1, 1)
