@@ -201,6 +201,7 @@ class StockMailboxOpener:
     def __init__(self, mailbox: IMailboxPOP3, reactor: IReactorTime) -> None:
         self._mailbox = mailbox
         self._reactor = reactor
+        self._measured = 0
 
     async def open(self, owner: str) -> StockMaildrop:
         """Measure every message. Those of size 0 are taken for deleted, as the stock server has it."""
@@ -239,7 +240,9 @@ class StockMailboxOpener:
                 content.update(kept)
                 blank = (blank + body)[len(kept) :]
                 size += len(data)
-                if size % _SLICE < _CHUNK:
+                self._measured += len(data)
+                if self._measured >= _SLICE:
+                    self._measured = 0
                     await deferLater(self._reactor, 0, lambda: None)
         finally:
             reader.close()

@@ -244,3 +244,9 @@ def build_office():
 def office(build_office):
     """An office with the usual settings."""
     return build_office()
+
+
+@pytest.fixture
+def pop3_kit():
+    """The realm's class, an opener on a box of its own, and a checker, for servers on real sockets."""
+    return Realm, MemoryOpener(Box()), Checker()
