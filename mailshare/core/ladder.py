@@ -61,7 +61,11 @@ class Decision:
 
 @define
 class Ladder:
-    """One message on its way up. ``known`` are Message-IDs of ours that it speaks of."""
+    """One message on its way up.
+
+    :ivar known: Message-IDs of ours that it speaks of.
+    :ivar local: a local sender wrote it, so that it may go to those who get no mail from outside.
+    """
 
     headers: Headers
     sharers: Sharers
@@ -69,6 +73,7 @@ class Ladder:
     users: Mapping[int, User]
     known: Mapping[str, SentMark]
     block: TrustedBlock
+    local: bool = False
     decision: Decision = field(factory=Decision)
 
     # ------------------------------------------------------------------ what both have in common
@@ -95,9 +100,11 @@ class Ladder:
             self.decision.public = True
             self._say("public", detail)
             for member in self.sharers.public_members:
+                if self.users[member].local_only and not self.local:
+                    continue
                 self.decision.hits.setdefault(member, Hit("public", original))
             return True
-        if not user.enabled or user.local_only:
+        if not user.enabled or (user.local_only and not self.local):
             reason = "local-only" if user.enabled else "former-user"
             self.decision.fallback = reason
             self._say(reason, detail)

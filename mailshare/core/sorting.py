@@ -56,12 +56,14 @@ def delivered_to(user: User, account: Account | None, hostname: str) -> Address:
     return Address(f"{user.name}@{account.address.local}", account.address.domain)
 
 
-def ladder_for(headers: Headers, account: Account, directory: Directory, known: Mapping[str, SentMark]) -> Ladder:
-    """The ladder of an account, ready to climb."""
+def ladder_for(
+    headers: Headers, account: Account, directory: Directory, known: Mapping[str, SentMark], *, local: bool = False
+) -> Ladder:
+    """The ladder of an account, ready to climb; ``local`` when the message comes from somebody here."""
     people = people_of(directory)
     sharers = people.sharers[account.id]
     block = TrustedBlock.of(headers, sharers.options.trusted_by)
-    return Ladder(headers, sharers, people, directory.user_by_id, known, block)
+    return Ladder(headers, sharers, people, directory.user_by_id, known, block, local)
 
 
 def sort_collected(

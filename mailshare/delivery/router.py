@@ -201,7 +201,8 @@ class _Journey:
 
     def _by_name(self, account: Account) -> None:
         """Mail to the shared address itself: the names in the header decide, and it never goes upstream."""
-        ladder = ladder_for(self.headers, account, self.directory, self.known)
+        local = self.author is not None or self.origin.trusted
+        ladder = ladder_for(self.headers, account, self.directory, self.known, local=local)
         candidates = ladder.candidates()
         ladder.decision.fallback = "no-name" if candidates else "not-addressed"
         if not self.headers.oversize:
