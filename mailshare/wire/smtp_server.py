@@ -78,6 +78,7 @@ class SMTPServerEngine:
         self._out: list[bytes] = []
         self._envelope: Envelope | None = None
         self._offered: Recipient | None = None
+        self._named = 0
         self._unknown = 0
         self._data: DataReader | None = None
         self._chunks: ChunkReader | None = None
@@ -312,7 +313,7 @@ class SMTPServerEngine:
 
     def _hello(self, argument: bytes) -> None:
         """Take the client's name; one that is no name is refused, not repeated anywhere."""
-        if not _HELO.match(argument) and not is_domain(argument.decode("ascii", "replace")):
+        if not argument.isascii() or not (_HELO.match(argument) or is_domain(argument.decode())):
             raise PeerFault("Say your host's name, or its address in brackets", code=501, enhanced=(5, 5, 4))
         self.helo = argument.decode()
 
@@ -329,6 +330,7 @@ class SMTPServerEngine:
             sender, parameters, max_size=self.settings.max_size, auth=self._auth_offered
         )
         self._envelope = envelope
+        self._named = 0
         return self._question(_Ask.SENDER, MailOffered(envelope))
 
     def _rcpt(self, argument: bytes) -> object:
@@ -343,14 +345,16 @@ class SMTPServerEngine:
         recipient = recipient_parameters(read_path(path, utf8=envelope.smtputf8), parameters)
         if self._unknown >= self.settings.unknown_recipients:
             return self._fault(450, (4, 7, 1), "Too many wrong recipients")
-        if any(recipient.address == other.address for other in envelope.recipients):
-            return self._say(250, (2, 1, 5), "Recipient OK")
-        if len(envelope.recipients) >= self.settings.max_recipients:
+        if self._named >= self.settings.max_recipients:
             return self._say(452, (4, 5, 3), "Too many recipients for one message")
+        if any(recipient.address == other.address for other in envelope.recipients):
+            self._named += 1
+            return self._say(250, (2, 1, 5), "Recipient OK")
         self._offered = recipient
         return self._question(_Ask.RECIPIENT, RecipientOffered(envelope, recipient))
 
     def _accept_recipient(self, text: str) -> None:
+        self._named += 1
         if self._envelope is not None and self._offered is not None:
             self._envelope = evolve(self._envelope, recipients=(*self._envelope.recipients, self._offered))
         self._offered = None
