@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 from real_peers.dovecot import Dovecot
+from real_peers.office import PEOPLE, Office, person, shared_account
 from real_peers.postfix import Postfix
 from real_peers.provider import Certificates, Provider
 
@@ -95,3 +96,20 @@ def provider(running_provider: Provider) -> Provider:
     """The provider with empty mailboxes; its queue may still hold what an earlier test left."""
     running_provider.dovecot.empty()
     return running_provider
+
+
+@pytest.fixture
+def office(
+    provider: Provider, certificates: Certificates, tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Office]:
+    """Our server between desks and the provider, with andrew, greg and carolyn sharing one mailbox. Not started."""
+    folder = tmp_path / "office"
+    folder.mkdir()
+    ports = {name: free_port() for name in ("pop3", "pop3s", "smtp", "submissions")}
+    account = shared_account(provider)
+    people = [person(name, account["address"]) for name in PEOPLE]
+    server = Office(folder, certificates, ports, [account], people)
+    try:
+        yield server
+    finally:
+        server.stop()

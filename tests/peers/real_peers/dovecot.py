@@ -152,6 +152,21 @@ class Dovecot:
         paths = [path for part in ("new", "cur") for path in (box / part).iterdir()]
         return [path.read_bytes() for path in sorted(paths, key=lambda path: path.name)]
 
+    def messages_count(self, user: str) -> int:
+        """How many messages a mailbox has, without reading them."""
+        box = self.boxes / user
+        return sum(1 for part in ("new", "cur") for _path in (box / part).iterdir())
+
+    def add_user(self, user: str, password: str = "secret") -> None:
+        """One more login, while it runs."""
+        if user in self.users:
+            return
+        _name, uid, gid = mail_owner()
+        self.users = {**self.users, user: password}
+        with (self.base / "users").open("a") as users:
+            users.write(f"{user}:{{PLAIN}}{password}:{uid}:{gid}::{self.boxes}/{user}\n")
+        self.make_box(user)
+
     def empty(self) -> None:
         """Delete every message. Dovecot notices, as it does when another program cleans up a Maildir."""
         for path in [*self.boxes.glob("*/new/*"), *self.boxes.glob("*/cur/*")]:

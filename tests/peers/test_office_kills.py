@@ -1,0 +1,76 @@
+"""The server is killed at any moment: nothing it acknowledged is lost, nothing it collected comes twice."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections import Counter
+
+import pytest
+from real_peers.churn import Books, Loop, open_box, reading, sending, serials_of
+from real_peers.letters import letter
+from real_peers.office import Office
+from real_peers.provider import Provider
+from real_peers.running import wait_until
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+KILLS = 200
+SEED = 11
+
+
+def one_life(office: Office, books: Books, numbers: itertools.count[int], seconds: float) -> None:
+    """Start the server, let people send, read and delete while it collects, and kill it after some time."""
+    office.start()
+    loops = [
+        Loop(sending(office.smtp("none", "greg"), books, numbers.__next__)),
+        Loop(reading(office.pop3("none", "carolyn"), books)),
+    ]
+    for loop in loops:
+        loop.start()
+    asking = office.ask_quietly("sendreceive")
+    time.sleep(seconds)
+    office.kill()
+    asking.join(30)
+    for loop in loops:
+        loop.finish()
+
+
+def everything_of(office: Office, user: str) -> list[str]:
+    """Serials of a whole mailbox."""
+    session = open_box(office.pop3("none", user))
+    try:
+        return serials_of(session)
+    finally:
+        session.quit()
+
+
+def test_kill_at_any_moment(office: Office, provider: Provider) -> None:
+    """200 kills while it collects, takes mail and deletes mail; afterwards the books are right."""
+    chance = random.Random(SEED)
+    numbers = itertools.count(1)
+    books = Books()
+    put: set[str] = set()
+    for life in range(KILLS):
+        for one in range(3):
+            name = f"collected-{life}-{one}"
+            provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.kill")
+            put.add(name)
+        one_life(office, books, numbers, chance.uniform(0.0, 0.5))
+    office.start()
+
+    def empty() -> bool:
+        office.sendreceive()
+        return not provider.dovecot.messages_count("mail")
+
+    wait_until(empty, "the provider's box to be empty", 120, office.folder / "server.log")
+    collected = Counter(everything_of(office, "andrew"))
+    assert not put - set(collected), "collected mail was lost"
+    assert not {name: count for name, count in collected.items() if count > 1}, "collected mail came twice"
+    books.listed(everything_of(office, "carolyn"))
+    assert len(books.acknowledged) >= KILLS / 4, "too little happened between the kills"
+    assert not books.lost
+    assert not books.doubled
+    assert not books.returned
+    assert not books.halves
+    assert office.command("status")
