@@ -29,9 +29,14 @@ def read(text: str) -> list[tuple[str, str]]:
         ("=?utf-8?Q?Andr=C3?= =?utf-8?Q?=A9_M?= <mail@x.example>", [("André M", "mail@x.example")]),
         ("=?iso-8859-1?Q?A?= =?iso-8859-1?Q?_B?= <mail@x.example>", [("A B", "mail@x.example")]),
         ("mail@x.example (=?utf-8?B?QW5kcmV3?=)", [("Andrew", "mail@x.example")]),
-        ("team: Andrew <a@x.example>, b@x.example;, c@x.example", [
-            ("Andrew", "a@x.example"), ("", "b@x.example"), ("", "c@x.example"),
-        ]),
+        (
+            "team: Andrew <a@x.example>, b@x.example;, c@x.example",
+            [
+                ("Andrew", "a@x.example"),
+                ("", "b@x.example"),
+                ("", "c@x.example"),
+            ],
+        ),
         ("unlisted-recipients:; (no To-header on input)", []),
         ("undisclosed-recipients:;", []),
         ("a@x.example; b@x.example", [("", "a@x.example"), ("", "b@x.example")]),
@@ -98,7 +103,25 @@ def test_encoding_comes_back(text: str):
 
 
 @pytest.mark.parametrize(
-    "unit", ["(", ")", '"', "<", ">", "=?a?q?", "a@b,", "@a,", '"\\', "((a)", "[", ":", "a:b;", "\\", "<@a,", "=?utf-8?B?QQ?= "]
+    "unit",
+    [
+        "(",
+        ")",
+        '"',
+        "<",
+        ">",
+        "=?a?q?",
+        "a@b,",
+        "@a,",
+        '"\\',
+        "((a)",
+        "[",
+        ":",
+        "a:b;",
+        "\\",
+        "<@a,",
+        "=?utf-8?B?QQ?= ",
+    ],
 )
 def test_reading_takes_time_in_proportion(unit: str):
     """Ten times the input makes at most about ten times the tokens, none of which is read twice."""

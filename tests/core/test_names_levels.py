@@ -32,7 +32,7 @@ INDEX = NameIndex.build(ACCOUNT, USERS, ("Company Ltd",))
         ('"\\"Greg\\""', "L1", (GREG,)),
         ("“Greg”", "L1", (GREG,)),
         ("Gr\u200beg\u202e", "L1", (GREG,)),
-        ("ＧＲＥＧ", "L1", (GREG,)),
+        ("\uff27\uff32\uff25\uff27", "L1", (GREG,)),
         ("André Müller", "L1", (ANDRE,)),
         ("Andre\u0301 Mu\u0308ller", "L1", (ANDRE,)),
         ("Andre Muller", "L2", (ANDRE,)),
@@ -72,7 +72,10 @@ def test_several_owners_of_a_word_are_ambiguous(name: str):
 
 def test_two_andrews_bare_is_ambiguous():
     """With two full names and no login or alias "andrew", the bare name is ambiguous and the full ones are not."""
-    users = (User(1, "as", names=("Andrew Smith",), accounts=(1,)), User(2, "aj", names=("Andrew Jones",), accounts=(1,)))
+    users = (
+        User(1, "as", names=("Andrew Smith",), accounts=(1,)),
+        User(2, "aj", names=("Andrew Jones",), accounts=(1,)),
+    )
     index = NameIndex.build(ACCOUNT, users)
     assert index.match("Andrew").contenders == (1, 2)
     assert index.match("Andrew Smith").user_ids == (1,)
@@ -80,13 +83,15 @@ def test_two_andrews_bare_is_ambiguous():
 
 
 def test_accents_part_two_people():
-    """"Andre" and "André" are two people when both exist (L1 before L2)."""
+    """The names Andre and André are two people when both exist (L1 before L2)."""
     index = NameIndex.build(ACCOUNT, (User(1, "andre", accounts=(1,)), User(2, "x", names=("André",), accounts=(1,))))
     assert index.match("Andre").user_ids == (1,)
     assert index.match("André").user_ids == (2,)
 
 
-@pytest.mark.parametrize("name", ["Public Relations", "Mr. Public", "admin team", "bob", "greg@x", "Jones", "Gregg", "Peter"])
+@pytest.mark.parametrize(
+    "name", ["Public Relations", "Mr. Public", "admin team", "bob", "greg@x", "Jones", "Gregg", "Peter"]
+)
 def test_nobody(name: str):
     """No guess: no parts of words, no single family names, PUBLIC and ADMIN only whole, nobody of another account."""
     assert INDEX.match(name).user_ids == ()
@@ -109,7 +114,7 @@ def test_fragments_before_an_unquoted_comma():
 def test_normalising_twice_changes_nothing(text: str):
     """Comparison is stable: a name stored is a name found."""
     once = normalise(text)
-    assert normalise(once) == once or normalise(normalise(once)) == normalise(once)
+    assert normalise(once) == once
     assert without_accents(without_accents(once)) == without_accents(once)
     INDEX.match(text, [text])
 

@@ -93,7 +93,7 @@ def with_options(**options: object) -> Directory:
         (HOP + "Delivered-To: mail+lisa@company.example\nTo: Andrew <mail@company.example>", {"andrew": "name-L1"}),
         ("Resent-To: Lisa <mail@company.example>\nTo: Andrew <mail@company.example>", {"lisa": "name-L1"}),
         (
-            "Resent-To: Lisa <mail@company.example>\n" + HOP + "Resent-To: Jones <mail@company.example>\nTo: x@y.example",
+            "Resent-To: Lisa <mail@company.example>\n" + HOP + "Resent-To: Jones <mail@company.example>\nTo: x@y.org",
             {"lisa": "name-L1"},
         ),
         ("To: " + "x" * 300 + " <mail@company.example>", {"admin1": "oversize"}),
