@@ -45,7 +45,7 @@ Answer = Callable[[Sequence[QueueItem]], Sequence[Outcome]]
 
 
 @implementer(IAgent)
-@define
+@define(slots=False)
 class ScriptedAgent:
     """Answers each batch with the next of its answers, the last one for ever; ``Deferred`` answers are waited for."""
 
