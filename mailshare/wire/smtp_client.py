@@ -179,6 +179,11 @@ class SMTPClient:
         return "PIPELINING" in self.extensions
 
     @property
+    def uploading(self) -> Command | None:
+        """The command whose octets go out next by :meth:`body`."""
+        return self._open
+
+    @property
     def size_limit(self) -> int:
         """The largest message the server takes, 0 when it does not say."""
         return size_limit(self.extensions)

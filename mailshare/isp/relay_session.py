@@ -1,0 +1,231 @@
+"""One connection to a smarthost, used for one message after another.
+
+The next message's MAIL goes out right behind the dot of the one before, while its reply is still awaited
+(RFC 2920 section 3.1), so that a message costs little more than one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, DeferredLock
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.interfaces import IBody
+from mailshare.isp.flight import all_of
+from mailshare.isp.sign_on import SMTPConversation, ask_smtp
+from mailshare.wire.client_engine import Command
+from mailshare.wire.smtp_client_body import BodyScan
+from mailshare.wire.smtp_client_lines import SMTPReply, needs_utf8
+
+PIECE = 65_536
+_MAX_BDAT = 262_144
+
+
+@frozen(eq=False)
+class Parcel:
+    """A message to be sent.
+
+    :ivar scan: what its octets are like.
+    """
+
+    envelope: Envelope
+    body: IBody
+    scan: BodyScan
+
+
+@define
+class Answers:
+    """What the server said of one parcel; ``None`` where it was not asked.
+
+    :ivar recipients: in the order of the envelope's.
+    :ivar barred: ``(code, status, text)`` of our own refusal to send it there at all.
+    :ivar fault: what cut the conversation short.
+    """
+
+    mail: SMTPReply | None = None
+    recipients: list[SMTPReply] = field(factory=list)
+    data: SMTPReply | None = None
+    message: SMTPReply | None = None
+    barred: tuple[int, str, str] | None = None
+    fault: MailshareError | None = None
+    dsn: bool = False
+
+
+async def scan(body: IBody) -> BodyScan:
+    """Look at all octets of a message.
+
+    :raises Unavailable: the store does not give them.
+    """
+    found = BodyScan()
+    while found.size < body.size:
+        data = await body.read(found.size, PIECE)
+        if not data:
+            raise Unavailable("A stored message is shorter than it should be")
+        found.feed(data)
+    return found
+
+
+class RelaySession:
+    """Sends parcels over one conversation.
+
+    :ivar load: parcels that were handed in and are not answered yet.
+    :ivar used: at least one parcel was answered.
+    """
+
+    def __init__(self, conversation: SMTPConversation) -> None:
+        self._talk = conversation
+        self._writing = DeferredLock()
+        self.load = 0
+        self.used = False
+
+    @property
+    def usable(self) -> bool:
+        """More can be sent on it."""
+        return not self._talk.lost and not self._talk.engine.closing
+
+    async def send(self, parcel: Parcel) -> Answers:
+        """Send a parcel. Never raises for what the server does: see :attr:`Answers.fault`.
+
+        :cancel: cuts the connection.
+        """
+        answers = Answers(dsn="DSN" in self._talk.engine.extensions)
+        answers.barred = self._barred(parcel)
+        if answers.barred:
+            return answers
+        self.load += 1
+        try:
+            await self._writing.acquire()
+            try:
+                awaited = await self._write(parcel, answers)
+            finally:
+                self._writing.release()
+            if awaited is not None:
+                answers.message = cast("SMTPReply", await awaited)
+        except MailshareError as fault:
+            answers.fault = fault
+        finally:
+            self.load -= 1
+            self.used = True
+        return answers
+
+    async def quit(self) -> None:
+        """Take leave, and close whatever comes of it."""
+        try:
+            if self.usable:
+                await ask_smtp(self._talk, self._talk.engine.quit())
+        except MailshareError:
+            # The server left first; that is what was wanted.
+            return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Cut the connection."""
+        self._talk.give_up(Unavailable("The connection was closed here"))
+
+    def _barred(self, parcel: Parcel) -> tuple[int, str, str] | None:
+        """What this server must not be sent, known before anything is said."""
+        engine = self._talk.engine
+        if engine.size_limit and parcel.scan.size > engine.size_limit:
+            return 552, "5.3.4", f"The provider takes {engine.size_limit} octets; the message has {parcel.scan.size}"
+        if parcel.scan.eight_bit and "8BITMIME" not in engine.extensions:
+            return 554, "5.6.3", "The message is 8-bit and the provider takes 7-bit only"
+        if needs_utf8(parcel.envelope) and "SMTPUTF8" not in engine.extensions:
+            return 550, "5.6.7", "The provider does not take addresses that are not ASCII"
+        return None
+
+    async def _write(self, parcel: Parcel, answers: Answers) -> Deferred[object] | None:
+        """Everything up to the dot; gives the wait for the server's last word, if it shall say one."""
+        engine = self._talk.engine
+        if not engine.pipelining:
+            return await self._step_by_step(parcel, answers)
+        if "CHUNKING" in engine.extensions and parcel.scan.clean and parcel.scan.size <= _MAX_BDAT:
+            return await self._in_one_flight(parcel, answers)
+        commands = [*self._envelope(parcel), engine.data()]
+        replies = await self._ask_all(commands)
+        answers.mail, answers.recipients, answers.data = replies[0], replies[1:-1], replies[-1]
+        if answers.data.code != 354:
+            await self._forget(answers)
+            return None
+        return await self._upload(parcel, accepted=any(reply.ok for reply in answers.recipients))
+
+    def _envelope(self, parcel: Parcel) -> list[Command]:
+        engine = self._talk.engine
+        mail = engine.mail(parcel.envelope, parcel.scan.size, eight_bit=parcel.scan.eight_bit)
+        return [mail, *(engine.rcpt(recipient) for recipient in parcel.envelope.recipients)]
+
+    async def _ask_all(self, commands: Sequence[Command]) -> list[SMTPReply]:
+        return [cast("SMTPReply", reply) for reply in await all_of([self._talk.ask(command) for command in commands])]
+
+    async def _step_by_step(self, parcel: Parcel, answers: Answers) -> Deferred[object] | None:
+        engine, talk = self._talk.engine, self._talk
+        answers.mail = await ask_smtp(
+            talk, engine.mail(parcel.envelope, parcel.scan.size, eight_bit=parcel.scan.eight_bit)
+        )
+        if not answers.mail.ok:
+            await self._forget(answers)
+            return None
+        for recipient in parcel.envelope.recipients:
+            answers.recipients.append(await ask_smtp(talk, engine.rcpt(recipient)))
+        if not any(reply.ok for reply in answers.recipients):
+            await self._forget(answers)
+            return None
+        answers.data = await ask_smtp(talk, engine.data())
+        if answers.data.code != 354:
+            await self._forget(answers)
+            return None
+        return await self._upload(parcel, accepted=True)
+
+    async def _in_one_flight(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
+        """Envelope and message at once: BDAT needs no 354 (RFC 3030 section 2)."""
+        engine = self._talk.engine
+        octets = b""
+        while len(octets) < parcel.scan.size:
+            octets += await parcel.body.read(len(octets), PIECE)
+        commands = [*self._envelope(parcel), engine.bdat(len(octets))]
+        waits = [self._talk.ask(command) for command in commands]
+        if engine.uploading is not commands[-1]:
+            # The window held some of it back; the octets may only follow their BDAT.
+            await all_of(waits[:-1])
+        if engine.uploading is commands[-1]:
+            engine.body(octets)
+            self._talk.flush()
+        return Deferred.fromCoroutine(self._read_flight(waits, answers))
+
+    async def _read_flight(self, waits: Sequence[Deferred[object]], answers: Answers) -> object:
+        replies = [cast("SMTPReply", reply) for reply in await all_of(waits)]
+        answers.mail, answers.recipients = replies[0], replies[1:-1]
+        return replies[-1]
+
+    async def _upload(self, parcel: Parcel, *, accepted: bool) -> Deferred[object]:
+        """The message behind the 354. With no recipient left it is an empty one, for the dot has to come anyway."""
+        engine = self._talk.engine
+        message = self._talk.ask(engine.begin_body(parcel.scan.size))
+        position = 0
+        try:
+            while accepted and position < parcel.scan.size and not message.called:
+                data = await parcel.body.read(position, PIECE)
+                if not data:
+                    raise Unavailable("A stored message is shorter than it should be")
+                position += len(data)
+                engine.body(data)
+                self._talk.flush()
+                await self._talk.drained()
+        except MailshareError:
+            # No dot may follow: it would make a torn message a whole one.
+            message.addErrback(lambda _: None)
+            self.close()
+            raise
+        if not message.called:
+            engine.end_body()
+            self._talk.flush()
+        return message
+
+    async def _forget(self, answers: Answers) -> None:
+        """Clear what the server may hold of a message that does not come, for the next one."""
+        if answers.mail is not None and answers.mail.ok and self.usable:
+            await ask_smtp(self._talk, self._talk.engine.rset())

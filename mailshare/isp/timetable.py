@@ -1,0 +1,345 @@
+"""When accounts do their Send/Receive: by their windows, by what waits in the outbox, or now.
+
+Accounts run beside each other, each only once at a time, so a provider that hangs delays nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, tzinfo
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import define, evolve, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from typing_extensions import override
+
+from mailshare.core.errors import MailshareError
+from mailshare.core.schedule import flush_at, next_run
+from mailshare.core.values import SECOND, Account, Directory
+from mailshare.interfaces import ICollecting, IStore
+from mailshare.isp.flight import all_of
+from mailshare.status import AccountStatus, RunStatus
+
+_LOOK = 30.0
+_JITTER = 0.1
+_NEVER = RunStatus()
+
+
+class Observed(Protocol):
+    """What the timetable asks of a collector or a relay besides its work."""
+
+    def status(self, account_id: int) -> RunStatus:
+        """How it went last."""
+
+
+@define
+class _Plan:
+    """One account's timing."""
+
+    last_start: int = 0
+    jitter: float = 0.0
+    next_at: int = 0
+    last_arrival: int = 0
+    urgent: bool = False
+    running: Deferred[Mapping[str, int]] | None = None
+    retry_at: int = 0
+    collected: Mapping[str, int] = field(factory=dict)
+
+
+class Timetable(Service):
+    """Starts the runs.
+
+    :param flush: tries an account's outbox, as :meth:`mailshare.delivery.queue.QueueRunner.flush`.
+    :param random: a number from 0 to 1, for the jitter of 10 % that keeps offices from calling at the same second.
+    :param relay: whose status :meth:`statuses` shows.
+    :param zone: time zone of accounts that name none.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        collecting: ICollecting,
+        flush: Callable[[int], Awaitable[object]],
+        clock: IReactorTime,
+        *,
+        random: Callable[[], float],
+        relay: Observed | None = None,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self.name = "timetable"
+        self.paused = False
+        self._store = store
+        self._collecting = collecting
+        self._flush = flush
+        self._clock = clock
+        self._random = random
+        self._relay = relay
+        self._zone = zone
+        self._plans: dict[int, _Plan] = {}
+        self._timer: IDelayedCall | None = None
+        self._looking: Deferred[None] | None = None
+        self._look_again = False
+        self._undo: list[Callable[[], None]] = []
+
+    # ------------------------------------------------------------------ the service
+
+    @override
+    def startService(self) -> None:
+        super().startService()
+        self._undo = [
+            self._store.directory.watch(self._changed),
+            self._store.notifier.subscribe("relay", self.arrived),
+        ]
+        self._look()
+
+    @override
+    async def stopService(self) -> None:
+        """Start nothing more, and end what is under way; what was stored is stored."""
+        super().stopService()
+        for undo in self._undo:
+            undo()
+        self._undo = []
+        self._sleep(None)
+        runs = [plan.running for plan in self._plans.values() if plan.running is not None]
+        if self._looking is not None:
+            self._looking.cancel()
+        for run in runs:
+            run.cancel()
+
+    def pause(self) -> None:
+        """Start no runs by time or threshold; "now" still works. Runs under way go on."""
+        self.paused = True
+        self._sleep(None)
+
+    def resume(self) -> None:
+        """Go on; a run that was missed is made up for once."""
+        self.paused = False
+        self._look()
+
+    # ------------------------------------------------------------------ what people ask for
+
+    async def send_receive(self, account_id: int | None = None) -> Mapping[str, int]:
+        """Run now, windows or not, one account or all; a run under way is waited for instead.
+
+        :returns: user name to messages collected, all accounts together.
+        """
+        directory = self._store.directory.current()
+        chosen = [a for a in directory.accounts if a.enabled and account_id in (None, a.id)]
+        runs = [self._run(account, collect=True) for account in chosen]
+        totals: dict[str, int] = {}
+        for counts in await all_of(runs):
+            for name, count in counts.items():
+                totals[name] = totals.get(name, 0) + count
+        return totals
+
+    def arrived(self, account_id: int | None = None, *, urgent: bool = False) -> None:
+        """Something was put into the outbox, of one account or of some.
+
+        :param urgent: it asks to leave at once, whatever the threshold is.
+        """
+        now = self._now()
+        for account in self._store.directory.current().accounts:
+            if account_id in (None, account.id):
+                plan = self._of(account.id)
+                plan.last_arrival = now
+                plan.urgent = plan.urgent or urgent
+        self._look()
+
+    def statuses(self) -> tuple[AccountStatus, ...]:
+        """Both directions of every account, as they are now."""
+        result = []
+        for account in self._store.directory.current().accounts:
+            plan = self._of(account.id)
+            collect = self._observed(self._collecting, account.id)
+            relay = self._observed(self._relay, account.id)
+            paused = self.paused or not account.enabled
+            result.append(
+                AccountStatus(
+                    account.id,
+                    str(account.address),
+                    evolve(collect, next_try=0 if paused else plan.next_at, paused=paused),
+                    evolve(relay, next_try=relay.next_try or plan.retry_at, paused=paused),
+                )
+            )
+        return tuple(result)
+
+    # ------------------------------------------------------------------ deciding
+
+    def _look(self) -> None:
+        """See what is due; many calls during one look make one more."""
+        if not self.running or self.paused:
+            return
+        if self._looking is not None:
+            self._look_again = True
+            return
+        looking = Deferred.fromCoroutine(self._start_due())
+        if looking.called:
+            looking.addErrback(self._failed)
+            return
+        self._looking = looking
+        looking.addErrback(self._failed)
+        looking.addCallback(self._looked)
+
+    def _looked(self, _: object) -> None:
+        self._looking = None
+        if self._look_again:
+            self._look_again = False
+            self._look()
+
+    async def _start_due(self) -> None:
+        now = self._now()
+        wake = now + int(_LOOK * SECOND)
+        try:
+            due = await self._store.queue.due("relay", now)
+        except MailshareError as fault:
+            self._log.warn("The outbox could not be looked at: {fault}", fault=fault.public)
+            due = {}
+        for account in self._store.directory.current().accounts:
+            if not account.enabled or not self.running:
+                continue
+            plan = self._of(account.id)
+            waiting, later = due.get(account.id, (0, 0))
+            collect_at = self._collect_at(account, plan, now)
+            flush_time = self._flush_at(account, plan, waiting, now)
+            plan.next_at, plan.retry_at = collect_at or 0, later
+            if plan.running is None:
+                if collect_at is not None and collect_at <= now:
+                    self._start(account, collect=True)
+                elif flush_time is not None and flush_time <= now:
+                    # A flush receives too: one Send/Receive. Unless the provider wants to be left alone.
+                    self._start(account, collect=self._allowed(account, now))
+            times = [at for at in (collect_at, flush_time, later) if at and at > now]
+            wake = min([wake, *times])
+        self._sleep(max(wake - self._now(), SECOND // 100) / SECOND)
+
+    def _collect_at(self, account: Account, plan: _Plan, now: int) -> int | None:
+        if account.collect is None and account.relay is None:
+            return None
+        at = next_run(account.timetable, self._zone_of(account), plan.last_start, now, jitter=plan.jitter)
+        floor = self._not_before(account.id)
+        return max(at, floor) if at is not None else None
+
+    def _flush_at(self, account: Account, plan: _Plan, waiting: int, now: int) -> int | None:
+        """The threshold counts fresh mail; mail that waits for its next try leaves when that time has come."""
+        if account.relay is None:
+            return None
+        at = flush_at(
+            waiting=waiting,
+            threshold=account.threshold,
+            last_arrival=plan.last_arrival,
+            now=now,
+            urgent=plan.urgent,
+            hold_outside=account.hold_outside,
+            windows=account.timetable,
+            zone=self._zone_of(account),
+        )
+        relay = self._observed(self._relay, account.id)
+        return max(at, relay.next_try) if at is not None else None
+
+    def _allowed(self, account: Account, now: int) -> bool:
+        return account.collect is not None and now >= self._not_before(account.id)
+
+    def _not_before(self, account_id: int) -> int:
+        floor = getattr(self._collecting, "not_before", None)
+        return int(floor(account_id)) if callable(floor) else 0
+
+    # ------------------------------------------------------------------ running
+
+    def _start(self, account: Account, *, collect: bool) -> None:
+        self._run(account, collect=collect).addErrback(self._failed)
+
+    def _run(self, account: Account, *, collect: bool) -> Deferred[Mapping[str, int]]:
+        """One Send/Receive, or the one under way."""
+        plan = self._of(account.id)
+        mirror: Deferred[Mapping[str, int]] = Deferred()
+        if plan.running is None:
+            if collect:
+                plan.last_start = self._now()
+                plan.jitter = (self._random() * 2 - 1) * _JITTER
+            plan.urgent = False
+            running = Deferred.fromCoroutine(self._send_receive(account, collect=collect))
+            if running.called:
+                running.addErrback(self._broken)
+                running.addCallback(mirror.callback)
+                self._look_later()
+                return mirror
+            plan.running = running
+            running.addErrback(self._broken)
+            running.addCallback(self._done, plan)
+
+        def share(counts: Mapping[str, int]) -> Mapping[str, int]:
+            if not mirror.called:
+                mirror.callback(counts)
+            return counts
+
+        assert plan.running is not None
+        plan.running.addCallback(share)
+        return mirror
+
+    async def _send_receive(self, account: Account, *, collect: bool) -> Mapping[str, int]:
+        """Both directions at the same time; neither waits for the other to succeed."""
+        waits: list[Deferred[object]] = []
+        counts: Mapping[str, int] = {}
+        if account.relay is not None:
+            waits.append(Deferred.fromCoroutine(self._flushed(account.id)))
+        if collect and account.collect is not None:
+            counts = await self._collecting.collect(account)
+        await all_of(waits)
+        return counts
+
+    async def _flushed(self, account_id: int) -> object:
+        return await self._flush(account_id)
+
+    def _done(self, counts: Mapping[str, int], plan: _Plan) -> Mapping[str, int]:
+        plan.running = None
+        plan.collected = counts
+        self._look_later()
+        return counts
+
+    def _broken(self, failure: object) -> Mapping[str, int]:
+        self._failed(failure)
+        return {}
+
+    def _failed(self, failure: object) -> None:
+        if not getattr(failure, "check", lambda *_: None)(CancelledError):
+            self._log.error("A run failed: {failure}", log_failure=failure, failure=failure)
+
+    # ------------------------------------------------------------------ small things
+
+    def _changed(self, _: Directory) -> None:
+        self._look()
+
+    def _look_later(self) -> None:
+        """Look in the next turn: what made a run end may make the next one due."""
+        if self.running and not self.paused:
+            self._sleep(0.0)
+
+    def _sleep(self, seconds: float | None) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None if seconds is None else self._clock.callLater(seconds, self._look)
+
+    def _zone_of(self, account: Account) -> tzinfo:
+        if not account.zone:
+            return self._zone
+        try:
+            return ZoneInfo(account.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return self._zone
+
+    def _observed(self, part: object, account_id: int) -> RunStatus:
+        status = getattr(part, "status", None)
+        found = status(account_id) if callable(status) else _NEVER
+        return found if isinstance(found, RunStatus) else _NEVER
+
+    def _of(self, account_id: int) -> _Plan:
+        return self._plans.setdefault(account_id, _Plan())
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * SECOND)
