@@ -1,7 +1,8 @@
 """The SMTP server's half of the protocol, without I/O: octets in, events out, answers in, replies out.
 
-Commands are read and ordered here; :mod:`mailshare.wire.smtp_server_auth` has AUTH and
-:mod:`mailshare.wire.smtp_server_body` judges what DATA and BDAT bring. One question is open at a time, so replies
+Commands are read and ordered here; :mod:`mailshare.wire.smtp_server_core` keeps questions and replies,
+:mod:`mailshare.wire.smtp_server_auth` has AUTH, :mod:`mailshare.wire.smtp_server_body` judges what DATA and BDAT bring.
+One question is open at a time, so replies
 leave in the order of the commands however late an answer comes (RFC 2920).
 
 Source: RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 9422.
@@ -11,19 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
 
 from attrs import evolve
 
 from mailshare.core.address import is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.wire.lines import OVERLONG, LineBuffer
-from mailshare.wire.replies import ANSWERED, START_TLS, Answered, reply
-from mailshare.wire.sasl.exchange import MAX_LINE
+from mailshare.wire.lines import OVERLONG
+from mailshare.wire.replies import ANSWERED, START_TLS, reply
 from mailshare.wire.smtp_params import mail_parameters, read_path, recipient_parameters, split_argument
 from mailshare.wire.smtp_server_auth import Logins
 from mailshare.wire.smtp_server_body import ChunkReader, DataReader
+from mailshare.wire.smtp_server_core import Ask, EngineCore
 from mailshare.wire.smtp_server_events import (
     BodyBegun,
     BodyDropped,
@@ -42,18 +42,7 @@ _PIECE = 65536
 _HELP = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT"
 
 
-class _Ask(Enum):
-    """Which question is open."""
-
-    NOTHING = 0
-    SENDER = 1
-    RECIPIENT = 2
-    BODY = 3
-    MESSAGE = 4
-    LOGIN = 5
-
-
-class SMTPServerEngine:
+class SMTPServerEngine(EngineCore):
     """One session.
 
     :param settings: how to behave.
@@ -65,17 +54,10 @@ class SMTPServerEngine:
     """
 
     def __init__(self, settings: SMTPSettings, *, nonce: Callable[[], str], secure: bool = False) -> None:
-        self.settings = settings
-        self.waiting = False
-        self.closing = False
-        self.errors = 0
+        super().__init__(settings)
         self.secure = secure
         self.helo = ""
         self.extended = False
-        self._greeted = False
-        self._ask = _Ask.NOTHING
-        self._lines = LineBuffer(MAX_LINE)
-        self._out: list[bytes] = []
         self._envelope: Envelope | None = None
         self._offered: Recipient | None = None
         self._named = 0
@@ -125,29 +107,6 @@ class SMTPServerEngine:
             return base
         return base + ("S" if self.secure else "") + ("A" if self.user else "")
 
-    def greet(self) -> None:
-        """Queue the greeting; a client that talked before it is turned away."""
-        self._greeted = True
-        if len(self._lines):
-            self._close(554, (5, 5, 0), "You talked before you were greeted")
-        else:
-            self._out.append(reply(220, None, f"{self.settings.hostname} ESMTP ready"))
-
-    def turn_away(self, error: MailshareError) -> None:
-        """Refuse the connection in place of the greeting (RFC 5321 section 3.1)."""
-        self._greeted = True
-        self._close(421 if error.temporary else 554, error.enhanced, error.public)
-
-    def feed(self, data: bytes) -> None:
-        """Take octets from the peer."""
-        self._lines.feed(data)
-
-    def take_output(self) -> bytes:
-        """Everything that is to be sent now."""
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
-
     def secured(self) -> None:
         """TLS stands: forget everything said before it (RFC 3207 section 4.2)."""
         self.secure = True
@@ -188,13 +147,13 @@ class SMTPServerEngine:
         :param text: what to say in place of the usual words.
         """
         ask = self._answered()
-        if ask is _Ask.SENDER:
+        if ask is Ask.SENDER:
             self._say(250, (2, 1, 0), text or "Sender OK")
-        elif ask is _Ask.RECIPIENT:
+        elif ask is Ask.RECIPIENT:
             self._accept_recipient(text)
-        elif ask is _Ask.BODY:
+        elif ask is Ask.BODY:
             self._begin_body()
-        elif ask is _Ask.MESSAGE:
+        elif ask is Ask.MESSAGE:
             self._end_transaction()
             self._say(250, (2, 0, 0), text or "Message taken")
         else:
@@ -204,21 +163,21 @@ class SMTPServerEngine:
     def refuse(self, error: MailshareError) -> None:
         """No to the open question; ``error`` gives code, enhanced code and words."""
         ask = self._answered()
-        if ask is _Ask.SENDER:
+        if ask is Ask.SENDER:
             self._envelope = None
-        elif ask is _Ask.RECIPIENT:
+        elif ask is Ask.RECIPIENT:
             self._offered = None
             self._unknown += not error.temporary
-        elif ask is _Ask.LOGIN:
+        elif ask is Ask.LOGIN:
             self._login_failed(error)
             return
-        elif ask is _Ask.BODY and self._begin_chunk:
+        elif ask is Ask.BODY and self._begin_chunk:
             self._skip = (self._begin_chunk[0], reply(error.code, error.enhanced, error.public))
             self._end_transaction()
             if not self._skip[0]:
                 self._skip_on(*self._skip)
             return
-        elif ask is not _Ask.NOTHING:
+        elif ask is not Ask.NOTHING:
             self._end_transaction()
         self._say(error.code, error.enhanced, error.public)
 
@@ -236,31 +195,6 @@ class SMTPServerEngine:
         if reader is not None and reader.judge.fault is None:
             reader.judge.fault = error
         self._open = False
-
-    # ------------------------------------------------------------------ replies
-
-    def _say(self, code: int, enhanced: tuple[int, int, int] | None, *lines: str) -> Answered:
-        self._out.append(reply(code, enhanced, *lines))
-        return ANSWERED
-
-    def _fault(self, code: int, enhanced: tuple[int, int, int], text: str) -> Answered:
-        self.errors += 1
-        return self._say(code, enhanced, text)
-
-    def _close(self, code: int, enhanced: tuple[int, int, int], text: str) -> Answered:
-        self.closing = True
-        self._lines.clear()
-        return self._fault(code, enhanced, text)
-
-    def _question(self, ask: _Ask, event: object) -> object:
-        self._ask = ask
-        self.waiting = True
-        return event
-
-    def _answered(self) -> _Ask:
-        ask, self._ask = self._ask, _Ask.NOTHING
-        self.waiting = False
-        return ask
 
     # ------------------------------------------------------------------ commands
 
@@ -331,7 +265,7 @@ class SMTPServerEngine:
         )
         self._envelope = envelope
         self._named = 0
-        return self._question(_Ask.SENDER, MailOffered(envelope))
+        return self._question(Ask.SENDER, MailOffered(envelope))
 
     def _rcpt(self, argument: bytes) -> object:
         envelope = self._envelope
@@ -351,7 +285,7 @@ class SMTPServerEngine:
             self._named += 1
             return self._say(250, (2, 1, 5), "Recipient OK")
         self._offered = recipient
-        return self._question(_Ask.RECIPIENT, RecipientOffered(envelope, recipient))
+        return self._question(Ask.RECIPIENT, RecipientOffered(envelope, recipient))
 
     def _accept_recipient(self, text: str) -> None:
         self._named += 1
@@ -404,7 +338,7 @@ class SMTPServerEngine:
         if len(self._lines):
             return self._close(554, (5, 5, 0), "Wait for the answer to DATA")
         self._begin_chunk = None
-        return self._question(_Ask.BODY, BodyBegun(envelope))
+        return self._question(Ask.BODY, BodyBegun(envelope))
 
     def _bdat(self, argument: bytes) -> object:
         match = _BDAT.match(argument)
@@ -422,7 +356,7 @@ class SMTPServerEngine:
             return None if size else self._skip_on(*self._skip)
         if self._chunks is None:
             self._begin_chunk = (size, last)
-            return self._question(_Ask.BODY, BodyBegun(envelope))
+            return self._question(Ask.BODY, BodyBegun(envelope))
         self._chunks.begin(size, last=last)
         if not size:
             self._then = self._chunk_over
@@ -488,7 +422,7 @@ class SMTPServerEngine:
         fault = reader.judge.fault if reader is not None else None
         self._data = self._chunks = self._begin_chunk = None
         if fault is None:
-            return self._question(_Ask.MESSAGE, BodyEnded())
+            return self._question(Ask.MESSAGE, BodyEnded())
         self._end_transaction()
         return self._fault(fault.code, fault.enhanced, fault.public)
 
@@ -529,7 +463,7 @@ class SMTPServerEngine:
             self.errors += 1
             return self._login_failed(error)
         self._out.extend(replies)
-        return ANSWERED if event is None else self._question(_Ask.LOGIN, event)
+        return ANSWERED if event is None else self._question(Ask.LOGIN, event)
 
     def _login_failed(self, error: MailshareError) -> object:
         if self._logins.refused():
