@@ -78,7 +78,7 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
         ("[server]\nzone = 'Europe/Berlim'\n", 2, "not a time zone"),
         ("[server]\nhostname = 'a b'\n", 2, "not a host name"),
         ("[store]\nurl = 'postgresql://x'\n", 2, "no PostgreSQL"),
-        ("[log]\nlevel = 'inf'\n", 2, "did you mean 'info'"),
+        ("[server]\nfrom_policy = 'enforced'\n", 2, "did you mean 'enforce'"),
         ("[log]\ndays = true\n", 2, "not a whole number"),
         ("[[user]]\nnames = ['x']\n", 1, "name is missing"),
         ("[[user]]\nname = 'ADMIN3'\n", 2, "reserved"),

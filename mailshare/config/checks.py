@@ -121,12 +121,20 @@ def _listener_fits(service: str, text: str, path: Path, listen: ListenTable, fin
 
 
 def _networks(tables: FileTables, findings: Findings) -> None:
-    for name in ("networks", "devices"):
-        for index, text in enumerate(getattr(tables.trusted, name)):
-            try:
-                ipaddress.ip_network(text)
-            except ValueError:
-                findings.error(("trusted", name, index), f"{text!r} is not a network", "write e.g. 192.168.1.0/24")
+    for index, text in enumerate(tables.trusted.networks):
+        _network(text, ("trusted", "networks", index), findings)
+    for text, login in tables.trusted.devices.items():
+        path = ("trusted", "devices", text)
+        _network(text, path, findings)
+        if not isinstance(login, str) or not login:
+            findings.error(path, "must name the login that this machine sends as")
+
+
+def _network(text: str, path: Path, findings: Findings) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        findings.error(path, f"{text!r} is not a network", "write e.g. 192.168.1.0/24")
 
 
 def _account(account: AccountTable, index: int, findings: Findings) -> None:

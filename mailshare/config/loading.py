@@ -78,7 +78,7 @@ class Config:
     listeners: tuple[Listener, ...]
     certificates: str
     trusted: tuple[Network, ...]
-    devices: tuple[Network, ...]
+    devices: tuple[tuple[Network, str], ...]
     accounts: tuple[DeclaredAccount, ...]
     users: tuple[DeclaredUser, ...]
     warnings: tuple[Problem, ...] = ()
@@ -156,7 +156,9 @@ def _resolved(
         listeners=tuple(Listener(service, check_endpoint(text, directory)) for service, text in given),
         certificates=os.path.join(directory, listen.certificates) if listen.certificates else "",
         trusted=tuple(ipaddress.ip_network(one) for one in tables.trusted.networks),
-        devices=tuple(ipaddress.ip_network(one) for one in tables.trusted.devices),
+        devices=tuple(
+            (ipaddress.ip_network(network), login.casefold()) for network, login in tables.trusted.devices.items()
+        ),
         accounts=tuple(
             DeclaredAccount(
                 resolve_account(one, f"{shown}:{places.table('account', index)}", tables.server.zone),

@@ -61,6 +61,9 @@ class ServerTable:
     hostname: str = _key("the name this server gives itself on the wire and in Received lines", "localhost")
     data: str = _key("directory for the store, keys and the control socket, relative to this file; made 0700", "var")
     zone: str = _key("IANA time zone of the log's days and of timetables without their own; empty = the system's", "")
+    from_policy: Literal["fix", "enforce", "keep"] = _key(
+        "what becomes of a From that is not the sender's: set right, refused, or left", "fix"
+    )
     grace: int = _key("seconds that open sessions get to finish at SIGTERM", 30, least=0, most=3600)
 
 
@@ -100,15 +103,16 @@ class TrustedTable:
         "from here passwords may come without TLS, and the address forms of the LAN are understood",
         ("127.0.0.0/8", "::1/128"),
     )
-    devices: tuple[str, ...] = _key("machines that may hand in mail without a login, e.g. scanners", factory=tuple)
+    devices: Mapping[str, str] = _key(
+        "address or network to login: machines that send as that user without logging in, e.g. scanners", factory=dict
+    )
 
 
 @frozen(kw_only=True)
 class LogTable:
-    """``[log]``: the journal per day, and the server's own log."""
+    """``[log]``: the journal per day. Where the server's own log goes is twistd's business."""
 
     days: int = _key("days of the journal that are kept besides today; -1 = for ever", 30, least=-1, most=36500)
-    level: Literal["debug", "info", "warn", "error"] = _key("least level of the server's log", "info")
 
 
 @frozen(kw_only=True)

@@ -23,6 +23,15 @@ from mailshare.web.operations import BASE, OPERATIONS, Operation
 _MOST_BODY = 1_000_000
 
 
+class _QuietSite(Site):
+    """Logs no requests: what they do is in the journal."""
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """Say nothing."""
+
+
 class Acts(Protocol):
     """What stands behind the API: a method for each operation, and these two."""
 
@@ -53,7 +62,7 @@ class ControlAPI:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = Site(self.app.resource(), timeout=60)
+        site = _QuietSite(self.app.resource(), timeout=60)
         site.displayTracebacks = False
         return site
 

@@ -1,0 +1,177 @@
+"""The servers that local mail programs talk to: one portal, one factory for each kind of listener."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+from twisted.cred.portal import Portal
+
+from mailshare.assembly.certificates import CertificateDirectory
+from mailshare.assembly.keys import machine_key
+from mailshare.config import Config, Limits
+from mailshare.delivery.submission import Desk
+from mailshare.interfaces import IStore
+from mailshare.pop3.factory import POP3Factory
+from mailshare.pop3.limits import POP3Limits
+from mailshare.pop3.observed import LoginRejected, Observed, SessionClosed, SessionOpened
+from mailshare.portal.checkers import Declared, DirectoryChecker
+from mailshare.portal.passwords import Passwords
+from mailshare.portal.realm import MailRealm, mail_avatars
+from mailshare.portal.throttle import Throttle
+from mailshare.portal.verified import VerifiedCache
+from mailshare.portal.verifier import DirectoryVerifiers
+from mailshare.shell.limits import ConnectionLimits
+from mailshare.shell.server import EngineFactory
+from mailshare.smtp.factory import SMTPFactory, SMTPLimits
+
+Told = Callable[[str, str, Mapping[str, object]], None]
+
+
+@frozen
+class Lamps:
+    """Counts what local clients are doing now."""
+
+    counts: dict[str, int]
+
+    @classmethod
+    def dark(cls) -> Lamps:
+        """Nobody is there."""
+        return cls({"sending": 0, "receiving": 0})
+
+    def sending(self, step: int) -> None:
+        """A message begins (+1) or ends (-1)."""
+        self.counts["sending"] += step
+
+    def receiving(self, step: int) -> None:
+        """A maildrop is opened (+1) or let go (-1)."""
+        self.counts["receiving"] += step
+
+
+class Entrance:
+    """Builds factories over one portal.
+
+    :param declared: the password that the configuration file gives to a login.
+    :param tell: ``(kind, user name, data)`` of what sessions did, for the journal.
+    """
+
+    def __init__(
+        self,
+        store: IStore,
+        reactor: Any,
+        passwords: Passwords,
+        *,
+        desk: Desk,
+        declared: Declared,
+        tell: Told,
+        data: str,
+    ) -> None:
+        self._reactor = reactor
+        self._tell = tell
+        self.lamps = Lamps.dark()
+        checker = DirectoryChecker(
+            store.directory, passwords, Throttle(), VerifiedCache(os.urandom(32)), reactor, declared
+        )
+        realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
+        self.portal = Portal(realm, [checker])
+        self._verifiers = DirectoryVerifiers(
+            store.directory, passwords, machine_key(data, os.urandom), declared
+        )
+
+    def factory(self, service: str, config: Config) -> EngineFactory:
+        """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission`` or ``submissions``."""
+        tables = config.tables
+        tls: Any = None
+        if config.certificates and not service.endswith("s"):
+            tls = CertificateDirectory(config.certificates)
+        common: dict[str, Any] = {
+            "reactor": self._reactor,
+            "hostname": tables.server.hostname,
+            "tls": tls,
+            "verifier": self._verifiers,
+            "trusted_networks": tuple(str(network) for network in config.trusted),
+        }
+        if service in ("pop3", "pop3s"):
+            return POP3Factory(
+                self.portal, limits=pop3_limits(tables.limits), observe=self._observed, **common
+            )
+        return SMTPFactory(
+            self.portal,
+            limits=smtp_limits(tables.limits),
+            anonymous=service == "smtp",
+            device=Devices(config).login if service == "smtp" else _nobody,
+            observe=self.lamps.sending,
+            **common,
+        )
+
+    def _observed(self, seen: Observed) -> None:
+        if isinstance(seen, SessionOpened):
+            self.lamps.receiving(1)
+        elif isinstance(seen, SessionClosed):
+            self.lamps.receiving(-1)
+            if seen.retrieved or seen.deleted:
+                data = {"peer": seen.peer, "retrieved": seen.retrieved, "deleted": seen.deleted, "quit": seen.quit}
+                self._tell("pop3.session", seen.user, data)
+        elif isinstance(seen, LoginRejected):
+            self._tell("login.refused", "", {"peer": seen.peer, "login": seen.user[:64], "mechanism": seen.mechanism})
+
+
+class Devices:
+    """Which login a peer's address stands for."""
+
+    def __init__(self, config: Config) -> None:
+        # The longest prefix first: one machine of a network may have a login of its own.
+        self._devices = sorted(config.devices, key=lambda one: one[0].prefixlen, reverse=True)
+
+    def login(self, peer: str) -> str:
+        """The login, or empty."""
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return ""
+        address = getattr(address, "ipv4_mapped", None) or address
+        return next((login for network, login in self._devices if address in network), "")
+
+
+def _nobody(_: str) -> str:
+    return ""
+
+
+def _connections(limits: Limits) -> ConnectionLimits:
+    return ConnectionLimits(
+        total=limits.connections,
+        per_peer=limits.connections_per_peer,
+        slow_from=limits.errors_slow,
+        faults=limits.errors_close,
+        handshake=limits.tls_handshake,
+        session=limits.session,
+        body_idle=limits.data_block,
+        body_whole=limits.data_whole,
+        rate=limits.data_rate,
+    )
+
+
+def pop3_limits(limits: Limits) -> POP3Limits:
+    """The limits of the configuration as the POP3 server takes them."""
+    return POP3Limits(
+        connections=_connections(limits),
+        idle=limits.pop3_idle,
+        sessions_per_user=limits.pop3_per_user,
+        failed_logins=limits.auth_tries,
+    )
+
+
+def smtp_limits(limits: Limits) -> SMTPLimits:
+    """The limits of the configuration as the SMTP server takes them."""
+    return SMTPLimits(
+        max_size=limits.message_size,
+        max_recipients=limits.recipients,
+        max_hops=limits.received_hops,
+        first_command=limits.greeting_timeout,
+        command=limits.smtp_idle,
+        login_failures=limits.auth_tries,
+        connections=_connections(limits),
+    )

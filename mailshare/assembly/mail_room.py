@@ -1,0 +1,145 @@
+"""The middle and the provider's side of an office: door, router, queue, relay, collector, timetable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zope.interface import implementer
+
+from mailshare.assembly.opening import zone_of
+from mailshare.config import Config
+from mailshare.core.values import Account
+from mailshare.delivery.agents import Agents
+from mailshare.delivery.intake import Intake
+from mailshare.delivery.moments import micros
+from mailshare.delivery.public_rate import PublicRate
+from mailshare.delivery.queue import QueueRunner
+from mailshare.delivery.reports import Reports
+from mailshare.delivery.router import Router
+from mailshare.delivery.submission import Desk, SubmissionRules
+from mailshare.interfaces import ICollecting, IStore
+from mailshare.isp.collect import Collector, words
+from mailshare.isp.relay import Relay
+from mailshare.isp.secrets import SealingKey, Secrets
+from mailshare.isp.sign_on import Doors
+from mailshare.isp.timetable import Timetable
+from mailshare.shell.client import Deadlines
+from mailshare.status import RunStatus
+
+
+@implementer(ICollecting)
+class MailRoom:
+    """The parts between the local servers and the provider, over an open store.
+
+    :param aside: work that would hold up the reactor.
+    :param changed: called with an account's id when its status changed.
+    :param tell: is told in words what was collected and sent.
+    """
+
+    def __init__(
+        self,
+        store: IStore,
+        reactor: Any,
+        config: Config,
+        *,
+        key: SealingKey,
+        aside: Any,
+        changed: Callable[[int], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        limits = config.tables.limits
+        self._store = store
+        self._tell = tell
+        self._sent: dict[int, Mapping[str, int]] = {}
+        self.secrets = Secrets(
+            store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
+        )
+        deadlines = Deadlines(
+            limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command
+        )
+        doors = Doors(reactor, self.secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
+        self.reports = Reports(store, reactor, os.urandom)
+        self.intake = Intake(store, Router(PublicRate(lambda: micros(reactor))), reactor, self.reports, aside)
+        self.collector = Collector(store, self.intake, doors, run_seconds=limits.client_run, changed=changed)
+        self.relay = Relay(store, self.intake, doors, changed=changed)
+        self.queue = QueueRunner(store, Agents([self.relay]), self.reports, reactor)
+        self.timetable = Timetable(
+            store, self, self.flush, reactor, random=_share, relay=self.relay, zone=zone_of(config)
+        )
+        rules = SubmissionRules(
+            policy=config.tables.server.from_policy,
+            max_recipients=limits.recipients,
+            max_size=limits.message_size,
+            max_header=limits.header_size,
+            max_hops=limits.received_hops,
+        )
+        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside)
+
+    async def flush(self, account_id: int) -> Mapping[str, int]:
+        """Try an account's outbox; the timetable calls this."""
+        sent = await self.queue.flush(account_id)
+        self._sent[account_id] = sent
+        account = self._store.directory.current().account_by_id.get(account_id)
+        if account is not None and sent:
+            self._tell(f"{account.address}: sent {outcomes(sent)}")
+        return sent
+
+    async def collect(self, account: Account) -> Mapping[str, int]:
+        """One run, as :class:`mailshare.interfaces.ICollecting`; what came is told in words."""
+        counts = await self.collector.collect(account)
+        status = self.collector.status(account.id)
+        if counts:
+            self._tell(f"{account.address}: {words(counts, status.messages)}")
+        elif status.error:
+            self._tell(f"{account.address}: {status.error}")
+        return counts
+
+    def status(self, account_id: int) -> RunStatus:
+        """How collecting went last."""
+        return self.collector.status(account_id)
+
+    def not_before(self, account_id: int) -> int:
+        """No run may start earlier."""
+        return self.collector.not_before(account_id)
+
+    async def send_receive(self, account: Account) -> Mapping[str, object]:
+        """Collect and send one account's mail now.
+
+        :returns: ``collected`` by user name, ``messages``, ``sent`` by outcome, ``error``, and ``text`` for a person.
+        """
+        self.relay.reopen(account.id)
+        self._sent.pop(account.id, None)
+        collected = await self.timetable.send_receive(account.id)
+        sent = self._sent.get(account.id, {})
+        both = (self.collector.status(account.id).error, self.relay.status(account.id).error)
+        error = "; ".join(dict.fromkeys(text for text in both if text))
+        total = self.collector.status(account.id).messages if collected else 0
+        parts = [words(collected, total) if collected else "collected nothing"]
+        if sent:
+            parts.append(f"sent {outcomes(sent)}")
+        if error:
+            parts.append(error)
+        return {
+            "collected": dict(collected),
+            "messages": total,
+            "sent": dict(sent),
+            "error": error,
+            "text": "; ".join(parts),
+        }
+
+    def stop_collecting(self) -> None:
+        """End the sessions with the provider that fetch."""
+        for account in self._store.directory.current().accounts:
+            self.collector.stop(account.id)
+
+
+def _share() -> float:
+    """A number from 0 to 1."""
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+def outcomes(sent: Mapping[str, int]) -> str:
+    """``2 delivered, 1 deferred``."""
+    return ", ".join(f"{count} {word}" for word, count in sorted(sent.items()))

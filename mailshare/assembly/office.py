@@ -1,0 +1,374 @@
+"""An office: everything that one configuration file starts, as one Twisted service."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from attrs import define
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+
+from mailshare.assembly.acts import Acts
+from mailshare.assembly.declared import DeclaredObjects, Synced
+from mailshare.assembly.entrance import Entrance
+from mailshare.assembly.housekeeping import Housekeeping
+from mailshare.assembly.keys import data_directory
+from mailshare.assembly.listening import Listeners
+from mailshare.assembly.mail_room import MailRoom
+from mailshare.assembly.notify import SystemdNotifier
+from mailshare.assembly.opening import Threads, build_hasher, build_store, zone_of
+from mailshare.assembly.pulse import Pulse
+from mailshare.assembly.sealing import sealing_key
+from mailshare.assembly.shapes import moment
+from mailshare.assembly.signals import Hangup
+from mailshare.config import BrokenConfig, Config, load_config
+from mailshare.core.errors import ConfigFault, MailshareError, Unavailable
+from mailshare.core.values import SECOND, Account, Event
+from mailshare.interfaces import IStore
+from mailshare.portal.passwords import Passwords
+from mailshare.status import AccountStatus, Indicators
+from mailshare.web.control import ControlAPI
+
+_SOCKET_PATH = 100  # octets; sun_path holds 108 on Linux and 104 on the BSDs
+
+
+@define
+class _Parts:
+    """What exists between start and stop."""
+
+    store: IStore
+    threads: Threads
+    room: MailRoom
+    declared: DeclaredObjects
+    entrance: Entrance
+    listeners: Listeners
+    housekeeping: Housekeeping
+    acts: Acts
+    pulse: Pulse
+    api: ControlAPI
+    control: Any = None
+
+
+class Office(Service):
+    """Runs a configuration.
+
+    :param reload_config: gives the configuration of now, for SIGHUP and ``mailshare reload``.
+    :param said: takes lines in plain words about what happens (the demonstration prints them).
+    """
+
+    name = "mailshare"
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        *,
+        reload_config: Callable[[], Config],
+        said: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config = config
+        self._reactor = reactor
+        self._reload_config = reload_config
+        self._said = said
+        self._parts: _Parts | None = None
+        self._since = 0
+        self._reload_error = ""
+        self._reloaded = 0
+        self._one_reload = DeferredLock()
+        self._hangup = Hangup(reactor, self._reload_for_signal)
+        self._systemd = SystemdNotifier(os.environ, reactor, lambda: time.monotonic_ns() // 1000)
+        self.started: Deferred[None] | None = None
+
+    # ------------------------------------------------------------------ start
+
+    def startService(self) -> None:
+        """Begin to start; :attr:`started` fires when every listener is bound and the store is open.
+
+        When that fails the sentence is logged and the reactor stops.
+        """
+        super().startService()
+        self.started = Deferred.fromCoroutine(self._start())
+        self.started.addErrback(self._failed)
+
+    def _failed(self, failure: Any) -> None:
+        if failure.check(MailshareError):
+            self._log.critical("mailshare cannot start: {reason}", reason=failure.value.public)
+        else:
+            self._log.failure("mailshare cannot start", failure=failure)
+        self._reactor.callLater(0, self._give_up)
+
+    def _give_up(self) -> None:
+        if getattr(self._reactor, "running", False):
+            self._reactor.stop()
+
+    async def _start(self) -> None:
+        config, reactor = self.config, self._reactor
+        for warning in config.warnings:
+            self._log.warn("{warning}", warning=str(warning))
+        data_directory(config.data)
+        if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
+            raise ConfigFault(f"the path {config.control_socket} is too long for a socket; choose a shorter data")
+        store = build_store(config, reactor)
+        await store.open()
+        threads = Threads(reactor, config.tables.limits.threads)
+        threads.start()
+        self._parts = parts = self._build(store, threads)
+        synced = await parts.declared.sync(config)
+        self._complain(synced)
+        self._since = int(reactor.seconds() * SECOND)
+        parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
+        await parts.listeners.follow(config)
+        parts.room.queue.startService()
+        parts.room.timetable.startService()
+        parts.housekeeping.startService()
+        parts.pulse.startService()
+        self._hangup.install()
+        await store.events.append([Event(self._since, "server.started", data={"version": version("mailshare")})])
+        self._systemd.ready(self._summary(parts))
+        self._log.info("mailshare is ready: {summary}", summary=self._summary(parts))
+
+    def _build(self, store: IStore, threads: Threads) -> _Parts:
+        config, reactor = self.config, self._reactor
+        key = sealing_key(config)
+        passwords = Passwords(threads.run, os.urandom)
+        room = MailRoom(
+            store, reactor, config, key=key, aside=threads.run, changed=self._account_changed, tell=self._say
+        )
+        declared = DeclaredObjects(store, room.secrets.resolve)
+        entrance = Entrance(
+            store,
+            reactor,
+            passwords,
+            desk=room.desk,
+            declared=declared.password,
+            tell=self._note,
+            data=config.data,
+        )
+        zone = zone_of(config)
+        acts = Acts(
+            store,
+            zone=zone,
+            hasher=build_hasher(passwords),
+            seal=key.seal,
+            clock=lambda: int(reactor.seconds() * SECOND),
+            running=self,
+        )
+        return _Parts(
+            store=store,
+            threads=threads,
+            room=room,
+            declared=declared,
+            entrance=entrance,
+            listeners=Listeners(reactor, entrance.factory),
+            housekeeping=Housekeeping(store, reactor, zone, config.tables.log.days),
+            acts=acts,
+            pulse=Pulse(reactor, acts),
+            api=ControlAPI(acts, reactor),
+        )
+
+    def _complain(self, synced: Synced) -> None:
+        for fault in synced.faults:
+            self._log.error("{fault}", fault=fault)
+
+    # ------------------------------------------------------------------ stop
+
+    async def stopService(self) -> None:
+        """Drain: take nothing new, let sessions finish within the grace time, stop the queue, close the store."""
+        super().stopService()
+        self._systemd.stopping()
+        self._hangup.remove()
+        parts, self._parts = self._parts, None
+        if parts is None:
+            return
+        grace = self.config.tables.server.grace
+        await parts.pulse.stopService()
+        await parts.listeners.stop_accepting()
+        await _quiet(parts.room.timetable.stopService())
+        parts.room.stop_collecting()
+        await parts.listeners.drain(grace)
+        await parts.room.queue.stopService()
+        parts.room.relay.close()
+        parts.housekeeping.stopService()
+        parts.api.close()
+        if parts.control is not None:
+            await parts.control.stopListening()
+        await parts.store.close()
+        parts.threads.stop()
+        self._log.info("mailshare has stopped")
+
+    # ------------------------------------------------------------------ what the commands ask
+
+    @property
+    def acts(self) -> Acts:
+        """The administrator's view.
+
+        :raises Unavailable: the office is not up.
+        """
+        return self._running().acts
+
+    @property
+    def store(self) -> IStore:
+        """The open store; for programs that embed an office."""
+        return self._running().store
+
+    def _running(self) -> _Parts:
+        if self._parts is None:
+            raise Unavailable("The server is starting or stopping")
+        return self._parts
+
+    async def indicators(self) -> Indicators:
+        """The six indicators now."""
+        parts = self._running()
+        counts = await parts.store.mailboxes.counts()
+        lamps = parts.entrance.lamps.counts
+        return Indicators(
+            local_sending=lamps["sending"],
+            local_receiving=lamps["receiving"],
+            outgoing=parts.room.relay.active,
+            incoming=parts.room.collector.active,
+            inbox=sum(one.unread for one in counts),
+            outbox=await parts.store.queue.waiting(),
+        )
+
+    def account_statuses(self) -> Sequence[AccountStatus]:
+        """What each account did last, and when it runs next."""
+        return self._running().room.timetable.statuses()
+
+    def facts(self) -> Mapping[str, object]:
+        """Version, listeners, times and the last trouble with the file."""
+        return {
+            "version": version("mailshare"),
+            "since": moment(self._since),
+            "reloaded": moment(self._reloaded),
+            "reload_error": self._reload_error,
+            "listeners": self._running().listeners.places(),
+        }
+
+    async def send_receive(self, account: Account) -> Mapping[str, object]:
+        """Collect and send one account's mail now."""
+        return await self._running().room.send_receive(account)
+
+    def wake(self) -> None:
+        """Rows were steered: the timetable looks at the relay's, the queue at all others."""
+        parts = self._running()
+        parts.store.notifier.wake("relay")
+        parts.room.queue.wake()
+
+    # ------------------------------------------------------------------ reload
+
+    def _reload_for_signal(self) -> None:
+        Deferred.fromCoroutine(self._reload_quietly())
+
+    async def _reload_quietly(self) -> None:
+        try:
+            await self.reload()
+        except MailshareError as error:
+            self._log.error("the configuration was not taken over: {error}", error=error.public)
+
+    async def reload(self) -> Mapping[str, object]:
+        """Read the file again and take over what changed; a broken file changes nothing.
+
+        :raises ConfigFault: what is wrong; the old settings stay in force.
+        """
+        await self._one_reload.acquire()
+        self._systemd.reloading()
+        try:
+            return await self._reload()
+        except MailshareError as error:
+            self._reload_error = error.public
+            raise
+        finally:
+            self._one_reload.release()
+            self._systemd.ready("reloaded" if not self._reload_error else "running with the old configuration")
+
+    async def _reload(self) -> Mapping[str, object]:
+        parts = self._running()
+        config = self._reload_config()
+        restart = needs_restart(self.config, config)
+        self.config = config
+        synced = await parts.declared.sync(config)
+        self._complain(synced)
+        parts.housekeeping.days = config.tables.log.days
+        opened, closed = await parts.listeners.follow(config)
+        self._reload_error = "; ".join(synced.faults)
+        self._reloaded = int(self._reactor.seconds() * SECOND)
+        return {
+            "made": synced.made,
+            "changed": synced.changed,
+            "disabled": synced.disabled,
+            "listeners_opened": opened,
+            "listeners_closed": closed,
+            "needs_restart": ", ".join(restart),
+            "faults": "; ".join(synced.faults),
+        }
+
+    # ------------------------------------------------------------------ telling
+
+    def _summary(self, parts: _Parts) -> str:
+        directory = parts.store.directory.current()
+        places = ", ".join(f"{one['service']} on {one['address']}" for one in parts.listeners.places())
+        return f"{len(directory.accounts)} accounts, {len(directory.users)} users; {places}"
+
+    def _account_changed(self, _account_id: int) -> None:
+        if self._parts is not None:
+            self._parts.pulse.changed()
+
+    def _say(self, text: str) -> None:
+        if self._said is not None:
+            self._said(text)
+
+    def _note(self, kind: str, user: str, data: Mapping[str, object]) -> None:
+        """A line for the journal that belongs to no other transaction."""
+        parts = self._parts
+        if parts is None:
+            return
+        found = parts.store.directory.current().user_by_name.get(user)
+        event = Event(
+            int(self._reactor.seconds() * SECOND), kind, user_id=found.id if found else None, data=data
+        )
+        done = Deferred.fromCoroutine(_appended(parts.store, event))
+        done.addErrback(lambda failure: self._log.warn("journal: {reason}", reason=failure.getErrorMessage()))
+
+
+async def _appended(store: IStore, event: Event) -> None:
+    await store.events.append([event])
+
+
+async def _quiet(result: Awaitable[object] | None) -> None:
+    if result is not None:
+        await result
+
+
+def needs_restart(old: Config, new: Config) -> tuple[str, ...]:
+    """Keys that changed and are only looked at when the server starts."""
+    keys = []
+    for name, before, after in (
+        ("server.data", old.data, new.data),
+        ("server.hostname", old.tables.server.hostname, new.tables.server.hostname),
+        ("server.zone", old.tables.server.zone, new.tables.server.zone),
+        ("server.from_policy", old.tables.server.from_policy, new.tables.server.from_policy),
+        ("store.url", old.tables.store.url, new.tables.store.url),
+        ("limits", old.tables.limits, new.tables.limits),
+        ("demonstration", old.tables.demonstration, new.tables.demonstration),
+    ):
+        if before != after:
+            keys.append(name)
+    return tuple(keys)
+
+
+def read_again(config: Config, data: str | None) -> Callable[[], Config]:
+    """What reads the file of a configuration again; its mistakes come out as one fault."""
+
+    def read() -> Config:
+        try:
+            return load_config(config.path, data=data)
+        except BrokenConfig as fault:
+            raise ConfigFault(str(fault)) from fault
+
+    return read
