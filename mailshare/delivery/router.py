@@ -85,6 +85,7 @@ class _Journey:
     known: Mapping[str, SentMark]
     public_rate: PublicRate | None
     hits: dict[int, tuple[Hit, Account | None]] = field(factory=dict)
+    reasons: dict[int, str] = field(factory=dict)
     copies: dict[int, list[str]] = field(factory=dict)
     hops: list[Hop] = field(factory=list)
     steps: list[Step] = field(factory=list)
@@ -237,6 +238,7 @@ class _Journey:
         self.steps.append(step(reason, detail or f"given to {account.admin}"))
         if admin is not None:
             self._add(admin.id, Hit(reason), account)
+            self.reasons.setdefault(admin.id, reason)
 
     def _add(self, user_id: int, hit: Hit, account: Account | None) -> None:
         if hit.reason == "public" and self._is_author(user_id, account):
@@ -283,6 +285,8 @@ class _Journey:
         lines = [f"Delivered-To: {delivered_to(user, account, self.directory.hostname)}\r\n".encode()]
         if hit.original and _plain(hit.original):
             lines.append(f"X-Original-To: {hit.original}\r\n".encode())
+        if user_id in self.reasons:
+            lines.append(f"X-Mailshare-Reason: {self.reasons[user_id]}\r\n".encode())
         lines.append(extra)
         if self.warning:
             lines.append(b"X-Mailshare-Warning: display-name\r\n")

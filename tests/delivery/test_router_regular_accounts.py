@@ -237,6 +237,13 @@ def test_delivered_to_and_loops_3_12():
     assert who(route(forged)) == {"andrew": "name-L1"}
 
 
+def test_admin_reads_why_he_has_it():
+    """What nobody owns says so in its own header, and only there."""
+    assert route("To: Bob <mail@company.example>").targets[0].prefix.endswith(b"X-Mailshare-Reason: unknown-name\r\n")
+    assert b"Reason" not in route("To: Admin <mail@company.example>").targets[0].prefix
+    assert b"Reason" not in route("To: Andrew <mail@company.example>").targets[0].prefix
+
+
 def test_strange_address_with_a_local_name_is_marked():
     """From with the name of somebody here and a foreign address gets a warning; an own address does not."""
     text = "To: Andrew <mail@company.example>\nFrom: {}"
