@@ -281,7 +281,7 @@ class QueueRunner(Service):
             action = Action.FAILED
         elif outcome.state is QueueState.DELIVERED and not outcome.detail.get("dsn"):
             action = Action.RELAYED if item.agent == "relay" else Action.DELIVERED
-        elif outcome.state is QueueState.QUEUED and outcome.counts and _TOLD not in item.progress:
+        elif outcome.state is QueueState.QUEUED and _TOLD not in item.progress:
             due = self._rules.retry.delay_due(item.queued, outcome.at)
             action = Action.DELAYED if due and item.submitter_id is not None else None
         return action if action is not None and item.sender is not None and wanted(action, asked) else None
