@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable
 
 _WORD = re.compile(r"=\?([^?\s]{0,60})\?([QqBb])\?([^?]*)\?=")
 _CHARSET = re.compile(
@@ -26,6 +27,7 @@ _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})|_")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _CONTROL = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _MAX_ENCODED = 63  # octets of payload in one encoded word of at most 75 (RFC 2047 section 2)
+_PIECE = re.compile(r"\S+\s*|\s+")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 
 
@@ -93,19 +95,43 @@ def _q(octets: bytes) -> str:
     return "".join(chr(o) if o in _Q_PLAIN else "_" if o == 0x20 else f"={o:02X}" for o in octets)
 
 
+def _b(octets: bytes) -> str:
+    return binascii.b2a_base64(octets, newline=False).decode()
+
+
+def _packed(text: str, form: Callable[[bytes], str]) -> list[str]:
+    """Text cut into pieces that fit one encoded word each: behind a blank where that is possible, else anywhere.
+
+    Some readers put a blank between two encoded words although they must not; behind a blank that does no harm.
+    """
+
+    def fits(piece: str) -> bool:
+        return len(form(piece.encode("utf-8", "replace"))) <= _MAX_ENCODED
+
+    pieces: list[str] = []
+    current = ""
+    for word in _PIECE.findall(text):
+        if fits(current + word):
+            current += word
+            continue
+        if current:
+            pieces.append(current)
+        current = ""
+        for char in word:
+            if not fits(current + char):
+                pieces.append(current)
+                current = ""
+            current += char
+    if current:
+        pieces.append(current)
+    return [form(piece.encode("utf-8", "replace")) for piece in pieces]
+
+
 def encode(text: str) -> str:
-    """A phrase of encoded words in UTF-8, Q form, each at most 75 characters, separated by blanks.
+    """A phrase of encoded words in UTF-8, each at most 75 characters, separated by blanks; Q or B, what is shorter.
 
     Characters are never cut in two. Source: RFC 2047 section 2 and section 5 (3).
     """
-    words: list[str] = []
-    current = ""
-    for char in text:
-        piece = _q(char.encode("utf-8", "replace"))
-        if len(current) + len(piece) > _MAX_ENCODED:
-            words.append(current)
-            current = ""
-        current += piece
-    if current:
-        words.append(current)
-    return " ".join(f"=?utf-8?Q?{word}?=" for word in words)
+    as_q = " ".join(f"=?utf-8?Q?{word}?=" for word in _packed(text, _q))
+    as_b = " ".join(f"=?utf-8?B?{word}?=" for word in _packed(text, _b))
+    return min(as_q, as_b, key=lambda phrase: (phrase.count(" "), len(phrase)))

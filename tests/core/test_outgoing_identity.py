@@ -199,8 +199,8 @@ def test_answers_sort_back_to_their_sender(names: list[str]):
     assert str(Headers.parse(new).mailboxes("from")[0].address) == "mail@company.example"
     answer = Headers.parse(b"To: " + written.encode() + b"\r\n\r\n")
     assert set(sort_collected(answer, SHARED, office, {}).hits) == {5}
-    if not all(char.isalpha() or char in " .'-" for char in chosen):
-        return  # the standard parser puts blanks between encoded words that hold specials
+    if any(len(word.encode()) > 40 for word in chosen.split()):
+        return  # the standard parser puts a blank where a word had to be cut in two
     parsed = BytesParser(policy=stdlib_policy.default).parsebytes(b"From: " + written.encode() + b"\r\n\r\n")
     assert " ".join(parsed["from"].addresses[0].display_name.split()) == chosen
 
