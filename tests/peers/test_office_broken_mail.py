@@ -25,7 +25,7 @@ CORPUS: list[tuple[str, bytes, str]] = [
     ("encoded-in-quotes", b'To: "=?utf-8?Q?Andrew?=" <mail@company.example>\r\n', "andrew"),
     ("encoded", b"To: =?utf-8?B?QW5kcmV3?= <mail@company.example>\r\n", "andrew"),
     ("bad-encoding", b"To: =?no-such-set?X?%%%?= <mail@company.example>\r\n", "admin1"),
-    ("encoded-crlf", b"To: =?utf-8?Q?Andrew=0D=0ABcc=3A_x?= <mail@company.example>\r\n", "admin1"),
+    ("encoded-crlf", b"To: =?utf-8?Q?Andrew=0D=0ABcc=3A_x?= <mail@company.example>\r\n", "andrew"),
     ("open-comment", b"To: " + b"(" * 5000 + b"Andrew <mail@company.example>\r\n", "admin1"),
     ("open-quote", b'To: "Andrew <mail@company.example>\r\n', ""),
     ("many-quotes", b"To: " + b'"' * 20001 + b" <mail@company.example>\r\n", "admin1"),
