@@ -48,7 +48,7 @@ def makeService(options: Options) -> IService:
     """The office, as a service."""
     from twisted.internet import reactor  # noqa: PLC0415 - twistd has installed it by now
 
-    from mailshare.assembly import build  # noqa: PLC0415 - keeps twistd --help quick
+    from mailshare.assembly import build_service  # noqa: PLC0415 - keeps twistd --help quick
 
     installed: Any = reactor
-    return build(options.config, installed, data=options["data"])
+    return build_service(options.config, installed, data=options["data"])

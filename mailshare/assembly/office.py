@@ -217,6 +217,15 @@ class Office(Service):
         """The open store; for programs that embed an office."""
         return self._running().store
 
+    @property
+    def up(self) -> bool:
+        """Started, and not stopping."""
+        return self._parts is not None and self._since > 0
+
+    def places(self) -> Sequence[Mapping[str, object]]:
+        """``service`` and ``address`` of each open listener."""
+        return self._running().listeners.places()
+
     def _running(self) -> _Parts:
         if self._parts is None:
             raise Unavailable("The server is starting or stopping")
@@ -247,7 +256,7 @@ class Office(Service):
             "since": moment(self._since),
             "reloaded": moment(self._reloaded),
             "reload_error": self._reload_error,
-            "listeners": self._running().listeners.places(),
+            "listeners": self.places(),
         }
 
     async def send_receive(self, account: Account) -> Mapping[str, object]:
@@ -321,7 +330,7 @@ class Office(Service):
 
     def _say(self, text: str) -> None:
         if self._said is not None:
-            self._said(text)
+            self._said(f"office:   {text}")
 
     def _note(self, kind: str, user: str, data: Mapping[str, object]) -> None:
         """A line for the journal that belongs to no other transaction."""
