@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from OpenSSL import crypto
-from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, PrivateCertificate, TLSVersion
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
+from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from mailshare.core.errors import ConfigFault
 
@@ -15,19 +19,16 @@ def server_context(certificates: bytes, key: bytes) -> CertificateOptions:
     :param key: PEM, without password.
     :raises ConfigFault: they cannot be read, or do not belong together.
     """
-    marker = b"-----BEGIN CERTIFICATE-----"
-    blocks = [marker + block for block in certificates.split(marker)[1:]]
-    if not blocks:
-        raise ConfigFault("There is no certificate in the certificate file")
     try:
-        own, *chain = [Certificate.loadPEM(block) for block in blocks]
-        pair = KeyPair.load(key, crypto.FILETYPE_PEM)
-        private = PrivateCertificate.fromCertificateAndKeyPair(own, pair)
-    except (crypto.Error, ValueError, TypeError, AssertionError) as error:
-        raise ConfigFault("The certificate or its key cannot be read, or they do not belong together") from error
-    return CertificateOptions(
-        privateKey=private.privateKey.original,
-        certificate=private.original,
-        extraCertChain=[certificate.original for certificate in chain],
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
+        own, *chain = load_pem_x509_certificates(certificates)
+    except ValueError as error:
+        raise ConfigFault("The certificate cannot be read; it must be PEM") from error
+    try:
+        private = load_pem_private_key(key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigFault("The key of the certificate cannot be read; it must be PEM, without a password") from error
+    if own.public_key() != private.public_key():
+        raise ConfigFault("The key does not belong to the certificate")
+    # pyOpenSSL takes these since 24.3 and warns of its own kinds; Twisted's hints still name those.
+    material: dict[str, Any] = {"privateKey": private, "certificate": own, "extraCertChain": chain}
+    return CertificateOptions(**material, raiseMinimumTo=TLSVersion.TLSv1_2)
