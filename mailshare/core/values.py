@@ -244,6 +244,7 @@ class Origin:
     :ivar ledger: the collector's bookmark.
     :ivar ledger_state: the state that bookmark takes with the delivery.
     :ivar trusted: handed in from a configured network, so that forms used on the LAN only are accepted.
+    :ivar steps: what was decided and changed before the door, e.g. a From field made right; told before the router's.
     """
 
     source: Source
@@ -256,6 +257,7 @@ class Origin:
     trusted: bool = False
     ledger: LedgerKey | None = None
     ledger_state: LedgerState = LedgerState.DELETE
+    steps: tuple[Step, ...] = ()
 
 
 @frozen

@@ -26,7 +26,7 @@ def route_event(at: int, envelope: Envelope, origin: Origin, routing: Routing, s
         "sender": printable(str(envelope.sender or ""), 320),
         "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
         "size": size,
-        "steps": [[each.code, printable(each.detail, 200)] for each in routing.steps[:_MOST]],
+        "steps": [[each.code, printable(each.detail, 200)] for each in (*origin.steps, *routing.steps)[:_MOST]],
         "targets": [[each.user_id, each.reason] for each in routing.targets[:_MOST]],
         "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
     }

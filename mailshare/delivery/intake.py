@@ -13,6 +13,7 @@ from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.headers import Headers
+from mailshare.core.report_parts import printable
 from mailshare.core.report_words import unknown_name
 from mailshare.core.retry import STANDARD
 from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
@@ -125,7 +126,7 @@ class Intake:
         admin = directory.user_by_name.get(account.admin) if account is not None else None
         if admin is None:
             raise Unavailable(detail={"why": "there is no ADMIN to take it", "trace": origin.trace})
-        prefix = f"X-Mailshare-Reason: {reason}\r\n".encode("ascii", "replace")
+        prefix = f"X-Mailshare-Reason: {printable(reason, 200)}\r\n".encode("ascii", "replace")
         return Routing((Target(admin.id, "trouble", prefix),), steps=(Step("trouble", reason[:200]),))
 
     @staticmethod

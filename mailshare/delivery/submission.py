@@ -20,7 +20,7 @@ from mailshare.core.headers import Headers
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
-from mailshare.core.values import Account, Directory, Event, Origin, Source, Step, User
+from mailshare.core.values import Account, Directory, Origin, Source, User
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
@@ -169,7 +169,6 @@ class LocalSubmission:
         self._header: bytearray | None = bytearray()
         self._size = 0
         self._fault: MailshareError | None = None
-        self._steps: tuple[Step, ...] = ()
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take octets; :meth:`finish` says what was wrong with them."""
@@ -211,11 +210,6 @@ class LocalSubmission:
             self._sink.abort()
             raise
         receipt = await self._desk.intake.accept(self._envelope, body, self._origin)
-        if self._steps:
-            data = {"steps": [[each.code, each.detail] for each in self._steps]}
-            at, trace = micros(self._desk.clock), self._origin.trace
-            event = Event(at, "submission.changed", trace, None, self._origin.user_id, receipt.message_id, data)
-            await self._desk.store.events.append([event])
         return receipt.trace
 
     def abort(self) -> None:
@@ -271,7 +265,7 @@ class LocalSubmission:
         if self._envelope.sender is not None:
             sender = envelope_sender(self._user, account)
             self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
-        made, self._steps = submission_header(
+        made, steps = submission_header(
             block,
             user=self._user,
             account=account,
@@ -281,6 +275,7 @@ class LocalSubmission:
             message_id=f"<{trace}@{_id_domain(account, host)}>",
             date=date,
         )
+        self._origin = evolve(self._origin, steps=steps)
         return made
 
 

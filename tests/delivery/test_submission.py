@@ -238,7 +238,7 @@ def test_nobody_hands_in_mail_for_local_people(office: Office) -> None:
 def test_changes_stand_in_the_journal(office: Office) -> None:
     """Who asks why his From was changed finds the answer."""
     trace = office.send(SIMPLE, "carolyn")
-    (event,) = office.events("submission.changed")
+    (event,) = office.events("route")
     assert event.trace == trace
     assert "from-fixed" in {step[0] for step in event.data["steps"]}  # type: ignore[attr-defined]
 
