@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from real_peers.provider import Provider
 from real_peers.running import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
-KILLS = 200
+KILLS = int(os.environ.get("MAILSHARE_KILLS", "200"))
 SEED = 11
 
 

@@ -114,8 +114,12 @@ def serials_of(session: poplib.POP3) -> list[str]:
 def open_box(server: Server) -> poplib.POP3:
     """Log in."""
     session = poplib.POP3(server.host, server.port, timeout=20)
-    session.user(server.user)
-    session.pass_(server.password)
+    try:
+        session.user(server.user)
+        session.pass_(server.password)
+    except BaseException:
+        session.close()
+        raise
     return session
 
 
