@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from typing import NamedTuple
 
 from attrs import define, field, frozen
 
@@ -23,6 +24,7 @@ MAX_ADDRESSES = 1_000
 MAX_NAME = 255
 _MAX_ADDRESS = 1_000
 _MAX_ROUTE = 100
+_MAX_TOKENS = 30_000  # a thousand full mailboxes have about twelve each
 _BLANK = re.compile(r"[ \t\r\n\x00]+")
 _ENCODED = re.compile(r"=\?[^?\s]{1,60}\?[QqBb]\?[^?]*\?=")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
@@ -62,8 +64,7 @@ class _Kind(Enum):
     SPECIAL = auto()
 
 
-@frozen
-class _Token:
+class _Token(NamedTuple):
     kind: _Kind
     text: str
     spaced: bool  # white space or a comment stands before it
@@ -75,7 +76,7 @@ def _tokens(text: str) -> list[_Token]:
     position = 0
     spaced = False
     quotes = comments = True
-    while position < len(text):
+    while position < len(text) and len(out) < _MAX_TOKENS:
         char = text[position]
         if found := _BLANK.match(text, position):
             spaced = True
@@ -226,7 +227,9 @@ def read_mailboxes(text: str, limit: int = MAX_ADDRESSES) -> tuple[tuple[Mailbox
     """
     reader = _Reader(limit)
     inside = False
-    for token in _tokens(text):
+    tokens = _tokens(text)
+    reader.over = len(tokens) >= _MAX_TOKENS
+    for token in tokens:
         special = token.text if token.kind is _Kind.SPECIAL else ""
         if inside:
             assert reader.angle is not None
@@ -255,8 +258,6 @@ def read_mailboxes(text: str, limit: int = MAX_ADDRESSES) -> tuple[tuple[Mailbox
             reader.after.append(token)
         elif special != ">":
             reader.words.append(token)
-        if reader.over:
-            break
     reader.end_item()
     return tuple(reader.boxes), reader.over
 

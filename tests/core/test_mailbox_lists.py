@@ -129,3 +129,10 @@ def test_reading_takes_time_in_proportion(unit: str):
     assert len(_tokens(large)) <= 12 * len(_tokens(small)) + 12
     assert sum(len(token.text) for token in _tokens(large)) <= len(large)
     read_mailboxes(large)
+
+
+def test_a_flood_of_tokens_is_cut():
+    """A field of specials only is not read to its end, and says so."""
+    boxes, over = read_mailboxes("<" * 60_000 + "a@b.example")
+    assert over
+    assert boxes == ()
