@@ -164,10 +164,15 @@ class QueueRunner(Service):
         :returns: how many rows were ``delivered``, ``failed``, ``expired``, ``deferred`` and ``held``.
         :cancel: agents are asked to stop; what they finished is written down, the rest stays queued.
         """
-        lock = self._locks.setdefault((agent, account_id), DeferredLock())
+        run = Deferred.fromCoroutine(self._in_turn(self._agents.get(agent), account_id))
+        _keep(self._runs, run)
+        return await run
+
+    async def _in_turn(self, agent: IAgent, account_id: int | None) -> Mapping[str, int]:
+        lock = self._locks.setdefault((agent.name, account_id), DeferredLock())
         await lock.acquire()
         try:
-            return await self._flush(self._agents.get(agent), account_id)
+            return await self._flush(agent, account_id)
         finally:
             lock.release()
 

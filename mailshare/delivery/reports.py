@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -55,6 +56,7 @@ class Reports:
         self._clock = clock
         self._token = token
         self._owed: dict[Key, Event] = {}
+        self._one_at_a_time = DeferredLock()
 
     # ------------------------------------------------------------------ what is due
 
@@ -79,13 +81,17 @@ class Reports:
 
     async def send_owed(self) -> int:
         """Send all reports that are due; those that cannot be stored now stay due. Returns how many are left."""
-        for key, due in list(self._owed.items()):
-            try:
-                await self._send(due)
-            except MailshareError as fault:
-                self._log.warn("a report on {trace} waits: {fault}", trace=due.trace, fault=fault.public)
-            else:
-                self._owed.pop(key, None)
+        await self._one_at_a_time.acquire()
+        try:
+            for key, due in list(self._owed.items()):
+                try:
+                    await self._send(due)
+                except MailshareError as fault:
+                    self._log.warn("a report on {trace} waits: {fault}", trace=due.trace, fault=fault.public)
+                else:
+                    self._owed.pop(key, None)
+        finally:
+            self._one_at_a_time.release()
         return len(self._owed)
 
     # ------------------------------------------------------------------ delivery reports

@@ -355,3 +355,37 @@ def test_store_that_is_away(office: Office) -> None:
     office.store.queue.settle = settle  # type: ignore[method-assign]
     office.clock.advance(LEASE / 1_000_000 + 1)
     assert dict(office.flush()) == {"delivered": 1}
+
+
+def test_two_runs_send_a_report_once(office: Office) -> None:
+    """While one run stores a report, another one does not begin the same report."""
+    office.agent.answers = [NEVER]
+    office.send(MAIL, "ann@example.net")
+    deliver, gate = office.store.delivery.deliver, Deferred[None]()
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        await gate
+        return await deliver(*arguments, **options)
+
+    office.store.delivery.deliver = slow  # type: ignore[method-assign]
+    runs = [Deferred.fromCoroutine(office.runner.flush(account)) for account in (1, None)]
+    gate.callback(None)
+    for run in runs:
+        finish(run)
+    assert len(office.events("report.sent")) == 1
+    assert len(office.mailbox("greg")) == 1
+
+
+def test_stop_waits_for_a_flush_of_somebody_else(office: Office) -> None:
+    """The store may be closed when the runner has stopped: nothing of a flush comes after that."""
+    gate: Deferred[Any] = Deferred(lambda _: None)
+    office.agent.answers = [gate]
+    office.send(MAIL, "ann@example.net")
+    office.runner.startService()
+    running = Deferred.fromCoroutine(office.runner.flush(1))
+    stopping = Deferred.fromCoroutine(office.runner.stopService())
+    assert not running.called or stopping.called
+    finish(stopping)
+    assert running.called
+    finish(running)
+    assert office.clock.getDelayedCalls() == []
