@@ -284,6 +284,9 @@ class Collection:
                 upload.abort()
                 await self._unfetched(message, reply)
                 return
+            if out_of_step(upload.header.octets, message.size, reply.octets):
+                talk.give_up(Unavailable("The server's replies are out of step"))
+                raise Unavailable("The server's replies are out of step")
             body = await upload.finish()
             name, already = await self._store_one(message, upload.header, body)
             if self._leave_days == 0 or (already and message in self._overdue):
@@ -423,3 +426,12 @@ def return_path(header: bytes) -> Address | None:
         return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
     except MailshareError:
         return None
+
+
+def out_of_step(header: bytes, listed: int, octets: int) -> bool:
+    """Whether a message begins with a status line that belonged in front of it: the server had one reply too many.
+
+    The size without that line is the one listed, so it is no mail that merely looks odd.
+    """
+    first, found, _ = header.partition(b"\r\n")
+    return bool(found) and first[:3].upper() == b"+OK" and 0 < listed == octets - len(first) - 2

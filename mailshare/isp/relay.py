@@ -38,6 +38,7 @@ class _Route:
     status: RunStatus = field(factory=RunStatus)
     sessions: list[RelaySession] = field(factory=list)
     opening: list[Deferred[RelaySession]] = field(factory=list)
+    waiting: list[Deferred[None]] = field(factory=list)
     idle: dict[RelaySession, IDelayedCall] = field(factory=dict)
     failures: int = 0
     refusals: int = 0
@@ -183,22 +184,41 @@ class Relay:
 
     async def _session(self, account: Account, route: _Route) -> RelaySession:
         """A connection: one without work, else a new one while more are allowed, else the one with the least work."""
-        if self._now() < route.closed_until:
-            raise _Closed
-        route.sessions = [session for session in route.sessions if session.usable]
-        free = [session for session in route.sessions if not session.load]
-        if free:
-            return free[0]
         assert account.relay is not None
         most = int(account.relay.options.get("connections", _CONNECTIONS))
-        if route.sessions and len(route.sessions) + len(route.opening) >= most:
-            return min(route.sessions, key=lambda session: session.load)
+        while True:
+            if self._now() < route.closed_until:
+                raise _Closed
+            route.sessions = [session for session in route.sessions if session.usable]
+            free = [session for session in route.sessions if not session.load]
+            if free:
+                return free[0]
+            if len(route.sessions) + len(route.opening) < most:
+                return await self._opened(account, route)
+            if route.sessions:
+                return min(route.sessions, key=lambda session: session.load)
+            waiting: Deferred[None] = Deferred()
+            route.waiting.append(waiting)
+            await waiting
+
+    async def _opened(self, account: Account, route: _Route) -> RelaySession:
+        """A new connection; those who wait for one go on with it, or hear why there is none."""
         opening = Deferred.fromCoroutine(self._open(account, route))
         route.opening.append(opening)
+        error: Exception | None = None
         try:
             return await opening
+        except MailshareError as fault:
+            error = fault
+            raise
         finally:
             route.opening.remove(opening)
+            waiters, route.waiting = route.waiting, []
+            for waiter in waiters:
+                if error is None:
+                    waiter.callback(None)
+                else:
+                    waiter.errback(error)
 
     async def _open(self, account: Account, route: _Route) -> RelaySession:
         assert account.relay is not None
@@ -221,6 +241,8 @@ class Relay:
     async def _refused(self, account: Account, route: _Route, text: str) -> None:
         """The login is refused: pause, and tell ADMIN."""
         now = self._now()
+        if now < route.closed_until:
+            return
         route.closed_until = now + _REFUSED_PAUSES[min(route.refusals, len(_REFUSED_PAUSES) - 1)]
         route.refusals += 1
         route.reason = text

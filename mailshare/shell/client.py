@@ -366,6 +366,11 @@ async def connect(
         raise Unavailable(f"No connection to {server.host} port {server.port}: {error}"[:300]) from error
     except TimeoutError as error:
         raise Unavailable(f"No connection to {server.host} port {server.port} within {limits.connect:.0f} s") from error
+    hello = conversation.ask(greeting)
     if server.tls == "implicit":
-        await conversation.start_tls(server)
-    return conversation, await conversation.ask(greeting)
+        try:
+            await conversation.start_tls(server)
+        except MailshareError:
+            hello.addErrback(lambda _: None)  # it ended for the same reason
+            raise
+    return conversation, await hello

@@ -55,6 +55,7 @@ class POP3Client:
         self._body: DotDecoder | None = None
         self._status: tuple[str, str] = ("", "")
         self._awaits_tls = False
+        self._surplus = False  # octets that no command asked for lie behind the last reply
 
     # ------------------------------------------------------------------ commands
 
@@ -176,6 +177,8 @@ class POP3Client:
         :raises PeerFault: the server broke the protocol.
         """
         try:
+            if self._surplus:
+                raise self._unasked(self._buffer.rest())
             if self._body is not None:
                 return self._read_body(self._body)
             return self._read_lines()
@@ -184,7 +187,7 @@ class POP3Client:
             raise
 
     def _may_send(self, command: Command) -> bool:
-        if self._awaits_tls:
+        if self._awaits_tls or self._surplus:
             return False
         if not self._sent:
             return True
@@ -265,6 +268,7 @@ class POP3Client:
     def _done(self, command: Command) -> None:
         self._sent.popleft()
         self._octets_ahead -= command.size
+        self._surplus = not self._sent and len(self._buffer) > 0
 
     # ------------------------------------------------------------------ logging in
 

@@ -66,6 +66,7 @@ class SMTPClient:
         self._open: Command | None = None  # a message of which octets are still to come
         self._left = 0  # octets that BDAT still owes
         self._awaits_tls = False
+        self._surplus = False  # octets that no command asked for lie behind the last reply
 
     # ------------------------------------------------------------------ commands
 
@@ -136,6 +137,8 @@ class SMTPClient:
         """
         if self._body is None or self._open is not None:
             raise LocalFault("The server has not asked for a message")
+        if self._surplus:
+            raise self._broken("The server answered again before the message was sent")
         self._open = Command("message", size=size)
         self._sent.append(self._open)
         return self._open
@@ -221,6 +224,8 @@ class SMTPClient:
         :raises PeerFault: the server broke the protocol.
         """
         try:
+            if self._surplus:
+                raise PeerFault("The server spoke without being asked")
             while (line := self._buffer.line()) is not None:
                 code, more, text = read_line(line)
                 if self._texts and code != self._code:
@@ -242,7 +247,7 @@ class SMTPClient:
 
     def _may_send(self, command: Command) -> bool:
         # A body that is due or under way comes before every command.
-        if self._awaits_tls or self._body is not None or self._open is not None:
+        if self._awaits_tls or self._surplus or self._body is not None or self._open is not None:
             return False
         if not self._sent:
             return True
@@ -265,6 +270,7 @@ class SMTPClient:
         reply = read_reply(command, code, texts)
         self._check(reply)
         self._sent.popleft()
+        self._surplus = not self._sent and len(self._buffer) > 0
         return reply
 
     def _check(self, reply: SMTPReply) -> None:
