@@ -156,6 +156,11 @@ class Connection(TwistedProtocol):
 
     # ------------------------------------------------------------------ for sessions
 
+    @property
+    def unread(self) -> int:
+        """Octets that came and that the engine has not been given."""
+        return self._unparsed
+
     def flush(self) -> None:
         """Send what the engine has queued, in one write."""
         if self._session is None or self._gone or self._closing:

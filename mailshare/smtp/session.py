@@ -54,6 +54,7 @@ class SMTPSession:
         self.peer = connection.peer
         self.trusted = trusted
         self._factory = factory
+        self._connection = connection
         self._avatar: ISubmitter | None = None
         self._avatar_login = ""
         self._logout: Callable[[], object] | None = None
@@ -99,10 +100,12 @@ class SMTPSession:
         return self.engine.receiving
 
     async def begin(self) -> None:
-        """Ask the gates, then greet."""
+        """Ask the gates, then greet; a client that talked meanwhile is turned away (RFC 5321 section 4.3.1)."""
         try:
             for gate in self._factory.gates:
                 await gate.connect(self)
+            if self._connection.unread:
+                raise PolicyRefusal("You talked before you were greeted", code=554, enhanced=(5, 5, 0))
         except MailshareError as error:
             self.engine.turn_away(error)
         else:

@@ -215,6 +215,21 @@ def test_gates(connect, make_factory, place: str, codes: list[str]) -> None:
     assert greeting[0].startswith("554 5.7.1 " if place == "connect" else "220 ")
 
 
+def test_talking_while_a_gate_thinks(connect, make_factory) -> None:
+    """Whoever does not wait for a greeting that takes its time is no mail client."""
+    thought: Deferred[None] = Deferred()
+
+    class SlowGate(Gate):
+        async def connect(self, session: object) -> None:
+            await thought
+
+    client = connect(make_factory(gates=(SlowGate(""),)))
+    assert client.say(HELLO + b"\r\n") == []
+    thought.callback(None)
+    assert client.read() == ["554 5.5.0 You talked before you were greeted"]
+    assert client.gone
+
+
 def test_full_disk(connect, book) -> None:
     """A write that fails is said after the dot, once, and the octets are dropped at once."""
     client = connect()
