@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from mailshare.assembly.office import Office
@@ -96,9 +97,12 @@ class Demonstration(MultiService):
         assert self.office.started is not None
         self.office.started.addCallback(lambda _: self._welcome())
 
-    async def stopService(self) -> None:
+    def stopService(self) -> Deferred[None]:
         """The office first, so that what it has under way with the provider can end well."""
         self.running = 0
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         if self._presses.running:
             self._presses.stop()
         await self.office.stopService()

@@ -11,6 +11,7 @@ from attrs import frozen
 from twisted.cred.portal import Portal
 
 from mailshare.assembly.certificates import CertificateDirectory
+from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.keys import machine_key
 from mailshare.config import Config, Limits
 from mailshare.delivery.submission import Desk
@@ -18,7 +19,7 @@ from mailshare.interfaces import IStore
 from mailshare.pop3.factory import POP3Factory
 from mailshare.pop3.limits import POP3Limits
 from mailshare.pop3.observed import LoginRejected, Observed, SessionClosed, SessionOpened
-from mailshare.portal.checkers import Declared, DirectoryChecker
+from mailshare.portal.checkers import CheckerStack, Declared, DirectoryChecker
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.realm import MailRealm, mail_avatars
 from mailshare.portal.throttle import Throttle
@@ -68,6 +69,7 @@ class Entrance:
         declared: Declared,
         tell: Told,
         data: str,
+        extensions: Extensions,
     ) -> None:
         self._reactor = reactor
         self._tell = tell
@@ -76,7 +78,10 @@ class Entrance:
             store.directory, passwords, Throttle(), VerifiedCache(os.urandom(32)), reactor, declared
         )
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
-        self.portal = Portal(realm, [checker])
+        self._gates = extensions.built("gates")
+        self.portal = Portal(
+            next(iter(extensions.built("realms")), realm), [CheckerStack([*extensions.built("checkers"), checker])]
+        )
         self._verifiers = DirectoryVerifiers(
             store.directory, passwords, machine_key(data, os.urandom), declared
         )
@@ -104,6 +109,7 @@ class Entrance:
             anonymous=service == "smtp",
             device=Devices(config).login if service == "smtp" else _nobody,
             observe=self.lamps.sending,
+            gates=self._gates,
             **common,
         )
 

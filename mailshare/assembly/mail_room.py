@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -19,7 +19,7 @@ from mailshare.delivery.queue import QueueRunner
 from mailshare.delivery.reports import Reports
 from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
-from mailshare.interfaces import ICollecting, IStore
+from mailshare.interfaces import IAgent, ICollecting, IStore
 from mailshare.isp.collect import Collector, words
 from mailshare.isp.relay import Relay
 from mailshare.isp.secrets import SealingKey, Secrets
@@ -36,6 +36,7 @@ class MailRoom:
     :param aside: work that would hold up the reactor.
     :param changed: called with an account's id when its status changed.
     :param tell: is told in words what was collected and sent.
+    :param agents: further agents of the queue.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MailRoom:
         aside: Any,
         changed: Callable[[int], None],
         tell: Callable[[str], None],
+        agents: Sequence[IAgent] = (),
     ) -> None:
         limits = config.tables.limits
         self._store = store
@@ -64,7 +66,7 @@ class MailRoom:
         self.intake = Intake(store, Router(PublicRate(lambda: micros(reactor))), reactor, self.reports, aside)
         self.collector = Collector(store, self.intake, doors, run_seconds=limits.client_run, changed=changed)
         self.relay = Relay(store, self.intake, doors, changed=changed)
-        self.queue = QueueRunner(store, Agents([self.relay]), self.reports, reactor)
+        self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor)
         self.timetable = Timetable(
             store, self, self.flush, reactor, random=_share, relay=self.relay, zone=zone_of(config)
         )

@@ -11,11 +11,13 @@ from typing import Any
 from attrs import define
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from mailshare.assembly.acts import Acts
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.entrance import Entrance
+from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.keys import data_directory
 from mailshare.assembly.listening import Listeners
@@ -29,6 +31,7 @@ from mailshare.assembly.signals import Hangup
 from mailshare.config import BrokenConfig, Config, load_config
 from mailshare.core.errors import ConfigFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
+from mailshare.extend import Surroundings
 from mailshare.interfaces import IStore
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
@@ -59,6 +62,7 @@ class Office(Service):
 
     :param reload_config: gives the configuration of now, for SIGHUP and ``mailshare reload``.
     :param said: takes lines in plain words about what happens (the demonstration prints them).
+    :ivar trouble: why it could not start, or empty.
     """
 
     name = "mailshare"
@@ -84,6 +88,7 @@ class Office(Service):
         self._hangup = Hangup(reactor, self._reload_for_signal)
         self._systemd = SystemdNotifier(os.environ, reactor, lambda: time.monotonic_ns() // 1000)
         self.started: Deferred[None] | None = None
+        self.trouble = ""
 
     # ------------------------------------------------------------------ start
 
@@ -97,9 +102,11 @@ class Office(Service):
         self.started.addErrback(self._failed)
 
     def _failed(self, failure: Any) -> None:
-        if failure.check(MailshareError):
-            self._log.critical("mailshare cannot start: {reason}", reason=failure.value.public)
+        if failure.check(MailshareError, CannotListenError):
+            self.trouble = str(failure.value)
+            self._log.critical("mailshare cannot start: {reason}", reason=self.trouble)
         else:
+            self.trouble = "an error of this program; see the log"
             self._log.failure("mailshare cannot start", failure=failure)
         self._reactor.callLater(0, self._give_up)
 
@@ -137,8 +144,17 @@ class Office(Service):
         config, reactor = self.config, self._reactor
         key = sealing_key(config)
         passwords = Passwords(threads.run, os.urandom)
+        surroundings = Surroundings(reactor, store, config.tables.server.hostname, config.data)
+        extensions = Extensions(config, surroundings)
         room = MailRoom(
-            store, reactor, config, key=key, aside=threads.run, changed=self._account_changed, tell=self._say
+            store,
+            reactor,
+            config,
+            key=key,
+            aside=threads.run,
+            changed=self._account_changed,
+            tell=self._say,
+            agents=extensions.built("agents"),
         )
         declared = DeclaredObjects(store, room.secrets.resolve)
         entrance = Entrance(
@@ -149,6 +165,7 @@ class Office(Service):
             declared=declared.password,
             tell=self._note,
             data=config.data,
+            extensions=extensions,
         )
         zone = zone_of(config)
         acts = Acts(
@@ -178,9 +195,12 @@ class Office(Service):
 
     # ------------------------------------------------------------------ stop
 
-    async def stopService(self) -> None:
+    def stopService(self) -> Deferred[None]:
         """Drain: take nothing new, let sessions finish within the grace time, stop the queue, close the store."""
         super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         self._systemd.stopping()
         self._hangup.remove()
         parts, self._parts = self._parts, None
@@ -220,7 +240,7 @@ class Office(Service):
     @property
     def up(self) -> bool:
         """Started, and not stopping."""
-        return self._parts is not None and self._since > 0
+        return self._parts is not None and self._since > 0 and not self.trouble
 
     def places(self) -> Sequence[Mapping[str, object]]:
         """``service`` and ``address`` of each open listener."""
@@ -363,6 +383,7 @@ def needs_restart(old: Config, new: Config) -> tuple[str, ...]:
         ("server.zone", old.tables.server.zone, new.tables.server.zone),
         ("server.from_policy", old.tables.server.from_policy, new.tables.server.from_policy),
         ("store.url", old.tables.store.url, new.tables.store.url),
+        ("extension", old.tables.extension, new.tables.extension),
         ("limits", old.tables.limits, new.tables.limits),
         ("demonstration", old.tables.demonstration, new.tables.demonstration),
     ):

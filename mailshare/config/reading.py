@@ -187,8 +187,7 @@ def _need_tables(rest: dict[str, Any], findings: Findings) -> None:
         elif not many and not isinstance(rest[name], dict):
             findings.error((name,), f"{name} is a table: write [{name}]", at_key=True)
             del rest[name]
-    for table, required in REQUIRED.items():
-        name = "account" if table.__name__ == "AccountTable" else "user"
+    for name, required in REQUIRED.items():
         for index, one in enumerate(rest.get(name, ())):
             for key in required:
                 if isinstance(one, dict) and key not in one:

@@ -171,6 +171,15 @@ class UserTable:
 
 
 @frozen(kw_only=True)
+class ExtensionTable:
+    """``[[extension]]``: a part of another distribution, found by its entry point."""
+
+    group: Literal["realms", "checkers", "agents", "gates"] = _key("what kind of part it is", "gates")
+    kind: str = _key("the name of its entry point; required")
+    options: Mapping[str, object] = _key("what the part itself asks for", factory=dict)
+
+
+@frozen(kw_only=True)
 class FileTables:
     """A whole file."""
 
@@ -183,9 +192,10 @@ class FileTables:
     demonstration: DemonstrationTable = field(factory=DemonstrationTable)
     account: tuple[AccountTable, ...] = ()
     user: tuple[UserTable, ...] = ()
+    extension: tuple[ExtensionTable, ...] = ()
 
 
-REQUIRED = {AccountTable: ("address",), UserTable: ("name",)}
+REQUIRED = {"account": ("address",), "user": ("name",), "extension": ("kind",)}
 RESERVED_TABLES = ("printer", "destination", "fax_line")
 
 

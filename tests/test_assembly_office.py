@@ -1,0 +1,223 @@
+"""A whole office in this process, with the pretend provider beside it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from mailshare.assembly.office import Office, read_again
+from mailshare.config import load_config
+from mailshare.core.errors import ConfigFault
+from mailshare.testing.isp import PretendISP
+
+BASE = """\
+[server]
+hostname = "mail.office.example"
+grace = 1
+[listen]
+pop3 = ["tcp:0:interface=127.0.0.1"]
+smtp = ["tcp:0:interface=127.0.0.1"]
+"""
+ACCOUNT = """\
+[[account]]
+address = "mail@company.example"
+collect = "pop3://mail@127.0.0.1:{pop3}?tls=none"
+relay = "smtp://mail@127.0.0.1:{smtp}?tls=none"
+password = "isp"
+timetable = [{{ days = "mon", from = "00:00", to = "00:01", every = 1440 }}]
+"""
+
+
+def user(name: str, *, account: bool = True, more: str = "") -> str:
+    accounts = 'accounts = ["mail@company.example"]' if account else ""
+    return f'[[user]]\nname = "{name}"\npassword = "{name}"\n{accounts}\n{more}\n'
+
+
+@define
+class Room:
+    """A folder with a configuration, a provider, and offices that were started."""
+
+    folder: Path
+    isp: PretendISP
+    offices: list[Office] = field(factory=list)
+
+    def write(self, text: str) -> None:
+        pop3, smtp = self.isp.ports()
+        (self.folder / "m.toml").write_text(BASE + text.replace("ACCOUNT", ACCOUNT.format(pop3=pop3, smtp=smtp)))
+
+    async def start(self) -> Office:
+        config = load_config(str(self.folder / "m.toml"))
+        office = Office(config, reactor, reload_config=read_again(config, None))
+        self.offices.append(office)
+        office.startService()
+        assert office.started is not None
+        await office.started
+        return office
+
+
+@pytest_twisted.async_yield_fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    isp = PretendISP(reactor, os.urandom)
+    isp.startService()
+    made = Room(tmp_path, isp)
+    yield made
+    for office in made.offices:
+        if office.up:
+            await office.stopService()
+    await isp.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_mail_is_collected_sorted_and_the_next_office_goes_on_with_it(room: Room) -> None:
+    """Named, tagged and unnamed letters find their owners; a restart keeps them and collects nothing twice."""
+    room.write("ACCOUNT" + user("andrew") + user("greg"))
+    office = await room.start()
+    room.isp.arrive('"Andrew" <mail@company.example>', "a", "named")
+    room.isp.arrive("mail+greg@company.example", "b", "tagged")
+    room.isp.arrive("mail@company.example", "c", "unnamed")
+    answer = (await office.acts.send_receive())["mail@company.example"]
+    assert {name.lower(): count for name, count in answer["collected"].items()} == {"andrew": 1, "greg": 1, "admin1": 1}
+    assert answer["text"].startswith("collected 3, ")
+    assert room.isp.box.letters == {}
+    await office.stopService()
+    assert not office.up
+    second = await room.start()
+    counts = {row["user"]: row["messages"] for row in await second.acts.mailboxes()}
+    assert counts == {"admin1": 1, "andrew": 1, "greg": 1, "public1": 0}
+    assert (await second.acts.send_receive())["mail@company.example"]["collected"] == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_control_socket_is_for_the_owner_alone(room: Room) -> None:
+    """No password guards it, so its file mode must."""
+    room.write("")
+    await room.start()
+    assert stat.S_IMODE((room.folder / "var").stat().st_mode) == 0o700
+    assert stat.S_IMODE((room.folder / "var" / "control").stat().st_mode) == 0o600
+
+
+@pytest_twisted.ensureDeferred
+async def test_reload_takes_over_users_and_listeners_and_leaves_the_rest_alone(room: Room) -> None:
+    """New people come in, those no longer declared are disabled, an unchanged listener keeps its port."""
+    room.write("ACCOUNT" + user("andrew") + user("greg"))
+    office = await room.start()
+    before = {place["service"]: place["address"] for place in office.places()}
+    room.write("ACCOUNT" + user("andrew", more='names = ["Andrew Smith"]') + user("lisa"))
+    answer = await office.reload()
+    assert (answer["made"], answer["changed"], answer["disabled"]) == (1, 1, 1)
+    assert (answer["listeners_opened"], answer["listeners_closed"], answer["needs_restart"]) == (0, 0, "")
+    assert {place["service"]: place["address"] for place in office.places()} == before
+    users = {one["name"]: one for one in await office.acts.users()}
+    assert (users["greg"]["enabled"], users["greg"]["managed_by"]) == (False, "")
+    assert users["andrew"]["names"] == ["Andrew Smith"]
+    text = (room.folder / "m.toml").read_text().replace('smtp = ["tcp:0:interface=127.0.0.1"]\n', "", 1)
+    (room.folder / "m.toml").write_text(text)
+    answer = await office.reload()
+    assert (answer["listeners_opened"], answer["listeners_closed"]) == (0, 1)
+    assert [place["service"] for place in office.places()] == ["pop3"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_broken_file_changes_nothing_and_is_told(room: Room) -> None:
+    """The old settings stay in force, and the status says why until the file is right again."""
+    room.write(user("andrew", account=False))
+    office = await room.start()
+    room.write('[[user]]\nname = "andrew"\npasword = "x"\n')
+    with pytest.raises(ConfigFault, match="did you mean 'password'"):
+        await office.reload()
+    assert "pasword" in (await office.acts.status())["reload_error"]
+    assert [one["name"] for one in await office.acts.users()] == ["andrew"]
+    room.write(user("andrew", account=False))
+    await office.reload()
+    assert (await office.acts.status())["reload_error"] == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_declared_objects_are_locked_for_the_commands(room: Room) -> None:
+    """The refusal names the line of the file."""
+    room.write(user("andrew", account=False))
+    office = await room.start()
+    with pytest.raises(Exception, match=r"m\.toml:7"):
+        await office.acts.change_user(name="andrew", names=["A"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_export_of_an_office_loads_again_to_the_same(room: Room) -> None:
+    """What commands made can be moved into a file as it is."""
+    room.write("")
+    office = await room.start()
+    acts = office.acts
+    secret = room.folder / "isp"
+    secret.write_text("x\n")
+    secret.chmod(0o600)
+    await acts.add_account(
+        address="mail@company.example",
+        collect="pop3s://mail@pop.isp.example",
+        secret={"file": str(secret)},
+        timetable=[{"days": "mon-fri", "from": "07:00", "to": "19:00", "every": 10}],
+        options={"ignore_names": ["Company Ltd"]},
+    )
+    await acts.add_account(address="info@shop.example", mode="domain", domains=["shop.example"], password="geheim")
+    await acts.add_user(name="greg", names=['Greg "G" Jones'], accounts=["2", "1"], password="x")
+    await acts.add_user(name="lisa", cc=["greg"], local_only=True)
+    exported = await acts.export()
+    users, accounts = await acts.users(), await acts.accounts()
+    await office.stopService()
+    again = room.folder / "again"
+    again.mkdir()
+    (again / "m.toml").write_text(BASE + exported)
+    second = await Room(again, room.isp, room.offices).start()
+
+    def plain(rows: object) -> list[dict[str, object]]:
+        return [{key: value for key, value in row.items() if key != "managed_by"} for row in rows]  # type: ignore[attr-defined]
+
+    assert plain(await second.acts.users()) == plain(users)
+    assert plain(await second.acts.accounts()) == plain(accounts)
+    assert (await second.acts.export()).count("$argon2id$") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_office_that_cannot_start_says_why(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port in use stops the start with a sentence, and what was opened is closed again."""
+    pop3, _ = room.isp.ports()
+    room.write("")
+    path = room.folder / "m.toml"
+    path.write_text(path.read_text().replace('pop3 = ["tcp:0:', f'pop3 = ["tcp:{pop3}:'))
+    given_up: Deferred[None] = Deferred()
+    monkeypatch.setattr(Office, "_give_up", lambda self: given_up.callback(None))
+    office = await room.start()
+    await given_up
+    assert not office.up
+    assert "Address already in use" in office.trouble
+    await office.stopService()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_twenty_accounts_of_sixty_four_users_start(room: Room) -> None:
+    """A large office comes up, and its second start has next to nothing to do."""
+    parts = [f'[[account]]\naddress = "mail@c{number}.example"\n' for number in range(20)]
+    parts += [
+        f'[[user]]\nname = "u{number}"\npassword = {{ hash = "$argon2id$v=19$m=8,t=1,p=1$YWFhYWFhYWE$YQ" }}\n'
+        f'accounts = ["mail@c{number // 64}.example"]\n'
+        for number in range(1280)
+    ]
+    room.write("\n".join(parts))
+    started = time.monotonic()
+    office = await room.start()
+    first = time.monotonic() - started
+    assert len(await office.acts.users()) == 1280 + 40
+    await office.stopService()
+    started = time.monotonic()
+    office = await room.start()
+    assert time.monotonic() - started < first
+    assert (await office.reload())["changed"] == 0
