@@ -129,6 +129,17 @@ def test_one_session_at_a_time(office):
     assert second.log_in().endswith(b"+OK 3 messages (136 octets)\r\n")
 
 
+def test_a_maildrop_in_use_costs_nothing_but_the_try(office):
+    """Avatars of refused sessions are logged out, and they do not count as sessions of the user."""
+    first, second = office.connect(), office.connect()
+    first.log_in()
+    for _ in range(12):
+        second.log_in()
+    assert office.box.log.count(("logout",)) == 12
+    first.say(b"QUIT")
+    assert second.log_in().endswith(b"+OK 3 messages (136 octets)\r\n")
+
+
 def test_sessions_of_one_user_are_counted(build_office):
     """Also where the avatar has no lock."""
     office = build_office(limits=POP3Limits(sessions_per_user=1))

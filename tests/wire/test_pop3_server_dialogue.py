@@ -250,6 +250,13 @@ def test_after_a_wrong_password_the_name_is_needed_again():
     ]
 
 
+@pytest.mark.parametrize("between", [b"PASS", b"USER", b"AUTH PLAIN !!"])
+def test_a_mistake_in_between_forgets_the_name(between):
+    """A name does not outlive a PASS, a USER or an AUTH that went wrong."""
+    said = talk(build(), b"USER joe\r\n" + between + b"\r\nPASS secret\r\n")
+    assert said.splitlines()[-1] == b"-ERR USER comes first"
+
+
 def test_five_wrong_logins_close_the_connection():
     """The fifth is answered and ends it; a try that was throttled counts, a busy maildrop does not."""
     engine = build()

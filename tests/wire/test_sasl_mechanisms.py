@@ -1,6 +1,8 @@
 """PLAIN, LOGIN, SCRAM-SHA-256 and the bearer mechanisms, both halves."""
 
 import base64
+import hashlib
+import hmac
 
 import pytest
 from hypothesis import given
@@ -108,6 +110,19 @@ def test_bad_final_messages(final):
     server.start(CLIENT_FIRST)
     server.verifier(make_verifier("pencil", SALT, 4096))
     assert isinstance(server.step(final), Refused)
+
+
+def test_a_right_proof_over_another_nonce_is_refused():
+    """A proof that was made for another exchange is of no use in this one, however right it is."""
+    server = ScramServer(SERVER_NONCE)
+    server.start(CLIENT_FIRST)
+    server.verifier(make_verifier("pencil", SALT, 4096))
+    bare = b"c=biws,r=rOprNGfwEbeRWgbNEkqOanothernonce"
+    key = hmac.digest(hashlib.pbkdf2_hmac("sha256", b"pencil", SALT, 4096), b"Client Key", "sha256")
+    signed = CLIENT_FIRST[3:] + b"," + SERVER_FIRST + b"," + bare
+    mask = hmac.digest(hashlib.sha256(key).digest(), signed, "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, mask, strict=True)))
+    assert isinstance(server.step(bare + b",p=" + proof), Refused)
 
 
 def test_data_after_the_signature_is_refused():
