@@ -8,6 +8,7 @@ reads costs memory. Deadlines are absolute: an octet now and then does not move 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -26,6 +27,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault
 from mailshare.shell.limits import UNPARSED_LIMIT, Goodbye
+from mailshare.shell.steps import first_step
 from mailshare.wire.replies import StartTLS
 
 if TYPE_CHECKING:
@@ -275,7 +277,16 @@ class Connection(TwistedProtocol):
 
     def _start(self, *, greet: bool = False) -> None:
         self._running = True
-        Deferred.fromCoroutine(self._run(greet)).addErrback(self._failed).addBoth(self._stopped)
+        try:
+            rest = first_step(self._run(greet))
+        except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
+            self._failed(Failure())
+            self._stopped(None)
+            return
+        if rest is None:
+            self._stopped(None)
+        else:
+            Deferred.fromCoroutine(rest).addErrback(self._failed).addBoth(self._stopped)
 
     async def _run(self, greet: bool) -> None:
         """Handle events until more input is needed."""
@@ -310,12 +321,12 @@ class Connection(TwistedProtocol):
                 break
         self._finish(session)
 
-    async def _call(self, step: object) -> None:
+    async def _call(self, step: Coroutine[Any, Any, None]) -> None:
         """Run one step of the session; what is queued is sent before waiting for it."""
-        done: Deferred[None] = Deferred.fromCoroutine(step)  # type: ignore[arg-type]
-        if not done.called:
+        rest = first_step(step)
+        if rest is not None:
             self.flush()
-        await done
+            await rest
 
     def _finish(self, session: Session) -> None:
         """The engine is idle: send, and close if it is time."""

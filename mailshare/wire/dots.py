@@ -90,25 +90,26 @@ class DotDecoder:
 
         :returns: ``(octets of the message, what lies behind the end)``; the second is empty until :attr:`done`.
         """
-        buffer = self._held + data
-        end = buffer.find(_END)
+        buffer = self._held + data if self._held else data
+        dotted = b"." in buffer and b"\r\n." in buffer
+        end = buffer.find(_END) if dotted else -1
         if end >= 0:
             self.done = True
             self._held = b""
-            return self._pass_on(buffer[: end + 2]), buffer[end + 5 :]
+            return self._pass_on(buffer[: end + 2], dotted), buffer[end + 5 :]
         for part in _PARTS:
             if buffer.endswith(part):
                 self._held = part
-                return self._pass_on(buffer[: -len(part)]), b""
+                return self._pass_on(buffer[: -len(part)], dotted), b""
         self._held = b""
-        return self._pass_on(buffer), b""
+        return self._pass_on(buffer, dotted), b""
 
-    def _pass_on(self, raw: bytes) -> bytes:
+    def _pass_on(self, raw: bytes, dotted: bool) -> bytes:
         """Look at a stretch that cuts no CRLF in two, and take the stuffed dots out."""
         if not raw:
             return b""
         self.flaws.look(raw)
-        if b"\r\n." in raw:
+        if dotted:
             raw = raw.replace(b"\r\n.", b"\r\n")
         if self._virtual:
             self._virtual = False
