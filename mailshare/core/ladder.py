@@ -147,7 +147,9 @@ class Ladder:
 
     def _regular(self) -> list[str]:
         """Tag, then name. Returns what was written to, for the taught rules."""
-        for name, addresses in envelope_candidates(self.block, self.sharers.options.envelope_headers):
+        evidence = envelope_candidates(self.block, self.sharers.options.envelope_headers)
+        evidence += [(f"Received by {h.by}", h.recipients) for h in reversed(self.block.hops) if len(h.recipients) == 1]
+        for name, addresses in evidence:
             taken = [self._tag(address, name) for address in addresses]
             if any(taken):
                 return []

@@ -95,6 +95,8 @@ class Sharers:
     def by_tag(self, tag: str) -> int:
         """Who is meant by the tag of ``mail+tag@``; 0 when nobody or more than one."""
         text = normalise(tag[:_MAX_LOCAL])
+        if not text:
+            return 0
         for table, key in ((self._locals, text), (self._later, text), (self._later, without_accents(text))):
             found = table.get(key, ())
             if found:

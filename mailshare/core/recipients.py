@@ -82,7 +82,7 @@ def resolve_recipient(
     """
     people = people_of(directory)
     domain = address.key[1]
-    if not domain or domain == directory.hostname.casefold().rstrip(".") or domain in _LAN_NAMES:
+    if not domain:
         return _bare(address.local, sender_user, directory, people)
     sharers, tag = people.regular_account(address)
     if sharers is not None:
@@ -95,6 +95,8 @@ def resolve_recipient(
         found = _own_domain(address, in_domain, directory)
         if not isinstance(found, Outside):
             return found
+    elif domain == directory.hostname.casefold().rstrip(".") or domain in _LAN_NAMES:
+        return _bare(address.local, sender_user, directory, people)
     if sender_user is not None and sender_user.local_only:
         return _LOCAL_ONLY
     if sender_user is not None and not sender_user.accounts:

@@ -208,8 +208,8 @@ class _Journey:
         ladder.decision.fallback = "no-name" if candidates else "not-addressed"
         if not self.headers.oversize:
             for where, box in candidates:
-                if ladder.sharers.own_address(box.address)[1]:
-                    continue  # its tag had its own RCPT
+                if ladder.sharers.by_tag(ladder.sharers.own_address(box.address)[1]):
+                    continue  # the tag of a user had its own RCPT
                 ladder.by_name(where, box)
         else:
             ladder.decision.fallback = "oversize"

@@ -161,6 +161,19 @@ def test_local_only_people_get_local_mail():
     assert who(route(["mail@company.example"], "To: Inside <mail@company.example>")) == {"inside": "name-L1"}
 
 
+def test_an_unknown_tag_leaves_it_to_the_name():
+    """A tag of nobody is no tag: the name beside it decides; a known tag has its own RCPT."""
+    header = "To: Gregory <mail+shop@company.example>, X <mail+andrew@company.example>"
+    assert who(route(["mail+shop@company.example"], header)) == {"greg": "name-L1"}
+
+
+def test_a_server_named_like_an_own_domain():
+    """When the server has the name of a domain account, that account's people come first."""
+    office = evolve(OFFICE, hostname="firm.example")
+    assert resolve("info+x@firm.example", directory=office) == Local((7,), 2)
+    assert isinstance(resolve("greg@firm.example", directory=office), Unknown)
+
+
 def test_public_leaves_the_author_out():
     """Mail to everybody goes to everybody but the author, to local-only people too, and to ADMIN only by option."""
     assert who(route(["public"])) == {"greg": "public", "inside": "public"}

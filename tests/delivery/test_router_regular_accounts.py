@@ -2,6 +2,7 @@
 
 import pytest
 from attrs import evolve
+from zope.interface.verify import verifyObject
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
@@ -20,6 +21,7 @@ from mailshare.core.values import (
 )
 from mailshare.delivery.public_rate import HOUR, PublicRate
 from mailshare.delivery.router import Router
+from mailshare.interfaces import IRouter
 
 ACCOUNT = Account(1, 1, Address("mail", "company.example"), aliases=(Address("office", "company.example"),))
 USERS = (
@@ -90,6 +92,7 @@ def with_options(**options: object) -> Directory:
         ("To: Lisa <mail+shop@company.example>", {"lisa": "name-L1"}),
         ("To: mail+andrew@company.example, Lisa <mail@company.example>", {"andrew": "tag", "lisa": "name-L1"}),
         ("Delivered-To: mail+lisa@company.example\n" + HOP + "To: Andrew <mail@company.example>", {"lisa": "tag"}),
+        (HOP.replace("mail@", "mail+lisa@") + "To: Andrew <mail@company.example>", {"lisa": "tag"}),
         (HOP + "Delivered-To: mail+lisa@company.example\nTo: Andrew <mail@company.example>", {"andrew": "name-L1"}),
         ("Resent-To: Lisa <mail@company.example>\nTo: Andrew <mail@company.example>", {"lisa": "name-L1"}),
         (
@@ -251,6 +254,11 @@ def test_strange_address_with_a_local_name_is_marked():
         assert b"X-Mailshare-Warning: display-name\r\n" in route(text.format(bad)).targets[0].prefix
     for good in ("Lisa <mail@company.example>", "Peter <x@evil.example>", "lisa@evil.example"):
         assert b"Warning" not in route(text.format(good)).targets[0].prefix
+
+
+def test_the_router_provides_its_seam():
+    """Whoever takes an IRouter may take this one."""
+    assert verifyObject(IRouter, Router())
 
 
 def test_every_decision_leaves_its_step():
