@@ -1,0 +1,258 @@
+"""The POP3 client engine fed whole, octet by octet and cut at every place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailshare.core.errors import LocalFault, PeerFault, Unavailable
+from mailshare.wire.client_engine import Chunk, Overflow
+from mailshare.wire.pop3_client import POP3Client
+from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+from mailshare.wire.sasl.bearer import XOAuth2Client
+from mailshare.wire.sasl.login import LoginClient
+from mailshare.wire.sasl.plain import PlainClient
+
+DIALOGUE = (
+    b"+OK 2 300\r\n"
+    b"+OK\r\n1 100\r\n2 200\r\n.\r\n"
+    b"+OK\r\n1 abc\r\n2 d:e f\r\n0 zero\r\n3 three\r\n1 again\r\n.\r\n"
+    b"+OK follows\r\nSubject: x\r\n\r\n..\r\n...\r\n.\r\n"
+    b"-ERR [SYS/TEMP] later\r\n"
+    b"+OK bye\r\n"
+)
+
+
+FRAGMENTS = [b"+OK\r\n", b".\r\n", b"1 2\r\n", b"+ \r\n", b"-ERR\r\n"]
+
+
+def begin() -> POP3Client:
+    engine = POP3Client(secure=True)
+    engine.feed(b"+OK hello\r\n")
+    assert engine.next_event() is not None
+    engine.capabilities = {"PIPELINING": ()}
+    for command in (engine.stat, engine.list, engine.uidl):
+        command()
+    engine.retr(1)
+    engine.dele(1)
+    engine.quit()
+    engine.take_output()
+    return engine
+
+
+def play(pieces: list[bytes]) -> tuple[list[POP3Reply], bytes]:
+    engine = begin()
+    replies: list[POP3Reply] = []
+    body = b""
+    for piece in pieces:
+        engine.feed(piece)
+        while (event := engine.next_event()) is not None:
+            if isinstance(event, Chunk):
+                body += event.data
+            else:
+                replies.append(event)
+            engine.take_output()
+    return replies, body
+
+
+def check(pieces: list[bytes]) -> None:
+    replies, body = play(pieces)
+    assert [reply.command.name for reply in replies] == ["STAT", "LIST", "UIDL", "RETR", "DELE", "QUIT"]
+    assert [reply.ok for reply in replies] == [True, True, True, True, False, True]
+    assert replies[0].stat == (2, 300)
+    assert replies[1].sizes == {1: 100, 2: 200}
+    assert replies[2].uids == {1: "abc"}
+    assert replies[2].ignored == 4
+    assert body == b"Subject: x\r\n\r\n.\r\n..\r\n"
+    assert replies[3].octets == len(body)
+    assert replies[4].code == "SYS/TEMP"
+
+
+def split_before_quit() -> int:
+    return DIALOGUE.index(b"+OK bye")
+
+
+def test_octet_by_octet() -> None:
+    """One at a time."""
+    check([DIALOGUE[at : at + 1] for at in range(len(DIALOGUE))])
+
+
+@pytest.mark.parametrize("cut", range(1, split_before_quit()))
+def test_cut_everywhere(cut: int) -> None:
+    """At every place up to QUIT, whose reply comes when it was sent."""
+    check([DIALOGUE[:cut], DIALOGUE[cut : split_before_quit()], DIALOGUE[split_before_quit() :]])
+
+
+def fresh(*said: bytes, **arguments: object) -> POP3Client:
+    engine = POP3Client(secure=True, **arguments)  # type: ignore[arg-type]
+    engine.feed(b"+OK\r\n")
+    assert engine.next_event() is not None
+    return engine
+
+
+def test_lock_step_without_pipelining() -> None:
+    """One command out at a time."""
+    engine = fresh()
+    engine.stat()
+    engine.list()
+    assert engine.take_output() == b"STAT\r\n"
+    assert engine.take_output() == b""
+    engine.feed(b"+OK 0 0\r\n")
+    engine.next_event()
+    assert engine.take_output() == b"LIST\r\n"
+
+
+def test_the_window_holds_octets_back() -> None:
+    """Large messages are not all asked for at once, but one always is."""
+    engine = fresh(limits=POP3Limits(window=10, window_octets=100))
+    engine.capabilities = {"PIPELINING": ()}
+    for number in range(1, 5):
+        engine.retr(number, 80)
+    assert engine.take_output() == b"RETR 1\r\nRETR 2\r\n"
+
+
+def test_stls_forgets_and_refuses_what_came_before() -> None:
+    """Octets behind +OK end the session; capabilities of before are void."""
+    engine = POP3Client(secure=False)
+    engine.feed(b"+OK\r\n")
+    engine.next_event()
+    engine.capabilities = {"SASL": ("PLAIN",)}
+    engine.stls()
+    engine.take_output()
+    engine.feed(b"+OK go\r\n")
+    assert engine.next_event() is not None
+    engine.stat()
+    assert engine.take_output() == b""
+    engine.secured()
+    assert engine.capabilities == {}
+    assert engine.take_output() == b"STAT\r\n"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_injection_behind_stls(whole: bool) -> None:
+    """In the same segment or in the next one before TLS starts."""
+    engine = POP3Client(secure=False)
+    engine.feed(b"+OK\r\n")
+    engine.next_event()
+    engine.stls()
+    engine.take_output()
+    with pytest.raises(PeerFault):  # noqa: PT012
+        if whole:
+            engine.feed(b"+OK go\r\n+OK 1 1\r\n")
+            engine.next_event()
+        else:
+            engine.feed(b"+OK go\r\n")
+            engine.next_event()
+            engine.feed(b"+OK 1 1\r\n")
+    assert engine.closing
+
+
+def test_no_password_outside_tls() -> None:
+    """USER, PASS and AUTH refuse, unless the account says so."""
+    engine = POP3Client(secure=False)
+    for attempt in (lambda: engine.user("u"), lambda: engine.password("p"), lambda: engine.auth(PlainClient("u", "p"))):
+        with pytest.raises(LocalFault):
+            attempt()
+    POP3Client(secure=False, allow_plain=True).password("p")
+
+
+def test_arguments_cannot_end_the_line() -> None:
+    """A CRLF in a name is our fault, not a second command."""
+    with pytest.raises(LocalFault):
+        fresh().user("u\r\nDELE 1")
+
+
+def test_a_long_initial_response_waits_to_be_asked() -> None:
+    """RFC 5034: the AUTH line has at most 255 octets."""
+    engine = fresh()
+    engine.auth(XOAuth2Client("u", "t" * 300))
+    assert engine.take_output() == b"AUTH XOAUTH2\r\n"
+    engine.feed(b"+ \r\n")
+    assert engine.next_event() is None
+    assert len(engine.take_output()) > 400
+    short = fresh()
+    short.auth(PlainClient("u", "p"))
+    assert short.take_output() == b"AUTH PLAIN AHUAcA==\r\n"
+
+
+def test_login_answers_the_prompts() -> None:
+    """Name, then password."""
+    engine = fresh()
+    engine.auth(LoginClient("u", "p"))
+    out = [engine.take_output()]
+    for challenge in (b"+ VXNlcm5hbWU6\r\n", b"+ UGFzc3dvcmQ6\r\n"):
+        engine.feed(challenge)
+        engine.next_event()
+        out.append(engine.take_output())
+    assert out == [b"AUTH LOGIN\r\n", b"dQ==\r\n", b"cA==\r\n"]
+    engine.feed(b"+OK\r\n")
+    reply = engine.next_event()
+    assert isinstance(reply, POP3Reply)
+    assert reply.ok
+
+
+def test_a_yes_before_the_password_is_not_believed() -> None:
+    """The mechanism has the last word."""
+    engine = fresh()
+    engine.auth(LoginClient("u", "p"))
+    engine.take_output()
+    engine.feed(b"+OK\r\n")
+    with pytest.raises(PeerFault):
+        engine.next_event()
+
+
+def test_caps_hold() -> None:
+    """Status line, rows, message."""
+    engine = fresh()
+    engine.stat()
+    engine.take_output()
+    engine.feed(b"+OK " + b"9" * 9000)
+    with pytest.raises(Overflow):
+        engine.next_event()
+    rows = fresh()
+    rows.list()
+    rows.take_output()
+    rows.feed(b"+OK\r\n" + b"1 1\r\n" * 1001)
+    with pytest.raises(Overflow):
+        rows.next_event()
+    large = fresh(limits=POP3Limits(message=1000))
+    large.retr(1)
+    large.take_output()
+    large.feed(b"+OK\r\n" + b"x" * 2000)
+    with pytest.raises(Overflow):
+        large.next_event()
+
+
+def test_a_long_line_spoils_its_message_only() -> None:
+    """It is read to its end and marked, and the session goes on."""
+    engine = fresh(limits=POP3Limits(body_line=100))
+    engine.retr(1)
+    engine.take_output()
+    engine.feed(b"+OK\r\n" + b"x" * 200 + b"\r\n.\r\n")
+    assert isinstance(engine.next_event(), Chunk)
+    reply = engine.next_event()
+    assert isinstance(reply, POP3Reply)
+    assert "line of more than 100" in reply.fault
+
+
+def test_the_server_says_goodbye_unasked() -> None:
+    """Its words reach the status."""
+    engine = fresh()
+    engine.feed(b"-ERR idle for too long\r\n")
+    with pytest.raises(Unavailable, match="idle for too long"):
+        engine.next_event()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(FRAGMENTS)), max_size=30))
+def test_garbage_raises_nothing_but_faults(pieces: list[bytes]) -> None:
+    """Whatever comes, there are replies or faults, and an end."""
+    engine = begin()
+    try:
+        for piece in pieces:
+            engine.feed(piece)
+            while engine.next_event() is not None:
+                engine.take_output()
+    except (PeerFault, Unavailable):
+        assert engine.closing
