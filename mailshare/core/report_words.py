@@ -90,15 +90,3 @@ def route_paused(account: str, reply: str, until: str) -> tuple[str, tuple[str, 
             "To try at once: mailshare sendreceive",
         ),
     )
-
-
-def odd_message(reason: str, trace: str) -> tuple[str, tuple[str, ...]]:
-    """Subject and text of the note to ADMIN about collected mail that could not be sorted."""
-    return (
-        "A message could not be sorted",
-        (
-            "A collected message could not be sorted and lies in this mailbox, whole, as it came.",
-            f"  {printable(reason)}",
-            f"The chain of decisions is shown by: mailshare why {trace}",
-        ),
-    )

@@ -389,3 +389,19 @@ def test_stop_waits_for_a_flush_of_somebody_else(office: Office) -> None:
     assert running.called
     finish(running)
     assert office.clock.getDelayedCalls() == []
+
+
+def test_delay_by_a_paused_route_is_told_once(office: Office) -> None:
+    """Mail that waits because the provider refuses our login does not run out of tries, but its sender hears of it."""
+    words = {"code": 451, "status": "4.4.1", "reply": "Sending by this account is paused"}
+    office.agent.answers = [{"state": QueueState.QUEUED, "counts": False, **words}]
+    office.send(MAIL, "ann@example.net")
+    for _hour in range(6 * 24):
+        office.flush()
+        office.clock.advance(HOUR)
+    (row,) = office.rows()
+    assert (row.state, row.attempts) == (QueueState.QUEUED, 0)
+    (told,) = office.mailbox("greg")
+    text, fields = report_parts(told)
+    assert (fields["Action"], fields["Status"]) == ("delayed", "4.4.1")
+    assert "Sending by this account is paused" in text
