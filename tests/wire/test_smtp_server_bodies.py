@@ -235,3 +235,19 @@ def test_no_input_breaks_the_engine(words: list[bytes], step: int) -> None:
         assert line[:3].isdigit()
         assert line[3:4] in (b" ", b"-")
         assert line.isascii()
+
+
+def test_a_large_message_is_not_kept() -> None:
+    """Octets go through in pieces no larger than they came, and nothing of them stays in the engine."""
+    intake = Intake()
+    intake.say(b"DATA\r\n")
+    piece = b"0123456789abcdef" * 4095 + b"\r\n.dots\r\n"
+    passed = 0
+    for _ in range(200):
+        intake.engine.feed(piece)
+        while (event := intake.engine.next_event()) is not None:
+            assert isinstance(event, BodyRead)
+            assert len(event.data) <= len(piece) + 4
+            passed += len(event.data)
+        assert len(intake.engine._lines) == 0
+    assert passed > 199 * 65_000
