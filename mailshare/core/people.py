@@ -198,3 +198,26 @@ def people_of(directory: Directory) -> People:
     people = People.build(directory)
     _kept[key] = (weakref.ref(directory, lambda _: _kept.pop(key, None)), people)
     return people
+
+
+def usable_addresses(user: User, account: Account, directory: Directory) -> tuple[str, ...]:
+    """How a user may be written to through an account, as his page shows it; the surest way first.
+
+    In a regular account the tag form stands only where tags work. Names that others have too are left out.
+    """
+    sharers = people_of(directory).sharers[account.id]
+    if account.mode is AccountMode.DOMAIN:
+        domain = account.domains[0] if account.domains else account.address.domain
+        locals_ = [user.name, *(name for name in user.names if " " not in name and "@" not in name)]
+        made = [Address(local, domain) for local in locals_]
+        return tuple(str(each) for each in made if sharers.by_address(each)[0] == user.id)
+    named = [name for name in (*user.names, user.name) if sharers.names.match(name).user_ids == (user.id,)]
+    out = [f"{_phrase(name)} <{account.address}>" for name in named if "@" not in name]
+    if sharers.options.tags_work and account.tag_delimiter and sharers.by_tag(user.name) == user.id:
+        tagged = Address(f"{account.address.local}{account.tag_delimiter}{user.name}", account.address.domain)
+        out.insert(0, str(tagged))
+    return tuple(out)
+
+
+def _phrase(name: str) -> str:
+    return f'"{name}"' if any(char in ',;:()<>[]"\\.' for char in name) else name

@@ -1,7 +1,11 @@
 """Collected mail of one shared address: the regular ladder, rung by rung, with its reason codes."""
 
+from random import Random
+
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from mailshare.core.address import Address
@@ -266,3 +270,31 @@ def test_every_decision_leaves_its_step():
     routing = route("To: Bob <mail@company.example>, Lisa <mail@company.example>, \x07" + "y" * 400)
     assert [each.code for each in routing.steps] == ["unknown-name", "name-L1"]
     assert all(each.detail.isprintable() and len(each.detail) <= 200 for each in routing.steps)
+
+
+LOGINS = st.sampled_from(["andrew", "greg", "lisa", "jones"])
+DECOYS = st.builds(
+    lambda shape, login: shape.format(login),
+    st.sampled_from(
+        [
+            "{0} <{0}@elsewhere.example>",
+            '"{0} <mail@company.example>" <x@elsewhere.example>',
+            "x@elsewhere.example ({0} mail@company.example)",
+            '"{0}@company.example" <mail@company.example>',
+            "{0}x <mail@company.example>",
+            "=?utf-8?Q?{0}_=3Cmail=40company.example=3E?= <x@elsewhere.example>",
+            "{0}:;",
+            "<mail@company.example.evil.example> ({0})",
+        ]
+    ),
+    LOGINS,
+)
+
+
+@given(st.lists(LOGINS, max_size=3), st.lists(DECOYS, max_size=4), st.randoms(use_true_random=False))
+def test_never_a_wrong_person(named: list[str], decoys: list[str], order: Random):
+    """Exactly those named in front of the shared address get it, whatever else names the others; else ADMIN."""
+    mailboxes = [f"{login} <mail@company.example>" for login in named] + decoys
+    order.shuffle(mailboxes)
+    got = who(route("To: " + ", ".join(mailboxes)))
+    assert {name for name, reason in got.items() if reason != "cc"} == (set(named) or {"admin1"})
