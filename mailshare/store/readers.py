@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from mailshare.core.errors import Unavailable
+from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.database import Operation, translate
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Readers:
         self._connect = connect
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
-        self._pool = ThreadPool(0, threads, "mailshare-readers")
+        self._pool = DaemonThreads(0, threads, "mailshare-readers")
         self._pool.start()
         self._stopped = False
 

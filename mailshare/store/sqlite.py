@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from mailshare.core.errors import ConfigFault, Unavailable
@@ -21,6 +20,7 @@ from mailshare.interfaces import IBodySink, IStore
 from mailshare.store.backup import BLOBS, copy_store
 from mailshare.store.bodies import FILE
 from mailshare.store.connections import Connect, plain_connect
+from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
@@ -79,7 +79,7 @@ class SQLiteStore(StoreParts):
         self._files = files or Files()
         self._connect = connect
         self._body_threads = body_threads
-        self._pool: ThreadPool | None = None
+        self._pool: DaemonThreads | None = None
         self._lock = DirectoryLock(self.path)
         self._swept = 0
         self._database = FileDatabase(
@@ -123,7 +123,7 @@ class SQLiteStore(StoreParts):
                 "SQLite {version}: let no other program checkpoint this database (needs 3.51.3)",
                 version=sqlite3.sqlite_version,
             )
-        self._pool = ThreadPool(0, self._body_threads, "mailshare-bodies")
+        self._pool = DaemonThreads(0, self._body_threads, "mailshare-bodies")
         self._pool.start()
         try:
             self._database.start(await self._in_thread(self._database.prepare))

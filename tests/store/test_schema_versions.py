@@ -1,0 +1,130 @@
+"""The schema: migrations lead to it, old databases open, and a steady start imports neither SQLAlchemy nor Alembic."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+from twisted.internet import reactor
+
+from mailshare.core.errors import ConfigFault
+from mailshare.core.values import LedgerState
+from mailshare.store import migrate, schema
+from mailshare.store.schema_version import HEAD
+from mailshare.store.sqlite import SQLiteStore
+from mailshare.testing.store_office import whole
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
+    """Everything that defines a table: columns, keys, indexes, and whether it has row ids."""
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    made = {}
+    for name in sorted(names):
+        text = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0] or ""
+        indexes = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL ORDER BY name",
+            (name,),
+        ).fetchall()
+        made[name] = (
+            connection.execute(f"PRAGMA table_info({name})").fetchall(),
+            sorted(row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")),
+            [(index, " ".join(sql.split())) for index, sql in indexes],
+            "WITHOUT ROWID" in text,
+            "AUTOINCREMENT" in text,
+        )
+    return made
+
+
+def test_head_is_the_newest_migration() -> None:
+    """The version that a start compares with is the one that the migrations lead to."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_migrations_make_the_schema(tmp_path: Path) -> None:
+    """A database made by the migrations is the one that the metadata describes."""
+    path = tmp_path / "x.db"
+    migrate.upgrade(str(path))
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+    fresh = sqlite3.connect(":memory:")
+    for statement in schema.sqlite_statements():
+        fresh.execute(statement)
+    migrated = sqlite3.connect(path)
+    found = tables(migrated)
+    assert found.pop("alembic_version")
+    assert found == tables(fresh)
+    fresh.close()
+    migrated.close()
+
+
+def test_the_schema_fits_postgresql() -> None:
+    """Every table has a definition in the other engine's words."""
+    made = [str(CreateTable(table).compile(dialect=postgresql.dialect())) for table in schema.metadata.sorted_tables]
+    assert any("BIGSERIAL" in text for text in made)
+    assert any("JSONB" in text for text in made)
+
+
+async def test_a_store_of_version_1_opens(tmp_path: Path) -> None:
+    """A database that was written by schema version 1 opens with its mail, its ledger and its queue."""
+    with gzip.open(DATA / "store_schema_1.db.gz") as packed, open(tmp_path / "mailshare.db", "wb") as file:
+        shutil.copyfileobj(packed, file)
+    store = SQLiteStore(str(tmp_path), reactor=reactor)
+    await store.open()
+    assert await store.verify(deep=True) == []
+    (account,) = store.directory.current().accounts
+    andrew = store.directory.current().user_by_name["andrew"]
+    drop = await store.mailboxes.lock_maildrop(andrew.id, "test")
+    uids, _ = await drop.snapshot()
+    assert [drop.uidl(uid) for uid in uids] == ["65920080.1"]
+    assert (await whole(await drop.body(uids[0]))).endswith(b"hello\r\n")
+    assert (await store.ledger.known(account.id))["u1"].state is LedgerState.DELETE
+    assert [row.address for row in await store.queue.items()] == ["bob@out.example"]
+    await store.close()
+
+
+async def test_a_newer_store_is_refused(tmp_path: Path) -> None:
+    """A database of a later program is left alone, and the text says what to do."""
+    store = SQLiteStore(str(tmp_path), reactor=reactor)
+    await store.open()
+    await store.close()
+    with sqlite3.connect(tmp_path / "mailshare.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(ConfigFault, match="9999"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_steady_start_is_lean(tmp_path: Path) -> None:
+    """Opening a store whose schema is current imports no SQLAlchemy."""
+    store = SQLiteStore(str(tmp_path), reactor=reactor)
+    await store.open()
+    await store.close()
+    program = (
+        "import sys\nfrom twisted.internet import task\nfrom mailshare.store.sqlite import SQLiteStore\n"
+        "async def main(reactor):\n"
+        f"    store = SQLiteStore({str(tmp_path)!r}, reactor=reactor)\n"
+        "    await store.open()\n    await store.close()\n"
+        "    print('sqlalchemy' in sys.modules, 'alembic' in sys.modules)\n"
+        "task.react(main)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "False"]
