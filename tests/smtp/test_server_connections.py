@@ -279,3 +279,39 @@ def test_one_write_for_a_flight(connect, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(client.transport, "write", writes.append)
     client.protocol.dataReceived(MAIL + b"\r\n" + RCPT + b"\r\nNOOP\r\n")
     assert len(writes) == 1
+
+
+def test_a_handshake_that_never_ends(connect, make_factory, clock: Clock) -> None:
+    """Whoever asked for TLS has 20 seconds to do it; then the connection is cut."""
+    client = connect(make_factory(tls=object()))
+    begun: list[object] = []
+    client.transport.startTLS = begun.append
+    assert client.codes(HELLO, b"STARTTLS") == ["220", "250", "220"]
+    assert len(begun) == 1
+    clock.pump([1] * 19)
+    assert not client.gone
+    clock.pump([1] * 2)
+    assert client.gone
+
+
+def test_octets_that_arrived_behind_starttls(connect, make_factory, book) -> None:
+    """Octets that came in a later packet, but before TLS could start, end the connection without being looked at."""
+    client = connect(make_factory(tls=object()))
+    begun: list[object] = []
+    client.transport.startTLS = begun.append
+    client.codes(HELLO)
+    book.hold = Deferred()
+    client.say(MAIL + b"\r\nSTARTTLS\r\n", b"EHLO evil.test\r\n")
+    book.hold.callback(None)
+    assert begun == []
+    assert client.gone
+    assert not any("evil" in line or line.startswith("250-") for line in client.read())
+
+
+def test_one_session_has_an_end(connect, limited, clock: Clock) -> None:
+    """However lively it is, a session lasts no longer than its limit."""
+    client = connect(limited(session=100))
+    for _ in range(101):
+        client.say(b"NOOP\r\n")
+        clock.advance(1)
+    assert client.gone
