@@ -1,0 +1,38 @@
+"""Which copies count as one message."""
+
+from mailshare.core.duplicates import duplicate_key
+from mailshare.core.headers import Headers
+
+TEXT, FOOTER = b"t" * 32, b"f" * 32
+
+
+def key(block: bytes, content: bytes = TEXT, *, collapse: bool = False) -> bytes:
+    return duplicate_key(Headers.parse(block), content, collapse_lists=collapse)
+
+
+def test_two_copies_with_one_message_id_are_one():
+    """What servers put on top on the way does not matter; the id is compared without case and folding."""
+    one = key(b"Received: a\r\nMessage-ID: <A@b>\r\nSubject: x\r\n")
+    assert one == key(b"Delivered-To: c@d\r\nMessage-Id:\r\n <a@b>\r\nSubject: y\r\n")
+    assert len(one) == 32
+
+
+def test_other_text_is_another_message():
+    """A list's copy with its footer is kept, unless lists are collapsed."""
+    block = b"Message-ID: <a@b>\r\n"
+    assert key(block) != key(block, FOOTER)
+    assert key(block, collapse=True) == key(block, FOOTER, collapse=True)
+
+
+def test_without_id_sender_date_and_subject_tell():
+    """Messages without id are one only when From, Date, Subject and text are equal."""
+    block = b"From: a@b\r\nDate: x\r\nSubject: y\r\n"
+    assert key(block) == key(b"X: z\r\n" + block)
+    assert key(block) != key(block.replace(b"y", b"z"))
+    assert key(block, collapse=True) != key(block, FOOTER, collapse=True)
+    assert key(b"") != key(b"Message-ID: <a@b>\r\n")
+
+
+def test_the_fields_cannot_be_shifted():
+    """What one field lacks and the next has too much makes another key."""
+    assert key(b"From: a\r\nDate: bc\r\n") != key(b"From: ab\r\nDate: c\r\n")
