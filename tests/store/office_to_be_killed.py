@@ -1,6 +1,6 @@
 """A process that forks offices which deliver or collect until somebody kills them; driven by test_kill.py.
 
-Lines on standard input: ``deliver|collect DIRECTORY SEED``. For each, a child is forked (everything is imported already,
+Lines on standard input: ``deliver|collect DIRECTORY SEED``. For each, a child is forked (all is imported already,
 so that a kill costs milliseconds); the answers are ``started PID``, ``ready`` once its store is open, and ``ended
 STATUS``. What the child acknowledges it appends to ``DIRECTORY.acknowledged`` before it goes on.
 """
@@ -65,7 +65,7 @@ async def body(store: SQLiteStore, name: str, size: int, chance: random.Random):
 
 async def deliver(store: SQLiteStore, directory: str, seed: int) -> None:
     """Deliver for ever, eight at a time."""
-    account, users = await people(store)
+    _, users = await people(store)
     say("ready")
 
     async def produce(number: int) -> None:

@@ -36,7 +36,7 @@ def tables(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
     for name in sorted(names):
         text = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0] or ""
         indexes = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL ORDER BY name",
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql NOT NULL ORDER BY name",
             (name,),
         ).fetchall()
         made[name] = (
@@ -93,7 +93,7 @@ async def test_a_store_of_version_1_opens(tmp_path: Path) -> None:
     andrew = store.directory.current().user_by_name["andrew"]
     drop = await store.mailboxes.lock_maildrop(andrew.id, "test")
     uids, _ = await drop.snapshot()
-    assert [drop.uidl(uid) for uid in uids] == ["65920080.1"]
+    assert [drop.uidl(uid) for uid in uids] == ["65920082.1"]
     assert (await whole(await drop.body(uids[0]))).endswith(b"hello\r\n")
     assert (await store.ledger.known(account.id))["u1"].state is LedgerState.DELETE
     assert [row.address for row in await store.queue.items()] == ["bob@out.example"]
