@@ -123,11 +123,21 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     return _resolved(tables, places, path, directory, data=data, warnings=problems)
 
 
+_CREDENTIAL = re.compile(r"""(?i)(\b(?:pass|secret|pwd)\w*["']?\s*(?:=|(?=["'])))(?!\s*\{)\s*\S.*""")
+
+
+def _source(places: Places, line: int) -> str:
+    """A line of the file as it may be shown: what stands in place of a password, or might be one, is left out."""
+    if not 0 < line <= len(places.lines):
+        return ""
+    return _CREDENTIAL.sub(r"\1 ...", places.lines[line - 1])
+
+
 def _syntax(shown: str, places: Places, error: tomllib.TOMLDecodeError) -> Problem:
     text = str(error)
     match = _SYNTAX.search(text)
     line, column = (int(match[1]), int(match[2])) if match else (len(places.lines), 0)
-    source = places.lines[line - 1] if 0 < line <= len(places.lines) else ""
+    source = _source(places, line)
     return Problem(shown, line, "", f"is not TOML: {_SYNTAX.sub('', text).strip()}", column, source)
 
 
@@ -136,7 +146,7 @@ def _placed(findings: Findings, places: Places, shown: str) -> list[Problem]:
     problems = []
     for found in findings.found:
         line, column = places.locate(found.path, at_key=found.at_key)
-        source = places.lines[line - 1] if line else ""
+        source = _source(places, line)
         name = written(found.path)
         problems.append(Problem(shown, line, name, found.text, column, source, found.hint, found.warning))
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
