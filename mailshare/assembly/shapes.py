@@ -102,8 +102,17 @@ def event_json(number: int, event: Event, directory: Directory) -> dict[str, obj
         "trace": event.trace,
         "account": str(account.address) if account else "",
         "user": user.name if user else "",
-        "data": dict(event.data),
+        "data": {**event.data, **_named_targets(event, directory)},
     }
+
+
+def _named_targets(event: Event, directory: Directory) -> dict[str, object]:
+    """The local mailboxes of a routing, by login name; an id that nobody bears any more stays a number."""
+    targets = event.data.get("targets")
+    if not isinstance(targets, list | tuple):
+        return {}
+    users = directory.user_by_id
+    return {"targets": [[users[one].name if one in users else one, reason] for one, reason in targets]}
 
 
 def run_json(run: RunStatus) -> dict[str, object]:
