@@ -9,8 +9,7 @@ from mailshare.core.servers import parse_server
 from mailshare.core.values import LedgerState
 from mailshare.isp.collect import Collector, words
 from mailshare.testing.liars import CUT, PretendPOP3, instead
-
-from .conftest import Office, letters
+from mailshare.testing.pretend_office import Office, letters
 
 
 def collector(office: Office) -> Collector:

@@ -7,8 +7,7 @@ import pytest
 from mailshare.core.servers import parse_server
 from mailshare.isp.collect import Collector
 from mailshare.testing.liars import POP3_LIES, PretendPOP3, honest
-
-from .conftest import Office, letters
+from mailshare.testing.pretend_office import Office, letters
 
 
 @pytest.mark.parametrize("capabilities", [("TOP", "UIDL", "PIPELINING", "SASL PLAIN"), ("UIDL", "TOP"), ()])

@@ -19,9 +19,7 @@ from mailshare.core.values import QueueState
 from mailshare.isp.collect import Collector
 from mailshare.isp.relay import Relay
 from mailshare.testing.liars import PretendPOP3, PretendSMTP, honest
-
-from .conftest import Office, letters
-from .test_relaying import MESSAGE, ignore, submit
+from mailshare.testing.pretend_office import MESSAGE, Office, ignore, letters, submit
 
 
 class Socket(Protocol):

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from mailshare.core.address import Address
-from mailshare.core.envelope import Envelope
 from mailshare.core.servers import parse_server
-from mailshare.core.values import SECOND, Hop, Origin, Outcome, QueueItem, QueueState, Source
+from mailshare.core.values import SECOND, Outcome, QueueItem, QueueState
 from mailshare.isp.relay import Relay
 from mailshare.testing.liars import CUT, SMTP_LIES, PretendSMTP, honest
+from mailshare.testing.pretend_office import MESSAGE, Office, ignore, submit
 
-from .conftest import Office
-
-MESSAGE = b"Subject: x\r\n\r\n.\r\n..two\r\n\r\nend\r\n"
 PLAIN = ("PIPELINING", "SIZE 1000000", "8BITMIME", "DSN", "AUTH PLAIN")
-
-
-def submit(
-    office: Office, recipients: Sequence[str] = ("a@out.example",), message: bytes = MESSAGE, **params: object
-) -> list[QueueItem]:
-    """Put a message into the outbox and claim its rows."""
-    sink = office.store.new_body(len(message))
-    waiting = sink.write(message)
-    if waiting is not None:
-        office.wait(waiting)
-    hops = [Hop("relay", address, "outside", office.account.id, params=params) for address in recipients]
-    envelope = Envelope(Address.parse("mail@company.example"), ret="HDRS", envid="id+1")
-    origin = Origin(Source.SMTP, office.random(8).hex())
-    office.wait(office.store.delivery.deliver(
-        envelope, office.wait(sink.finish()), origin, [], hops, at=office.now(), expires=office.now() + 10**12,
-    ))  # fmt: skip
-    return list(office.wait(office.store.queue.claim("relay", 100, office.now(), 10**9)))
 
 
 def relay(office: Office) -> Relay:
     return Relay(office.store, office.door, office.doors)
-
-
-def ignore(_item: int, _progress: object) -> None:
-    """No progress is kept."""
 
 
 def send(office: Office, agent: Relay, rows: list[QueueItem], seconds: float = 3000.0) -> dict[str, Outcome]:

@@ -14,8 +14,7 @@ from twisted.internet import reactor
 from mailshare.core.errors import ConfigFault
 from mailshare.core.values import Account
 from mailshare.isp.secrets import SealingKey, Secrets
-
-from .conftest import Office
+from mailshare.testing.pretend_office import Office
 
 
 def secrets(office: Office, folder: Path, **environment: str) -> Secrets:

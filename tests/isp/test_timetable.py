@@ -15,8 +15,7 @@ from mailshare.core.values import SECOND, Account, Hop, Origin, Source, Window
 from mailshare.interfaces import ICollecting
 from mailshare.isp.timetable import Timetable
 from mailshare.status import RunStatus
-
-from .conftest import Office
+from mailshare.testing.pretend_office import Office
 
 HOUR = 3600
 # 1,800,000,000 is Friday, 15 January 2027, 08:00 UTC.
