@@ -21,6 +21,8 @@ from mailshare.store.measure import Measure, measured
 
 BACKLOG = 1 << 20  # octets that may wait for the disk before the source is asked to wait
 
+ROOM_KNOWN = 250_000  # microseconds that an answer about free room is good for; the reserve covers what comes meanwhile
+
 
 class Spool:
     """The directory ``blobs/``.
@@ -53,6 +55,8 @@ class Spool:
         self._now = now
         self._token = token
         self._free_reserve = free_reserve
+        self._free = 0
+        self._asked = -ROOM_KNOWN
 
     def path_of(self, key: str) -> str:
         """Where the content file of that key lies."""
@@ -76,10 +80,14 @@ class Spool:
 
         :raises StorageFull: less than twice the hint and the reserve is free.
         """
-        try:
-            free = self.files.free_octets(self.root)
-        except OSError as fault:
-            raise storage_fault(fault) from fault
+        now = self._now()
+        if not 0 <= now - self._asked < ROOM_KNOWN or size_hint > BACKLOG:
+            try:
+                self._free = self.files.free_octets(self.root)
+            except OSError as fault:
+                raise storage_fault(fault) from fault
+            self._asked = now
+        free = self._free
         if free < 2 * size_hint + self._free_reserve:
             raise StorageFull(detail={"free": free, "hint": size_hint})
         return SpoolSink(self)

@@ -144,7 +144,9 @@ async def test_killed_while_collecting(offices: Offices, tmp_path: Path) -> None
     assert set(stored.values()) == {1}
     assert listed == stored
     assert {row[0] for row in ledger} == expected
-    assert all(uidl == name and state == LedgerState.GONE for uidl, name, state in ledger)
+    assert all(uidl == name for uidl, name, _ in ledger)
+    # Killed between the deletion upstream and the note of it, a row stays at DELETE; the listing will lack it.
+    assert {state for _, _, state in ledger} <= {LedgerState.DELETE, LedgerState.GONE}
 
 
 def run_to_the_end(offices: Offices, directory: Path, seed: int) -> int:
