@@ -100,7 +100,7 @@ class Timetable(Service):
 
     @override
     async def stopService(self) -> None:
-        """Start nothing more, and end what is under way; what was stored is stored."""
+        """Start nothing more, end what is under way and wait for its end; what was stored is stored."""
         super().stopService()
         for undo in self._undo:
             undo()
@@ -109,8 +109,10 @@ class Timetable(Service):
         runs = [plan.running for plan in self._plans.values() if plan.running is not None]
         if self._looking is not None:
             self._looking.cancel()
+        ends = [_echo(run) for run in runs]
         for run in runs:
             run.cancel()
+        await all_of(ends)
 
     def pause(self) -> None:
         """Start no runs by time or threshold; "now" still works. Runs under way go on."""
@@ -343,3 +345,15 @@ class Timetable(Service):
 
     def _now(self) -> int:
         return int(self._clock.seconds() * SECOND)
+
+
+def _echo(run: Deferred[Mapping[str, int]]) -> Deferred[None]:
+    """Fires when a run has ended, however it did, and leaves its result alone."""
+    end: Deferred[None] = Deferred()
+
+    def pass_on(result: Mapping[str, int]) -> Mapping[str, int]:
+        end.callback(None)
+        return result
+
+    run.addCallback(pass_on)  # errors were made results before this
+    return end
