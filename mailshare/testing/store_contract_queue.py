@@ -156,8 +156,8 @@ class DirectoryContract:
             server = Server("pop3", "pop.x.example", 995, "implicit", "me", {"ca": "/x"})
             wanted = Account(
                 0, 0, Address.parse("a@x.example"), AccountMode.DOMAIN, False, ("x.example",),
-                (Address.parse("o@x.example"),), "-", server, server, (Window(frozenset({1, 2}), 60, 120, 7),), "Europe/Paris", 5, True, -1, "public",
-                {"rare": [1]}, "mailshare.toml:4",
+                (Address.parse("o@x.example"),), "-", server, server, (Window(frozenset({1, 2}), 60, 120, 7),),
+                "Europe/Paris", 5, True, -1, "public", {"rare": [1]}, "mailshare.toml:4",
             )  # fmt: skip
             account = await store.directory.add_account(wanted, secret="{}")
             assert account == evolve(wanted, id=account.id, number=1)

@@ -137,7 +137,7 @@ def test_injection_behind_stls(whole: bool) -> None:
     engine.next_event()
     engine.stls()
     engine.take_output()
-    with pytest.raises(PeerFault):  # noqa: PT012
+    with pytest.raises(PeerFault):
         if whole:
             engine.feed(b"+OK go\r\n+OK 1 1\r\n")
             engine.next_event()

@@ -131,7 +131,7 @@ def test_no_yes_without_a_message(said: bytes) -> None:
     engine = hello()
     engine.data()
     engine.take_output()
-    with pytest.raises(PeerFault):  # noqa: PT012
+    with pytest.raises(PeerFault):
         engine.feed(said)
         assert engine.next_event() is not None
         engine.begin_body(5)
@@ -192,7 +192,7 @@ def test_injection_behind_starttls(late: bool) -> None:
     engine = hello(secure=False)
     engine.starttls()
     engine.take_output()
-    with pytest.raises(PeerFault):  # noqa: PT012
+    with pytest.raises(PeerFault):
         if late:
             engine.feed(b"220 go\r\n")
             engine.next_event()
