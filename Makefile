@@ -19,7 +19,7 @@ help:
 	@echo "make clean   remove the environment and everything built"
 
 run: $(STAMP)-run
-	$(BIN)/twistd --nodaemon --pidfile= mailshare -c examples/office.toml
+	PYTHONUNBUFFERED=1 $(BIN)/twistd --nodaemon --pidfile= mailshare -c examples/office.toml
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest $(ARGS)
