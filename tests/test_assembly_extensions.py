@@ -18,7 +18,13 @@ from mailshare.extend import Surroundings, build_extension
 from mailshare.interfaces import IFactory, IGate
 from mailshare.store.memory import MemoryStore
 
-NAMES = ["Agents", "BrokenConfig", "Collector", "Config", "Desk", "DirectoryChecker", "Doors", "Intake", "Limits", "LocalSubmitter", "MailRealm", "MailshareError", "MemoryStore", "Office", "POP3Factory", "POP3Limits", "Passwords", "PretendISP", "QueueRunner", "Relay", "Reports", "Router", "SMTPFactory", "SMTPLimits", "SQLiteStore", "Secrets", "Timetable", "build", "build_service", "extend", "interfaces", "load_config", "parse_config", "status"]
+NAMES = [
+    "Agents", "BrokenConfig", "Collector", "Config", "Desk", "DirectoryChecker", "Doors", "Intake", "Limits",
+    "LocalSubmitter", "MailRealm", "MailshareError", "MemoryStore", "Office", "POP3Factory", "POP3Limits",
+    "Passwords", "PretendISP", "QueueRunner", "Relay", "Reports", "Router", "SMTPFactory", "SMTPLimits",
+    "SQLiteStore", "Secrets", "Timetable", "build", "build_service", "extend", "interfaces", "load_config",
+    "parse_config", "status",
+]
 
 
 def test_the_public_names_are_these_and_each_is_there() -> None:

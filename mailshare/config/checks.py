@@ -208,7 +208,7 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
             elif key == "cc" and text.casefold() == name:
                 findings.error((*path, key, number), "a user cannot be on the own cc list")
     noted = any(found.path[:3] == (*path, "password") for found in findings.found)
-    if not user.password and user.enabled and not noted:
+    if name and not user.password and user.enabled and not noted:
         findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
 
 
