@@ -195,5 +195,11 @@ def _known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]
 
 
 def _give_back_pages(connection: sqlite3.Connection) -> None:
-    """Give free pages back to the disk, some at a time; reading the rows is what makes SQLite go on to the end."""
-    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    """Give free pages back to the disk, some at a time.
+
+    The sqlite3 module runs this pragma for a single step, which frees one page, so it is repeated; ``executescript``,
+    which would run it to its end, commits the transaction under way.
+    """
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    for _ in range(min(free, VACUUM_PAGES)):
+        connection.execute("PRAGMA incremental_vacuum(1)")

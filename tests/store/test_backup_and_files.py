@@ -130,3 +130,19 @@ async def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     for path in [tmp_path / "var", *(tmp_path / "var").rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
     await place.store.close()
+
+
+async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
+    """After mail was deleted the database shrinks, some pages at each collection."""
+    place = await office(tmp_path)
+    for number in range(8):
+        await place.deliver(str(number), [place.andrew], data=HEADER + b"x" * 60_000)
+    drop = await place.drop(place.andrew)
+    await drop.commit(list((await drop.snapshot())[0]))
+    now = place.store._database.now()
+    assert await place.store.collect_garbage(now) == 8
+    free = await place.store._database.read(lambda one: one.execute("PRAGMA freelist_count").fetchone()[0])
+    pages = await place.store._database.read(lambda one: one.execute("PRAGMA page_count").fetchone()[0])
+    assert free == 0
+    assert pages < 100
+    await place.store.close()
