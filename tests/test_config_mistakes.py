@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 from mailshare.config import BrokenConfig, Problem, load_config, parse_config
+from mailshare.core import sorting_options
 
 SIX = """\
 [server]
@@ -94,6 +97,9 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
         ("[[account]]\naddress = 'mail@x.example'\npassword = { hash = '$argon2id$' }\n", 3, "password itself"),
         ("[[account]]\naddress = 'm@x.example'\ntimetable = [{ from = '25:00' }]\n", 3, "not a time of day"),
         ("[[account]]\naddress = 'm@x.example'\ntimetable = [{ evry = 3 }]\n", 3, "unknown key"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { tag_work = true }\n", 3, "did you mean 'tags_work'"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { unknown = 'drop' }\n", 3, "none of reject"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { prefix_map = { '(' = 'x' } }\n", 3, "not a pattern"),
         ("[[printer]]\nname = 'x'\n", 1, "not known to this version yet"),
         ("[printr]\nname = 'x'\n", 1, "unknown key"),
         ("[account]\naddress = 'm@x.example'\n", 1, "two brackets"),
@@ -103,6 +109,14 @@ def test_each_kind_of_mistake_is_named_where_it_is(text: str, line: int, words: 
     """Every check points at its line with a sentence that says what is wrong."""
     (problem,) = problems(text, tmp_path)
     assert (problem.line, words in str(problem)) == (line, True), str(problem)
+
+
+def test_every_option_of_sorting_is_known() -> None:
+    """What the core reads may be written, and nothing else."""
+    from mailshare.config import checks
+
+    read = set(re.findall(r'get\("(\w+)"', inspect.getsource(sorting_options)))
+    assert set(checks._OPTIONS) == read
 
 
 def test_a_password_file_open_to_others_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import AttrsInstance, fields, has
 
@@ -21,6 +21,22 @@ from mailshare.core.servers import parse_server
 
 _RESERVED = re.compile(r"(?:admin|public)\d*\Z")
 _LOGIN = re.compile(r"[^\s\x00-\x20\x7f@\"<>:;,()\[\]\\]{1,64}\Z")
+# Names read by mailshare.core.sorting_options, with the words of those that are a choice.
+_OPTIONS: Mapping[str, tuple[object, ...]] = {
+    "collapse_lists": (True, False),
+    "dot_insensitive": (True, False),
+    "envelope_headers": (),
+    "ignore_names": (),
+    "known_senders": (),
+    "prefix_map": (),
+    "public_from": ("anyone", "known", "local"),
+    "public_rate": (),
+    "public_to_admin": (True, False),
+    "public_to_author": (True, False),
+    "tags_work": (True, False),
+    "trusted_by": (),
+    "unknown": ("reject", "upstream", "admin"),
+}
 _STORES = ("sqlite:", "memory:")
 Path = tuple[str | int, ...]
 
@@ -153,6 +169,7 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
     for key, protocols in (("collect", ("pop3",)), ("relay", ("smtp",))):
         _provider(getattr(account, key), protocols, (*path, key), findings)
     _zone(account.zone, (*path, "zone"), findings)
+    _options(account, path, findings)
     for number, window in enumerate(account.timetable):
         for key, text, parse in (
             ("days", window.days, parse_days),
@@ -163,6 +180,24 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
                 parse(text)
             except ValueError as error:
                 findings.error((*path, "timetable", number, key), str(error))
+
+
+def _options(account: AccountTable, path: Path, findings: Findings) -> None:
+    """The rarer settings: known names, and words of those that are a choice."""
+    for name, value in account.options.items():
+        here = (*path, "options", name)
+        if name not in _OPTIONS:
+            near = difflib.get_close_matches(name, _OPTIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(_OPTIONS))}"
+            findings.error(here, "unknown option", hint, at_key=True)
+        elif _OPTIONS[name] and value not in _OPTIONS[name]:
+            findings.error(here, f"{value!r} is none of {', '.join(map(str, _OPTIONS[name]))}")
+    prefixes = account.options.get("prefix_map", ())
+    for pattern in prefixes if isinstance(prefixes, Mapping) else ():
+        try:
+            re.compile(str(pattern))
+        except re.error as error:
+            findings.error((*path, "options", "prefix_map", pattern), f"is not a pattern: {error}")
 
 
 def _provider(url: str, protocols: Sequence[str], path: Path, findings: Findings) -> None:
