@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import smtplib
 import stat
 import time
 from collections.abc import AsyncIterator
@@ -13,10 +14,15 @@ import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault
+from mailshare.core.values import Hop, Origin, Source
 from mailshare.testing.isp import PretendISP
 
 BASE = """\
@@ -94,6 +100,37 @@ async def test_mail_is_collected_sorted_and_the_next_office_goes_on_with_it(room
     counts = {row["user"]: row["messages"] for row in await second.acts.mailboxes()}
     assert counts == {"admin1": 1, "andrew": 1, "greg": 1, "public1": 0}
     assert (await second.acts.send_receive())["mail@company.example"]["collected"] == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_row_that_is_retried_leaves_at_once_even_without_a_threshold(room: Room) -> None:
+    """What an administrator asks for does not wait for the timetable."""
+    room.write("ACCOUNTthreshold = 0\n" + user("andrew"))
+    office = await room.start()
+    store = office.store
+    andrew = store.directory.current().user_by_name["andrew"]
+    sink = store.new_body()
+    sink.write(b"From: a@x.example\r\nMessage-ID: <1@x.example>\r\n\r\nhello\r\n")
+    envelope = Envelope(Address("mail", "company.example"), (Recipient(Address("bob", "far.example")),))
+    hop = Hop("relay", "bob@far.example", "outside", andrew.accounts[0])
+    now = int(reactor.seconds() * 1_000_000)
+    await store.delivery.deliver(
+        envelope, await sink.finish(), Origin(Source.SMTP, "0" * 16, andrew.id), (), (hop,), at=now, expires=now * 2
+    )
+    (row,) = await office.acts.outbox()
+    assert (row["to"], row["state"], row["user"]) == ("bob@far.example", "queued", "andrew")
+    await office.acts.steer(act="hold", ids=[row["id"]])
+    assert (await office.acts.outbox())[0]["state"] == "held"
+    await office.acts.steer(act="release", ids=[row["id"]])
+    await office.acts.steer(act="retry", ids=[row["id"]])
+    until = time.monotonic() + 30
+    while not room.isp.relayed:
+        assert time.monotonic() < until
+        await deferLater(reactor, 0.05)
+    while await office.acts.outbox():
+        assert time.monotonic() < until
+        await deferLater(reactor, 0.05)
+    assert (await office.acts.outbox(all=True))[0]["state"] == "delivered"
 
 
 @pytest_twisted.ensureDeferred
@@ -221,3 +258,20 @@ async def test_twenty_accounts_of_sixty_four_users_start(room: Room) -> None:
     office = await room.start()
     assert time.monotonic() - started < first
     assert (await office.reload())["changed"] == 0
+
+
+def _hand_in(port: int, recipient: str) -> tuple[int, bytes]:
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        client.ehlo()
+        client.mail("scanner@lan.example")
+        return client.rcpt(recipient)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_without_login_writes_to_people_here_only(room: Room) -> None:
+    """From a trusted network the SMTP listener takes mail for local people, and relays nothing."""
+    room.write("ACCOUNT" + user("andrew"))
+    office = await room.start()
+    port = int(next(one["address"] for one in office.places() if one["service"] == "smtp").rpartition(":")[2])
+    assert (await deferToThread(_hand_in, port, "andrew@mail.office.example"))[0] == 250
+    assert (await deferToThread(_hand_in, port, "somebody@outside.example"))[0] == 550

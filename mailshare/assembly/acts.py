@@ -37,8 +37,8 @@ class Running(Protocol):
     def send_receive(self, account: Account) -> Awaitable[Mapping[str, object]]:
         """Collect and send now, whatever the timetable says."""
 
-    def wake(self) -> None:
-        """Rows of the queue were steered: look at them."""
+    def wake(self, *, urgent: bool) -> None:
+        """Rows of the queue were steered: look at them; urgent = at once, whatever the thresholds are."""
 
     def reload(self) -> Awaitable[Mapping[str, object]]:
         """Read the configuration file again."""
@@ -211,7 +211,7 @@ class Acts(Changes):
         event = Event(self._clock(), f"admin.{act}", data={"ids": list(ids), "changed": changed})
         await self._store.events.append([event])
         if self._running is not None:
-            self._running.wake()
+            self._running.wake(urgent=act == "retry")
         return {"changed": changed, "asked": len(ids)}
 
     async def backup(self, *, directory: str) -> Mapping[str, object]:

@@ -283,10 +283,10 @@ class Office(Service):
         """Collect and send one account's mail now."""
         return await self._running().room.send_receive(account)
 
-    def wake(self) -> None:
+    def wake(self, *, urgent: bool) -> None:
         """Rows were steered: the timetable looks at the relay's, the queue at all others."""
         parts = self._running()
-        parts.store.notifier.wake("relay")
+        parts.room.timetable.arrived(urgent=urgent)
         parts.room.queue.wake()
 
     # ------------------------------------------------------------------ reload
