@@ -19,6 +19,7 @@ from mailshare.core.values import (
     Account,
     DeliveryResult,
     Directory,
+    Entry,
     Event,
     Hop,
     LedgerKey,
@@ -32,6 +33,7 @@ from mailshare.core.values import (
     Routing,
     SenderRule,
     SentMark,
+    StoredMessage,
     Target,
     User,
 )
@@ -160,6 +162,22 @@ class IMailboxes(Interface):
     def counts() -> Awaitable[Sequence[MailboxCount]]:
         """Totals of all mailboxes."""
 
+    def entries(user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Awaitable[Sequence[Entry]]:
+        """What lies in a mailbox, newest first; takes no lock."""
+
+    def give(
+        user_id: int, uid: int, targets: Sequence[Target], *, at: int, events: Sequence[Event] = ()
+    ) -> Awaitable[Mapping[int, int]]:
+        """Move an entry into other mailboxes, with its events, all or nothing; the body stays the one it is.
+
+        A session that holds the mailbox finds the entry gone. A target that has the message already keeps the one it
+        has.
+
+        :returns: user id to uid of each new entry.
+        :raises NoSuchEntry: it is not there, or not any more.
+        :raises Unavailable: a target has no mailbox; nothing was changed.
+        """
+
 
 class ILedger(Interface):
     """The collector's memory of what it has met upstream."""
@@ -272,8 +290,11 @@ class IDirectoryStore(Interface):
     def delete_account(account_id: int, *, declared: bool = False) -> Awaitable[None]:
         """Take an account away with its ADMINn and PUBLICn; refused while mail of it waits in the outbox."""
 
-    def teach(rule: SenderRule) -> Awaitable[None]:
-        """Keep a sorting rule in place of the one with the same account, kind and match; without users forget it."""
+    def teach(rule: SenderRule, events: Sequence[Event] = ()) -> Awaitable[None]:
+        """Keep a sorting rule in place of the one with the same account, kind and match; without users forget it.
+
+        :param events: written in the same transaction, so that no rule appears or goes in silence.
+        """
 
     def credentials(name: str) -> Awaitable[tuple[User, str, str] | None]:
         """``(user, argon2 hash, SCRAM verifier)`` of an enabled login, or ``None``.
@@ -302,8 +323,12 @@ class IEventLog(Interface):
         Empty ``trace`` and ``kinds`` match all.
         """
 
-    def expire(before: int) -> Awaitable[int]:
-        """Delete older events, in slices."""
+    def expire(before: int, *, audit_before: int | None = None) -> Awaitable[int]:
+        """Delete older events, in slices.
+
+        :param audit_before: what administrators did (kinds that begin with ``admin.``) stays from this time on;
+            ``None`` treats it as all the rest.
+        """
 
 
 class ISettings(Interface):
@@ -375,6 +400,9 @@ class IStore(Interface):
 
     def find(trace_or_message_id: str) -> Awaitable[Sequence[tuple[int, str, str]]]:
         """``(message id, trace, Message-ID field)`` of stored messages with this trace or Message-ID."""
+
+    def recent(limit: int, *, account_id: int | None = None) -> Awaitable[Sequence[StoredMessage]]:
+        """The last messages stored and not dropped yet, newest first; reports of our own left out."""
 
     def collect_garbage(now: int) -> Awaitable[int]:
         """Drop messages that nothing refers to and files past their grace; returns how many."""

@@ -120,6 +120,12 @@ class NoSuchUser(PolicyRefusal):
     default_public = "No mailbox here by that name"
 
 
+class NoSuchEntry(PolicyRefusal):
+    """That message is not in that mailbox, or not any more."""
+
+    default_public = "That message is not in this mailbox any more"
+
+
 class LoginRefused(PolicyRefusal):
     """Wrong name or password; the text never says which."""
 

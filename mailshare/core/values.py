@@ -447,6 +447,47 @@ class DeliveryResult:
 
 
 @frozen
+class StoredMessage:
+    """What the store knows of a message besides its body.
+
+    :ivar received: when it came to the door.
+    :ivar sender: envelope sender; ``None`` for the null sender.
+    :ivar user_id: the local sender who logged in; ``None`` from outside.
+    :ivar recipients: envelope recipients, at most 50.
+    :ivar fields: ``from``, ``subject`` and ``date`` as they stand in the header, unfolded and cut, nothing decoded.
+    """
+
+    id: int
+    trace: str
+    message_id: str
+    size: int
+    received: int
+    source: Source
+    account_id: int | None = None
+    user_id: int | None = None
+    sender: Address | None = None
+    recipients: tuple[Address, ...] = ()
+    peer: str = ""
+    fields: Mapping[str, str] = field(factory=dict, hash=False)
+
+
+@frozen
+class Entry:
+    """One message in one mailbox.
+
+    :ivar size: octets, with the prefix.
+    :ivar prefix: header lines of this copy alone.
+    :ivar retrieved: a session has fetched it.
+    """
+
+    uid: int
+    size: int
+    message: StoredMessage
+    prefix: bytes = b""
+    retrieved: bool = False
+
+
+@frozen
 class Receipt:
     """What the door says when everything is durable."""
 

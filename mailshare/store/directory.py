@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.errors import Declared, PolicyRefusal
-from mailshare.core.values import Account, Directory, SenderRule, User, UserKind
+from mailshare.core.values import Account, Directory, Event, SenderRule, User, UserKind
 from mailshare.interfaces import IDirectoryStore
 from mailshare.store.database import Database
 from mailshare.store.directory_rows import (
@@ -21,6 +21,7 @@ from mailshare.store.directory_rows import (
     user_config,
     write_cc,
 )
+from mailshare.store.events import write_events
 from mailshare.store.naming import login_name, refuse_reserved, resolved_login
 
 _OWNED = frozenset({UserKind.ADMIN, UserKind.PUBLIC})
@@ -218,9 +219,10 @@ class DirectoryStore:
         await self._database.write(write)
         await self.load()
 
-    async def teach(self, rule: SenderRule) -> None:
+    async def teach(self, rule: SenderRule, events: Sequence[Event] = ()) -> None:
         """Keep a sorting rule; one without users is forgotten."""
         match = rule.match.casefold()
+        told = tuple(events)
 
         def write(connection: sqlite3.Connection) -> None:
             key = (rule.account_id, rule.kind, match)
@@ -230,6 +232,7 @@ class DirectoryStore:
                     "INSERT INTO rule (account_id, kind, match, user_ids) VALUES (?, ?, ?, ?)",
                     (*key, json.dumps(list(rule.user_ids))),
                 )
+            write_events(connection, told)
 
         await self._database.write(write)
         await self.load()

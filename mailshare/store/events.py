@@ -114,21 +114,23 @@ class EventLog:
 
         return await self._database.read(read)
 
-    async def expire(self, before: int) -> int:
+    async def expire(self, before: int, *, audit_before: int | None = None) -> int:
         """Delete events older than that, in slices so that deliveries get their turn between them."""
+        audit = before if audit_before is None else audit_before
         gone = 0
         while True:
-            dropped = await self._database.write(lambda connection: _drop_slice(connection, before))
+            dropped = await self._database.write(lambda connection: _drop_slice(connection, before, audit))
             gone += dropped
             if dropped < SLICE:
                 return gone
 
 
-def _drop_slice(connection: sqlite3.Connection, before: int) -> int:
+def _drop_slice(connection: sqlite3.Connection, before: int, audit: int) -> int:
+    newest = max(before, audit)
     return connection.execute(
-        "DELETE FROM event WHERE (day, id) IN "
-        "(SELECT day, id FROM event WHERE day <= ? AND at < ? ORDER BY day, id LIMIT ?)",
-        (before // DAY, before, SLICE),
+        "DELETE FROM event WHERE (day, id) IN (SELECT day, id FROM event WHERE day <= ? "
+        "AND at < CASE WHEN kind GLOB 'admin.*' THEN ? ELSE ? END ORDER BY day, id LIMIT ?)",
+        (newest // DAY, audit, before, SLICE),
     ).rowcount
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, field
 from zope.interface import implementer
 
 from mailshare.core.errors import MailboxInUse, Unavailable
-from mailshare.core.values import MailboxCount
+from mailshare.core.values import Entry, Event, MailboxCount, Target
 from mailshare.interfaces import IBody, IMailboxes, IMaildrop
 from mailshare.store.bodies import PrefixedBody
 from mailshare.store.database import Database
+from mailshare.store.entries import RETRIEVED, giving, list_entries
 from mailshare.store.messages import COLUMNS, BodyOf, inline_data
 from mailshare.store.naming import uidl
-
-RETRIEVED = 1  # entry.flags: a session fetched it
 
 _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
 
@@ -68,6 +67,17 @@ class Mailboxes:
             return [MailboxCount(*row) for row in rows]
 
         return await self._database.read(read)
+
+    async def entries(self, user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Sequence[Entry]:
+        """What lies in a mailbox, newest first."""
+        return await self._database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))
+
+    async def give(
+        self, user_id: int, uid: int, targets: Sequence[Target], *, at: int, events: Sequence[Event] = ()
+    ) -> Mapping[int, int]:
+        """Move an entry into other mailboxes, all or nothing."""
+        cost = 512 * (1 + len(targets) + len(events))
+        return await self._database.write(giving(user_id, uid, targets, at, events), cost=cost)
 
 
 @implementer(IMaildrop)

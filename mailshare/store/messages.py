@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from mailshare.core.errors import Unavailable
+from mailshare.core.values import Source, StoredMessage
 from mailshare.interfaces import IBody
 from mailshare.store.bodies import INLINE, BodyFacts, FileBody, InThread, MemoryBody
 from mailshare.store.database import Database
+from mailshare.store.entries import MESSAGE_FACTS, stored_message
 from mailshare.store.naming import bare_message_id
 
 COLUMNS = (
@@ -93,5 +95,19 @@ class Messages:
                 "ORDER BY id DESC LIMIT 100",
                 (wanted.lower(), bare, bare),
             ).fetchall()
+
+        return await self._database.read(read)
+
+    async def recent(self, limit: int, *, account_id: int | None = None) -> Sequence[StoredMessage]:
+        """The last ones, newest first, without reports."""
+        clause = "message.account_id = ?" if account_id is not None else "? IS NULL"
+
+        def read(connection: sqlite3.Connection) -> list[StoredMessage]:
+            rows = connection.execute(
+                f"SELECT {MESSAGE_FACTS} FROM message WHERE {clause} AND json_extract(origin, '$.source') <> ? "
+                "ORDER BY message.id DESC LIMIT ?",
+                (account_id, Source.REPORT.value, limit),
+            )
+            return [stored_message(row) for row in rows]
 
         return await self._database.read(read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from mailshare.core.values import StoredMessage
 from mailshare.interfaces import (
     IBody,
     IBodySink,
@@ -80,6 +81,10 @@ class StoreParts:
     async def find(self, trace_or_message_id: str) -> Sequence[tuple[int, str, str]]:
         """``(message id, trace, Message-ID field)`` of messages with this trace or Message-ID, newest first."""
         return await self._messages.find(trace_or_message_id)
+
+    async def recent(self, limit: int, *, account_id: int | None = None) -> Sequence[StoredMessage]:
+        """The last messages stored, newest first, without reports."""
+        return await self._messages.recent(limit, account_id=account_id)
 
     async def collect_garbage(self, now: int) -> int:
         """Drop messages that nothing refers to, and files past their grace."""

@@ -15,8 +15,8 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from mailshare import interfaces
-from mailshare.core.errors import MailboxInUse, MailshareError, Unavailable
-from mailshare.core.values import Event, LedgerState, SentMark, User
+from mailshare.core.errors import MailboxInUse, MailshareError, NoSuchEntry, Unavailable
+from mailshare.core.values import Event, LedgerState, SentMark, Target, User
 from mailshare.testing.store_office import DAY, HEADER, NOW, StoreFactory, bookmark, office, whole
 
 
@@ -164,6 +164,90 @@ class DeliveryContract:
             await place.deliver("2", [place.greg], sent=evolve(mine, user_id=place.greg.id))
             known = await place.store.memory.who_sent(["<m@office.example>", "<other@x>"])
             assert known == {"<m@office.example>": mine}
+
+
+class WorkListContract:
+    """An administrator looks into a mailbox and gives mail to its owner."""
+
+    async def test_entries_newest_first(self, store_factory: StoreFactory) -> None:
+        """A list shows each entry with what is known of its message, in pages, and takes no lock."""
+        async with office(store_factory) as place:
+            for number in range(3):
+                await place.deliver(str(number), [place.andrew], prefix=b"X-A: b\r\n", at=NOW + number)
+            drop = await place.drop(place.andrew)
+            await drop.commit([], [1])
+            found = await place.store.mailboxes.entries(place.andrew.id)
+            assert [one.message.trace[-1] for one in found] == ["2", "1", "0"]
+            assert [one.retrieved for one in found] == [False, False, True]
+            last = found[0]
+            assert (last.prefix, last.size) == (b"X-A: b\r\n", 8 + last.message.size)
+            assert last.message.fields["from"] == "Ann <ann@out.example>"
+            assert (last.message.source.value, last.message.account_id) == ("collect", place.account.id)
+            assert str(last.message.sender) == "ann@out.example"
+            assert [str(one) for one in last.message.recipients] == ["mail@office.example"]
+            older = await place.store.mailboxes.entries(place.andrew.id, before_uid=last.uid, limit=1)
+            assert [one.uid for one in older] == [found[1].uid]
+
+    async def test_given_away_whole(self, store_factory: StoreFactory) -> None:
+        """The entry moves with a prefix of its own; the body stays one; the event has the trace."""
+        async with office(store_factory) as place:
+            first = await place.deliver("ab", [place.andrew], prefix=b"X-Mailshare-Reason: no-name\r\n")
+            event = Event(NOW, "admin.gave", user_id=place.greg.id)
+            target = Target(place.greg.id, "given", b"Delivered-To: greg\r\n")
+            uid = first.uids[place.andrew.id]
+            made = await place.store.mailboxes.give(place.andrew.id, uid, [target], at=NOW, events=[event])
+            drop = await place.drop(place.greg)
+            assert (await place.content(drop, made[place.greg.id])).startswith(b"Delivered-To: greg\r\nFrom: Ann")
+            assert await place.store.mailboxes.entries(place.andrew.id) == []
+            counts = {one.user_id: one for one in await place.store.mailboxes.counts()}
+            assert (counts[place.andrew.id].messages, counts[place.andrew.id].unread) == (0, 0)
+            assert (counts[place.greg.id].messages, counts[place.greg.id].unread) == (1, 1)
+            (row,) = await place.store.events.page(since=0, until=NOW * 2, trace="ab".rjust(16, "0"))
+            assert (row[1].kind, row[1].message_id) == ("admin.gave", first.message_id)
+            assert await place.store.verify(deep=True) == []
+            with pytest.raises(NoSuchEntry):
+                await place.store.mailboxes.give(place.andrew.id, uid, [target], at=NOW)
+
+    async def test_given_or_not_at_all(self, store_factory: StoreFactory) -> None:
+        """Without one of the mailboxes nothing moves and nothing is logged."""
+        async with office(store_factory) as place:
+            first = await place.deliver("1", [place.andrew])
+            targets = [Target(place.greg.id, "given"), Target(999, "given")]
+            with pytest.raises(Unavailable):
+                await place.store.mailboxes.give(
+                    place.andrew.id, first.uids[place.andrew.id], targets, at=NOW, events=[Event(NOW, "k")]
+                )
+            assert len(await place.store.mailboxes.entries(place.andrew.id)) == 1
+            assert await place.store.mailboxes.entries(place.greg.id) == []
+            assert await place.store.events.page(since=0, until=NOW * 2) == []
+
+    async def test_who_was_given_a_mail_does_not_get_it_twice(self, store_factory: StoreFactory) -> None:
+        """Neither a second copy of an entry he has, nor the same mail when it comes again; a session goes on."""
+        async with office(store_factory) as place:
+            key = b"k" * 32
+            first = await place.deliver("1", [place.andrew], key=key)
+            drop = await place.drop(place.andrew)
+            uid = first.uids[place.andrew.id]
+            target = Target(place.greg.id, "given")
+            await place.store.mailboxes.give(place.andrew.id, uid, [target], at=NOW)
+            with pytest.raises(Unavailable):
+                await drop.body(uid)
+            assert await drop.commit([uid]) == 0
+            assert (await place.deliver("2", [place.greg], key=key)).suppressed == (place.greg.id,)
+            both = await place.deliver("3", [place.andrew, place.greg])
+            assert await place.store.mailboxes.give(place.andrew.id, both.uids[place.andrew.id], [target], at=NOW) == {}
+            assert len(await place.store.mailboxes.entries(place.greg.id)) == 2
+            assert await place.store.verify() == []
+
+    async def test_recent_messages(self, store_factory: StoreFactory) -> None:
+        """The last messages come newest first, of one account when asked."""
+        async with office(store_factory) as place:
+            for number in range(3):
+                await place.deliver(str(number), [place.andrew], at=NOW + number)
+            found = await place.store.recent(2)
+            assert [(one.trace[-1], one.received) for one in found] == [("2", NOW + 2), ("1", NOW + 1)]
+            assert await place.store.recent(9, account_id=99) == []
+            assert len(await place.store.recent(9, account_id=place.account.id)) == 3
 
 
 class LedgerContract:

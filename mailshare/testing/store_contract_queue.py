@@ -255,6 +255,28 @@ class JournalContract:
             assert await store.events.expire(midnight) == 1
             assert await store.events.days() == ["2026-07-01"]
 
+    async def test_what_administrators_did_stays_longer(self, store_factory: StoreFactory) -> None:
+        """Rule 3.11: the audit of administrators has a time of its own."""
+        async with opened(store_factory) as store:
+            kinds = ["route", "admin.gave", "admin.rule"]
+            await store.events.append([Event(at, kind) for at in (1 * DAY, 5 * DAY) for kind in kinds])
+            assert await store.events.expire(9 * DAY, audit_before=3 * DAY) == 4
+            left = [event for _, event in await store.events.page(since=0, until=99 * DAY)]
+            assert [(event.at // DAY, event.kind) for event in left] == [(5, "admin.gave"), (5, "admin.rule")]
+            assert await store.events.expire(9 * DAY) == 2
+
+    async def test_rules_are_kept_told_and_forgotten(self, store_factory: StoreFactory) -> None:
+        """A taught rule replaces the one of its kind and match, and its event is written with it."""
+        async with office(store_factory) as place:
+            rule = SenderRule(place.account.id, "list", "News.Example", (place.greg.id,))
+            await place.store.directory.teach(rule, [Event(NOW, "admin.rule")])
+            await place.store.directory.teach(evolve(rule, user_ids=(place.andrew.id,)))
+            kept = SenderRule(place.account.id, "list", "news.example", (place.andrew.id,))
+            assert place.store.directory.current().rules == (kept,)
+            assert [event.kind for _, event in await place.store.events.page(since=0, until=NOW * 2)] == ["admin.rule"]
+            await place.store.directory.teach(evolve(rule, user_ids=()))
+            assert place.store.directory.current().rules == ()
+
     async def test_settings_keep_versions(self, store_factory: StoreFactory) -> None:
         """A write with an old version is refused; scopes are apart."""
         async with opened(store_factory) as store:

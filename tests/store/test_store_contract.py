@@ -46,6 +46,10 @@ class TestMailbox(store_contract.MailboxContract):
     """Mailboxes."""
 
 
+class TestWorkList(store_contract.WorkListContract):
+    """Giving mail away."""
+
+
 class TestQueue(store_contract_queue.QueueContract):
     """The queue."""
 

@@ -1,0 +1,133 @@
+"""Entries as lists show them, and their way from one mailbox into others: an administrator gives mail to its owner."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from mailshare.core.address import Address
+from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
+from mailshare.core.values import Entry, Event, Source, StoredMessage, Target
+from mailshare.store.events import write_events
+
+RETRIEVED = 1  # entry.flags: a session fetched it
+
+MESSAGE_FACTS = (
+    "message.id, message.trace, message.message_id_field, message.size, message.received, message.account_id, "
+    "message.sender, message.origin, message.hdr"
+)
+_LIST = (
+    f"SELECT entry.uid, entry.size, entry.prefix, entry.flags, {MESSAGE_FACTS} FROM mailbox "
+    "JOIN entry ON entry.mailbox_id = mailbox.id JOIN message ON message.id = entry.message_id "
+    "WHERE mailbox.user_id = ? AND mailbox.name = 'INBOX' AND mailbox.gone_at = 0 AND entry.uid < ? "
+    "ORDER BY entry.uid DESC LIMIT ?"
+)
+_MAILBOX = "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0"
+_COUNT_UP = (
+    "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, msgs = msgs + 1, unread = unread + 1, "
+    "bytes = bytes + ? WHERE id = ? RETURNING uidnext - 1, modseq"
+)
+_COUNT_DOWN = (
+    "UPDATE mailbox SET msgs = msgs - 1, bytes = bytes - ?, unread = unread - ?, modseq = modseq + 1 WHERE id = ?"
+)
+# The new owner must not get the same mail once more when it comes again.
+_TAKE_KEYS = (
+    "INSERT INTO duplicate (mailbox_id, key, at, trace) "
+    "SELECT ?, d.key, d.at, d.trace FROM duplicate d JOIN message ON message.trace = d.trace "
+    "WHERE d.mailbox_id = ? AND message.id = ? ON CONFLICT DO NOTHING"
+)
+
+
+def _address(text: object) -> Address | None:
+    """An address as stored; one that cannot be read any more counts as none."""
+    try:
+        return Address.parse(str(text)) if text else None
+    except PeerFault:
+        return None
+
+
+def stored_message(row: tuple[Any, ...]) -> StoredMessage:
+    """A row of :data:`MESSAGE_FACTS`."""
+    number, trace, message_id, size, received, account_id, sender, origin, fields = row
+    about = json.loads(origin)
+    recipients = (_address(each) for each in about.get("recipients", ()))
+    return StoredMessage(
+        id=number,
+        trace=trace,
+        message_id=message_id,
+        size=size,
+        received=received,
+        source=Source(about["source"]),
+        account_id=account_id,
+        user_id=about.get("user"),
+        sender=_address(sender),
+        recipients=tuple(each for each in recipients if each is not None),
+        peer=str(about.get("peer", "")),
+        fields=json.loads(fields),
+    )
+
+
+def list_entries(connection: sqlite3.Connection, user_id: int, before_uid: int | None, limit: int) -> list[Entry]:
+    """The entries of a mailbox, newest first."""
+    rows = connection.execute(_LIST, (user_id, before_uid or 1 << 62, limit)).fetchall()
+    return [
+        Entry(uid, size, stored_message(tuple(facts)), prefix or b"", bool(flags & RETRIEVED))
+        for uid, size, prefix, flags, *facts in rows
+    ]
+
+
+@frozen
+class Giving:
+    """One entry on its way into other mailboxes."""
+
+    user_id: int
+    uid: int
+    targets: tuple[Target, ...]
+    at: int
+    events: tuple[Event, ...]
+
+    def __call__(self, connection: sqlite3.Connection) -> dict[int, int]:
+        """The operation."""
+        source = self._mailbox(connection, self.user_id)
+        row = connection.execute(
+            "DELETE FROM entry WHERE mailbox_id = ? AND uid = ? RETURNING message_id, size, flags", (source, self.uid)
+        ).fetchone()
+        if row is None:
+            raise NoSuchEntry(detail={"user_id": self.user_id, "uid": self.uid})
+        number, size, flags = row
+        connection.execute(_COUNT_DOWN, (size, int(not flags & RETRIEVED), source))
+        whole, trace = connection.execute("SELECT size, trace FROM message WHERE id = ?", (number,)).fetchone()
+        uids: dict[int, int] = {}
+        for target in self.targets:
+            mailbox = self._mailbox(connection, target.user_id)
+            connection.execute(_TAKE_KEYS, (mailbox, source, number))
+            if connection.execute(
+                "SELECT 1 FROM entry WHERE mailbox_id = ? AND message_id = ?", (mailbox, number)
+            ).fetchone():
+                continue
+            octets = whole + len(target.prefix)
+            uid, modseq = connection.execute(_COUNT_UP, (octets, mailbox)).fetchone()
+            connection.execute(
+                "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
+                "VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
+                (mailbox, uid, number, octets, modseq, self.at, target.prefix or None),
+            )
+            uids[target.user_id] = uid
+        write_events(connection, self.events, trace=trace, message_id=number)
+        return uids
+
+    @staticmethod
+    def _mailbox(connection: sqlite3.Connection, user_id: int) -> int:
+        row = connection.execute(_MAILBOX, (user_id,)).fetchone()
+        if row is None:
+            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
+        return int(row[0])
+
+
+def giving(user_id: int, uid: int, targets: Sequence[Target], at: int, events: Sequence[Event]) -> Giving:
+    """The operation that gives an entry away."""
+    return Giving(user_id, uid, tuple(targets), at, tuple(events))
