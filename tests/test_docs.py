@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -92,8 +93,21 @@ def test_commands_exist(words: str) -> None:
 
 @pytest.mark.parametrize("text", given(found for found in blocks("python") if not found[0].startswith("README")))
 def test_examples_run(text: str) -> None:
-    """Every Python block of the pages runs as it stands."""
-    exec(compile(text, "<documents>", "exec"), {"__name__": "__example__"})
+    """Every Python block of the pages runs as it stands; of one that waits for a reactor, the imports do."""
+    waiting = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree = compile(text, "<documents>", "exec", ast.PyCF_ONLY_AST | waiting)
+    if any(isinstance(node, ast.Await) for statement in tree.body for node in _outside_functions(statement)):
+        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert tree.body, "a block that waits must at least say what it imports"
+    exec(compile(tree, "<documents>", "exec"), {"__name__": "__example__"})
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement and what is below it, functions left out."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_functions(child)
 
 
 def test_readme_shows_a_whole_example() -> None:
