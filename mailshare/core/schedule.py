@@ -1,14 +1,17 @@
 """When an account's mail is collected and sent: windows of weekdays and hours, and the threshold.
 
-Windows are read on the wall clock of one time zone. When the clock jumps forward the hour that does not exist is
-skipped; when it falls back, the hour that comes twice counts the first time only. Runs are counted from start to start,
-and any number of missed runs is made up for by one. Times are microseconds UTC; nothing here reads a clock.
+A window's edges are read on the wall clock of one time zone, each once a day: when the clock falls back, the hour that
+comes twice opens and closes windows the first time only; when it jumps forward, an edge in the hour that does not exist
+falls on the jump. Between its edges a window counts real time, so one that is open round the clock runs on through the
+doubled hour, every so many minutes. Runs are counted from start to start, and any number of missed runs is made up for
+by one. Times are microseconds UTC; nothing here reads a clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from mailshare.core.values import SECOND, Window
 
@@ -16,8 +19,8 @@ SETTLE = 2 * SECOND  # a flush waits this long after the last message, so that a
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
+_DAY_MINUTES = 24 * 60
 _AHEAD = 9  # days looked at: each weekday once, one for a window from yesterday, one for a day that a zone left out
-_MIDNIGHT = 24 * 60
 
 
 def _moment(at: int) -> datetime:
@@ -30,17 +33,7 @@ def _micros(moment: datetime) -> int:
 
 def inside(windows: Sequence[Window], zone: tzinfo, now: int) -> bool:
     """Whether any window is open at this instant."""
-    return any(_open(window, _moment(now).astimezone(zone)) for window in windows)
-
-
-def _open(window: Window, local: datetime) -> bool:
-    if local.fold:
-        return False
-    minute = local.hour * 60 + local.minute
-    today, yesterday = local.weekday(), (local.weekday() - 1) % 7
-    if window.end > window.start:
-        return today in window.days and window.start <= minute < window.end
-    return (today in window.days and minute >= window.start) or (yesterday in window.days and minute < window.end)
+    return any(_opening(window, zone, now) == now for window in windows)
 
 
 def next_run(windows: Sequence[Window], zone: tzinfo, last_start: int, now: int, *, jitter: float = 0.0) -> int | None:
@@ -55,11 +48,32 @@ def next_run(windows: Sequence[Window], zone: tzinfo, last_start: int, now: int,
 
 
 def _next_in(window: Window, zone: tzinfo, last_start: int, now: int, jitter: float) -> int | None:
-    earliest = now
-    if last_start:
-        interval = int(max(window.every, 1) * 60 * SECOND * (1 + jitter))
-        earliest = max(now, min(last_start, now) + interval)
-    return _opening(window, zone, earliest)
+    if not last_start:
+        return _opening(window, zone, now)
+    last, interval = min(last_start, now), max(window.every, 1) * 60 * SECOND
+    if interval > _length(window):
+        # One run for each opening: a run by hand in between must not make it miss the next one.
+        return _unused_opening(window, zone, last, now)
+    plain = _opening(window, zone, max(now, last + interval))
+    stretch = int(interval * jitter)
+    moved = _opening(window, zone, max(now, last + interval + stretch))
+    if plain is not None and moved is not None and moved > plain + max(stretch, 0):
+        return plain  # the jitter alone must not carry a run over the end of its window
+    return moved
+
+
+def _length(window: Window) -> int:
+    """How long the window is open on an ordinary day; one without end is never shorter than its interval."""
+    minutes = (window.end - window.start) % _DAY_MINUTES
+    return minutes * 60 * SECOND if minutes else 2 * _DAY_MINUTES * 60 * SECOND
+
+
+def _unused_opening(window: Window, zone: tzinfo, last: int, now: int) -> int | None:
+    """The first opening of the window that began after the last run."""
+    for opens, closes in _spans(window, zone, _moment(now)):
+        if closes > _moment(now) and _micros(opens) > last:
+            return max(_micros(opens), now)
+    return None
 
 
 def next_opening(windows: Sequence[Window], zone: tzinfo, now: int) -> int | None:
@@ -68,42 +82,46 @@ def next_opening(windows: Sequence[Window], zone: tzinfo, now: int) -> int | Non
 
 
 def _opening(window: Window, zone: tzinfo, earliest: int) -> int | None:
+    """The first instant from ``earliest`` on at which a window is open."""
     moment = _moment(earliest)
-    if _open(window, moment.astimezone(zone)):
-        return earliest
-    candidates = [*_starts(window, zone, moment), *_jumps(zone, moment)]
-    later = [at for at in candidates if at >= moment and _open(window, at.astimezone(zone))]
-    return _micros(min(later)) if later else None
+    for opens, closes in _spans(window, zone, moment):
+        if closes > moment:
+            return max(_micros(opens), earliest)
+    return None
 
 
-def _starts(window: Window, zone: tzinfo, moment: datetime) -> Iterator[datetime]:
-    """The instants at which the wall clock shows the window's start, on the days ahead."""
+def _spans(window: Window, zone: tzinfo, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """When the window opens and closes, from the day before on; days on which it never opens are left out."""
     today = moment.astimezone(zone).date()
+    over_midnight = window.end <= window.start
     for ahead in range(-1, _AHEAD):
         day = today + ahead * _DAY
-        hour, minute = divmod(window.start % _MIDNIGHT, 60)
-        yield datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
+        if day.weekday() in window.days:
+            opens = _edge(day, window.start, zone)
+            closes = _edge(day + _DAY if over_midnight else day, window.end, zone)
+            if opens < closes:
+                yield opens, closes
 
 
-def _jumps(zone: tzinfo, moment: datetime) -> Iterator[datetime]:
-    """Instants at which the wall clock may enter a window without passing its start.
-
-    That is the moment of a jump forward, and the end of an hour that comes twice.
-    """
-    for ahead in range(-1, _AHEAD):
-        low, high = moment + ahead * _DAY, moment + (ahead + 1) * _DAY
-        before, after = low.astimezone(zone).utcoffset(), high.astimezone(zone).utcoffset()
-        if before is None or after is None or before == after:
-            continue
-        while high - low > _MICRO:
-            middle = low + (high - low) // 2
-            if middle.astimezone(zone).utcoffset() == before:
-                low = middle
-            else:
-                high = middle
-        yield high
-        if after < before:
-            yield high + (before - after)
+@lru_cache(maxsize=1024)
+def _edge(day: date, minute: int, zone: tzinfo) -> datetime:
+    """The first instant at which the wall clock shows that minute of a day, or is past it by a jump."""
+    wall = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)  # noqa: DTZ001  a wall clock's reading
+    found = wall.replace(tzinfo=zone).astimezone(UTC)
+    if found.astimezone(zone).replace(tzinfo=None) == wall:
+        return found
+    # Nobody's clock shows it: PEP 495 reads it by the offset from before the jump, so the jump lies before ``found``.
+    high = found
+    low = high - _DAY
+    while low.astimezone(zone).replace(tzinfo=None) >= wall:
+        low -= _DAY
+    while high - low > _MICRO:
+        middle = low + (high - low) // 2
+        if middle.astimezone(zone).replace(tzinfo=None) < wall:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def flush_at(
@@ -122,11 +140,12 @@ def flush_at(
     :param waiting: messages in the outbox.
     :param threshold: that many start a flush; 0 = never.
     :param last_arrival: when the newest of them came.
-    :param urgent: a priority message waits: no threshold is asked for.
-    :param hold_outside: wait for a window to open (a line that costs by the minute).
+    :param urgent: a priority message waits: no threshold is asked for, and no burst waited for.
+    :param hold_outside: wait for a window to open (a line that costs by the minute), urgent or not.
     :returns: microseconds UTC, ``now`` when overdue, or ``None``: the count alone is no reason.
     """
     if not waiting or not (urgent or (threshold and waiting >= threshold)):
         return None
-    at = max(now, last_arrival + SETTLE)
+    # An arrival in the future is one from before the clock was set back.
+    at = now if urgent else max(now, min(last_arrival, now) + SETTLE)
     return next_opening(windows, zone, at) if hold_outside else at

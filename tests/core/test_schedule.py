@@ -83,28 +83,72 @@ def test_spring_day_leaves_out_a_window_inside_the_gap() -> None:
     assert local(next_run([window], BERLIN, at("2026-03-28T02:00"), at("2026-03-28T03:00")) or 0) == "Mon 30 02:00"
 
 
-def test_autumn_day_runs_the_doubled_hour_once() -> None:
-    """01:00 to 03:00 every quarter of an hour: eight runs on the day that has 02:00 twice."""
+def test_autumn_day_reads_each_edge_once() -> None:
+    """02:15 to 02:45 opens in the first 02:00 only; 01:00 to 02:30 does not open again behind its end."""
+    found = runs([Window(start=135, end=165, every=15)], at("2026-10-25T00:00"), at("2026-10-26T00:00"))
+    assert found == [at("2026-10-25T02:15"), at("2026-10-25T02:30")]
+    found = runs([Window(start=60, end=150, every=30)], at("2026-10-25T00:00"), at("2026-10-26T00:00"))
+    assert found == [at("2026-10-25T01:00"), at("2026-10-25T01:30"), at("2026-10-25T02:00")]
+
+
+def test_autumn_day_counts_real_time_within_a_window() -> None:
+    """01:00 to 03:00 every quarter of an hour lasts three hours that day: twelve runs, and no silent hour."""
     window = Window(start=60, end=180, every=15)
     found = runs([window], at("2026-10-25T00:00"), at("2026-10-26T00:00"))
-    assert [local(each)[-5:] for each in found] == [
-        "01:00", "01:15", "01:30", "01:45", "02:00", "02:15", "02:30", "02:45",
-    ]  # fmt: skip
-    assert found[-1] == at("2026-10-25T02:45")
+    assert len(found) == 12
+    assert {b - a for a, b in pairwise(found)} == {15 * MINUTE}
+    assert found[-1] == at("2026-10-25T02:45", fold=1)
 
 
-def test_autumn_day_goes_on_after_the_doubled_hour() -> None:
-    """A window open all day rests in the second 02:00 and goes on at 03:00."""
-    found = runs([Window(every=60)], at("2026-10-25T01:00"), at("2026-10-25T05:00"))
-    assert [local(each)[-5:] for each in found] == ["01:00", "02:00", "03:00", "04:00"]
-    assert not inside([Window()], BERLIN, at("2026-10-25T02:30", fold=1))
+def test_autumn_day_goes_on_through_the_doubled_hour() -> None:
+    """A window open all day has twenty-five hours: every five minutes of them."""
+    found = runs([Window()], at("2026-10-25T00:00"), at("2026-10-26T00:00"))
+    assert len(found) == 25 * 12
+    assert {b - a for a, b in pairwise(found)} == {5 * MINUTE}
+    assert inside([Window()], BERLIN, at("2026-10-25T02:30", fold=1))
+
+
+def test_a_daily_run_in_the_doubled_hour_comes_once() -> None:
+    """Once a night at 02:30: one run on the long day, none on the day that has no 02:30."""
+    window = Window(start=150, end=160, every=1440)
+    found = runs([window], at("2026-10-24T00:00"), at("2026-10-27T00:00"))
+    assert [local(each) for each in found] == ["Sat 24 02:30", "Sun 25 02:30", "Mon 26 02:30"]
+    assert found[1] == at("2026-10-25T02:30")
+    spring = runs([window], at("2026-03-28T00:00"), at("2026-03-31T00:00"))
+    assert [local(each) for each in spring] == ["Sat 28 02:30", "Mon 30 02:30"]
+
+
+def test_a_run_by_hand_does_not_cost_the_daily_one() -> None:
+    """Collected by hand in the afternoon, the next morning's run still comes, jitter or not."""
+    window = Window(start=7 * 60, end=7 * 60 + 30, every=1440)
+    for jitter in (-0.1, 0.0, 0.1):
+        following = next_run([window], BERLIN, at("2026-06-10T15:00"), at("2026-06-10T15:01"), jitter=jitter)
+        assert following == at("2026-06-11T07:00")
+    assert next_run([window], BERLIN, at("2026-06-11T07:00"), at("2026-06-11T07:10")) == at("2026-06-12T07:00")
+
+
+def test_jitter_alone_costs_no_run() -> None:
+    """The last run of the day is not carried over the window's end."""
+    window = Window(start=9 * 60, end=10 * 60 + 1, every=60)
+    following = next_run([window], BERLIN, at("2026-06-10T09:00"), at("2026-06-10T09:01"), jitter=0.1)
+    assert following == at("2026-06-10T10:00")
 
 
 def test_new_york_changes_at_another_hour() -> None:
     """The doubled hour there is 01:00."""
     window = Window(start=0, end=180, every=60)
     found = runs([window], at("2026-11-01T00:00", NEW_YORK), at("2026-11-02T00:00", NEW_YORK), NEW_YORK)
-    assert [local(each, NEW_YORK)[-5:] for each in found] == ["00:00", "01:00", "02:00"]
+    assert [local(each, NEW_YORK)[-5:] for each in found] == ["00:00", "01:00", "01:00", "02:00"]
+
+
+def test_midnight_itself_may_not_exist_or_come_twice() -> None:
+    """Cairo jumps at midnight, and falls back to 23:00: a window round the clock is never shut."""
+    cairo = ZoneInfo("Africa/Cairo")
+    for day, hours in (("2026-04-23", 47), ("2026-10-29", 49)):
+        begin = at(f"{day}T00:00", cairo)
+        found = runs([Window(every=30)], begin, begin + hours * 60 * MINUTE, cairo)
+        assert len(found) == 2 * hours
+        assert {b - a for a, b in pairwise(found)} == {30 * MINUTE}
 
 
 def test_missed_runs_are_made_up_for_once() -> None:
@@ -178,8 +222,12 @@ def test_any_day_of_the_year(window: Window, minute: int, ago: int, zone: ZoneIn
     last = now - ago * MINUTE
     following = next_run([window], zone, last, now)
     assert following is not None
-    assert following >= max(now, last + window.every * MINUTE)
+    assert following >= now
     assert inside([window], zone, following)
+    if window.every > ((window.end - window.start) % 1440 or 2880):
+        assert not inside([window], zone, last) or following > last
+        return  # one run for each opening
+    assert following >= last + window.every * MINUTE
     step = max(now, last + window.every * MINUTE)
     for passed in range(step, following, 7 * MINUTE):
         assert not inside([window], zone, passed)
