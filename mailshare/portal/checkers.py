@@ -24,7 +24,7 @@ from mailshare.interfaces import IDirectoryStore
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.throttle import DELAYS, Throttle
 from mailshare.portal.verified import VerifiedCache
-from mailshare.shell.logins import IVerifiedLogin
+from mailshare.shell.logins import DEVICE, IVerifiedLogin
 
 MAX_PASSWORD = 1024  # octets; a longer one is refused without being hashed
 Declared = Callable[[str], str | None]
@@ -68,10 +68,14 @@ class DirectoryChecker:
         :raises TooManyTries: this peer failed so often that its tries are not looked at for now.
         """
         if IVerifiedLogin.providedBy(credentials):
-            return Deferred.fromCoroutine(self._proven(_name_of(credentials)))
+            return Deferred.fromCoroutine(self._proven(credentials))
         return Deferred.fromCoroutine(self._checked(credentials))
 
-    async def _proven(self, name: str) -> bytes | tuple[()]:
+    async def _proven(self, credentials: object) -> bytes | tuple[()]:
+        name = _name_of(credentials)
+        if getattr(credentials, "mechanism", "") != DEVICE:
+            # A guesser must not learn from a quick yes that the slow answers are all no.
+            await self._in_line(str(getattr(credentials, "peer", "")), name)
         found = await self._directory.credentials(name)
         if found is None:
             raise LoginRefused

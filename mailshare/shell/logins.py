@@ -14,6 +14,9 @@ from attrs import field, frozen
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from zope.interface import Attribute, implementer
 
+DEVICE = "DEVICE"
+"""The ``mechanism`` of a login that a peer's address stands for: nothing was guessed, so nothing needs to be slow."""
+
 
 class IVerifiedLogin(ICredentials):
     """Credentials of a name that has been proven; register a checker for this interface where SCRAM is offered."""

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, Unavailable
 from mailshare.interfaces import ISession, ISubmission, ISubmitter
 from mailshare.shell.connection import Connection, ConnectionGone
-from mailshare.shell.logins import PasswordLogin, VerifiedLogin
+from mailshare.shell.logins import DEVICE, PasswordLogin, VerifiedLogin
 from mailshare.smtp.adapters import avatar_interfaces, submitter_for
 from mailshare.wire.smtp_server import SMTPServerEngine
 from mailshare.wire.smtp_server_events import (
@@ -25,6 +25,7 @@ from mailshare.wire.smtp_server_events import (
     LoginProven,
     MailOffered,
     PasswordOffered,
+    ProofRejected,
     RecipientOffered,
     VerifierWanted,
 )
@@ -67,6 +68,7 @@ class SMTPSession:
             PasswordOffered: self._password,
             VerifierWanted: self._verifier,
             LoginProven: self._proven,
+            ProofRejected: self._reject,
         }
 
     # ------------------------------------------------------------------ ISession
@@ -191,6 +193,16 @@ class SMTPSession:
         await self._enter(VerifiedLogin(event.name, self.peer, self.secure), event.name)
         self.engine.accept()
 
+    async def _reject(self, event: ProofRejected) -> None:
+        """Have a wrong proof counted and delayed as a wrong password is: the portal is asked with a random one.
+
+        Whatever the portal says to that, the login is refused.
+        """
+        guess = PasswordLogin(event.name, secrets.token_hex(16), self.peer, self.secure)
+        _, _, logout = await self._factory.portal.login(guess, None, *avatar_interfaces())
+        logout()
+        raise LoginRefused
+
     # ------------------------------------------------------------------ inside
 
     async def _who(self) -> ISubmitter:
@@ -201,7 +213,7 @@ class SMTPSession:
             return self._avatar
         name = self._device()
         if name:
-            return await self._enter(VerifiedLogin(name, self.peer, self.secure, "DEVICE"), name)
+            return await self._enter(VerifiedLogin(name, self.peer, self.secure, DEVICE), name)
         if not self._factory.anonymous:
             self._leave()
             raise AuthenticationRequired

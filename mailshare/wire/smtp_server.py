@@ -21,7 +21,7 @@ from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.wire.lines import OVERLONG
 from mailshare.wire.replies import ANSWERED, START_TLS, reply
 from mailshare.wire.smtp_params import mail_parameters, read_path, recipient_parameters, split_argument
-from mailshare.wire.smtp_server_auth import Logins
+from mailshare.wire.smtp_server_auth import Logins, Step
 from mailshare.wire.smtp_server_body import ChunkReader, DataReader
 from mailshare.wire.smtp_server_core import Ask, EngineCore
 from mailshare.wire.smtp_server_events import (
@@ -184,10 +184,7 @@ class SMTPServerEngine(EngineCore):
     def verifier(self, text: str) -> None:
         """The answer to :class:`VerifierWanted`."""
         self._answered()
-        try:
-            self._out.extend(self._logins.verifier(text))
-        except MailshareError as error:
-            self._login_failed(error)
+        self._then = lambda: self._login_step(lambda: self._logins.verifier(text))
 
     def fail_body(self, error: MailshareError) -> None:
         """The octets of a message cannot be kept: eat the rest, then answer so."""
@@ -203,7 +200,7 @@ class SMTPServerEngine(EngineCore):
 
     def _line(self, line: bytes) -> object:
         if self._logins.busy:
-            return self._login_step(self._logins.step, line)
+            return self._login_step(lambda: self._logins.step(line))
         verb, _, argument = line.rstrip(b" ").partition(b" ")
         verb = verb.upper()
         if len(line) + 2 > self.settings.max_line and verb != b"AUTH":
@@ -454,11 +451,11 @@ class SMTPServerEngine(EngineCore):
             return self._fault(503, (5, 5, 1), "Not inside a message")
         if not self._auth_offered:
             return self._fault(538, (5, 7, 11), "Start TLS first")
-        return self._login_step(self._logins.begin, argument)
+        return self._login_step(lambda: self._logins.begin(argument))
 
-    def _login_step(self, step: Callable[[bytes], tuple[object | None, list[bytes]]], octets: bytes) -> object:
+    def _login_step(self, step: Callable[[], Step]) -> object:
         try:
-            event, replies = step(octets)
+            event, replies = step()
         except MailshareError as error:
             self.errors += 1
             return self._login_failed(error)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailshare.core.errors import LoginRefused, PeerFault
+from mailshare.core.errors import PeerFault
 from mailshare.wire.sasl.exchange import decode_response, encode, parse_auth, server_mechanism
 from mailshare.wire.sasl.mechanism import (
     Challenge,
@@ -18,7 +18,13 @@ from mailshare.wire.sasl.mechanism import (
     Result,
     ServerMechanism,
 )
-from mailshare.wire.smtp_server_events import LoginProven, PasswordOffered, SMTPSettings, VerifierWanted
+from mailshare.wire.smtp_server_events import (
+    LoginProven,
+    PasswordOffered,
+    ProofRejected,
+    SMTPSettings,
+    VerifierWanted,
+)
 
 Step = tuple[object | None, list[bytes]]
 
@@ -52,7 +58,7 @@ class Logins:
         """Read what follows AUTH.
 
         :returns: an event that wants an answer, or ``None``; and replies to send.
-        :raises PeerFault, LoginRefused: the exchange is over.
+        :raises PeerFault: the exchange is over.
         """
         request = parse_auth(argument)
         mechanism = None
@@ -60,7 +66,7 @@ class Logins:
             mechanism = server_mechanism(request.mechanism, self._nonce())
         if mechanism is None:
             raise PeerFault("This mechanism is not offered", code=504, enhanced=(5, 5, 4))
-        self._mechanism = mechanism
+        self._mechanism, self._asked = mechanism, ""
         return self._result(mechanism.start(request.initial))
 
     def step(self, line: bytes) -> Step:
@@ -74,14 +80,11 @@ class Logins:
             raise
         return self._result(mechanism.step(octets))
 
-    def verifier(self, text: str) -> list[bytes]:
-        """Go on with what is stored for a login; gives the replies to send.
-
-        :raises LoginRefused: what is stored is of no use.
-        """
+    def verifier(self, text: str) -> Step:
+        """Go on with what is stored for a login; as :meth:`begin`."""
         mechanism = self._mechanism
         assert mechanism is not None
-        return self._result(mechanism.verifier(text))[1]
+        return self._result(mechanism.verifier(text))
 
     def accept(self) -> None:
         """The login that was asked about is good."""
@@ -102,7 +105,7 @@ class Logins:
             self._mechanism = None
             if result.malformed:
                 raise PeerFault("That does not belong to this mechanism", code=501, enhanced=(5, 5, 2))
-            raise LoginRefused
+            return ProofRejected(self._asked), []
         self._asked = result.name
         if isinstance(result, NeedPassword):
             return PasswordOffered(result.name, result.password), []

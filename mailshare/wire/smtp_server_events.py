@@ -100,3 +100,15 @@ class LoginProven:
     """SCRAM proved this login; may it be used? Wants an answer, ``accept()`` or ``refuse()``."""
 
     name: str
+
+
+@define
+class ProofRejected:
+    """SCRAM found out by itself that the client is not who it says; the client has not been told yet.
+
+    Have the failure counted by whatever slows down guessing. Wants an answer, ``refuse()``.
+
+    :ivar name: as the client gave it; empty when it gave none that can be read.
+    """
+
+    name: str

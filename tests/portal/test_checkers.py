@@ -14,7 +14,7 @@ from mailshare.core.values import User
 from mailshare.portal.checkers import CheckerStack, DirectoryChecker
 from mailshare.portal.throttle import Throttle
 from mailshare.portal.verified import VerifiedCache
-from mailshare.shell.logins import IVerifiedLogin, PasswordLogin, VerifiedLogin
+from mailshare.shell.logins import DEVICE, IVerifiedLogin, PasswordLogin, VerifiedLogin
 from mailshare.store.memory import MemoryStore
 from tests.portal.conftest import CountedPasswords, finish
 
@@ -123,6 +123,17 @@ def test_proven_names_are_looked_up(door: Door, greg: User, store: MemoryStore) 
     assert finish(door.checker.requestAvatarId(VerifiedLogin("Greg"))) == b"greg"
     with pytest.raises(LoginRefused):
         finish(door.checker.requestAvatarId(VerifiedLogin("nobody")))
+
+
+def test_a_right_proof_is_as_slow_as_a_wrong_one(door: Door, greg: User) -> None:
+    """Whoever guessed wrong stands in the line with his next proof too; a machine known by its address does not."""
+    with pytest.raises(LoginRefused):
+        door.log_in("greg", "wrong")
+    proven = door.checker.requestAvatarId(VerifiedLogin("greg", "192.0.2.1"))
+    assert not proven.called
+    assert finish(door.checker.requestAvatarId(VerifiedLogin("greg", "192.0.2.1", mechanism=DEVICE))) == b"greg"
+    door.clock.advance(1)
+    assert finish(proven) == b"greg"
 
 
 def test_old_hash_is_renewed(door: Door, store: MemoryStore, passwords: CountedPasswords) -> None:

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from mailshare.core.errors import PolicyRefusal, StorageFull, TooManyTries
-from mailshare.interfaces import IGate, IVerifierSource
-from mailshare.shell.logins import IVerifiedLogin, VerifiedLogin
+from mailshare.interfaces import IGate, ISubmitter, IVerifierSource
+from mailshare.shell.logins import IVerifiedLogin, PasswordLogin, VerifiedLogin
 from mailshare.smtp.factory import SMTPFactory
 from mailshare.wire.sasl.scram import ScramClient, make_verifier
 
@@ -154,6 +154,27 @@ def test_scram(connect, make_factory, portal, book, password: str, codes: list[s
         line = b64encode(scram.respond(b64decode(reply[4:])))
     assert got == codes
     assert book.logins == (["joe"] if password == "secret" else [])
+
+
+def test_wrong_proofs_are_counted_where_passwords_are(connect, make_factory, portal) -> None:
+    """A wrong SCRAM proof asks the portal with a random password and waits for its answer; that is never a yes."""
+    asked: list[tuple[bytes, str]] = []
+    waiting: Deferred[object] = Deferred()
+
+    def slow(credentials: PasswordLogin, *_: object) -> Deferred[object]:
+        asked.append((credentials.username, credentials.peer))
+        assert len(credentials.password) > 20
+        return waiting
+
+    portal.login = slow
+    client = connect(make_factory(verifier=OneVerifier(), **TRUSTED))
+    client.codes(HELLO)
+    scram = ScramClient("joe", "wrong", "c" * 24)
+    (reply,) = client.say(b"AUTH SCRAM-SHA-256 " + b64encode(scram.initial() or b"") + b"\r\n")
+    assert client.say(b64encode(scram.respond(b64decode(reply[4:]))) + b"\r\n") == []
+    assert asked == [(b"joe", "192.0.2.7")]
+    waiting.callback((ISubmitter, object(), lambda: None))
+    assert [line[:3] for line in client.read()] == ["535"]
 
 
 def test_anonymous_can_be_closed(connect, make_factory) -> None:
