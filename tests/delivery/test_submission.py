@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import MailshareError, MessageTooLarge, StorageFull
+from mailshare.core.errors import MailshareError, MessageTooLarge, PolicyRefusal, StorageFull
 from mailshare.core.values import User
 from mailshare.delivery.submission import Desk, SubmissionRules
 from mailshare.interfaces import IAvatarAuthor, ISubmission, ISubmitter
@@ -233,6 +233,16 @@ def test_nobody_hands_in_mail_for_local_people(office: Office) -> None:
     assert message["X"] is None
     assert message["Message-ID"]
     assert "with ESMTP" in message["Received"]
+
+
+def test_nobody_from_elsewhere_writes_to_anybody(office: Office) -> None:
+    """Without a login only the trusted networks may hand in mail, whoever it is for."""
+    submitter = office.desk.submitter(None)
+    envelope = Envelope(Address("scanner", "lan"), ())
+    with pytest.raises(PolicyRefusal) as refused:
+        finish(submitter.sender(envelope, FakeSession()))
+    assert (refused.value.code, refused.value.enhanced) == (530, (5, 7, 0))
+    finish(submitter.sender(envelope, FakeSession(trusted=True)))
 
 
 def test_changes_stand_in_the_journal(office: Office) -> None:
