@@ -356,7 +356,9 @@ async def connect(
     if endpoint is None:
         endpoint = HostnameEndpoint(reactor, server.host, server.port, timeout=limits.connect)
     conversation = Conversation(engine, reactor, limits)
-    connecting = endpoint.connect(Factory.forProtocol(lambda: conversation))
+    factory = Factory.forProtocol(lambda: conversation)
+    factory.noisy = False
+    connecting = endpoint.connect(factory)
     connecting.addTimeout(limits.connect, reactor)
     try:
         await connecting
