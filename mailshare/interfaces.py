@@ -275,12 +275,6 @@ class IDirectoryStore(Interface):
         :raises PolicyRefusal: ADMINn and PUBLICn live with their account.
         """
 
-    def restore_user(name: str) -> Awaitable[User]:
-        """Bring back the user of that login who was deleted within the last 30 days, with mail, passwords and id.
-
-        :raises NoSuchUser: there is none. :raises PolicyRefusal: somebody else has the name by now.
-        """
-
     def add_account(account: Account, *, secret: str = "", declared: bool = False) -> Awaitable[Account]:
         """Make an account with its ADMINn and PUBLICn. ``id`` and ``number`` are ignored.
 

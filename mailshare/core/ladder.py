@@ -97,8 +97,6 @@ class Ladder:
         if user is None:
             return False
         if user.kind is UserKind.PUBLIC:
-            if user_id in self.sharers.leavers.ids:
-                self._miss("former-user", detail)
             self.decision.public = True
             self._say("public", detail)
             for member in self.sharers.public_members:
@@ -174,11 +172,7 @@ class Ladder:
             return False
         user_id = self.sharers.by_tag(tag)
         if not user_id:
-            if self.sharers.leavers.had_local_part(tag):
-                self._miss("former-user", f"{where}: {address}")
-            else:
-                self._say("unknown-tag", f"{where}: {address}")
-            self.decision.unknown.append((tag, str(address)))
+            self._say("unknown-tag", f"{where}: {address}")
             return False
         return self._take(user_id, "tag", f"{where}: {address}", str(address))
 
@@ -195,9 +189,6 @@ class Ladder:
         match = self.sharers.names.match(box.name, fragments)
         taken = [self._take(user_id, f"name-{match.level}", detail) for user_id in match.user_ids]
         if match.ambiguous and self._settled(match.contenders, detail):
-        if match.level in {"", "L4"} and self.sharers.leavers.had_name(box.name):
-            self._miss("former-user", detail)  # a whole name of somebody who left outweighs a word of it
-            return False
             return True
         if match.unknown:
             self._miss("unknown-name", f"{where}: {', '.join(match.unknown)}")
@@ -270,9 +261,7 @@ class Ladder:
             if not user_id and address.key[0] == "postmaster":
                 user_id = self.sharers.by_local_part("admin")[0]
             if not user_id:
-                self.decision.unknown.append((address.local, str(address)))
-                gone = self.sharers.leavers.had_local_part(address.local, self.sharers.account.tag_delimiter)
-                self._miss("former-user" if gone else "unknown-user", detail)
+                self._miss("unknown-user", detail)
             else:
                 self._take(user_id, reason, f"{detail} ({how})" if how else detail, str(address))
         return written_to

@@ -73,7 +73,7 @@ class Intake:
             origin,
             routing.targets,
             routing.hops,
-            [route_event(at, envelope, origin, routing, body.size, directory)],
+            [route_event(at, envelope, origin, routing, body.size)],
             at=at,
             duplicate_key=self._duplicate_key(headers, body, origin, directory),
             sent=_sent_mark(headers, origin, routing),

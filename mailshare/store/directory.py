@@ -24,7 +24,6 @@ from mailshare.store.directory_rows import (
 from mailshare.store.events import write_events
 from mailshare.store.naming import login_name, refuse_reserved, resolved_login
 
-from mailshare.store.former_users import bring_back, forget_former, remember_former
 _OWNED = frozenset({UserKind.ADMIN, UserKind.PUBLIC})
 
 
@@ -156,27 +155,11 @@ class DirectoryStore:
         at = self._database.now()
 
         def write(connection: sqlite3.Connection) -> int:
-            remember_former(connection, user_id, at)
             _free_address(connection, str(account.address), 0)
             number = _next_number(connection)
             made = connection.execute(
                 "INSERT INTO account (name, number, kind, config, secret_ref, enabled, managed_by) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-    async def restore_user(self, name: str) -> User:
-        """Bring back who was deleted within the last 30 days, with mail and passwords."""
-        login, at = login_name(name), self._database.now()
-        number = await self._database.write(lambda connection: bring_back(connection, login, at))
-        await self.load()
-        return self._current.user_by_id[number]
-
-    async def forget_former(self, before: int) -> int:
-        """Drop what is still known of users who were deleted before that time; gives how many they were."""
-        if not any(one.deleted < before for one in self._current.former):
-            return 0
-        dropped = await self._database.write(lambda connection: forget_former(connection, before))
-        await self.load()
-        return dropped
-
                 (
                     str(account.address),
                     number,
