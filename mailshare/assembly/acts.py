@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from mailshare.assembly import shapes
-from mailshare.assembly.changes import Hasher
-from mailshare.assembly.work_list import WorkList
+from mailshare.assembly.changes import Changes, Hasher
 from mailshare.config.export import export_toml
 from mailshare.core.errors import PeerFault, Unavailable
 from mailshare.core.values import SECOND, Account, Event
@@ -45,7 +44,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(WorkList):
+class Acts(Changes):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -66,8 +65,9 @@ class Acts(WorkList):
         clock: Callable[[], int],
         running: Running | None = None,
     ) -> None:
-        super().__init__(store, hasher, seal, clock)
+        super().__init__(store, hasher, seal)
         self._zone = zone
+        self._clock = clock
         self._running = running
         self._watchers: list[Callable[[str, Mapping[str, object]], None]] = []
 

@@ -51,14 +51,12 @@ class Decision:
     :ivar hits: user id to why; empty means ADMIN, for the reason in ``fallback``.
     :ivar steps: all that was considered, in order.
     :ivar public: the message is for everybody.
-    :ivar unknown: what it was written to and nobody bears: ``(name, as written)``; ADMIN may teach the name.
     """
 
     hits: dict[int, Hit] = field(factory=dict)
     steps: list[Step] = field(factory=list)
     fallback: str = "not-addressed"
     public: bool = False
-    unknown: list[tuple[str, str]] = field(factory=list)
 
 
 @define
@@ -97,8 +95,6 @@ class Ladder:
         """Put a user on the list; PUBLIC becomes everybody; who is not there any more is only noted."""
         user = self.users.get(user_id)
         if user is None:
-            if user_id in self.sharers.leavers.ids:
-                self._miss("former-user", detail)
             return False
         if user.kind is UserKind.PUBLIC:
             self.decision.public = True
@@ -176,11 +172,7 @@ class Ladder:
             return False
         user_id = self.sharers.by_tag(tag)
         if not user_id:
-            if self.sharers.leavers.had_local_part(tag):
-                self._miss("former-user", f"{where}: {address}")
-            else:
-                self._say("unknown-tag", f"{where}: {address}")
-            self.decision.unknown.append((tag, str(address)))
+            self._say("unknown-tag", f"{where}: {address}")
             return False
         return self._take(user_id, "tag", f"{where}: {address}", str(address))
 
@@ -195,14 +187,10 @@ class Ladder:
             self._say("no-name", detail)
             return False
         match = self.sharers.names.match(box.name, fragments)
-        if match.level in {"", "L4"} and self.sharers.leavers.had_name(box.name):
-            self._miss("former-user", detail)  # a whole name of somebody who left outweighs a word of it
-            return False
         taken = [self._take(user_id, f"name-{match.level}", detail) for user_id in match.user_ids]
         if match.ambiguous and self._settled(match.contenders, detail):
             return True
         if match.unknown:
-            self.decision.unknown += [(_as_written(each, box), each) for each in match.unknown]
             self._miss("unknown-name", f"{where}: {', '.join(match.unknown)}")
         return any(taken)
 
@@ -273,9 +261,7 @@ class Ladder:
             if not user_id and address.key[0] == "postmaster":
                 user_id = self.sharers.by_local_part("admin")[0]
             if not user_id:
-                self.decision.unknown.append((address.local, str(address)))
-                gone = self.sharers.leavers.had_local_part(address.local, self.sharers.account.tag_delimiter)
-                self._miss("former-user" if gone else "unknown-user", detail)
+                self._miss("unknown-user", detail)
             else:
                 self._take(user_id, reason, f"{detail} ({how})" if how else detail, str(address))
         return written_to
@@ -291,17 +277,6 @@ _GRAVITY = (
     "oversize",
     "ambiguous",
 )
-
-
-def _as_written(name: str, box: Mailbox) -> str:
-    """A normalised name as the message writes it, where it can be found there."""
-    for whole in (box.name, *box.fragments):
-        text = " ".join(whole.split()).strip("\"'\\ ")
-        folded = text.casefold()
-        start = folded.find(name)
-        if start >= 0 and len(folded) == len(text):
-            return text[start : start + len(name)]
-    return name
 
 
 def addressed(headers: Headers) -> list[tuple[str, Mailbox]]:
