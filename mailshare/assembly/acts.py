@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from mailshare.assembly import shapes
-from mailshare.assembly.changes import Changes, Hasher
+from mailshare.assembly.changes import Hasher
+from mailshare.assembly.work_list import WorkList
 from mailshare.config.export import export_toml
 from mailshare.core.errors import PeerFault, Unavailable
 from mailshare.core.values import SECOND, Account, Event
@@ -44,7 +45,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(Changes):
+class Acts(WorkList):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -65,9 +66,8 @@ class Acts(Changes):
         clock: Callable[[], int],
         running: Running | None = None,
     ) -> None:
-        super().__init__(store, hasher, seal)
+        super().__init__(store, hasher, seal, clock)
         self._zone = zone
-        self._clock = clock
         self._running = running
         self._watchers: list[Callable[[str, Mapping[str, object]], None]] = []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
 from mailshare.cli.files import backup, check, demo, export, restore
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
@@ -42,6 +43,8 @@ for _command in (
     log,
     user,
     account,
+    admin,
+    rule,
     export,
     backup,
     restore,

@@ -51,12 +51,14 @@ class Decision:
     :ivar hits: user id to why; empty means ADMIN, for the reason in ``fallback``.
     :ivar steps: all that was considered, in order.
     :ivar public: the message is for everybody.
+    :ivar unknown: what it was written to and nobody bears: ``(name, as written)``; ADMIN may teach the name.
     """
 
     hits: dict[int, Hit] = field(factory=dict)
     steps: list[Step] = field(factory=list)
     fallback: str = "not-addressed"
     public: bool = False
+    unknown: list[tuple[str, str]] = field(factory=list)
 
 
 @define
@@ -173,6 +175,7 @@ class Ladder:
         user_id = self.sharers.by_tag(tag)
         if not user_id:
             self._say("unknown-tag", f"{where}: {address}")
+            self.decision.unknown.append((tag, str(address)))
             return False
         return self._take(user_id, "tag", f"{where}: {address}", str(address))
 
@@ -191,6 +194,7 @@ class Ladder:
         if match.ambiguous and self._settled(match.contenders, detail):
             return True
         if match.unknown:
+            self.decision.unknown += [(_as_written(each, box), each) for each in match.unknown]
             self._miss("unknown-name", f"{where}: {', '.join(match.unknown)}")
         return any(taken)
 
@@ -261,6 +265,7 @@ class Ladder:
             if not user_id and address.key[0] == "postmaster":
                 user_id = self.sharers.by_local_part("admin")[0]
             if not user_id:
+                self.decision.unknown.append((address.local, str(address)))
                 self._miss("unknown-user", detail)
             else:
                 self._take(user_id, reason, f"{detail} ({how})" if how else detail, str(address))
@@ -277,6 +282,17 @@ _GRAVITY = (
     "oversize",
     "ambiguous",
 )
+
+
+def _as_written(name: str, box: Mailbox) -> str:
+    """A normalised name as the message writes it, where it can be found there."""
+    for whole in (box.name, *box.fragments):
+        text = " ".join(whole.split()).strip("\"'\\ ")
+        folded = text.casefold()
+        start = folded.find(name)
+        if start >= 0 and len(folded) == len(text):
+            return text[start : start + len(name)]
+    return name
 
 
 def addressed(headers: Headers) -> list[tuple[str, Mailbox]]:

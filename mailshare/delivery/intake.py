@@ -106,19 +106,12 @@ class Intake:
         block = await body.header()
         if len(block) <= LONG_HEADER:
             headers = Headers.parse(block)
-            known = await self._known(headers, body)
+            known = await known_marks(self._store, headers, body)
             return _Read(headers, self._router.route(envelope, headers, origin, directory, known))
         headers = await self._aside(lambda: Headers.parse(block))
-        known = await self._known(headers, body)
+        known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, origin, directory, known))
         return _Read(headers, routing)
-
-    async def _known(self, headers: Headers, body: IBody) -> Mapping[str, SentMark]:
-        """Those of our own messages that this one answers or returns."""
-        ids = references(headers)
-        if is_report(headers):
-            ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
-        return await self._store.memory.who_sent(ids) if ids else {}
 
     @staticmethod
     def _to_admin(origin: Origin, directory: Directory, reason: str) -> Routing:
@@ -149,6 +142,14 @@ class Intake:
             await self._reports.notify(user_id, subject, words, about=about, account_id=origin.account_id)
         except MailshareError as fault:
             self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+
+
+async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[str, SentMark]:
+    """Those of our own messages that this one answers or returns."""
+    ids = references(headers)
+    if is_report(headers):
+        ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
+    return await store.memory.who_sent(ids) if ids else {}
 
 
 def _sent_mark(headers: Headers, origin: Origin, routing: Routing) -> SentMark | None:
