@@ -22,7 +22,7 @@ from mailshare.config import load_config
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault
-from mailshare.core.values import Hop, Origin, Source
+from mailshare.core.values import Hop, Origin, SenderRule, Source
 from mailshare.testing.isp import PretendISP
 
 BASE = """\
@@ -206,8 +206,12 @@ async def test_the_export_of_an_office_loads_again_to_the_same(room: Room) -> No
     await acts.add_account(address="info@shop.example", mode="domain", domains=["shop.example"], password="geheim")
     await acts.add_user(name="greg", names=['Greg "G" Jones'], accounts=["2", "1"], password="x")
     await acts.add_user(name="lisa", cc=["greg"], local_only=True)
+    greg = office.store.directory.current().user_by_name["greg"]
+    for kind, match in (("list", "news.example"), ("from", "@far.example"), ("to", "sales team")):
+        await office.store.directory.teach(SenderRule(2, kind, match, (greg.id,)))
     exported = await acts.export()
-    users, accounts = await acts.users(), await acts.accounts()
+    users, accounts, rules = await acts.users(), await acts.accounts(), await acts.rules()
+    assert len(rules) == 3
     await office.stopService()
     again = room.folder / "again"
     again.mkdir()
@@ -219,6 +223,10 @@ async def test_the_export_of_an_office_loads_again_to_the_same(room: Room) -> No
 
     assert plain(await second.acts.users()) == plain(users)
     assert plain(await second.acts.accounts()) == plain(accounts)
+    assert await second.acts.rules() == rules
+    told = (await second.acts.log(kinds=["admin.rule"]))["events"]
+    assert {row["data"]["by"] for row in told} == {str(again / "m.toml")}  # type: ignore[attr-defined]
+    assert len(told) == 3  # type: ignore[arg-type]
     assert (await second.acts.export()).count("$argon2id$") == 1
 
 

@@ -146,3 +146,21 @@ def test_mistakes_in_a_long_file_are_found_quickly_and_rightly(tmp_path: Path) -
     users = "".join(f"[[user]]\nname = 'u{number}'\nnames = ['User {number}']\n\n" for number in range(1280))
     found = problems(users + "[[user]]\nname = 'x'\nenabled = 'yes'\n", tmp_path)
     assert [(problem.line, problem.key) for problem in found] == [(1280 * 4 + 3, "user[1280].enabled")]
+
+
+def test_a_rule_needs_an_account_and_users_that_are_there(tmp_path: Path) -> None:
+    """Every mistake in a [[rule]] is named by its key, with the likely word."""
+    (tmp_path / "m.toml").write_text(
+        '[[account]]\naddress = "mail@company.example"\n[[user]]\nname = "greg"\n'
+        '[[rule]]\naccount = "mial@company.example"\nmatch = "a@b.example"\nusers = ["gregg", "public1"]\n'
+        '[[rule]]\naccount = "mail@company.example"\nmatch = "A@b.example"\nkind = "form"\nusers = ["greg"]\n'
+        '[[rule]]\naccount = "mail@company.example"\nmatch = "c@b.example"\n'
+        '[[rule]]\naccount = "mail@company.example"\nmatch = "C@b.example"\nusers = ["greg"]\n'
+        '[[rule]]\nusers = ["greg"]\n'
+    )
+    with pytest.raises(BrokenConfig) as caught:
+        load_config(str(tmp_path / "m.toml"))
+    text = str(caught.value)
+    for words in ("mial@company.example", "did you mean 'greg'", "form", "needs users", "declared twice"):
+        assert words in text, text
+    assert "'public1'" not in text

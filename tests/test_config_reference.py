@@ -23,6 +23,7 @@ TABLES = (
     schema.AccountTable,
     schema.WindowTable,
     schema.UserTable,
+    schema.RuleTable,
     schema.LogTable,
     schema.DemonstrationTable,
     schema.ExtensionTable,

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from mailshare.config import Config, DeclaredUser
 from mailshare.core.errors import ConfigFault, MailshareError
-from mailshare.core.values import Account, Directory, User, UserKind
+from mailshare.core.values import Account, Directory, Event, SenderRule, User, UserKind
 from mailshare.interfaces import IStore
 
 Reveal = Callable[[Mapping[str, object]], Awaitable[str]]
@@ -41,13 +41,15 @@ class DeclaredObjects:
 
     :param reveal: the password behind a reference such as ``{"env": "NAME"}``. Passwords of declared users are not
         copied into the store: they are read at start and at each reload, and asked for by :meth:`password`.
+    :param clock: microseconds UTC, for the lines of the journal.
     """
 
     _log = Logger()
 
-    def __init__(self, store: IStore, reveal: Reveal) -> None:
+    def __init__(self, store: IStore, reveal: Reveal, clock: Callable[[], int]) -> None:
         self._store = store
         self._reveal = reveal
+        self._clock = clock
         self._counts = {"made": 0, "changed": 0, "disabled": 0}
         self._faults: list[str] = []
         self._passwords: dict[str, str] = {}
@@ -64,6 +66,7 @@ class DeclaredObjects:
         await self._accounts(config)
         await self._side_by_side([self._user(declared) for declared in config.users])
         await self._copies(config.users)
+        await self._rules(config)
         await self._forget(config)
         self._passwords = revealed
         return Synced(**self._counts, faults=tuple(self._faults))
@@ -156,6 +159,24 @@ class DeclaredObjects:
             cc = tuple(one.id for one in people if one is not None)
             if cc != user.cc:
                 await self._store.directory.change_user(evolve(user, cc=cc), declared=True)
+                self._counts["changed"] += 1
+
+    async def _rules(self, config: Config) -> None:
+        """Teach the rules of the file. One that is taken out of it stays: forget it by command."""
+        directory = self._directory()
+        accounts = {str(one.address).casefold(): one for one in directory.accounts}
+        for declared in config.rules:
+            account = accounts.get(declared.account.casefold())
+            people = [directory.user_by_name.get(name.casefold()) for name in declared.users]
+            users = tuple(one.id for one in people if one is not None)
+            if account is None or not users:
+                continue
+            rule = SenderRule(account.id, declared.kind, declared.match.casefold(), users)
+            if rule not in directory.rules:
+                data = {"by": config.path, "kind": rule.kind, "match": rule.match, "users": list(declared.users)}
+                await self._store.directory.teach(
+                    rule, [Event(self._clock(), "admin.rule", account_id=account.id, data=data)]
+                )
                 self._counts["changed"] += 1
 
     # ------------------------------------------------------------------ what is declared no more

@@ -156,7 +156,7 @@ class Office(Service):
             tell=self._say,
             agents=extensions.built("agents"),
         )
-        declared = DeclaredObjects(store, room.secrets.resolve)
+        declared = DeclaredObjects(store, room.secrets.resolve, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,
             reactor,

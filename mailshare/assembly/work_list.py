@@ -16,14 +16,24 @@ from mailshare.core.errors import NoSuchEntry, PeerFault, PolicyRefusal
 from mailshare.core.ladder import step
 from mailshare.core.people import people_of
 from mailshare.core.sorting import delivered_to
-from mailshare.core.values import Account, Entry, Event, SenderRule, Target, User, UserKind
-from mailshare.core.work_list import handed_on, reason_of, rule_from, unknown_names
+from mailshare.core.values import SECOND, Account, Entry, Event, SenderRule, Target, User, UserKind
+from mailshare.core.work_list import (
+    REASONS,
+    Candidate,
+    candidates,
+    handed_on,
+    reason_of,
+    rule_from,
+    suggestion,
+    unknown_names,
+)
 from mailshare.delivery.replay import Reading, Replay
 from mailshare.interfaces import IStore
 
 _ID = re.compile(r"(\d{1,9})\.(\d{1,18})\Z")
 _TRACE = re.compile(r"[0-9a-f]{16}\Z")
 _PAGE = 200
+_BEGINNING = 2000  # octets of the text that ADMIN is shown
 _NOT_AGAIN = ("public-capped",)  # what the hour of its coming decided is not decided anew
 
 
@@ -67,7 +77,11 @@ class WorkList(Changes):
     async def _row(self, case: _Case) -> Mapping[str, object]:
         message, reading = case.entry.message, await self._replay.read(case.entry.message)
         headers = reading.headers if reading is not None else None
-        unknown = self._unknown(case, reading)
+        unknown, reason = self._unknown(case, reading), reason_of(case.entry.prefix)
+        likely: tuple[Candidate, ...] = ()
+        if reading is not None and reason:
+            likely = candidates(reading.headers, case.account, self._directory(), reading.known, unknown)
+        advice = suggestion(reason, reading.headers, unknown, likely) if reading is not None else ""
         return {
             "id": case.id,
             "trace": message.trace,
@@ -76,11 +90,23 @@ class WorkList(Changes):
             "from": str(next(iter(headers.mailboxes("from")), "")) if headers else "",
             "to": [str(box) for name in ("to", "cc") for box in headers.mailboxes(name)[:10]] if headers else [],
             "subject": headers.text("subject")[:200] if headers else "",
-            "reason": reason_of(case.entry.prefix),
+            "reason": reason,
+            "words": REASONS.get(reason, reason),
             "unknown": [name for name, _ in unknown],
+            "candidates": [{"user": one.user, "why": one.why} for one in likely],
+            "suggestion": advice.replace("ID", case.id, 1),
             "size": message.size,
             "retrieved": case.entry.retrieved,
         }
+
+    async def admin_show(self, *, id: str) -> Mapping[str, object]:  # noqa: A002
+        """One message of ADMIN's: its line in the list, every step of its sorting, the beginning of its text."""
+        case = await self._case(id)
+        found = await self._store.message(case.entry.message.id)
+        text = b"" if found is None else await found[0].read(found[0].header_length, _BEGINNING)
+        past = await self._store.events.page(since=0, until=self._clock() + SECOND, trace=case.entry.message.trace)
+        steps = [step for _, event in past for step in _steps(event)]
+        return {**await self._row(case), "steps": steps, "text": text.decode("utf-8", "replace")}
 
     def _unknown(self, case: _Case, reading: Reading | None) -> tuple[tuple[str, str], ...]:
         if reading is None:
@@ -287,3 +313,11 @@ class WorkList(Changes):
             self._clock(), kind, case.entry.message.trace, case.account.id, message_id=case.entry.message.id,
             data={"by": by, **facts},
         )  # fmt: skip
+
+
+def _steps(event: Event) -> list[list[str]]:
+    """The decisions that an event tells of, as ``[code, detail]``."""
+    steps = event.data.get("steps", ())
+    if not isinstance(steps, list | tuple):
+        return []
+    return [[str(part) for part in one] for one in steps if isinstance(one, list | tuple)]

@@ -39,9 +39,39 @@ def admin() -> None:
 def admin_list(context: Context, /, account: str | None, limit: int | None) -> _Answer:
     """List what lies with ADMIN, newest first: from whom, about what, to which name, and why."""
     answer = context.ask("admin_list", account=account, limit=limit)
-    rows = [{**row, "to": ", ".join(row["to"]), "reason": row["reason"] or "-"} for row in answer]
-    columns = ("id", "received", "from", "to", "subject", "reason")
+    rows = [
+        {**row, "to": ", ".join(row["to"]), "reason": row["reason"] or "-", "perhaps": _names(row)} for row in answer
+    ]
+    columns = ("id", "received", "from", "to", "subject", "reason", "perhaps")
     return answer, screens.table(rows, columns, "Nothing lies with ADMIN.")
+
+
+@admin.command("show")
+@click.argument("id")
+@click.pass_obj
+@with_json
+def admin_show(context: Context, /, id: str) -> _Answer:  # noqa: A002
+    """Show the message ID: why it lies with ADMIN, who it might be for, and what to do with it."""
+    answer = context.ask("admin_show", id=id)
+    return answer, _shown(answer)
+
+
+def _names(row: Any) -> str:
+    return ", ".join(one["user"] for one in row["candidates"])
+
+
+def _shown(row: Any) -> Iterable[str]:
+    for name in ("id", "trace", "received", "from", "subject"):
+        yield f"{name.capitalize() + ':':10}{screens.safe(row[name])}"
+    yield f"To:       {screens.safe(', '.join(row['to']))}"
+    yield f"Reason:   {row['words']} ({row['reason'] or 'admin'})."
+    for one in row["candidates"]:
+        yield f"Perhaps:  {one['user']}: {screens.safe(one['why'])}"
+    if row["suggestion"]:
+        yield f"Try:      mailshare admin {row['suggestion']}"
+    yield from (f"  {': '.join(screens.safe(part) for part in step if part)}" for step in row["steps"])
+    yield ""
+    yield from (screens.safe(line.rstrip("\r")) for line in row["text"].split("\n"))
 
 
 @admin.command("give")

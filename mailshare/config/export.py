@@ -10,12 +10,12 @@ from tomlkit.items import AoT, Table
 from mailshare.config.schema import AccountTable, UserTable
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
-from mailshare.core.values import Account, Directory, User, UserKind
+from mailshare.core.values import Account, Directory, SenderRule, User, UserKind
 from mailshare.interfaces import IStore
 
 
 async def export_toml(store: IStore) -> str:
-    """Everything that may be declared: accounts in the order of their numbers, then the persons.
+    """Everything that may be declared: accounts in the order of their numbers, the persons, the taught rules.
 
     Passwords of users come out as their hashes, those of accounts as the references they are.
     """
@@ -33,6 +33,10 @@ async def export_toml(store: IStore) -> str:
             users.append(_user(user, directory, hashed, scram))
     _put(document, "account", accounts)
     _put(document, "user", users)
+    rules = tomlkit.aot()
+    for rule in directory.rules:
+        rules.append(_rule(rule, directory))
+    _put(document, "rule", rules)
     return tomlkit.dumps(document)
 
 
@@ -99,6 +103,15 @@ def _user(user: User, directory: Directory, hashed: str, scram: str) -> Table:
     table = _table(facts, UserTable())
     if hashed:
         table.add("password", _inline({"hash": hashed, "scram": scram} if scram else {"hash": hashed}))
+    return table
+
+
+def _rule(rule: SenderRule, directory: Directory) -> Table:
+    table = tomlkit.table()
+    table.add("account", str(directory.account_by_id[rule.account_id].address))
+    table.add("kind", rule.kind)
+    table.add("match", rule.match)
+    table.add("users", [directory.user_by_id[one].name for one in rule.user_ids if one in directory.user_by_id])
     return table
 
 

@@ -16,7 +16,8 @@ from mailshare.config.endpoint_strings import check_endpoint
 from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
 from mailshare.config.reading import read_tables
-from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, FileTables, Secret
+from mailshare.config.rule_checks import check_rules
+from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, FileTables, RuleTable, Secret
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address
 from mailshare.core.servers import parse_server
@@ -81,6 +82,7 @@ class Config:
     devices: tuple[tuple[Network, str], ...]
     accounts: tuple[DeclaredAccount, ...]
     users: tuple[DeclaredUser, ...]
+    rules: tuple[RuleTable, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -117,6 +119,7 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     findings = Findings()
     tables = read_tables(tree, findings)
     check_tables(tables, directory, findings)
+    check_rules(tables, findings)
     problems = _placed(findings, places, shown)
     if any(not problem.warning for problem in problems):
         raise BrokenConfig(problems)
@@ -189,6 +192,7 @@ def _resolved(
             )
             for index, one in enumerate(tables.user)
         ),
+        rules=tables.rule,
         warnings=tuple(warnings),
     )
 

@@ -173,6 +173,16 @@ class UserTable:
 
 
 @frozen(kw_only=True)
+class RuleTable:
+    """``[[rule]]``: where mail goes that names nobody; as taught by ``mailshare admin always-give`` and exported."""
+
+    account: str = _key("address of the account whose mail it is; required")
+    kind: Literal["list", "from", "to"] = _key("by mailing list, by sender, or by what it was written to", "from")
+    match: str = _key("list, address, @domain of a sender, or name to be equal to, in any case; required")
+    users: tuple[str, ...] = _key("login names that get such mail", factory=tuple)
+
+
+@frozen(kw_only=True)
 class ExtensionTable:
     """``[[extension]]``: a part of another distribution, found by its entry point."""
 
@@ -194,10 +204,11 @@ class FileTables:
     demonstration: DemonstrationTable = field(factory=DemonstrationTable)
     account: tuple[AccountTable, ...] = ()
     user: tuple[UserTable, ...] = ()
+    rule: tuple[RuleTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
 
-REQUIRED = {"account": ("address",), "user": ("name",), "extension": ("kind",)}
+REQUIRED = {"account": ("address",), "user": ("name",), "rule": ("account", "match"), "extension": ("kind",)}
 RESERVED_TABLES = ("printer", "destination", "fax_line")
 
 

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
+
+from attrs import frozen
 
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import Decision, addressed, list_marks
 from mailshare.core.names import normalise
 from mailshare.core.people import people_of
-from mailshare.core.sorting import sort_collected
+from mailshare.core.sorting import ladder_for, sort_collected
 from mailshare.core.values import Account, Directory, SentMark
 
 _REASON = b"x-mailshare-reason:"
 _REPLACED = (_REASON, b"delivered-to:", b"x-mailshare-copy-for:")
 RULE_KINDS = ("list", "from", "to")
+REASONS = {
+    "no-name": "It is written to the shared address, and no name stands with it",
+    "unknown-name": "Nobody has the name it is written to",
+    "ambiguous": "Several people have the name it is written to",
+    "not-addressed": "The account's address stands nowhere in it: a blind copy, or the mail of a list",
+    "unknown-user": "Nobody has the address it is written to",
+    "former-user": "The mailbox it is written to is closed",
+    "local-only": "Whom it is written to gets no mail from outside",
+    "oversize": "Its header passes the limits, so nobody is guessed from it",
+    "loop": "It was here before: it goes in circles",
+    "public-refused": "Its sender may not write to everybody",
+    "public-capped": "Its sender wrote to everybody too often in that hour",
+    "outside": "A device without login wrote to the outside",
+    "nobody": "No mailbox was left to give it to",
+    "": "It is written to ADMIN",
+}
+"""Why a message lies with ADMIN, in words."""
+_LIKE = 0.78
+_MOST_LIKE = 5
+
+
+@frozen
+class Candidate:
+    """Who a message might be for. Nothing is delivered by this: it is shown to ADMIN, who decides.
+
+    :ivar why: in words.
+    :ivar name: the unknown name that would be taught; empty when there is none.
+    """
+
+    user: str
+    why: str
+    name: str = ""
 
 
 def reason_of(prefix: bytes) -> str:
@@ -75,3 +110,39 @@ def rule_from(
     if not matches:
         raise PolicyRefusal("This message is written to nobody but the shared address; teach by list or from")
     return kind, matches[0]
+
+
+def candidates(
+    headers: Headers,
+    account: Account,
+    directory: Directory,
+    known: Mapping[str, SentMark],
+    unknown: tuple[tuple[str, str], ...],
+) -> tuple[Candidate, ...]:
+    """Who a message might be for, likeliest first: those who share an ambiguous name, then those whose name is like it.
+
+    :param unknown: of :func:`unknown_names`.
+    """
+    found: dict[str, Candidate] = {}
+    ladder = ladder_for(headers, account, directory, known)
+    for _, box in ladder.candidates():
+        for user_id in ladder.sharers.names.match(box.name, box.fragments).contenders:
+            user = directory.user_by_id[user_id]
+            found.setdefault(user.name, Candidate(user.name, f"has the name {box.name} too"))
+    bears = {normalise(name): user.name for user in directory.members(account.id) for name in (*user.names, user.name)}
+    for name, _ in unknown[:10]:
+        for like in difflib.get_close_matches(normalise(name)[:100], bears, _MOST_LIKE, _LIKE):
+            found.setdefault(bears[like], Candidate(bears[like], f"{like} is spelled like {name}", name))
+    return tuple(found.values())[:_MOST_LIKE]
+
+
+def suggestion(
+    reason: str, headers: Headers, unknown: tuple[tuple[str, str], ...], likely: tuple[Candidate, ...]
+) -> str:
+    """What ADMIN may do with a message, as the words behind ``mailshare admin``; ``USER`` where only ADMIN can tell."""
+    user = likely[0].user if len(likely) == 1 else "USER"
+    if reason in ("unknown-name", "unknown-user") and len(unknown) == 1:
+        return f"teach ID {user}"
+    if reason in ("no-name", "not-addressed", "unknown-name", "unknown-user", "former-user"):
+        return f"always-give ID {user} --by {'list' if list_marks(headers) else 'from'}"
+    return f"give ID {user}" if reason else ""

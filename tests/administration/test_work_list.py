@@ -175,3 +175,33 @@ def test_what_was_meant_for_admin_or_capped_stays(office: Office) -> None:
     assert own in before
     assert finish(office.acts.admin_sort())["past"] == []
     assert office.box("admin1") == before
+
+
+def test_an_entry_says_who_it_might_be_for_and_what_to_do(office: Office) -> None:
+    """Rule 2 #9: the reason in words, people whose name is like it or who share it, and the command to give."""
+    finish(office.store.directory.add_user(User(0, "a.brown", names=("Andrew Brown",), accounts=(1,))))
+    finish(office.store.directory.add_user(User(0, "a.green", names=("Andrew Green",), accounts=(1,))))
+    office.arrive('"Gregg" <mail@company.example>')
+    office.arrive('"Andrew" <mail@company.example>')
+    office.arrive("mail@company.example", more="List-Id: News <news.example.org>\r\n")
+    rows = {row["id"]: row for row in finish(office.acts.admin_list())}
+    typo, nameless = rows["1.1"], rows["1.2"]
+    assert [one["user"] for one in typo["candidates"]] == ["greg"]
+    assert typo["suggestion"] == "teach 1.1 greg"
+    assert typo["words"] == "Nobody has the name it is written to"
+    assert nameless["suggestion"] == "always-give 1.2 USER --by list"
+    assert len(office.box("andrew")) == 1  # a login that is exactly the name is not ambiguous
+    finish(office.acts.change_user(name="andrew", enabled=False))
+    shown = finish(office.acts.admin_show(id="1.1"))
+    assert ["unknown-name", "To: gregg"] in shown["steps"]
+    assert shown["text"].startswith("Text ")
+
+
+def test_an_ambiguous_name_names_those_who_share_it(office: Office) -> None:
+    """Two people with one full name are both shown; neither gets the mail by itself."""
+    for name in ("ab", "ac"):
+        finish(office.store.directory.add_user(User(0, name, names=("Zoe Brown",), accounts=(1,))))
+    office.arrive('"Zoe Brown" <mail@company.example>')
+    (row,) = finish(office.acts.admin_list())
+    assert (row["reason"], sorted(one["user"] for one in row["candidates"])) == ("ambiguous", ["ab", "ac"])
+    assert row["suggestion"] == "give 1.1 USER"
