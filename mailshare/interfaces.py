@@ -275,6 +275,12 @@ class IDirectoryStore(Interface):
         :raises PolicyRefusal: ADMINn and PUBLICn live with their account.
         """
 
+    def restore_user(name: str) -> Awaitable[User]:
+        """Bring back the user of that login who was deleted within the last 30 days, with mail, passwords and id.
+
+        :raises NoSuchUser: there is none. :raises PolicyRefusal: somebody else has the name by now.
+        """
+
     def add_account(account: Account, *, secret: str = "", declared: bool = False) -> Awaitable[Account]:
         """Make an account with its ADMINn and PUBLICn. ``id`` and ``number`` are ignored.
 
@@ -541,6 +547,7 @@ class IVerifierSource(Interface):
     def verifier(name: str) -> Awaitable[str]:
         """``SCRAM-SHA-256$iterations:salt$stored:server``, base64 parts, for that login.
 
+        Somebody with several passwords has several, one a line, with salt and count in common.
         Unknown names get a made-up one, the same each time, so that nobody can tell them from known ones.
         """
 

@@ -61,5 +61,8 @@ def why_no_answer(
 
 
 def went_through(headers: Headers, instance: str) -> bool:
-    """The message left this server before: deliver it, but answer, forward and copy nothing outside."""
-    return any(value.partition(";")[0].strip() == instance for value in headers.all(TRACE_FIELD))
+    """The message left this server before: deliver it, but answer, forward and copy nothing outside.
+
+    :param instance: :attr:`mailshare.core.values.Directory.instance`; with an empty one nothing is known.
+    """
+    return bool(instance) and any(value.partition(";")[0].strip() == instance for value in headers.all(TRACE_FIELD))

@@ -97,6 +97,8 @@ class Ladder:
         """Put a user on the list; PUBLIC becomes everybody; who is not there any more is only noted."""
         user = self.users.get(user_id)
         if user is None:
+            if user_id in self.sharers.leavers.ids:
+                self._miss("former-user", detail)
             return False
         if user.kind is UserKind.PUBLIC:
             self.decision.public = True
@@ -174,7 +176,10 @@ class Ladder:
             return False
         user_id = self.sharers.by_tag(tag)
         if not user_id:
-            self._say("unknown-tag", f"{where}: {address}")
+            if self.sharers.leavers.had_local_part(tag):
+                self._miss("former-user", f"{where}: {address}")
+            else:
+                self._say("unknown-tag", f"{where}: {address}")
             self.decision.unknown.append((tag, str(address)))
             return False
         return self._take(user_id, "tag", f"{where}: {address}", str(address))
@@ -190,6 +195,9 @@ class Ladder:
             self._say("no-name", detail)
             return False
         match = self.sharers.names.match(box.name, fragments)
+        if match.level in {"", "L4"} and self.sharers.leavers.had_name(box.name):
+            self._miss("former-user", detail)  # a whole name of somebody who left outweighs a word of it
+            return False
         taken = [self._take(user_id, f"name-{match.level}", detail) for user_id in match.user_ids]
         if match.ambiguous and self._settled(match.contenders, detail):
             return True
@@ -266,7 +274,8 @@ class Ladder:
                 user_id = self.sharers.by_local_part("admin")[0]
             if not user_id:
                 self.decision.unknown.append((address.local, str(address)))
-                self._miss("unknown-user", detail)
+                gone = self.sharers.leavers.had_local_part(address.local, self.sharers.account.tag_delimiter)
+                self._miss("former-user" if gone else "unknown-user", detail)
             else:
                 self._take(user_id, reason, f"{detail} ({how})" if how else detail, str(address))
         return written_to

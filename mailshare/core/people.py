@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -21,6 +21,42 @@ def _add(table: dict[str, set[int]], key: str, user_id: int) -> None:
 
 
 @frozen
+class Leavers:
+    """Who was deleted lately: their names still say that the mail was for somebody who has left.
+
+    They are asked only where nobody of today is meant for sure, so that a successor of the same name gets his mail.
+    """
+
+    names: NameIndex
+    ids: frozenset[int] = frozenset()
+    _locals: frozenset[str] = frozenset()
+
+    @classmethod
+    def build(cls, account: Account, directory: Directory) -> Leavers:
+        """Those who shared this account."""
+        gone = [one for one in directory.former if account.id in one.accounts]
+        users = [User(one.id, one.name, names=one.names, accounts=(account.id,)) for one in gone]
+        words = {form for one in gone for form in _spellings(one.name, *one.names)}
+        return cls(NameIndex.build(account, users), frozenset(one.id for one in gone), frozenset(words))
+
+    def had_local_part(self, local: str, delimiter: str = "+") -> bool:
+        """It was one of theirs, with or without a tag behind it."""
+        text = normalise(local[:_MAX_LOCAL])
+        return text in self._locals or (bool(delimiter) and text.partition(delimiter)[0] in self._locals)
+
+    def had_name(self, name: str) -> bool:
+        """It was the whole name of one of them, in whatever order and with or without accents."""
+        return self.names.match(name).level in {"L1", "L2", "L3"}
+
+
+def _spellings(*names: str) -> Iterator[str]:
+    """How names are spelled in local parts: as they are, without accents, with dots for blanks."""
+    for name in names:
+        text = normalise(name.partition("@")[0])
+        yield from (text, without_accents(text), without_accents(text).replace(" ", "."))
+
+
+@frozen
 class Sharers:
     """Those who share one account, indexed by what they may be called.
 
@@ -32,6 +68,7 @@ class Sharers:
     options: SortingOptions
     names: NameIndex
     public_members: tuple[int, ...] = ()
+    leavers: Leavers = field(factory=lambda: Leavers(NameIndex()))
     _locals: dict[str, set[int]] = field(factory=dict, repr=False)
     _later: dict[str, set[int]] = field(factory=dict, repr=False)
     _addresses: dict[tuple[str, str], set[int]] = field(factory=dict, repr=False)
@@ -45,7 +82,7 @@ class Sharers:
         if options.public_to_admin and account.admin in directory.user_by_name:
             everybody.append(directory.user_by_name[account.admin])
         names = NameIndex.build(account, directory.users, options.ignore_names)
-        made = cls(account, options, names, tuple(u.id for u in everybody))
+        made = cls(account, options, names, tuple(u.id for u in everybody), Leavers.build(account, directory))
         for user in directory.users:
             if user.kind in {UserKind.ADMIN, UserKind.PUBLIC}:
                 if user.name.casefold() in {account.admin, account.public}:
@@ -180,6 +217,10 @@ class People:
             if own:
                 return sharers, tag
         return None, ""
+
+    def former_home(self, name: str) -> Sharers | None:
+        """The account whose former user had this bare name; ``None`` when nobody had it."""
+        return next((each for each in self.sharers.values() if each.leavers.had_local_part(name)), None)
 
     def domain_account(self, domain: str) -> Sharers | None:
         """The domain account that a domain belongs to."""

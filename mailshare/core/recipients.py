@@ -87,6 +87,8 @@ def resolve_recipient(
     sharers, tag = people.regular_account(address)
     if sharers is not None:
         user_id = sharers.by_tag(tag) if tag else 0
+        if tag and not user_id and sharers.leavers.had_local_part(tag):
+            return _left(sharers, directory)
         return _local(user_id, sharers, directory) if user_id else Named(sharers.account.id)
     if "@" in address.local:
         return _old(address, directory, people, trusted=trusted)
@@ -126,7 +128,16 @@ def _bare(name: str, sender: User | None, directory: Directory, people: People) 
     user_id = user.id if user is not None else people.alias(name)
     if not user_id and "+" in name:
         user_id = _login(name.partition("+")[0], directory)
+    gone = None if user_id else people.former_home(name)
+    if gone is not None:
+        return _left(gone, directory)
     return _local(user_id, _home(user_id, directory, people), directory)
+
+
+def _left(sharers: Sharers, directory: Directory) -> Resolution:
+    """It was the name of somebody who was deleted lately: ADMIN of the account gets the mail."""
+    admin = directory.user_by_name.get(sharers.account.admin)
+    return Local((admin.id,), sharers.account.id, "former-user") if admin is not None else _FORMER
 
 
 def _login(name: str, directory: Directory) -> int:
@@ -161,6 +172,8 @@ def _own_domain(address: Address, sharers: Sharers, directory: Directory) -> Res
         return Local((admin.id,), sharers.account.id)
     if user_id:
         return _local(user_id, sharers, directory)
+    if sharers.leavers.had_local_part(address.local, sharers.account.tag_delimiter):
+        return _left(sharers, directory)
     if sharers.options.unknown == "upstream":
         return Outside()
     if sharers.options.unknown == "admin" and admin:

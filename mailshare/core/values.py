@@ -11,6 +11,7 @@ from enum import Enum, IntEnum
 from attrs import Factory, field, frozen
 
 from mailshare.core.address import Address
+from mailshare.core.personal import FormerUser, Quota, Vacation
 
 SECOND = 1_000_000
 
@@ -35,6 +36,7 @@ class User:
     :ivar cc: ids of users who get a copy of everything this user gets (one hop).
     :ivar local_only: may neither send to nor receive from outside.
     :ivar managed_by: ``"mailshare.toml:42"`` when declared in the configuration file, else empty.
+    :ivar forward: addresses outside that get what this user gets; the mailbox keeps it too.
     """
 
     id: int
@@ -46,6 +48,9 @@ class User:
     cc: tuple[int, ...] = ()
     local_only: bool = False
     managed_by: str = ""
+    quota: Quota = field(factory=Quota)
+    forward: tuple[Address, ...] = ()
+    vacation: Vacation | None = None
 
 
 class AccountMode(Enum):
@@ -151,6 +156,11 @@ class Directory:
     """Everybody and every account at one instant. Routing is a pure function of this.
 
     Build it whole; it is replaced, never changed. Look-ups are derived once.
+
+    :ivar hostname: the server's own name.
+    :ivar instance: this office's random id, by which mail that left here is known when it comes back; empty in a
+        directory that no store made.
+    :ivar former: who was deleted within the last 30 days; they get no mail, but their names are known.
     """
 
     users: tuple[User, ...] = ()
@@ -158,6 +168,8 @@ class Directory:
     rules: tuple[SenderRule, ...] = ()
     hostname: str = "localhost"
     version: int = 0
+    instance: str = ""
+    former: tuple[FormerUser, ...] = ()
     user_by_id: Mapping[int, User] = field(init=False, eq=False, repr=False)
     user_by_name: Mapping[str, User] = field(init=False, eq=False, repr=False)
     account_by_id: Mapping[int, Account] = field(init=False, eq=False, repr=False)
@@ -313,12 +325,14 @@ class Routing:
     :ivar hops: queue rows.
     :ivar steps: the whole chain of decisions, in order.
     :ivar notes: texts to tell the local sender, e.g. that a name was not found.
+    :ivar public: ``(account id, sender)`` of each mail to everybody that was let through, for the hourly count.
     """
 
     targets: tuple[Target, ...] = ()
     hops: tuple[Hop, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    public: tuple[tuple[int, str], ...] = ()
 
 
 @frozen

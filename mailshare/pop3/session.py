@@ -81,7 +81,9 @@ class POP3Session:
         elif isinstance(event, VerifierWanted):
             await self._verify(event)
         elif isinstance(event, NameProven):
-            proven = VerifiedLogin(event.name, self._connection.peer, self.engine.secure, event.mechanism)
+            proven = VerifiedLogin(
+                event.name, self._connection.peer, self.engine.secure, event.mechanism, event.verifier
+            )
             await self._log_in(proven, event.name, event.mechanism)
         elif isinstance(event, ProofRejected):
             await self._reject(event)

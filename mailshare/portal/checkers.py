@@ -18,9 +18,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from mailshare.core.errors import LoginRefused, TooManyTries
-from mailshare.core.values import User
+from mailshare.core.errors import LoginRefused, MailshareError, TooManyTries
+from mailshare.core.values import SECOND, User
 from mailshare.interfaces import IDirectoryStore
+from mailshare.portal.app_passwords import AppPassword, AppPasswords, mark_of, verifiers
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.throttle import DELAYS, Throttle
 from mailshare.portal.verified import VerifiedCache
@@ -40,6 +41,7 @@ class DirectoryChecker:
 
     :param declared: the plain secret of a user of the configuration file, or ``None``.
     :param clock: for the throttle and the cache.
+    :param app_passwords: further passwords of users; without it each has one.
     """
 
     credentialInterfaces: Sequence[type[Interface]] = (IUsernamePassword, IVerifiedLogin)
@@ -53,7 +55,9 @@ class DirectoryChecker:
         cache: VerifiedCache,
         clock: IReactorTime,
         declared: Declared = nothing_declared,
+        app_passwords: AppPasswords | None = None,
     ) -> None:
+        self._apps = app_passwords
         self._directory = directory
         self._passwords = passwords
         self._throttle = throttle
@@ -79,7 +83,16 @@ class DirectoryChecker:
         found = await self._directory.credentials(name)
         if found is None:
             raise LoginRefused
-        return found[0].name.encode()
+        user, _, scram = found
+        verifier = str(getattr(credentials, "verifier", ""))
+        if verifier and verifier != scram and self._apps is not None:
+            # Taken back between our asking and the proof: then it proves nothing any more.
+            fitting = [app for app in await self._apps.of(user.id) if app.scram == verifier]
+            if fitting:
+                await self._note_use(user, fitting[0])
+            elif self._declared(user.name) is None:
+                raise LoginRefused
+        return user.name.encode()
 
     async def _checked(self, credentials: object) -> bytes | tuple[()]:
         name = _name_of(credentials)
@@ -87,6 +100,9 @@ class DirectoryChecker:
         peer = str(getattr(credentials, "peer", ""))
         found = await self._directory.credentials(name)
         user, stored, scram = found or (None, "", "")
+        app = None if user is None else await self._app(user, password)
+        if user is not None and app is not None and await self._by_app(user, app, password, peer):
+            return user.name.encode()
         secret = None if user is None else self._declared(user.name)
         known = stored if secret is None else f"declared:{secret}"
         now = self._clock.seconds()
@@ -102,6 +118,33 @@ class DirectoryChecker:
             known = await self._renewed(user, stored, scram, password)
         self._cache.keep(user.name, known, password, self._clock.seconds())
         return user.name.encode()
+
+    async def _app(self, user: User, password: bytes) -> AppPassword | None:
+        """The app password whose mark this one begins with."""
+        if self._apps is None:
+            return None
+        mark = mark_of(password.decode("utf-8", "replace"))
+        return next((app for app in await self._apps.of(user.id) if app.mark == mark), None)
+
+    async def _by_app(self, user: User, app: AppPassword, password: bytes, peer: str) -> bool:
+        """Whether it is this app password. The cache's key holds the hash, so a revoked one is out at once."""
+        name, now = f"{user.name}\n{app.mark}", self._clock.seconds()
+        if self._cache.holds(name, app.hash, password, now):
+            return True
+        await self._in_line(peer, user.name)
+        if len(password) > MAX_PASSWORD or not await self._passwords.verify(app.hash, password):
+            return False
+        self._cache.keep(name, app.hash, password, self._clock.seconds())
+        await self._note_use(user, app)
+        return True
+
+    async def _note_use(self, user: User, app: AppPassword) -> None:
+        """When it was used last is worth less than the login: trouble with writing it is only logged."""
+        if self._apps is not None:
+            try:
+                await self._apps.note_use(user.id, app, int(self._clock.seconds() * SECOND))
+            except MailshareError as fault:
+                self._log.info("the use of an app password was not noted: {fault}", fault=fault.public)
 
     async def _in_line(self, peer: str, name: str) -> None:
         """Wait as long as the throttle says."""
@@ -126,7 +169,10 @@ class DirectoryChecker:
     async def _renewed(self, user: User, stored: str, scram: str, password: bytes) -> str:
         """Bring an old hash up to date and make a missing SCRAM verifier, while the password is at hand."""
         fresh = await self._passwords.hash(password) if self._passwords.outdated(stored) else None
-        verifier = await self._passwords.verifier(password) if not scram else ""
+        verifier = ""
+        if not scram:
+            apps = await self._apps.of(user.id) if self._apps is not None else ()
+            verifier = await self._passwords.verifier(password, next(iter(verifiers("", apps)), ""))
         if fresh is not None or verifier:
             current = self._directory.current().user_by_id.get(user.id, user)
             await self._directory.change_user(

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from mailshare.wire.sasl.scram import make_verifier
+from mailshare.wire.sasl.scram import Verifier, make_verifier
 
 T = TypeVar("T")
 _TYPED_EASILY = "abcdefghjkmnpqrstuvwxyz23456789"  # without i, l, o, 0 and 1, which are mistaken for one another
@@ -62,9 +62,12 @@ class Passwords:
         """Whether the hash was made with other parameters than those of today."""
         return self._hasher.check_needs_rehash(stored)
 
-    async def verifier(self, password: bytes) -> str:
-        """The SCRAM-SHA-256 verifier of a password; empty when it is not one that SASL can carry (RFC 8265)."""
-        salt = self._random(16)
+    async def verifier(self, password: bytes, like: str = "") -> str:
+        """The SCRAM-SHA-256 verifier of a password; empty when it is not one that SASL can carry (RFC 8265).
+
+        :param like: a verifier of the same user whose salt is to be used again, so that one exchange can try both.
+        """
+        salt = Verifier.parse(like).salt if like else self._random(16)
         return await self._in_thread(lambda: _verifier(password, salt))
 
     def generate(self, groups: int = 4) -> str:

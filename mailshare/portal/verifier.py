@@ -12,6 +12,7 @@ from base64 import b64encode
 from zope.interface import implementer
 
 from mailshare.interfaces import IDirectoryStore, IVerifierSource
+from mailshare.portal.app_passwords import AppPasswords, salted_as, verifiers
 from mailshare.portal.checkers import Declared, nothing_declared
 from mailshare.portal.passwords import ITERATIONS, Passwords
 
@@ -29,7 +30,9 @@ class DirectoryVerifiers:
         passwords: Passwords,
         secret: bytes,
         declared: Declared = nothing_declared,
+        app_passwords: AppPasswords | None = None,
     ) -> None:
+        self._apps = app_passwords
         self._directory = directory
         self._passwords = passwords
         self._secret = secret
@@ -43,16 +46,19 @@ class DirectoryVerifiers:
         if found is None:
             return self._made_up(login)
         user, _stored, scram = found
+        apps = await self._apps.of(user.id) if self._apps is not None else ()
         plain = self._declared(user.name)
         if plain is not None:
-            scram = await self._of_declared(user.name, plain)
-        return scram or self._made_up(login)
+            scram = await self._of_declared(user.name, plain, next(iter(verifiers("", apps)), ""))
+        return "\n".join(verifiers(scram, apps)) or self._made_up(login)
 
-    async def _of_declared(self, name: str, plain: str) -> str:
+    async def _of_declared(self, name: str, plain: str, like: str) -> str:
+        """Made from the secret, with the salt of the user's app passwords if there are some."""
         kept = self._made.get(name)
-        if kept is not None and hmac.compare_digest(kept[0].encode(), plain.encode()):
+        fits = kept is not None and (not like or salted_as(kept[1]) == salted_as(like))
+        if kept is not None and fits and hmac.compare_digest(kept[0].encode(), plain.encode()):
             return kept[1]
-        made = await self._passwords.verifier(plain.encode())
+        made = await self._passwords.verifier(plain.encode(), like)
         self._made[name] = plain, made
         return made
 

@@ -66,12 +66,14 @@ class VerifiedLogin:
     :ivar peer: address of the client; empty when there is none.
     :ivar secure: inside TLS.
     :ivar mechanism: what proved it.
+    :ivar verifier: the stored verifier that it was proven by, where a login has several; empty otherwise.
     """
 
     username: bytes = field(converter=_octets)
     peer: str = ""
     secure: bool = False
     mechanism: str = "SCRAM-SHA-256"
+    verifier: str = field(default="", repr=False, eq=False)
 
     @property
     def name(self) -> str:

@@ -190,7 +190,8 @@ class SMTPSession:
         self.engine.verifier(await source.verifier(event.name))
 
     async def _proven(self, event: LoginProven) -> None:
-        await self._enter(VerifiedLogin(event.name, self.peer, self.secure), event.name)
+        proven = VerifiedLogin(event.name, self.peer, self.secure, verifier=event.verifier)
+        await self._enter(proven, event.name)
         self.engine.accept()
 
     async def _reject(self, event: ProofRejected) -> None:

@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailshare.core.errors import Declared, PolicyRefusal
@@ -18,10 +20,13 @@ from mailshare.store.directory_rows import (
     account_config,
     insert_user,
     read_directory,
+    read_instance,
     user_config,
     write_cc,
+    write_instance,
 )
 from mailshare.store.events import write_events
+from mailshare.store.former_users import bring_back, forget_former, remember_former
 from mailshare.store.naming import login_name, refuse_reserved, resolved_login
 
 _OWNED = frozenset({UserKind.ADMIN, UserKind.PUBLIC})
@@ -50,13 +55,49 @@ class DirectoryStore:
         self._hostname = hostname
         self._current = Directory(hostname=hostname)
         self._watchers: list[Callable[[Directory], None]] = []
+        self._asking: list[Deferred[None]] = []
+        self._loading = False
 
-    async def load(self) -> None:
-        """Read the directory; watchers hear of it."""
-        version = self._current.version + 1
-        found = await self._database.read(lambda connection: read_directory(connection, self._hostname, version))
-        if found.version < self._current.version:
-            return
+    async def open(self, instance: str) -> None:
+        """Give a new store its id, once for all, and read the directory.
+
+        :param instance: a fresh random id.
+        """
+        if not await self._database.read(read_instance):
+            await self._database.write(lambda connection: write_instance(connection, instance))
+        await self.load()
+
+    def load(self) -> Deferred[None]:
+        """Read the directory; watchers hear of it.
+
+        Whoever asks while it is being read shares the next reading with all others who do: a thousand users of a
+        configuration file are not read a thousand times.
+        """
+        done: Deferred[None] = Deferred()
+        self._asking.append(done)
+        if not self._loading:
+            self._loading = True
+            Deferred.fromCoroutine(self._load())
+        return done
+
+    async def _load(self) -> None:
+        while self._asking:
+            asking, self._asking = self._asking, []
+            try:
+                found = await self._database.read(self._read)
+            except Exception:  # noqa: BLE001 - each of those who asked is told, and the next may ask again
+                for each in asking:
+                    each.errback(Failure())
+            else:
+                self._show(found)
+                for each in asking:
+                    each.callback(None)
+        self._loading = False
+
+    def _read(self, connection: sqlite3.Connection) -> Directory:
+        return read_directory(connection, self._hostname, self._current.version + 1)
+
+    def _show(self, found: Directory) -> None:
         self._current = found
         for changed in tuple(self._watchers):
             try:
@@ -144,10 +185,26 @@ class DirectoryStore:
             kind = connection.execute("SELECT kind FROM user_ WHERE id = ?", (user_id,)).fetchone()[0]
             if UserKind(kind) in _OWNED:
                 raise PolicyRefusal("ADMIN and PUBLIC users go with their account")
+            remember_former(connection, user_id, at)
             _drop_user(connection, user_id, at)
 
         await self._database.write(write)
         await self.load()
+
+    async def restore_user(self, name: str) -> User:
+        """Bring back who was deleted within the last 30 days, with mail and passwords."""
+        login, at = login_name(name), self._database.now()
+        number = await self._database.write(lambda connection: bring_back(connection, login, at))
+        await self.load()
+        return self._current.user_by_id[number]
+
+    async def forget_former(self, before: int) -> int:
+        """Drop what is still known of users who were deleted before that time; gives how many they were."""
+        if not any(one.deleted < before for one in self._current.former):
+            return 0
+        dropped = await self._database.write(lambda connection: forget_former(connection, before))
+        await self.load()
+        return dropped
 
     async def add_account(self, account: Account, *, secret: str = "", declared: bool = False) -> Account:
         """Make an account with the next number, and its ADMINn and PUBLICn."""

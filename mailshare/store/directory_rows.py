@@ -7,15 +7,28 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import asdict
+
 from mailshare.core.address import Address
+from mailshare.core.personal import Quota, Vacation
 from mailshare.core.values import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
+from mailshare.store.former_users import read_former
 
 
 def user_config(user: User) -> str:
     """What has no column of its own, as JSON."""
-    return json.dumps(
-        {"names": list(user.names), "accounts": list(user.accounts), "local_only": user.local_only}, ensure_ascii=False
-    )
+    facts: dict[str, object] = {
+        "names": list(user.names),
+        "accounts": list(user.accounts),
+        "local_only": user.local_only,
+    }
+    if user.quota:
+        facts["quota"] = asdict(user.quota)
+    if user.forward:
+        facts["forward"] = [str(address) for address in user.forward]
+    if user.vacation is not None:
+        facts["vacation"] = asdict(user.vacation)
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def _user(row: tuple[Any, ...], cc: tuple[int, ...]) -> User:
@@ -31,6 +44,9 @@ def _user(row: tuple[Any, ...], cc: tuple[int, ...]) -> User:
         cc=cc,
         local_only=facts["local_only"],
         managed_by=managed_by,
+        quota=Quota(**facts.get("quota", {})),
+        forward=tuple(Address.parse(text) for text in facts.get("forward", ())),
+        vacation=Vacation(**facts["vacation"]) if "vacation" in facts else None,
     )
 
 
@@ -116,6 +132,20 @@ def read_accounts(connection: sqlite3.Connection) -> tuple[Account, ...]:
     return tuple(_account(row) for row in rows)
 
 
+def read_instance(connection: sqlite3.Connection) -> str:
+    """The office's random id; empty in a store that was never opened for work."""
+    row = connection.execute("SELECT value FROM setting WHERE scope = 'store' AND name = 'instance'").fetchone()
+    return str(json.loads(row[0])) if row is not None else ""
+
+
+def write_instance(connection: sqlite3.Connection, instance: str) -> None:
+    """Keep the office's id; one that is there stays."""
+    connection.execute(
+        "INSERT OR IGNORE INTO setting (scope, name, value, version) VALUES ('store', 'instance', ?, 1)",
+        (json.dumps(instance),),
+    )
+
+
 def read_directory(connection: sqlite3.Connection, hostname: str, version: int) -> Directory:
     """Everybody, every account and every rule."""
     rules = tuple(
@@ -124,7 +154,15 @@ def read_directory(connection: sqlite3.Connection, hostname: str, version: int) 
             "SELECT account_id, kind, match, user_ids FROM rule ORDER BY account_id, kind, match"
         )
     )
-    return Directory(read_users(connection), read_accounts(connection), rules, hostname, version)
+    return Directory(
+        read_users(connection),
+        read_accounts(connection),
+        rules,
+        hostname,
+        version,
+        read_instance(connection),
+        read_former(connection),
+    )
 
 
 def write_cc(connection: sqlite3.Connection, user: User) -> None:

@@ -7,6 +7,7 @@ awaitable has fired when the call returns, so that tests need no reactor.
 from __future__ import annotations
 
 import os
+import secrets
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -78,7 +79,7 @@ class MemoryStore(StoreParts):
     async def open(self) -> None:
         """Make the tables, or go on with those of before."""
         self._database.open()
-        await self._directory.load()
+        await self._directory.open(secrets.token_hex(8))
 
     async def close(self) -> None:
         """The mail stays as long as the object."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from mailshare.core.errors import PolicyRefusal
+from mailshare.core.personal import KEPT
 
 DUPLICATE_WINDOW = 14 * 86_400 * 1_000_000  # microseconds; a mailbox takes the same message once in that time
 SENT_KEPT = 400 * 86_400 * 1_000_000  # an answer may come a year later
-GONE_KEPT = 30 * 86_400 * 1_000_000  # mailboxes of users who were deleted
+GONE_KEPT = KEPT  # mailboxes of users who were deleted
 DONE_KEPT = 3 * 86_400 * 1_000_000  # queue rows that came to an end, for the outbox screen
 
 _RESERVED = re.compile(r"(?:admin|public)[0-9]*\Z")

@@ -27,6 +27,7 @@ from mailshare.store.garbage import Garbage
 from mailshare.store.ledger import Ledger
 from mailshare.store.mailboxes import Mailboxes
 from mailshare.store.messages import BodyOf, Messages
+from mailshare.store.naming import GONE_KEPT
 from mailshare.store.notifier import Notifier
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
@@ -88,6 +89,7 @@ class StoreParts:
 
     async def collect_garbage(self, now: int) -> int:
         """Drop messages that nothing refers to, and files past their grace."""
+        await self._directory.forget_former(now - GONE_KEPT)
         return await self._garbage.collect(now)
 
     async def verify(self, *, deep: bool = False) -> Sequence[str]:

@@ -127,7 +127,7 @@ class SQLiteStore(StoreParts):
         self._pool.start()
         try:
             self._database.start(await self._in_thread(self._database.prepare))
-            await self._directory.load()
+            await self._directory.open(secrets.token_hex(8))
         except BaseException:
             await self.close()
             raise

@@ -29,10 +29,14 @@ class VerifierWanted:
 
 @frozen
 class NameProven:
-    """A mechanism has proven who it is. Answer: ``admit``, ``refuse_login`` or ``turn_away``."""
+    """A mechanism has proven who it is. Answer: ``admit``, ``refuse_login`` or ``turn_away``.
+
+    :ivar verifier: the stored verifier that it was proven by.
+    """
 
     name: str
     mechanism: str
+    verifier: str = field(default="", repr=False, eq=False)
 
 
 @frozen

@@ -144,7 +144,7 @@ class Authorization:
         if isinstance(result, NeedPassword):
             return PasswordGiven(result.name.encode(), result.password.encode(), mechanism.name)
         if isinstance(result, Proven):
-            return NameProven(result.name, mechanism.name)
+            return NameProven(result.name, mechanism.name, result.verifier)
         if result.malformed:
             raise PeerFault("That is not a message of this mechanism")
         return ProofRejected(self._name, mechanism.name)

@@ -112,4 +112,4 @@ class Logins:
         if isinstance(result, NeedVerifier):
             return VerifierWanted(result.name), []
         assert isinstance(result, Proven)
-        return LoginProven(result.name), []
+        return LoginProven(result.name, result.verifier), []

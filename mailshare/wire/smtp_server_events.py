@@ -97,9 +97,13 @@ class VerifierWanted:
 
 @define
 class LoginProven:
-    """SCRAM proved this login; may it be used? Wants an answer, ``accept()`` or ``refuse()``."""
+    """SCRAM proved this login; may it be used? Wants an answer, ``accept()`` or ``refuse()``.
+
+    :ivar verifier: the stored verifier that it was proven by.
+    """
 
     name: str
+    verifier: str = field(default="", repr=False, eq=False)
 
 
 @define

@@ -58,9 +58,13 @@ class NeedVerifier:
 
 @frozen
 class Proven:
-    """The client proved to be this login."""
+    """The client proved to be this login.
+
+    :ivar verifier: the one of several stored verifiers that it was proven by; empty where there is none.
+    """
 
     name: str
+    verifier: str = field(default="", repr=False, eq=False)
 
 
 @frozen

@@ -131,6 +131,12 @@ def make_verifier(password: str, salt: bytes, iterations: int = 16_384) -> str:
     return str(Verifier(iterations, salt, stored, server))
 
 
+def _fits(verifier: Verifier, proof: bytes, signed: bytes) -> bool:
+    """The proof was made with the password of this verifier."""
+    client_key = _xor(proof, _mac(verifier.stored, signed))
+    return hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored)
+
+
 class ScramServer:
     """The server's half.
 
@@ -145,8 +151,8 @@ class ScramServer:
         self._client_first = ""
         self._server_first = ""
         self._user = ""
-        self._verifier: Verifier | None = None
-        self._proven = False
+        self._verifiers: tuple[Verifier, ...] = ()
+        self._matched: Verifier | None = None
 
     def start(self, initial: bytes | None) -> Result:
         """Read the client's first message, or ask for it."""
@@ -154,8 +160,10 @@ class ScramServer:
 
     def step(self, response: bytes) -> Result:
         """Take the client's first message, its final one, then its empty answer to our signature."""
-        if self._proven:
-            return Refused("data after the server's signature", malformed=True) if response else Proven(self._user)
+        if self._matched is not None:
+            if response:
+                return Refused("data after the server's signature", malformed=True)
+            return Proven(self._user, str(self._matched))
         if len(response) > 4 * MAX_NAME:
             return Refused("a SCRAM message too long to be one")
         try:
@@ -180,19 +188,27 @@ class ScramServer:
         return NeedVerifier(self._user)
 
     def verifier(self, text: str) -> Result:
-        """Send salt and count. A verifier that cannot be read refuses, as if the password were wrong."""
+        """Send salt and count. A verifier that cannot be read refuses, as if the password were wrong.
+
+        :param text: one verifier, or several on lines of their own (a user's app passwords): the proof may fit any of
+            them, but they must have salt and count in common, as one pair is sent before the proof is known.
+        """
         if not self._client_first or self._server_first:
             return Refused("a verifier that was not asked for")
         try:
-            self._verifier = Verifier.parse(text)
+            verifiers = tuple(Verifier.parse(line) for line in text.split("\n"))
         except ValueError:
             return Refused("the stored verifier cannot be read")
-        self._server_first = f"r={self._nonce},s={_b64(self._verifier.salt)},i={self._verifier.iterations}"
+        first = verifiers[0]
+        if any((one.salt, one.iterations) != (first.salt, first.iterations) for one in verifiers):
+            return Refused("the stored verifiers have not one salt in common")
+        self._verifiers = verifiers
+        self._server_first = f"r={self._nonce},s={_b64(first.salt)},i={first.iterations}"
         return Challenge(self._server_first.encode())
 
     def _final(self, text: str) -> Result:
         match = _FINAL.match(text)
-        if not match or self._verifier is None:
+        if not match or not self._verifiers:
             return Refused("not a final SCRAM message", malformed=True)
         if match["nonce"] != self._nonce or _unb64(match["binding"]) != self._header.encode():
             return Refused("nonce or channel binding differ from the first message")
@@ -200,11 +216,11 @@ class ScramServer:
         if len(proof) != 32:
             return Refused("not a final SCRAM message", malformed=True)
         signed = f"{self._client_first},{self._server_first},{match['bare']}".encode()
-        client_key = _xor(proof, _mac(self._verifier.stored, signed))
-        if not hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored):
+        fitting = [one for one in self._verifiers if _fits(one, proof, signed)]
+        if not fitting:
             return Refused("wrong password")
-        self._proven = True
-        return Challenge(f"v={_b64(_mac(self._verifier.server, signed))}".encode())
+        self._matched = fitting[0]
+        return Challenge(f"v={_b64(_mac(self._matched.server, signed))}".encode())
 
 
 class ScramClient:
