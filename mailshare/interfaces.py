@@ -450,6 +450,16 @@ class IIntake(Interface):
         """
 
 
+class IForecast(Interface):
+    """Says whom the door would give a message to, without taking it."""
+
+    def who_gets(envelope: Envelope, header: bytes, origin: Origin) -> Awaitable[Sequence[int]]:
+        """Ids of the users in whose mailboxes a collected message with this header block would be put.
+
+        :raises MailshareError: it cannot be said.
+        """
+
+
 class IAgent(Interface):
     """Hands on one kind of delivery."""
 

@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from attrs import fields
 
 from mailshare.config import BrokenConfig, Problem, load_config, parse_config
 from mailshare.core import sorting_options
+from mailshare.core.provider_options import PROVIDER_OPTIONS, ProviderOptions
 
 SIX = """\
 [server]
@@ -99,6 +101,8 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
         ("[[account]]\naddress = 'm@x.example'\ntimetable = [{ evry = 3 }]\n", 3, "unknown key"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { tag_work = true }\n", 3, "did you mean 'tags_work'"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { unknown = 'drop' }\n", 3, "none of reject"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { max_size = 'big' }\n", 3, "a whole number, 0 or more"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { session_messages = 0 }\n", 3, "1 or more"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { prefix_map = { '(' = 'x' } }\n", 3, "not a pattern"),
         ("[[printer]]\nname = 'x'\n", 1, "not known to this version yet"),
         ("[printr]\nname = 'x'\n", 1, "unknown key"),
@@ -117,6 +121,11 @@ def test_every_option_of_sorting_is_known() -> None:
 
     read = set(re.findall(r'get\("(\w+)"', inspect.getsource(sorting_options)))
     assert set(checks._OPTIONS) == read
+
+
+def test_every_option_towards_the_provider_is_known() -> None:
+    """The list of names is that of the fields that are read."""
+    assert set(PROVIDER_OPTIONS) == {one.name for one in fields(ProviderOptions)}
 
 
 def test_a_password_file_open_to_others_is_refused(tmp_path: Path) -> None:

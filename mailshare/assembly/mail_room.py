@@ -27,6 +27,7 @@ from mailshare.isp.sign_on import Doors
 from mailshare.isp.timetable import Timetable
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 
 @implementer(ICollecting)
@@ -63,8 +64,18 @@ class MailRoom:
         )
         doors = Doors(reactor, self.secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
         self.reports = Reports(store, reactor, os.urandom)
-        self.intake = Intake(store, Router(PublicRate(lambda: micros(reactor))), reactor, self.reports, aside)
-        self.collector = Collector(store, self.intake, doors, run_seconds=limits.client_run, changed=changed)
+        self.intake = Intake(
+            store, Router(PublicRate(lambda: micros(reactor))), reactor, self.reports, aside, forecast=Router()
+        )
+        self.collector = Collector(
+            store,
+            self.intake,
+            doors,
+            run_seconds=limits.client_run,
+            refused_pause=limits.login_refused_pause,
+            limits=POP3Limits(message=limits.collected_size, rows=limits.listing_rows),
+            changed=changed,
+        )
         self.relay = Relay(store, self.intake, doors, changed=changed)
         self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor)
         self.timetable = Timetable(
@@ -112,6 +123,7 @@ class MailRoom:
         :returns: ``collected`` by user name, ``messages``, ``sent`` by outcome, ``error``, and ``text`` for a person.
         """
         self.relay.reopen(account.id)
+        self.collector.reopen(account.id)
         self._sent.pop(account.id, None)
         collected = await self.timetable.send_receive(account.id)
         sent = self._sent.get(account.id, {})

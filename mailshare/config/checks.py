@@ -17,6 +17,7 @@ from mailshare.config.schema import AccountTable, FileTables, ListenTable, Secre
 from mailshare.config.timetable import parse_clock, parse_days
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
+from mailshare.core.provider_options import PROVIDER_OPTIONS, provider_faults
 from mailshare.core.servers import parse_server
 
 _RESERVED = re.compile(r"(?:admin|public)\d*\Z")
@@ -184,14 +185,17 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
 
 def _options(account: AccountTable, path: Path, findings: Findings) -> None:
     """The rarer settings: known names, and words of those that are a choice."""
+    known = sorted((*_OPTIONS, *PROVIDER_OPTIONS))
     for name, value in account.options.items():
         here = (*path, "options", name)
-        if name not in _OPTIONS:
-            near = difflib.get_close_matches(name, _OPTIONS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(_OPTIONS))}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
             findings.error(here, "unknown option", hint, at_key=True)
-        elif _OPTIONS[name] and value not in _OPTIONS[name]:
+        elif _OPTIONS.get(name) and value not in _OPTIONS[name]:
             findings.error(here, f"{value!r} is none of {', '.join(map(str, _OPTIONS[name]))}")
+    for name, wrong in provider_faults(account.options):
+        findings.error((*path, "options", name), wrong)
     prefixes = account.options.get("prefix_map", ())
     for pattern in prefixes if isinstance(prefixes, Mapping) else ():
         try:

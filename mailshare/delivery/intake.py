@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -22,7 +22,7 @@ from mailshare.core.values import Directory, Origin, Receipt, Routing, SentMark,
 from mailshare.delivery.events import route_event
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.reports import Reports
-from mailshare.interfaces import IBody, IIntake, IRouter, IStore
+from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 
 LONG_HEADER = 16_384  # octets from which on a header is read aside
 
@@ -35,7 +35,7 @@ class _Read:
     routing: Routing
 
 
-@implementer(IIntake)
+@implementer(IIntake, IForecast)
 class Intake:
     """Takes messages from every source.
 
@@ -44,18 +44,27 @@ class Intake:
 
     :param reports: tells local senders what the router has to say to them.
     :param aside: does the reading of long headers elsewhere than on the reactor's thread.
+    :param forecast: says who would get a message; a router that counts nothing. Without one, ``router`` itself.
     """
 
     _log = Logger()
 
     def __init__(
-        self, store: IStore, router: IRouter, clock: IReactorTime, reports: Reports, aside: Aside = at_once
+        self,
+        store: IStore,
+        router: IRouter,
+        clock: IReactorTime,
+        reports: Reports,
+        aside: Aside = at_once,
+        *,
+        forecast: IRouter | None = None,
     ) -> None:
         self._store = store
         self._router = router
         self._clock = clock
         self._reports = reports
         self._aside = aside
+        self._forecast = forecast or router
 
     async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
         """Route and store in one transaction; fires when durable.
@@ -84,6 +93,15 @@ class Intake:
         if routing.notes and origin.user_id is not None and not result.already:
             await self._tell(origin.user_id, routing, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already)
+
+    async def who_gets(self, envelope: Envelope, header: bytes, origin: Origin) -> Sequence[int]:
+        """Ids of the users who would get a collected message with this header; see ``IForecast``."""
+        directory = self._store.directory.current()
+        headers = await self._aside(lambda: Headers.parse(header))
+        ids = references(headers)
+        known = await self._store.memory.who_sent(ids) if ids else {}
+        routing = await self._aside(lambda: self._forecast.route(envelope, headers, origin, directory, known))
+        return [target.user_id for target in routing.targets]
 
     # ------------------------------------------------------------------ reading and routing
 

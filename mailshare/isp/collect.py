@@ -12,16 +12,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailshare.core.errors import ConfigFault, LoginRefused, MailshareError, Unavailable
+from mailshare.core.errors import LoginRefused, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import ICollecting, IIntake, IStore
-from mailshare.isp.collection import Collection, Tally
+from mailshare.isp.arrival import Tally
+from mailshare.isp.collection import Collection
 from mailshare.isp.notices import Notices
 from mailshare.isp.sign_on import Doors
 from mailshare.status import RunStatus
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 _REFUSALS = 2
-_REFUSED_PAUSE = 3600 * SECOND
 _MAX_DELAY = 24 * 3600 * SECOND
 
 
@@ -30,9 +31,11 @@ class _Memory:
     """What is known of an account between runs."""
 
     status: RunStatus = field(factory=RunStatus)
-    running: Deferred[Tally] | None = None
+    running: Deferred[None] | None = None
     refusals: int = 0
-    not_before: int = 0
+    floor: int = 0
+    refused_until: int = 0
+    expire_told: int = -1
     failures: dict[str, int] = field(factory=dict)
 
 
@@ -42,6 +45,8 @@ class Collector:
 
     :param doors: reactor, secrets, random source, deadlines.
     :param run_seconds: the longest that one run may take.
+    :param refused_pause: seconds that a provider is left alone after two refused logins in a row.
+    :param limits: of the POP3 engine.
     :param changed: called with the account's id when its status changed.
     """
 
@@ -54,12 +59,16 @@ class Collector:
         doors: Doors,
         *,
         run_seconds: float = 3600.0,
+        refused_pause: float = 3600.0,
+        limits: POP3Limits | None = None,
         changed: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._intake = intake
         self._doors = doors
         self._run_seconds = run_seconds
+        self._refused_pause = int(refused_pause * SECOND)
+        self._limits = limits
         self._changed = changed
         self._accounts: dict[int, _Memory] = {}
         self._notices = Notices(store, intake, doors)
@@ -71,17 +80,29 @@ class Collector:
 
     def not_before(self, account_id: int) -> int:
         """No run may start earlier: the provider's LOGIN-DELAY, or the pause after refused logins. Microseconds UTC."""
-        return self._of(account_id).not_before
+        memory, now = self._of(account_id), self._now()
+        # Neither lasts longer than it may, so a time further off is one from before the clock was set back.
+        floor = memory.floor if memory.floor <= now + _MAX_DELAY else 0
+        refused = memory.refused_until if memory.refused_until <= now + self._refused_pause else 0
+        return max(floor, refused)
+
+    def reopen(self, account_id: int) -> None:
+        """Try a refused login again: the password was changed, or somebody said "now". LOGIN-DELAY holds on."""
+        memory = self._of(account_id)
+        memory.refused_until = memory.refusals = 0
 
     async def collect(self, account: Account) -> Mapping[str, int]:
-        """One run; when one is under way already, or it is too early, nothing happens and the result is empty."""
+        """One run; when one is under way already, or it is too early, nothing happens and the result is empty.
+
+        A run goes on session after session as long as the account's limits of a session leave something over.
+        """
         memory = self._of(account.id)
         now = self._now()
-        if account.collect is None or memory.running is not None or now < memory.not_before:
+        if account.collect is None or memory.running is not None or now < self.not_before(account.id):
             return {}
         self._set(account.id, memory, evolve(memory.status, last_try=now, running=True))
-        collection = Collection(account, self._store, self._intake, self._doors, memory.failures, self._notices)
-        memory.running = Deferred.fromCoroutine(collection.run())
+        tally = Tally()
+        memory.running = Deferred.fromCoroutine(self._sessions(account, memory, tally))
         memory.running.addTimeout(self._run_seconds, self._doors.reactor, self._overdue)
         self.active += 1
         error = ""
@@ -91,8 +112,6 @@ class Collector:
         except LoginRefused as refusal:
             error = refusal.public
             await self._refused(account, memory, error)
-        except ConfigFault as fault:
-            error = fault.public
         except MailshareError as fault:
             error = fault.public
         except CancelledError:
@@ -104,9 +123,24 @@ class Collector:
         finally:
             self.active -= 1
             memory.running = None
-            self._finish(account, memory, collection.tally, error)
-        await self._note(account, collection.tally, error)
-        return dict(collection.tally.users)
+            self._finish(account, memory, tally, error)
+        await self._note(account, tally, error)
+        await self._expiring(account, memory, tally)
+        return dict(tally.users)
+
+    async def _sessions(self, account: Account, memory: _Memory, tally: Tally) -> None:
+        """Session after session, each summed up in ``tally`` however it ended."""
+        while True:
+            session = Collection(
+                account, self._store, self._intake, self._doors, memory.failures, self._notices, self._limits
+            )
+            try:
+                await session.run()
+            finally:
+                tally.add(session.tally)
+            progress = session.tally.messages or session.tally.again
+            if not session.tally.more or not progress or session.tally.login_delay:
+                return
 
     def stop(self, account_id: int) -> None:
         """End a run that is under way; what it stored is stored, the rest stays at the provider."""
@@ -127,7 +161,7 @@ class Collector:
     def _finish(self, account: Account, memory: _Memory, tally: Tally, error: str) -> None:
         delay = min(tally.login_delay * SECOND, _MAX_DELAY)
         if delay:
-            memory.not_before = max(memory.not_before, memory.status.last_try + delay)
+            memory.floor = max(memory.floor, memory.status.last_try + delay)
         status = evolve(memory.status, running=False, error=error, messages=tally.messages)
         if not error:
             status = evolve(status, last_ok=self._now())
@@ -137,13 +171,35 @@ class Collector:
         """Twice refused in a row: leave the provider alone for an hour, before it locks the account, and say so."""
         memory.refusals += 1
         if memory.refusals >= _REFUSALS:
-            memory.not_before = self._now() + _REFUSED_PAUSE
+            memory.refused_until = self._now() + self._refused_pause
             await self._notices.tell(
                 account,
                 "login",
                 f"The provider refuses the login of {account.address}",
                 f"{error}\r\n\r\nIt is tried again once an hour. Is the password right?",
             )
+
+    async def _expiring(self, account: Account, memory: _Memory, tally: Tally) -> None:
+        """Say once that the provider keeps mail for fewer days than the account asks for (RFC 2449 section 6.7)."""
+        days, wanted = tally.expire, account.leave_days
+        shorter = days >= 0 and (days < wanted or wanted < 0)
+        if not shorter or memory.expire_told == days:
+            memory.expire_told = memory.expire_told if shorter else -1
+            return
+        memory.expire_told = days
+        text = f"The provider keeps mail for {days} days, not {wanted if wanted >= 0 else 'for ever'}"
+        self._log.warn("{address}: {text}", address=str(account.address), text=text)
+        event = Event(self._now(), "collect.expire", account_id=account.id, data={"days": days, "wanted": wanted})
+        try:
+            await self._store.events.append([event])
+        except Unavailable as fault:
+            self._log.warn("The warning could not be noted: {fault}", fault=fault.public)
+        await self._notices.tell(
+            account,
+            "expire",
+            f"Mail of {account.address} stays at the provider for {days} days only",
+            f"{text}.\r\n\r\nWhat was collected is safe here.",
+        )
 
     async def _note(self, account: Account, tally: Tally, error: str) -> None:
         data: dict[str, object] = {"messages": tally.messages, "users": dict(tally.users)}
@@ -164,7 +220,7 @@ class Collector:
             error=f"; {error}" if error else "",
         )
 
-    def _overdue(self, _result: object, seconds: float) -> Tally:
+    def _overdue(self, _result: object, seconds: float) -> None:
         raise Unavailable(f"The run took more than {seconds:.0f} s and was stopped; the next one goes on")
 
 

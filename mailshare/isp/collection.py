@@ -7,34 +7,20 @@ them without fetching, after making sure that they are still the same messages.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
-from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred
+from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from mailshare.core.address import Address
-from mailshare.core.envelope import Envelope
-from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
-from mailshare.core.headers import Headers
-from mailshare.core.values import (
-    SECOND,
-    Account,
-    Event,
-    LedgerKey,
-    LedgerRow,
-    LedgerState,
-    Origin,
-    Receipt,
-    Routing,
-    Source,
-    Target,
-    UserKind,
-)
-from mailshare.interfaces import IBody, IBodySink, IIntake, IStore
+from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.core.provider_options import ProviderOptions
+from mailshare.core.values import SECOND, Account, Event, LedgerKey, LedgerRow, LedgerState
+from mailshare.interfaces import IIntake, IStore
+from mailshare.isp.arrival import Arrivals, Tally
 from mailshare.isp.flight import Flight, all_of
+from mailshare.isp.left_behind import LeftBehind
 from mailshare.isp.listing import (
     DAY,
     Act,
@@ -42,68 +28,65 @@ from mailshare.isp.listing import (
     Upstream,
     decide,
     header_name,
+    in_order,
     list_upstream,
     renumbered,
     renumbering_suspects,
     stem,
+    suspicious,
+    to_verify,
+    without_digest,
 )
 from mailshare.isp.notices import Notices
+from mailshare.isp.provider_policy import ProviderPolicy
 from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
+from mailshare.isp.wanted import Wanted
 from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
 
 Known = Mapping[str, LedgerRow]
 PRUNE_AFTER = 30 * DAY
-QUARANTINE = 3
-"""A message that could not be fetched in this many runs is left alone, and ADMIN told."""
-
-
-@define
-class Tally:
-    """What a run came to."""
-
-    messages: int = 0
-    users: Counter[str] = field(factory=Counter)
-    again: int = 0
-    deleted: int = 0
-    failed: int = 0
-    poison: int = 0
-    skipped: int = 0
-    ignored_lines: int = 0
-    login_delay: int = 0
-
-    def counters(self) -> dict[str, int]:
-        """The rarer figures, for the journal."""
-        names = ("again", "deleted", "failed", "poison", "skipped", "ignored_lines")
-        return {name: getattr(self, name) for name in names}
 
 
 class Collection:
-    """One run over one account.
+    """One session with one account.
 
-    :param failures: times that messages could not be fetched, kept by the caller from run to run.
+    :param failures: times that messages could not be fetched whose ledger row must not say so; kept by the caller.
+    :param limits: of the POP3 engine; the account's own settings go before them.
     """
 
     _log = Logger()
 
     def __init__(
-        self, account: Account, store: IStore, intake: IIntake, doors: Doors, failures: dict[str, int], notices: Notices
+        self,
+        account: Account,
+        store: IStore,
+        intake: IIntake,
+        doors: Doors,
+        failures: dict[str, int],
+        notices: Notices,
+        limits: POP3Limits | None = None,
     ) -> None:
         assert account.collect is not None
         self._account = account
         self._server = account.collect
         self._store = store
-        self._intake = intake
         self._doors = doors
-        self._failures = failures
-        self._notices = notices
-        options = self._server.options
-        limit = int(options.get("limit", POP3Limits().message))
-        self._limits = POP3Limits(message=limit, window=int(options.get("window", POP3Limits().window)))
+        limits = limits or POP3Limits()
+        given = self._server.options
+        self._limits = evolve(
+            limits, message=int(given.get("limit", limits.message)), window=int(given.get("window", limits.window))
+        )
         self._leave_days = account.leave_days
         self._gone: list[str] = []
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
         self._error: MailshareError | None = None
+        self._wanted = Wanted(store)
+        self._behind = LeftBehind(account, store, intake, doors, notices, failures)
         self.tally = Tally()
+        self._arrivals = Arrivals(
+            account, self._server, store, intake, doors, self._limits, ProviderOptions.of(account), self._behind,
+            self.tally, self._stored,
+        )  # fmt: skip
 
     async def run(self) -> Tally:
         """Collect.
@@ -111,56 +94,73 @@ class Collection:
         :raises MailshareError: the session could not be begun, or broke off; what was stored is stored.
         :cancel: cuts the connection.
         """
-        talk = await open_pop3(self._doors, self._account, self._server, self._limits)
+        wanted = await self._wanted.of(self._account.id)
+        talk = await open_pop3(self._doors, self._account, self._server, await self._limits_for(wanted))
         try:
-            await self._session(talk)
+            await self._session(talk, wanted)
         finally:
             talk.give_up(Unavailable("The session is over"))
-        if self._error is not None:
-            raise self._error
+        error = self._error or self._arrivals.error
+        if error is not None:
+            raise error
         return self.tally
 
-    async def _session(self, talk: POP3Conversation) -> None:
+    async def _limits_for(self, wanted: frozenset[str]) -> POP3Limits:
+        """The engine's limits, wide enough for what somebody asked for."""
+        if not wanted:
+            return self._limits
+        known = await self._store.ledger.known(self._account.id)
+        largest = max((known[name].key.size for name in wanted if name in known), default=0)
+        return evolve(self._limits, message=max(self._limits.message, largest + largest // 8))
+
+    async def _session(self, talk: POP3Conversation, wanted: frozenset[str]) -> None:
         self._read_policy(talk)
         messages, complete = await self._list(talk)
         known = await self._store.ledger.known(self._account.id)
         if messages:
             known = await self._follow_renumbering(talk, messages, known)
+            known = await self._adopt(talk, messages, known)
+        limit = min(self._limits.message, ProviderOptions.of(self._account).max_size or self._limits.message)
         decisions = decide(
-            messages, known, leave_days=self._leave_days, limit=self._limits.message, now=self._now()
-        )
+            messages, known, leave_days=self._leave_days, limit=limit, now=self._now(), wanted=wanted,
+            reused=await self._given_out_again(talk, messages, known),
+        )  # fmt: skip
         to_delete = [d.message for d in decisions if d.act is Act.DELETE]
-        wanted = [d.message for d in decisions if d.act is Act.FETCH]
+        to_fetch = [d.message for d in decisions if d.act is Act.FETCH]
         confirmed, self._overdue = await self._confirm(talk, to_delete, known)
         for message in (d.message for d in decisions if d.act is Act.SKIP):
-            await self._skip(message)
+            self.tally.skipped += 1
+            await self._behind.too_large(talk, message, limit)
         await self._mark_expired(confirmed, known)
         deletions = [Deferred.fromCoroutine(self._delete(talk, m.number, m.name)) for m in confirmed]
+        self._arrivals.known, self._arrivals.leave_days = known, self._leave_days
         try:
-            await self._fetch_all(talk, sorted([*wanted, *self._overdue], key=lambda m: m.number))
+            await self._arrivals.fetch(talk, in_order([*to_fetch, *self._overdue]))
         finally:
             await all_of(deletions)
         await self._leave(talk)
         if complete:
-            names = {m.name for m in messages}
-            listed = [uidl for uidl in known if uidl in names or stem(uidl) in names]
-            await self._store.ledger.prune(self._account.id, listed, self._now() - PRUNE_AFTER)
+            await self._forget(messages, known, wanted)
+
+    async def _forget(self, messages: Sequence[Upstream], known: Known, wanted: frozenset[str]) -> None:
+        """Rows and wishes of messages that the provider no longer has."""
+        names = {m.name for m in messages}
+        listed = [uidl for uidl in known if uidl in names or stem(uidl) in names]
+        await self._store.ledger.prune(self._account.id, listed, self._now() - PRUNE_AFTER)
+        await self._wanted.drop(self._account.id, wanted - names)
+
+    async def _stored(self, talk: POP3Conversation, message: Upstream, name: str, already: bool) -> None:
+        """A message is safe with us: delete it at the provider, if that is what shall become of it."""
+        if self._leave_days == 0 or (already and message in self._overdue):
+            await self._delete(talk, message.number, name)
+        await self._wanted.drop(self._account.id, (message.name,))
 
     # ------------------------------------------------------------------ listing
 
     def _read_policy(self, talk: POP3Conversation) -> None:
-        """LOGIN-DELAY is a floor for our interval; EXPIRE caps the days that mail stays (RFC 2449 section 6)."""
-        capabilities = talk.engine.capabilities
-        delay = capabilities.get("LOGIN-DELAY", ("0",))[:1]
-        self.tally.login_delay = int(delay[0]) if delay and delay[0].isdigit() and len(delay[0]) < 8 else 0
-        expire = capabilities.get("EXPIRE", ("NEVER",))[:1]
-        days = int(expire[0]) if expire and expire[0].isdigit() and len(expire[0]) < 6 else -1
-        if 0 <= days < self._leave_days:
-            self._log.warn(
-                "{address}: the provider keeps mail for {days} days, not {wanted}",
-                address=str(self._account.address), days=days, wanted=self._leave_days,
-            )  # fmt: skip
-            self._leave_days = max(days, 1)
+        policy = ProviderPolicy.read(talk.engine.capabilities)
+        self.tally.login_delay, self.tally.expire = policy.login_delay, policy.expire
+        self._leave_days = policy.days(self._leave_days)
 
     async def _list(self, talk: POP3Conversation) -> tuple[list[Upstream], bool]:
         """All messages, each with a name where one can be had; and whether the listing is whole."""
@@ -222,6 +222,43 @@ class Collection:
         await self._event("collect.renumbered", {"messages": len(pairs)})
         return await self._store.ledger.known(self._account.id)
 
+    # ------------------------------------------------------------------ who a known id really is
+
+    async def _adopt(self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known) -> Known:
+        """Learn size and header of what another program fetched before us: its memory knows the ids only."""
+        unseen = without_digest(messages, known)
+        if not unseen:
+            return known
+        await self._digests(talk, unseen)
+        for message in unseen:
+            if message.digest:
+                row = known[message.uid]
+                key = LedgerKey(self._account.id, message.uid, message.size, message.digest)
+                await self._store.delivery.refuse(key, LedgerState.KEPT, row.error, self._now())
+        return await self._store.ledger.known(self._account.id)
+
+    async def _given_out_again(
+        self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known
+    ) -> frozenset[str]:
+        """Ids of messages left there that bear another header than the one stored: the server used the id twice.
+
+        A sample is compared in each run where that costs one turn; all of them when something looks wrong.
+        """
+        every = suspicious(messages, known)
+        if not every and not talk.engine.pipelining:
+            return frozenset()
+        seed = int.from_bytes(self._doors.random(4), "big")
+        sample = to_verify(messages, known, seed=seed, every=every)
+        await self._digests(talk, sample)
+        other = [m for m in sample if _is_other(m, known)]
+        if other and not every:
+            rest = [m for m in to_verify(messages, known, seed=0, every=True) if m not in sample]
+            await self._digests(talk, rest)
+            other += [m for m in rest if _is_other(m, known)]
+        if other:
+            await self._event("collect.reused", {"messages": len(other)})
+        return frozenset(m.uid for m in other)
+
     # ------------------------------------------------------------------ deleting what was stored before
 
     async def _confirm(
@@ -261,129 +298,6 @@ class Collection:
         if self._gone:
             await self._store.ledger.mark(self._account.id, self._gone, LedgerState.GONE, self._now())
 
-    # ------------------------------------------------------------------ fetching
-
-    async def _fetch_all(self, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
-        flight = Flight(self._limits.window, self._limits.window_octets)
-        under_way: list[Deferred[None]] = []
-        for message in messages:
-            weight = max(message.size, 1)
-            await flight.enter(weight)
-            if talk.lost or isinstance(self._error, StorageFull | StoreReadOnly):
-                break
-            under_way.append(Deferred.fromCoroutine(self._fetch(talk, message, flight, weight)))
-            under_way = [one for one in under_way if not one.called]
-        await all_of(under_way)
-
-    async def _fetch(self, talk: POP3Conversation, message: Upstream, flight: Flight, weight: int) -> None:
-        """Fetch, store, delete one message. Never raises for what goes wrong with it."""
-        upload = _Upload(self._store, message.size)
-        try:
-            reply = cast("POP3Reply", await talk.ask(talk.engine.retr(message.number, message.size), upload.take))
-            if not reply.ok or reply.fault or (message.size and not reply.octets):
-                upload.abort()
-                await self._unfetched(message, reply)
-                return
-            if out_of_step(upload.header.octets, message.size, reply.octets):
-                talk.give_up(Unavailable("The server's replies are out of step"))
-                raise Unavailable("The server's replies are out of step")
-            body = await upload.finish()
-            name, already = await self._store_one(message, upload.header, body)
-            if self._leave_days == 0 or (already and message in self._overdue):
-                await self._delete(talk, message.number, name)
-        except (StorageFull, StoreReadOnly) as fault:
-            # No room: the provider keeps the rest.
-            upload.abort()
-            self._error = fault
-        except MailshareError as fault:
-            upload.abort()
-            self._error = self._error or fault
-        except CancelledError:
-            upload.abort()
-            raise
-        finally:
-            flight.leave(weight)
-
-    async def _store_one(self, message: Upstream, header: HeaderReader, body: IBody) -> tuple[str, bool]:
-        """Hand a message in.
-
-        :returns: its name in the ledger, and whether an earlier run had stored it.
-        """
-        name = message.uid or f"{header_name(header.digest)} {body.digest.hex()[:32]}"
-        key = LedgerKey(self._account.id, name, message.size, header.digest)
-        state = LedgerState.DELETE if self._leave_days == 0 else LedgerState.KEPT
-        origin = Origin(
-            Source.COLLECT, self._doors.random(8).hex(), account_id=self._account.id, peer=self._server.host,
-            secure=self._server.tls != "none", ledger=key, ledger_state=state,
-        )  # fmt: skip
-        envelope = Envelope(return_path(header.octets))
-        try:
-            receipt = await self._intake.accept(envelope, body, origin)
-        except Unavailable:
-            raise
-        except CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001  a mail that the rules stumble over must not stop the others: raw to ADMIN
-            if not isinstance(error, MailshareError):
-                self._log.failure("Message {trace} could not be routed", trace=origin.trace)
-            receipt = await self._raw_to_admin(envelope, body, origin, error)
-        self._failures.pop(name, None)
-        self._count(receipt)
-        return name, receipt.already
-
-    async def _raw_to_admin(self, envelope: Envelope, body: IBody, origin: Origin, error: Exception) -> Receipt:
-        """The path of a mail that cannot be routed: as it is into ADMIN's mailbox, with the reason in the journal."""
-        self.tally.poison += 1
-        directory = self._store.directory.current()
-        target = Target(directory.admin_of(self._account).id, "poison")
-        text = error.public if isinstance(error, MailshareError) else type(error).__name__
-        event = Event(
-            self._now(), "collect.poison", origin.trace, self._account.id, target.user_id, data={"reason": text[:200]}
-        )
-        result = await self._store.delivery.deliver(
-            envelope, body, origin, [target], events=[event], at=self._now()
-        )
-        return Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
-
-    def _count(self, receipt: Receipt) -> None:
-        if receipt.already:
-            self.tally.again += 1
-            return
-        self.tally.messages += 1
-        users = self._store.directory.current().user_by_id
-        for target in receipt.routing.targets:
-            user = users.get(target.user_id)
-            if user is not None:
-                self.tally.users[user.name.upper() if user.kind is UserKind.ADMIN else user.name] += 1
-
-    async def _unfetched(self, message: Upstream, reply: POP3Reply) -> None:
-        """RETR was refused, or what came is no message. After some runs the message is left alone."""
-        self.tally.failed += 1
-        why = reply.fault or (f"The server refuses it: {reply.text}" if not reply.ok else "It came empty")
-        name = message.name or f"number {message.number}"
-        times = self._failures[name] = self._failures.get(name, 0) + 1
-        if (times < QUARANTINE and not reply.fault) or not message.uid:
-            return
-        del self._failures[name]
-        self.tally.poison += 1
-        await self._refuse(message, LedgerState.POISON, why[:300])
-
-    async def _skip(self, message: Upstream) -> None:
-        self.tally.skipped += 1
-        why = f"It has {message.size} octets; the limit is {self._limits.message}"
-        if message.name:
-            await self._refuse(message, LedgerState.SKIPPED, why)
-
-    async def _refuse(self, message: Upstream, state: LedgerState, why: str) -> None:
-        key = LedgerKey(self._account.id, message.name, message.size, message.digest)
-        kind = "collect.skipped" if state is LedgerState.SKIPPED else "collect.poison"
-        event = Event(self._now(), kind, account_id=self._account.id, data={"uidl": message.name[:100], "reason": why})
-        await self._store.delivery.refuse(key, state, why, self._now(), [event])
-        await self._notices.tell(
-            self._account, f"message {message.name}", f"A message of {self._account.address} was left at the provider",
-            f"{why}.\r\n\r\nIts unique-id there: {message.name[:100]}",
-        )  # fmt: skip
-
     async def _event(self, kind: str, data: dict[str, object]) -> None:
         await self._store.events.append([Event(self._now(), kind, account_id=self._account.id, data=data)])
 
@@ -391,47 +305,6 @@ class Collection:
         return int(self._doors.reactor.seconds() * SECOND)
 
 
-class _Upload:
-    """One message on its way into the store."""
-
-    def __init__(self, store: IStore, size: int) -> None:
-        self._store = store
-        self._size = size
-        self._sink: IBodySink | None = None
-        self.header = HeaderReader()
-
-    def take(self, data: bytes) -> Awaitable[None] | None:
-        """A chunk of RETR's reply."""
-        if self._sink is None:
-            self._sink = self._store.new_body(self._size)
-        self.header.feed(data)
-        return self._sink.write(data)
-
-    async def finish(self) -> IBody:
-        """It came whole."""
-        sink, self._sink = self._sink or self._store.new_body(0), None
-        return await sink.finish()
-
-    def abort(self) -> None:
-        """It did not."""
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.abort()
-
-
-def return_path(header: bytes) -> Address | None:
-    """The sender by the topmost Return-Path, which the provider's last server wrote; ``None`` when there is none."""
-    text = Headers.parse(header).first("Return-Path") or ""
-    try:
-        return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
-    except MailshareError:
-        return None
-
-
-def out_of_step(header: bytes, listed: int, octets: int) -> bool:
-    """Whether a message begins with a status line that belonged in front of it: the server had one reply too many.
-
-    The size without that line is the one listed, so it is no mail that merely looks odd.
-    """
-    first, found, _ = header.partition(b"\r\n")
-    return bool(found) and first[:3].upper() == b"+OK" and 0 < listed == octets - len(first) - 2
+def _is_other(message: Upstream, known: Known) -> bool:
+    """Whether a message with a known id has another header than the one we stored."""
+    return bool(message.digest) and message.digest != known[message.uid].key.digest

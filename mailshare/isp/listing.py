@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
 from attrs import define, frozen
@@ -18,6 +18,15 @@ from attrs import define, frozen
 from mailshare.core.values import SECOND, LedgerRow, LedgerState
 
 DAY = 24 * 3600 * SECOND
+QUARANTINE = 3
+"""A message that could not be fetched in this many runs is left alone, and ADMIN told."""
+IMPORTED = "fetched by"
+"""What the note of a ledger row begins with when another program fetched that message before us."""
+SAMPLE = 16
+"""Messages left at the provider whose headers are compared in one run."""
+SMALL = 65_536
+"""Octets up to which messages are fetched in the order in which they stand."""
+_ADOPTED = 500
 HEADER_LIMIT = 256 * 1024
 """Octets of a header that its digest covers."""
 
@@ -76,40 +85,64 @@ def header_name(digest: bytes) -> str:
     return f"header {digest.hex()}"
 
 
+def left_id(account_id: int, name: str) -> str:
+    """What people call a message that was left at the provider: 16 hex digits, the same in every run.
+
+    It is the trace of the journal's line about it too.
+    """
+    return hashlib.sha256(f"left {account_id} {name}".encode()).hexdigest()[:16]
+
+
 def stem(name: str) -> str:
     """The part of a ledger name that names the header; the name itself when it is a unique-id."""
     return " ".join(name.split(" ", 2)[:2])
 
 
 def decide(
-    messages: Iterable[Upstream], known: Mapping[str, LedgerRow], *, leave_days: int, limit: int, now: int
+    messages: Iterable[Upstream],
+    known: Mapping[str, LedgerRow],
+    *,
+    leave_days: int,
+    limit: int,
+    now: int,
+    wanted: Collection[str] = (),
+    reused: Collection[str] = (),
 ) -> list[Decision]:
     """Decide for each message.
 
     :param messages: those without unique-id have their digest's name, or an empty one where TOP did not work.
     :param leave_days: as in :class:`mailshare.core.values.Account`.
-    :param limit: octets of the largest message taken.
+    :param limit: octets of the largest message taken unasked.
+    :param wanted: names of messages that somebody asked for, whatever their size and history.
+    :param reused: unique-ids that belong to another message than the ledger says.
     """
     messages = list(messages)
-    unnamed = _known_by_header(messages, known, leave_days, now)
+    unnamed = _known_by_header(messages, known, leave_days, limit, now)
     decisions = []
     for message in messages:
         row = known.get(message.uid) if message.uid else None
-        too_large = message.size > limit
+        take = Act.SKIP if message.size > limit and message.name not in wanted else Act.FETCH
         if row is None:
-            act = Act.LEAVE if message.name in unnamed else Act.SKIP if too_large else Act.FETCH
-        elif message.size and row.key.size and message.size != row.key.size:
-            act = Act.SKIP if too_large else Act.FETCH
-        elif row.state in (LedgerState.DELETE, LedgerState.GONE):
-            act = Act.DELETE
-        elif row.state is LedgerState.KEPT:
-            act = Act.DELETE if expired(row, leave_days, now) else Act.LEAVE
-        elif row.state is LedgerState.SKIPPED and not too_large:
-            act = Act.FETCH
+            act = Act.LEAVE if message.name in unnamed and message.name not in wanted else take
+        elif message.uid in reused or (message.size and row.key.size and message.size != row.key.size):
+            act = take
         else:
-            act = Act.LEAVE
+            act = _of_row(row, take, leave_days, now, wanted=message.name in wanted)
         decisions.append(Decision(message, act))
     return decisions
+
+
+def _of_row(row: LedgerRow, take: Act, leave_days: int, now: int, *, wanted: bool) -> Act:
+    """What to do with a message that the ledger knows."""
+    if row.state in (LedgerState.DELETE, LedgerState.GONE):
+        return Act.DELETE
+    if row.state is LedgerState.KEPT:
+        # What another program fetched before us is not ours to delete.
+        ours = not row.error.startswith(IMPORTED)
+        return Act.DELETE if ours and expired(row, leave_days, now) else Act.LEAVE
+    if wanted or (row.state is LedgerState.SKIPPED and take is Act.FETCH):
+        return Act.FETCH
+    return take if row.state is LedgerState.POISON and row.attempts < QUARANTINE else Act.LEAVE
 
 
 def expired(row: LedgerRow, leave_days: int, now: int) -> bool:
@@ -118,16 +151,74 @@ def expired(row: LedgerRow, leave_days: int, now: int) -> bool:
 
 
 def _known_by_header(
-    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], leave_days: int, now: int
+    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], leave_days: int, limit: int, now: int
 ) -> frozenset[str]:
     """Names of messages without unique-id that need no look: as many rows are kept as messages are listed."""
     rows: Counter[str] = Counter()
     for uidl, row in known.items():
         kept = row.state is LedgerState.KEPT and not expired(row, leave_days, now)
-        if uidl.startswith("header ") and (kept or row.state in (LedgerState.POISON, LedgerState.SKIPPED)):
+        given_up = row.state is LedgerState.POISON and row.attempts >= QUARANTINE
+        too_large = row.state is LedgerState.SKIPPED and row.key.size > limit
+        if uidl.startswith("header ") and (kept or given_up or too_large):
             rows[stem(uidl)] += 1
     listed = Counter(message.name for message in messages if not message.uid and message.name)
     return frozenset(name for name, times in listed.items() if times <= rows[name])
+
+
+def in_order(messages: Iterable[Upstream]) -> list[Upstream]:
+    """The order of fetching: small messages as they stand, then the large ones, the smallest first.
+
+    So nobody's short letter waits behind a large attachment, and ordinary mail keeps the order it arrived in.
+    """
+    return sorted(messages, key=lambda message: (message.size if message.size > SMALL else 0, message.number))
+
+
+def suspicious(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> bool:
+    """Whether the ids themselves show that the server gives them out again.
+
+    Another size under a known id, ids that are the mere numbers of the session, or numbers that have begun anew.
+    """
+    rows = [(message, known[message.uid]) for message in messages if message.uid in known]
+    if any(message.size and row.key.size and message.size != row.key.size for message, row in rows):
+        return True
+    if rows and all(message.uid == str(message.number) for message in messages):
+        return True
+    largest = max((int(m.uid) for m in messages if _is_number(m.uid)), default=0)
+    before = max((int(uid) for uid, row in known.items() if _is_number(uid) and row.message_id is not None), default=0)
+    return bool(rows) and 0 < largest < before
+
+
+def _is_number(uid: str) -> bool:
+    return uid.isascii() and uid.isdigit() and len(uid) < 19
+
+
+def to_verify(
+    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], *, seed: int, every: bool
+) -> list[Upstream]:
+    """Messages left at the provider whose header shall be compared with what was stored under their id.
+
+    :param seed: any number; chooses the sample, so that in time all have their turn.
+    :param every: all of them, not a sample.
+    """
+    kept = [
+        message
+        for message in messages
+        if message.uid in known
+        and known[message.uid].state is LedgerState.KEPT
+        and known[message.uid].key.digest
+        and (message.size == known[message.uid].key.size or not message.size or not known[message.uid].key.size)
+    ]
+    if every or len(kept) <= SAMPLE:
+        return kept
+    first = seed % len(kept)
+    return [kept[(first + step) % len(kept)] for step in range(SAMPLE)]
+
+
+def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:
+    """Messages that another program fetched, and whose header we have not seen yet; some hundreds at a time."""
+    rows = ((message, known.get(message.uid)) for message in messages if message.uid)
+    imported = [m for m, row in rows if row is not None and row.error.startswith(IMPORTED) and not row.key.digest]
+    return imported[:_ADOPTED]
 
 
 def renumbering_suspects(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:

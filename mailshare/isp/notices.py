@@ -1,7 +1,8 @@
-"""Tells an account's ADMIN, by a short local mail, what needs a person; at most once a day for each matter."""
+"""Tells an account's ADMIN, or those concerned, by a short local mail what needs a person; once a day for a matter."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import formatdate
 
 from twisted.logger import Logger
@@ -28,8 +29,10 @@ class Notices:
         self._doors = doors
         self._told: dict[tuple[int, str], int] = {}
 
-    async def tell(self, account: Account, matter: str, subject: str, text: str) -> bool:
-        """Put a notice into ADMIN's mailbox and a line into the journal.
+    async def tell(
+        self, account: Account, matter: str, subject: str, text: str, *, user_ids: Sequence[int] = ()
+    ) -> bool:
+        """Put a notice into the mailboxes of these users, or into ADMIN's, and a line into the journal.
 
         :param matter: what it is about; the same one is not told again for a day.
         :param subject: one line; ``text`` has CRLF line ends.
@@ -46,11 +49,13 @@ class Notices:
             await self._store.events.append(
                 [Event(now, "notice", trace, account.id, data={"matter": matter, "text": _line(subject)})]
             )
+            users = self._store.directory.current().user_by_id
+            names = [users[one].name for one in user_ids if one in users] or [account.admin]
             sink = self._store.new_body(len(text))
-            waiting = sink.write(self._message(account, subject, text, trace, now))
+            waiting = sink.write(self._message(account, names, subject, text, trace, now))
             if waiting is not None:
                 await waiting
-            envelope = Envelope(None, (Recipient(Address(account.admin, "")),))
+            envelope = Envelope(None, tuple(Recipient(Address(name, "")) for name in names))
             origin = Origin(Source.REPORT, trace, account_id=account.id)
             await self._intake.accept(envelope, await sink.finish(), origin)
         except MailshareError as fault:
@@ -59,12 +64,14 @@ class Notices:
             return False
         return True
 
-    def _message(self, account: Account, subject: str, text: str, trace: str, now: int) -> bytes:
+    def _message(
+        self, account: Account, names: Sequence[str], subject: str, text: str, trace: str, now: int
+    ) -> bytes:
         host = self._doors.hostname
         header = (
             f"Date: {formatdate(now / SECOND, localtime=False)}\r\n"
             f"From: mailshare <{account.admin}@{host}>\r\n"
-            f"To: {account.admin}@{host}\r\n"
+            f"To: {', '.join(f'{name}@{host}' for name in names)}\r\n"
             f"Subject: {_line(subject)}\r\n"
             f"Message-ID: <{trace}@{host}>\r\n"
             "Auto-Submitted: auto-generated\r\n"

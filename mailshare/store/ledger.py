@@ -15,13 +15,14 @@ from mailshare.core.values import LedgerKey, LedgerRow, LedgerState
 from mailshare.interfaces import ILedger
 from mailshare.store.database import Database
 
-# A new row, or one that stands for nothing delivered (poison, skipped), or a reused id whose header differs.
+# A new row, or one that stands for nothing delivered (poison, skipped), or a reused id whose header or size differs.
 _CLAIM = (
     "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
     "VALUES (?, ?, ?, NULL, ?, ?, ?, ?, 0, '') "
     "ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
     "digest = excluded.digest, seen = excluded.seen, changed = excluded.changed, error = '' "
-    "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest RETURNING 1"
+    "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest "
+    "OR (ledger.size > 0 AND excluded.size > 0 AND ledger.size <> excluded.size) RETURNING 1"
 )
 _REFUSE = (
     "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "

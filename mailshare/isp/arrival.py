@@ -1,0 +1,273 @@
+"""Messages on their way from the provider to the door: fetched a few at a time, each stored whole or not at all.
+
+A session fetches so much and no more; the rest follows in a session of its own, so that what was stored is deleted at
+the provider in lots, and a line that breaks costs one lot.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
+from mailshare.core.headers import Headers
+from mailshare.core.provider_options import ProviderOptions
+from mailshare.core.values import (
+    SECOND,
+    Account,
+    Event,
+    LedgerKey,
+    LedgerRow,
+    LedgerState,
+    Origin,
+    Receipt,
+    Routing,
+    Server,
+    Source,
+    Target,
+    UserKind,
+)
+from mailshare.interfaces import IBody, IBodySink, IIntake, IStore
+from mailshare.isp.flight import Flight, all_of
+from mailshare.isp.left_behind import LeftBehind
+from mailshare.isp.listing import HeaderReader, Upstream, header_name
+from mailshare.isp.sign_on import Doors, POP3Conversation
+from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+
+Stored = Callable[[POP3Conversation, Upstream, str, bool], Awaitable[None]]
+
+
+@define
+class Tally:
+    """What a run came to.
+
+    :ivar more: the session had enough; the rest waits for the next one.
+    """
+
+    messages: int = 0
+    users: Counter[str] = field(factory=Counter)
+    again: int = 0
+    deleted: int = 0
+    failed: int = 0
+    poison: int = 0
+    skipped: int = 0
+    ignored_lines: int = 0
+    login_delay: int = 0
+    expire: int = -1
+    more: bool = False
+
+    def counters(self) -> dict[str, int]:
+        """The rarer figures, for the journal."""
+        names = ("again", "deleted", "failed", "poison", "skipped", "ignored_lines")
+        return {name: getattr(self, name) for name in names}
+
+    def add(self, other: Tally) -> None:
+        """Count another session in; what is not counted is as the last one saw it."""
+        for name in ("messages", "again", "deleted", "failed", "poison", "skipped", "ignored_lines"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.users.update(other.users)
+        self.login_delay, self.expire, self.more = other.login_delay, other.expire, other.more
+
+
+@define
+class Arrivals:
+    """Fetches the messages of one session.
+
+    :ivar known: the account's ledger.
+    :ivar stored: called with each message that is stored, its name in the ledger, and whether it was so before.
+    :ivar error: what went wrong first; the session ends with it.
+    """
+
+    account: Account
+    server: Server
+    store: IStore
+    intake: IIntake
+    doors: Doors
+    limits: POP3Limits
+    options: ProviderOptions
+    behind: LeftBehind
+    tally: Tally
+    stored: Stored
+    leave_days: int = 0
+    known: Mapping[str, LedgerRow] = field(factory=dict)
+    error: MailshareError | None = None
+    _log = Logger()
+
+    async def fetch(self, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
+        """Fetch these in their order, as many as one session may.
+
+        :raises MailshareError: never for one message; see :attr:`error`.
+        """
+        flight = Flight(self.limits.window, self.limits.window_octets)
+        under_way: list[Deferred[None]] = []
+        ends = self._now() + self.options.session_seconds * SECOND
+        octets = 0
+        for count, message in enumerate(messages):
+            weight = max(message.size, 1)
+            await flight.enter(weight)
+            octets += weight
+            if talk.lost or isinstance(self.error, StorageFull | StoreReadOnly):
+                break
+            if count >= self.options.session_messages or (
+                count and (octets > self.options.session_octets or self._now() >= ends)
+            ):
+                self.tally.more = True
+                break
+            under_way.append(Deferred.fromCoroutine(self._fetch(talk, message, flight, weight)))
+            under_way = [one for one in under_way if not one.called]
+        await all_of(under_way)
+
+    async def _fetch(self, talk: POP3Conversation, message: Upstream, flight: Flight, weight: int) -> None:
+        """Fetch, store, delete one message. Never raises for what goes wrong with it."""
+        upload = _Upload(self.store, message.size)
+        whole = False
+        try:
+            reply = cast("POP3Reply", await talk.ask(talk.engine.retr(message.number, message.size), upload.take))
+            if not reply.ok or reply.fault or (message.size and not reply.octets):
+                upload.abort()
+                await self._unfetched(message, _why(reply))
+                return
+            if out_of_step(upload.header.octets, message.size, reply.octets):
+                talk.give_up(Unavailable("The server's replies are out of step"))
+                raise Unavailable("The server's replies are out of step")
+            whole = True
+            body = await upload.finish()
+            name, already = await self._store_one(message, upload.header, body)
+            await self.stored(talk, message, name, already)
+        except (StorageFull, StoreReadOnly) as fault:
+            # No room: the provider keeps the rest.
+            upload.abort()
+            self.error = fault
+        except MailshareError as fault:
+            upload.abort()
+            self.error = self.error or fault
+            if upload.header.octets and not whole:
+                await self._unfetched(message, f"It did not come whole: {fault.public}")
+        except CancelledError:
+            upload.abort()
+            raise
+        finally:
+            flight.leave(weight)
+
+    async def _unfetched(self, message: Upstream, why: str) -> None:
+        """RETR was refused, or what came is no message. After some runs the message is left alone."""
+        self.tally.failed += 1
+        try:
+            given_up = await self.behind.not_fetched(message, self.known.get(message.name), why[:300])
+        except MailshareError as fault:
+            self.error = self.error or fault
+            return
+        self.tally.poison += given_up
+
+    async def _store_one(self, message: Upstream, header: HeaderReader, body: IBody) -> tuple[str, bool]:
+        """Hand a message in.
+
+        :returns: its name in the ledger, and whether an earlier run had stored it.
+        """
+        name = message.uid or f"{header_name(header.digest)} {body.digest.hex()[:32]}"
+        key = LedgerKey(self.account.id, name, message.size, header.digest)
+        state = LedgerState.DELETE if self.leave_days == 0 else LedgerState.KEPT
+        origin = Origin(
+            Source.COLLECT, self.doors.random(8).hex(), account_id=self.account.id, peer=self.server.host,
+            secure=self.server.tls != "none", ledger=key, ledger_state=state,
+        )  # fmt: skip
+        envelope = Envelope(return_path(header.octets))
+        try:
+            receipt = await self.intake.accept(envelope, body, origin)
+        except Unavailable:
+            raise
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  a mail that the rules stumble over must not stop the others: raw to ADMIN
+            if not isinstance(error, MailshareError):
+                self._log.failure("Message {trace} could not be routed", trace=origin.trace)
+            receipt = await self._raw_to_admin(envelope, body, origin, error)
+        self.behind.failures.pop(name, None)
+        self._count(receipt)
+        return name, receipt.already
+
+    async def _raw_to_admin(self, envelope: Envelope, body: IBody, origin: Origin, error: Exception) -> Receipt:
+        """The path of a mail that cannot be routed: as it is into ADMIN's mailbox, with the reason in the journal."""
+        self.tally.poison += 1
+        directory = self.store.directory.current()
+        target = Target(directory.admin_of(self.account).id, "poison")
+        text = error.public if isinstance(error, MailshareError) else type(error).__name__
+        event = Event(
+            self._now(), "collect.poison", origin.trace, self.account.id, target.user_id, data={"reason": text[:200]}
+        )
+        result = await self.store.delivery.deliver(
+            envelope, body, origin, [target], events=[event], at=self._now()
+        )
+        return Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
+
+    def _count(self, receipt: Receipt) -> None:
+        if receipt.already:
+            self.tally.again += 1
+            return
+        self.tally.messages += 1
+        users = self.store.directory.current().user_by_id
+        for target in receipt.routing.targets:
+            user = users.get(target.user_id)
+            if user is not None:
+                self.tally.users[user.name.upper() if user.kind is UserKind.ADMIN else user.name] += 1
+
+    def _now(self) -> int:
+        return int(self.doors.reactor.seconds() * SECOND)
+
+
+class _Upload:
+    """One message on its way into the store."""
+
+    def __init__(self, store: IStore, size: int) -> None:
+        self._store = store
+        self._size = size
+        self._sink: IBodySink | None = None
+        self.header = HeaderReader()
+
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        """A chunk of RETR's reply."""
+        if self._sink is None:
+            self._sink = self._store.new_body(self._size)
+        self.header.feed(data)
+        return self._sink.write(data)
+
+    async def finish(self) -> IBody:
+        """It came whole."""
+        sink, self._sink = self._sink or self._store.new_body(0), None
+        return await sink.finish()
+
+    def abort(self) -> None:
+        """It did not."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.abort()
+
+
+def return_path(header: bytes) -> Address | None:
+    """The sender by the topmost Return-Path, which the provider's last server wrote; ``None`` when there is none."""
+    text = Headers.parse(header).first("Return-Path") or ""
+    try:
+        return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
+    except MailshareError:
+        return None
+
+
+def out_of_step(header: bytes, listed: int, octets: int) -> bool:
+    """Whether a message begins with a status line that belonged in front of it: the server had one reply too many.
+
+    The size without that line is the one listed, so it is no mail that merely looks odd.
+    """
+    first, found, _ = header.partition(b"\r\n")
+    return bool(found) and first[:3].upper() == b"+OK" and 0 < listed == octets - len(first) - 2
+
+
+def _why(reply: POP3Reply) -> str:
+    """Why a reply to RETR is no message."""
+    return reply.fault or (f"The server refuses it: {reply.text}" if not reply.ok else "It came empty")
