@@ -36,7 +36,8 @@ def test_login_delay(words: tuple[str, ...], seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expire", "wanted", "days"), [(-1, 30, 30), (-1, -1, -1), (7, 30, 7), (7, 3, 3), (0, 30, 0), (0, 0, 0), (7, -1, -1)]
+    ("expire", "wanted", "days"),
+    [(-1, 30, 30), (-1, -1, -1), (7, 30, 7), (7, 3, 3), (0, 30, 0), (0, 0, 0), (7, -1, -1)],
 )
 def test_expire_caps_the_days(expire: int, wanted: int, days: int) -> None:
     """Never more than the provider's; "for ever" stays, for there is nothing that we would have to delete."""
