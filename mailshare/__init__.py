@@ -17,6 +17,7 @@ _HOMES = {
     "Desk": "mailshare.delivery.submission",
     "DirectoryChecker": "mailshare.portal.checkers",
     "Doors": "mailshare.isp.sign_on",
+    "Handout": "mailshare.web.handout",
     "Intake": "mailshare.delivery.intake",
     "Limits": "mailshare.config",
     "LocalSubmitter": "mailshare.delivery.submission",

@@ -19,7 +19,7 @@ from mailshare.interfaces import IFactory, IGate
 from mailshare.store.memory import MemoryStore
 
 NAMES = [
-    "Agents", "BrokenConfig", "Collector", "Config", "Desk", "DirectoryChecker", "Doors", "Intake", "Limits",
+    "Agents", "BrokenConfig", "Collector", "Config", "Desk", "DirectoryChecker", "Doors", "Handout", "Intake", "Limits",
     "LocalSubmitter", "MailRealm", "MailshareError", "MemoryStore", "Office", "POP3Factory", "POP3Limits",
     "Passwords", "PretendISP", "QueueRunner", "Relay", "Reports", "Router", "SMTPFactory", "SMTPLimits",
     "SQLiteStore", "Secrets", "Timetable", "build", "build_service", "extend", "interfaces", "load_config",

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
+from mailshare.assembly.handing_out import hand_out
 from mailshare.assembly.work_list import WorkList
+from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import PeerFault, Unavailable
 from mailshare.core.values import SECOND, Account, Event
@@ -54,6 +56,7 @@ class Acts(WorkList):
     :param seal: seals a password for the provider.
     :param clock: microseconds UTC.
     :param running: the server around it, or ``None``.
+    :param config: gives the configuration of now, for what is handed out to clients.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class Acts(WorkList):
         seal: Callable[[str], str],
         clock: Callable[[], int],
         running: Running | None = None,
+        config: Callable[[], Config] | None = None,
     ) -> None:
         super().__init__(store, hasher, seal, clock)
         self._zone = zone
         self._running = running
+        self._config = config
         self._watchers: list[Callable[[str, Mapping[str, object]], None]] = []
 
     def version(self) -> int:
@@ -187,6 +192,19 @@ class Acts(WorkList):
             return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
         except ValueError as error:
             raise PeerFault(f"{text!r} is not a day; write YYYY-MM-DD", code=400) from error
+
+    async def handout(
+        self, *, name: str, format: str = "text", authority: str = "", sign: bool = False  # noqa: A002
+    ) -> Mapping[str, object]:
+        """What somebody needs to connect a mail program, in one form (rule 3.14).
+
+        :param format: one of :data:`mailshare.web.handout.FORMATS`.
+        :param authority: where the desk keeps the certificate of a private authority.
+        :param sign: sign the form ``mobileconfig`` with the server's own key.
+        """
+        if self._config is None:
+            raise Unavailable("Nothing is known of the listeners here")
+        return hand_out(self._config(), self._directory(), name, format, authority=authority, sign=sign)
 
     async def export(self) -> str:
         """The users and accounts of the store in the syntax of the configuration file."""

@@ -18,6 +18,7 @@ from mailshare.assembly.acts import Acts
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
+from mailshare.assembly.handing_out import describe
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.keys import data_directory
 from mailshare.assembly.listening import Listeners
@@ -36,6 +37,7 @@ from mailshare.interfaces import IStore
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
 from mailshare.web.control import ControlAPI
+from mailshare.web.handout import Handout
 
 _SOCKET_PATH = 100  # octets; sun_path holds 108 on Linux and 104 on the BSDs
 
@@ -175,6 +177,7 @@ class Office(Service):
             seal=key.seal,
             clock=lambda: int(reactor.seconds() * SECOND),
             running=self,
+            config=lambda: self.config,
         )
         return _Parts(
             store=store,
@@ -245,6 +248,10 @@ class Office(Service):
     def places(self) -> Sequence[Mapping[str, object]]:
         """``service`` and ``address`` of each open listener."""
         return self._running().listeners.places()
+
+    def handout(self, name: str) -> Handout:
+        """How a user connects, for :mod:`mailshare.web.handout` to make a form of."""
+        return describe(self.config, self._running().store.directory.current(), name)
 
     def _running(self) -> _Parts:
         if self._parts is None:

@@ -47,6 +47,7 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
             hasher=build_hasher(Passwords(threads.run, os.urandom)),
             seal=sealing_key(config).seal,
             clock=lambda: time.time_ns() // 1000,
+            config=lambda: config,
         )
         return await getattr(acts, name)(**arguments)
     finally:

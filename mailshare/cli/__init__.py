@@ -11,6 +11,7 @@ import click
 from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
 from mailshare.cli.files import backup, check, demo, export, restore
+from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.people import account, user
 
@@ -33,6 +34,7 @@ def main(context: click.Context, config: str) -> None:
     context.obj = Context(config)
 
 
+user.add_command(user_handout)
 for _command in (
     check,
     status,

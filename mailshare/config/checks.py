@@ -107,6 +107,9 @@ def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
             check_certificates(os.path.join(directory, listen.certificates))
         except ConfigFault as fault:
             findings.error(("listen", "certificates"), fault.public)
+    authority = os.path.join(directory, listen.authority)
+    if listen.authority and not os.path.isfile(authority):
+        findings.error(("listen", "authority"), f"the file {authority} does not exist; it must hold a certificate")
     taken: dict[tuple[int, str], str] = {}
     counts: dict[str, int] = {}
     for service, text in listen.endpoints():

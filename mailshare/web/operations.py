@@ -100,6 +100,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("add_user", "POST", "/users", {"name": str, **_USER}, ("name",)),
     Operation("change_user", "PATCH", "/users/<name>", {"name": str, **_USER}, ("name",)),
     Operation("delete_user", "DELETE", "/users/<name>", {"name": str}, ("name",)),
+    Operation(
+        "handout",
+        "GET",
+        "/users/<name>/handout",
+        {"name": str, "format": str, "authority": str, "sign": bool},
+        ("name",),
+    ),
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),

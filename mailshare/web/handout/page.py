@@ -1,0 +1,100 @@
+"""A person's page as data that a template shows and programs read, and as a slip of paper."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from mailshare.web.handout.cautions import cautions
+from mailshare.web.handout.description import Door, Handout
+from mailshare.web.handout.plain_text import shown
+
+_KINDS = {"pop3": ("Incoming", "POP3"), "smtp": ("Outgoing", "SMTP")}
+_TLS = {"implicit": "SSL/TLS", "starttls": "STARTTLS", "none": "none"}
+_WIDTH = 72
+_HINT = "The one that was set for this login. Nobody can look it up; whoever runs the server can set a new one."
+
+
+def page(handout: Handout) -> dict[str, Any]:
+    """Everything that the page of one person shows, as JSON values.
+
+    :returns: ``login``, ``name``, ``address``, ``values`` (rows of ``label`` and ``value`` to copy), ``servers``,
+        ``addresses`` (for each identity what others may write to), ``authority`` (fingerprint and certificate, or
+        ``None``), ``password_hint`` (never the password), ``cautions`` (rows of ``code`` and ``text``) and
+        ``discovery``: who may find the settings alone.
+    """
+    authority = handout.authority
+    return {
+        "login": handout.login,
+        "name": handout.name,
+        "address": str(handout.address),
+        "hostname": handout.hostname,
+        "password_hint": _HINT,
+        "values": [{"label": label, "value": value} for label, value in _values(handout)],
+        "servers": [_server(door) for door in sorted(handout.doors, key=lambda one: (one.protocol, one.rank))],
+        "addresses": [{"address": str(one.address), "usable": list(one.usable)} for one in handout.identities],
+        "authority": {"name": authority.name, "sha256": authority.fingerprint, "pem": authority.pem}
+        if authority
+        else None,
+        "cautions": [{"code": one.code, "text": one.text} for one in cautions(handout)],
+        "discovery": _discovery(handout),
+    }
+
+
+def _values(handout: Handout) -> Iterator[tuple[str, str]]:
+    yield "Your name", handout.name
+    yield "E-mail address", str(handout.address)
+    yield "User name", handout.login
+    for protocol, (direction, kind) in _KINDS.items():
+        door = handout.best(protocol)
+        if door is not None:
+            yield f"{direction} server ({kind})", door.host
+            yield f"{direction} port", str(door.port)
+            yield f"{direction} security", _TLS[door.tls]
+    if handout.authority is not None:
+        yield "SHA-256 fingerprint", handout.authority.fingerprint
+
+
+def _server(door: Door) -> dict[str, Any]:
+    return {
+        "protocol": door.protocol,
+        "host": door.host,
+        "port": door.port,
+        "tls": door.tls,
+        "near_only": door.near,
+    }
+
+
+def _discovery(handout: Handout) -> dict[str, Any]:
+    """Which address forms lead a searching program here, and which to the provider."""
+    provider = {one.address.domain for one in handout.identities} - {handout.local_domain, handout.hostname, ""}
+    return {
+        "finds_this_server": f"{handout.login}@{handout.local_domain}" if handout.local_domain else "",
+        "needs": "the local network's DNS, with the records of the format srv, or a page that serves autoconfig",
+        "finds_the_provider": sorted(provider),
+    }
+
+
+def slip(handout: Handout) -> str:
+    """The page for a printer: plain text, 72 columns."""
+    lines = [f"Mail for {handout.name}", "=" * min(_WIDTH, 9 + len(handout.name)), ""]
+    rows = list(_values(handout))
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        lines += _row(label, width, shown(value))
+    lines += _row("Password", width, "____________________________________")
+    for identity in handout.identities:
+        if identity.usable:
+            lines += ["", f"Others write to you ({shown(str(identity.address))}) as"]
+            for text in identity.usable:
+                lines += textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    for caution in cautions(handout):
+        lines += ["", *textwrap.wrap(f"! {caution.text}", _WIDTH, subsequent_indent="  ")]
+    return "\n".join(lines) + "\n"
+
+
+def _row(label: str, width: int, value: str) -> list[str]:
+    """A label and its value, folded under itself where it is long (fingerprints)."""
+    parts = textwrap.wrap(value, _WIDTH - width - 2, break_on_hyphens=False) or [""]
+    return [f"{(label if not number else ''):<{width}}  {part}" for number, part in enumerate(parts)]
