@@ -45,15 +45,13 @@ __all__ = [
 MAX_HOPS = 50
 
 
-def delivered_to(user: User, account: Account | None, hostname: str) -> Address:
-    """What the ``Delivered-To`` line of a copy holds: ``user@account`` as one address.
+def delivered_to(user: User, directory: Directory) -> Address:
+    """What the ``Delivered-To`` line of a copy holds: the user's login at this server's own name.
 
-    The local part is ``andrew@mail``, quoted on the wire: no provider writes that, so finding it in trusted fields of
-    a fetched message means that the message went round.
+    It is the address after our delivery (RFC 9228). No provider writes this server's name, so finding the line among
+    the trusted fields of a fetched message means that the message went round.
     """
-    if account is None:
-        return Address(user.name, hostname)
-    return Address(f"{user.name}@{account.address.local}", account.address.domain)
+    return Address(user.name, directory.hostname)
 
 
 def ladder_for(
@@ -79,21 +77,27 @@ def sort_collected(
         why = step("oversize", "the header passes the limits, nobody is guessed from it")
         return Decision(steps=[why], fallback="oversize")
     ladder = ladder_for(headers, account, directory, known)
-    went_round = _loop(headers, ladder.block, account)
+    went_round = _loop(headers, ladder.block, account, directory)
     if went_round:
         return Decision(steps=[step("loop", went_round)], fallback="loop")
     return ladder.sort()
 
 
-def _loop(headers: Headers, block: TrustedBlock, account: Account) -> str:
-    """Why this message goes in circles; empty when it does not."""
+def _loop(headers: Headers, block: TrustedBlock, account: Account, directory: Directory) -> str:
+    """Why this message goes in circles; empty when it does not.
+
+    A server that is called like the mail's own domain, or ``localhost``, writes what providers write too; there only
+    the count of hops tells.
+    """
     hops = len(headers.named("received"))
     if hops > MAX_HOPS:
         return f"{hops} Received lines"
-    local, domain = account.address.key
+    host = directory.hostname.casefold().rstrip(".")
+    if host == "localhost" or host == account.address.key[1] or host in account.domains:
+        return ""
     for value in block.values("delivered-to"):
         address = split_address(value.strip().strip("<>"))
-        if address is not None and address.key[1] == domain and address.key[0].endswith("@" + local):
+        if address is not None and address.key[1] == host and address.key[0] in directory.user_by_name:
             return f"was delivered here before: {value}"
     return ""
 

@@ -326,6 +326,7 @@ class Routing:
     :ivar steps: the whole chain of decisions, in order.
     :ivar notes: texts to tell the local sender, e.g. that a name was not found.
     :ivar public: ``(account id, sender)`` of each mail to everybody that was let through, for the hourly count.
+    :ivar came_back: it left this office before: forward nothing, copy nothing outside, let no machine answer.
     """
 
     targets: tuple[Target, ...] = ()
@@ -333,6 +334,7 @@ class Routing:
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     public: tuple[tuple[int, str], ...] = ()
+    came_back: bool = False
 
 
 @frozen

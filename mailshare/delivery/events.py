@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.report_parts import printable
-from mailshare.core.values import Event, Origin, Outcome, QueueItem, QueueState, Routing
+from mailshare.core.values import Directory, Event, Origin, Outcome, QueueItem, QueueState, Routing
 
 _MOST = 200  # recipients or steps told in one line
 _WORDS = {
@@ -18,8 +18,14 @@ _WORDS = {
 }
 
 
-def route_event(at: int, envelope: Envelope, origin: Origin, routing: Routing, size: int) -> Event:
-    """What ``mailshare why`` prints first: how a message came and every decision about it."""
+def route_event(
+    at: int, envelope: Envelope, origin: Origin, routing: Routing, size: int, directory: Directory
+) -> Event:
+    """What ``mailshare why`` prints first: how a message came and every decision about it.
+
+    Mailboxes are told by login name, so that the line can still be read when the user is gone.
+    """
+    users = directory.user_by_id
     data = {
         "source": origin.source.value,
         "peer": printable(origin.peer, 100),
@@ -27,7 +33,10 @@ def route_event(at: int, envelope: Envelope, origin: Origin, routing: Routing, s
         "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
         "size": size,
         "steps": [[each.code, printable(each.detail, 200)] for each in (*origin.steps, *routing.steps)[:_MOST]],
-        "targets": [[each.user_id, each.reason] for each in routing.targets[:_MOST]],
+        "targets": [
+            [users[each.user_id].name if each.user_id in users else each.user_id, each.reason]
+            for each in routing.targets[:_MOST]
+        ],
         "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
     }
     return Event(at, "route", origin.trace, origin.account_id, origin.user_id, data=data)

@@ -82,7 +82,7 @@ class Intake:
             origin,
             routing.targets,
             routing.hops,
-            [route_event(at, envelope, origin, routing, body.size)],
+            [route_event(at, envelope, origin, routing, body.size, directory)],
             at=at,
             duplicate_key=self._duplicate_key(headers, body, origin, directory),
             sent=_sent_mark(headers, origin, routing),

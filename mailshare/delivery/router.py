@@ -12,6 +12,7 @@ from attrs import define, field
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.autoreply import went_through
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
@@ -84,13 +85,14 @@ class _Journey:
     directory: Directory
     known: Mapping[str, SentMark]
     public_rate: PublicRate | None
-    hits: dict[int, tuple[Hit, Account | None]] = field(factory=dict)
+    hits: dict[int, Hit] = field(factory=dict)
     reasons: dict[int, str] = field(factory=dict)
     copies: dict[int, list[str]] = field(factory=dict)
     hops: list[Hop] = field(factory=list)
     steps: list[Step] = field(factory=list)
     notes: list[str] = field(factory=list)
     warning: bool = False
+    came_back: bool = False
 
     @property
     def author(self) -> User | None:
@@ -104,6 +106,9 @@ class _Journey:
         decision = sort_collected(self.headers, account, self.directory, self.known)
         self._adopt(decision, account)
         self._warn(account)
+        if went_through(self.headers, self.directory.instance):
+            self.came_back = True
+            self.steps.append(step("came-back", "it left this office before: no forward and no automatic answer"))
 
     def _adopt(self, decision: Decision, account: Account) -> None:
         self.steps += decision.steps
@@ -243,7 +248,7 @@ class _Journey:
     def _add(self, user_id: int, hit: Hit, account: Account | None) -> None:
         if hit.reason == "public" and self._is_author(user_id, account):
             return
-        self.hits.setdefault(user_id, (hit, account))
+        self.hits.setdefault(user_id, hit)
 
     def _is_author(self, user_id: int, account: Account | None) -> bool:
         if account is None or user_id != self.origin.user_id:
@@ -252,7 +257,7 @@ class _Journey:
 
     def _copy(self) -> None:
         """CC rules: one hop, not for mail to everybody, nobody twice, never back to the author."""
-        for user_id, (hit, _) in list(self.hits.items()):
+        for user_id, hit in list(self.hits.items()):
             owner = self.directory.user_by_id.get(user_id)
             if hit.reason == "public" or owner is None:
                 continue
@@ -270,19 +275,15 @@ class _Journey:
         if not self.hits and not self.hops and home is not None:
             self._to_admin(home, "nobody", "no mailbox was left to give it to")
         self._copy()
-        targets = [self._target(user_id, hit, account) for user_id, (hit, account) in self.hits.items()]
+        targets = [self._target(user_id, hit) for user_id, hit in self.hits.items()]
         for copy_id, owners in self.copies.items():
             line = f"X-Mailshare-Copy-For: {', '.join(owners)}\r\n".encode()
-            account = self._account_of(owners[0])
-            targets.append(self._target(copy_id, Hit("cc"), account, line))
-        return Routing(tuple(targets), tuple(self.hops), tuple(self.steps), tuple(self.notes))
+            targets.append(self._target(copy_id, Hit("cc"), line))
+        return Routing(tuple(targets), tuple(self.hops), tuple(self.steps), tuple(self.notes), came_back=self.came_back)
 
-    def _account_of(self, name: str) -> Account | None:
-        return next((a for u, (_, a) in self.hits.items() if self.directory.user_by_id[u].name == name), None)
-
-    def _target(self, user_id: int, hit: Hit, account: Account | None, extra: bytes = b"") -> Target:
+    def _target(self, user_id: int, hit: Hit, extra: bytes = b"") -> Target:
         user = self.directory.user_by_id[user_id]
-        lines = [f"Delivered-To: {delivered_to(user, account, self.directory.hostname)}\r\n".encode()]
+        lines = [f"Delivered-To: {delivered_to(user, self.directory)}\r\n".encode()]
         if hit.original and _plain(hit.original):
             lines.append(f"X-Original-To: {hit.original}\r\n".encode())
         if user_id in self.reasons:

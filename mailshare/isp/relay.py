@@ -23,6 +23,7 @@ from mailshare.core.values import SECOND, Account, Outcome, QueueItem, QueueStat
 from mailshare.interfaces import IAgent, IIntake, IStore
 from mailshare.isp.notices import Notices
 from mailshare.isp.outcomes import judge, route_refusal
+from mailshare.isp.outgoing import Outgoing, trace_line
 from mailshare.isp.relay_session import Answers, Parcel, RelaySession, scan
 from mailshare.isp.sign_on import Doors, open_smtp
 from mailshare.status import RunStatus
@@ -128,7 +129,8 @@ class Relay:
 
     async def _try(self, account: Account, route: _Route, batch: Sequence[QueueItem]) -> list[Outcome]:
         try:
-            body = await self._store.queue.body(batch[0].message_id)
+            stored = await self._store.queue.body(batch[0].message_id)
+            body = Outgoing(stored, trace_line(self._store.directory.current().instance, batch[0].trace))
             parcel = Parcel(build_envelope(batch), body, await scan(body))
         except MailshareError as fault:
             return [_later(item, self._now(), fault.public, counts=True) for item in batch]

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.interfaces import IBody
 from mailshare.isp.flight import all_of
+from mailshare.isp.outgoing import Outgoing
 from mailshare.isp.sign_on import SMTPConversation, ask_smtp
 from mailshare.wire.client_engine import Command
 from mailshare.wire.smtp_client_body import BodyScan
@@ -33,7 +33,7 @@ class Parcel:
     """
 
     envelope: Envelope
-    body: IBody
+    body: Outgoing
     scan: BodyScan
 
 
@@ -55,7 +55,7 @@ class Answers:
     dsn: bool = False
 
 
-async def scan(body: IBody) -> BodyScan:
+async def scan(body: Outgoing) -> BodyScan:
     """Look at all octets of a message.
 
     :raises Unavailable: the store does not give them.

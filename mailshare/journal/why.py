@@ -85,9 +85,10 @@ def _arrival(event: Event, directory: Directory) -> str:
 
 def _decisions(data: Mapping[str, object], directory: Directory) -> list[str]:
     out = _steps(data)
-    for user_id, reason in _pairs(data.get("targets")):
-        user = directory.user_by_id.get(user_id) if isinstance(user_id, int) else None
-        out.append(f"    -> mailbox {user.name if user else f'of former user {user_id}'} ({reason})")
+    for target, reason in _pairs(data.get("targets")):
+        user = directory.user_by_id.get(target) if isinstance(target, int) else None
+        name = user.name if user else printable(target, 100) if isinstance(target, str) else f"of former user {target}"
+        out.append(f"    -> mailbox {name} ({reason})")
     for hop in _rows(data.get("hops")):
         if len(hop) >= 3:
             out.append(f"    -> {hop[0]} {printable(str(hop[1]))} ({hop[2]})")

@@ -237,11 +237,20 @@ def test_cc_3_4():
 def test_delivered_to_and_loops_3_12():
     """Each copy says whose it is; the same line among the provider's fields means that the mail went round."""
     target = route("To: Andrew <mail@company.example>").targets[0]
-    assert target.prefix == b'Delivered-To: "andrew@mail"@company.example\r\n'
+    assert target.prefix == b"Delivered-To: andrew@mail.office.example\r\n"
     back = target.prefix.decode() + HOP + "To: Andrew <mail@company.example>"
     assert who(route(back)) == {"admin1": "loop"}
     forged = HOP + target.prefix.decode() + "To: Andrew <mail@company.example>"
     assert who(route(forged)) == {"andrew": "name-L1"}
+    stranger = "Delivered-To: peter@mail.office.example\n" + HOP + "To: Andrew <mail@company.example>"
+    assert who(route(stranger)) == {"andrew": "name-L1"}
+
+
+@pytest.mark.parametrize("hostname", ["company.example", "localhost"])
+def test_a_server_called_like_the_mail_sees_no_loop_3_12(hostname: str):
+    """Where a provider may write the very same line it proves nothing."""
+    text = f"Delivered-To: andrew@{hostname}\n" + HOP + "To: Lisa <mail@company.example>"
+    assert who(route(text, evolve(OFFICE, hostname=hostname))) == {"lisa": "name-L1"}
 
 
 def test_admin_reads_why_he_has_it():
@@ -258,6 +267,17 @@ def test_strange_address_with_a_local_name_is_marked():
         assert b"X-Mailshare-Warning: display-name\r\n" in route(text.format(bad)).targets[0].prefix
     for good in ("Lisa <mail@company.example>", "Peter <x@evil.example>", "lisa@evil.example"):
         assert b"Warning" not in route(text.format(good)).targets[0].prefix
+
+
+def test_mail_that_left_here_before_is_known_again_3_12():
+    """The office's id in X-Mailshare-Trace is told; another office's is not; the mail is delivered all the same."""
+    own = evolve(OFFICE, instance="0123456789abcdef")
+    for instance, known in (("0123456789abcdef", True), ("fedcba9876543210", False), ("", False)):
+        routing = route(f"X-Mailshare-Trace: {instance}; 12\n" + HOP + "To: Andrew <mail@company.example>", own)
+        assert who(routing) == {"andrew": "name-L1"}
+        assert routing.came_back is known
+        assert ("came-back" in {step.code for step in routing.steps}) is known
+    assert not route("X-Mailshare-Trace: ; 12\nTo: Andrew <mail@company.example>").came_back
 
 
 def test_the_router_provides_its_seam():

@@ -17,6 +17,11 @@ def relay(office: Office) -> Relay:
     return Relay(office.store, office.door, office.doors)
 
 
+def mark(office: Office, rows: list[QueueItem]) -> bytes:
+    """The line by which the office knows its own mail again."""
+    return f"X-Mailshare-Trace: {office.store.directory.current().instance}; {rows[0].trace}\r\n".encode()
+
+
 def send(office: Office, agent: Relay, rows: list[QueueItem], seconds: float = 3000.0) -> dict[str, Outcome]:
     outcomes = office.run(agent.deliver(rows, ignore), seconds)
     assert sorted(outcome.item_id for outcome in outcomes) == sorted(row.id for row in rows)
@@ -29,9 +34,10 @@ def test_a_message_arrives_octet_by_octet(office: Office, extensions: tuple[str,
     """In one flight, in chunks and step by step; dots and all."""
     server = PretendSMTP(extensions=extensions)
     office.provider(server)
-    outcomes = send(office, relay(office), submit(office, ["a@out.example", "b@out.example"]))
+    rows = submit(office, ["a@out.example", "b@out.example"])
+    outcomes = send(office, relay(office), rows)
     assert {outcome.state for outcome in outcomes.values()} == {QueueState.DELIVERED}
-    assert [accepted.octets for accepted in server.accepted] == [MESSAGE]
+    assert [accepted.octets for accepted in server.accepted] == [mark(office, rows) + MESSAGE]
     assert server.accepted[0].recipients == ["a@out.example", "b@out.example"]
 
 
@@ -39,8 +45,10 @@ def test_bare_line_ends_are_put_right(office: Office) -> None:
     """No octet of a message can end the data early, whatever server reads it."""
     server = PretendSMTP(extensions=(*PLAIN, "CHUNKING"))
     office.provider(server)
-    send(office, relay(office), submit(office, message=b"Subject: x\r\n\r\na\n.\nMAIL FROM:<evil@x>\r.\r\nend"))
-    assert server.accepted[0].octets == b"Subject: x\r\n\r\na\r\n.\r\nMAIL FROM:<evil@x>\r\n.\r\nend\r\n"
+    rows = submit(office, message=b"Subject: x\r\n\r\na\n.\nMAIL FROM:<evil@x>\r.\r\nend")
+    send(office, relay(office), rows)
+    text = b"Subject: x\r\n\r\na\r\n.\r\nMAIL FROM:<evil@x>\r\n.\r\nend\r\n"
+    assert server.accepted[0].octets == mark(office, rows) + text
     assert len(server.accepted) == 1
 
 
@@ -176,4 +184,4 @@ def test_a_lie_is_never_taken_for_success(office: Office, lie: str, extensions: 
     server.accepted.clear()
     agent.reopen(office.account.id)
     assert send(office, agent, rows)["a@out.example"].state is QueueState.DELIVERED
-    assert [accepted.octets for accepted in server.accepted] == [MESSAGE]
+    assert [accepted.octets for accepted in server.accepted] == [mark(office, rows) + MESSAGE]

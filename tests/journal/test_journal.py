@@ -186,7 +186,8 @@ def test_why(store: MemoryStore) -> None:
     route = Event(
         NOON * SECOND, "route", trace, 1,
         data={"source": "collect", "size": 30, "steps": [["name-L1", "To: greg\r\n-> forged"]],
-              "targets": [[greg.id, "name-L1"], [99, "cc"]], "hops": [["relay", "a@b.example", "outside"]]},
+              "targets": [[greg.id, "name-L1"], [99, "cc"], ["lisa", "tag"]],
+              "hops": [["relay", "a@b.example", "outside"]]},
     )  # fmt: skip
     relay = {"address": "a@b.example", "code": 250, "reply": "Ok", "host": "smtp.isp.example"}
     events = [
@@ -204,14 +205,15 @@ def test_why(store: MemoryStore) -> None:
         assert chain.trace == trace
     words = chain.in_words(store.directory.current(), BERLIN)
     assert words[1].endswith("came by collect for mail@company.example, 30 octets")
-    assert words[2:6] == [
+    assert words[2:7] == [
         "    name-L1: To: greg -> forged",
         "    -> mailbox greg (name-L1)",
         "    -> mailbox of former user 99 (cc)",
+        "    -> mailbox lisa (tag)",
         "    -> relay a@b.example (outside)",
     ]
-    assert words[6].endswith("relay: a@b.example delivered by smtp.isp.example: 250 Ok")
-    assert words[7].endswith("report (failed) is due")
-    assert words[8].endswith("pop3.retrieved: peer 192.0.2.1")
+    assert words[7].endswith("relay: a@b.example delivered by smtp.isp.example: 250 Ok")
+    assert words[8].endswith("report (failed) is due")
+    assert words[9].endswith("pop3.retrieved: peer 192.0.2.1")
     assert finish(why(store, "f" * 16)) == []
     assert finish(why(store, "nonsense")) == []
