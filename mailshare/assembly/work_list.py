@@ -185,7 +185,7 @@ class WorkList(Changes):
                     yield Target(reader.id, "cc", self._prefix(case, reader, line))
 
     def _prefix(self, case: _Case, user: User, more: bytes) -> bytes:
-        line = f"Delivered-To: {delivered_to(user, case.account, self._directory().hostname)}\r\n".encode()
+        line = f"Delivered-To: {delivered_to(user, self._directory())}\r\n".encode()
         return handed_on(case.entry.prefix, line + more)
 
     async def _hand_on(
