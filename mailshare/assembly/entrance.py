@@ -75,8 +75,9 @@ class Entrance:
         self._reactor = reactor
         self._tell = tell
         self.lamps = Lamps.dark()
+        self._throttle = Throttle()
         checker = DirectoryChecker(
-            store.directory, passwords, Throttle(), VerifiedCache(os.urandom(32)), reactor, declared
+            store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared
         )
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
@@ -91,6 +92,7 @@ class Entrance:
     def factory(self, service: str, config: Config) -> EngineFactory:
         """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission`` or ``submissions``."""
         tables = config.tables
+        self._throttle.forget = tables.limits.auth_forget
         tls: Any = None
         if config.certificates and not service.endswith("s"):
             tls = CertificateDirectory(config.certificates)
@@ -169,6 +171,7 @@ def pop3_limits(limits: Limits) -> POP3Limits:
         idle=limits.pop3_idle,
         sessions_per_user=limits.pop3_per_user,
         failed_logins=limits.auth_tries,
+        auth_line=limits.auth_line,
     )
 
 
@@ -181,5 +184,9 @@ def smtp_limits(limits: Limits) -> SMTPLimits:
         first_command=limits.greeting_timeout,
         command=limits.smtp_idle,
         login_failures=limits.auth_tries,
+        command_line=limits.command_line,
+        auth_line=limits.auth_line,
+        body_line=limits.body_line,
+        header_size=limits.header_size,
         connections=_connections(limits),
     )

@@ -81,14 +81,11 @@ class MailRoom:
         self.timetable = Timetable(
             store, self, self.flush, reactor, random=_share, relay=self.relay, zone=zone_of(config)
         )
-        rules = SubmissionRules(
-            policy=config.tables.server.from_policy,
-            max_recipients=limits.recipients,
-            max_size=limits.message_size,
-            max_header=limits.header_size,
-            max_hops=limits.received_hops,
-        )
-        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside)
+        self.desk = Desk(store, self.intake, reactor, os.urandom, submission_rules(config), aside)
+
+    def follow(self, config: Config) -> None:
+        """Take over what a changed configuration says about mail that is handed in."""
+        self.desk.rules = submission_rules(config)
 
     async def flush(self, account_id: int) -> Mapping[str, int]:
         """Try an account's outbox; the timetable calls this."""
@@ -147,6 +144,18 @@ class MailRoom:
         """End the sessions with the provider that fetch."""
         for account in self._store.directory.current().accounts:
             self.collector.stop(account.id)
+
+
+def submission_rules(config: Config) -> SubmissionRules:
+    """What the configuration says about mail that is handed in."""
+    limits = config.tables.limits
+    return SubmissionRules(
+        policy=config.tables.server.from_policy,
+        max_recipients=limits.recipients,
+        max_size=limits.message_size,
+        max_header=limits.header_size,
+        max_hops=limits.received_hops,
+    )
 
 
 def _share() -> float:

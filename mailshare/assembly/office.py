@@ -29,7 +29,7 @@ from mailshare.assembly.pulse import Pulse
 from mailshare.assembly.sealing import sealing_key
 from mailshare.assembly.shapes import moment
 from mailshare.assembly.signals import Hangup
-from mailshare.config import BrokenConfig, Config, load_config
+from mailshare.config import BrokenConfig, Config, Limits, load_config
 from mailshare.core.errors import ConfigFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
@@ -331,6 +331,7 @@ class Office(Service):
         synced = await parts.declared.sync(config)
         self._complain(synced)
         parts.housekeeping.days = config.tables.log.days
+        parts.room.follow(config)
         opened, closed = await parts.listeners.follow(config)
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
@@ -388,10 +389,12 @@ def needs_restart(old: Config, new: Config) -> tuple[str, ...]:
         ("server.data", old.data, new.data),
         ("server.hostname", old.tables.server.hostname, new.tables.server.hostname),
         ("server.zone", old.tables.server.zone, new.tables.server.zone),
-        ("server.from_policy", old.tables.server.from_policy, new.tables.server.from_policy),
         ("store.url", old.tables.store.url, new.tables.store.url),
         ("extension", old.tables.extension, new.tables.extension),
-        ("limits", old.tables.limits, new.tables.limits),
+        *(
+            (f"limits.{name}", getattr(old.tables.limits, name), getattr(new.tables.limits, name))
+            for name in Limits.read_at_start()
+        ),
         ("demonstration", old.tables.demonstration, new.tables.demonstration),
     ):
         if before != after:

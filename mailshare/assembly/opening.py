@@ -27,10 +27,21 @@ def build_store(config: Config, reactor: Any) -> IStore:
     if config.tables.store.url == "memory:":
         from mailshare.store.memory import MemoryStore  # noqa: PLC0415 - one of two
 
-        return MemoryStore(clock=IReactorTime(reactor), hostname=config.tables.server.hostname)
+        return MemoryStore(
+            clock=IReactorTime(reactor),
+            hostname=config.tables.server.hostname,
+            duplicate_days=config.tables.limits.duplicate_window,
+        )
     from mailshare.store.sqlite import SQLiteStore  # noqa: PLC0415 - one of two
 
-    return SQLiteStore(store_directory(config), reactor=reactor, hostname=config.tables.server.hostname)
+    limits = config.tables.limits
+    return SQLiteStore(
+        store_directory(config),
+        reactor=reactor,
+        hostname=config.tables.server.hostname,
+        free_reserve=limits.disk_reserve,
+        duplicate_days=limits.duplicate_window,
+    )
 
 
 def store_directory(config: Config) -> str:

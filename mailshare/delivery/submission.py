@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -49,10 +49,11 @@ class SubmissionRules:
     max_hops: int = 30
 
 
-@frozen
+@define
 class Desk:
     """What every submitter works with.
 
+    :ivar rules: may be replaced while the server runs; what is handed in from then on goes by the new ones.
     :ivar token: gives that many random octets.
     """
 

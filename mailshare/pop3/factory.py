@@ -72,6 +72,7 @@ class POP3Factory(EngineFactory):
                 LoginOffer(lambda: base64.b64encode(random_octets(18)).decode(), clear, verifier is not None),
                 starttls=tls is not None,
                 max_logins=self.pop3_limits.failed_logins,
+                max_auth_line=self.pop3_limits.auth_line,
             )
             for clear in (False, True)
         }

@@ -22,6 +22,7 @@ class POP3Limits:
     :ivar login: seconds without a command before login.
     :ivar sessions_per_user: logged in at once by one name.
     :ivar failed_logins: in one connection, the last one closes it.
+    :ivar auth_line: octets of a line of a login exchange.
     """
 
     connections: ConnectionLimits = field(factory=ConnectionLimits)
@@ -29,6 +30,7 @@ class POP3Limits:
     login: float = 180
     sessions_per_user: int = 10
     failed_logins: int = 5
+    auth_line: int = 12_288
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:

@@ -47,9 +47,13 @@ class _Record:
 
 
 class Throttle:
-    """Keeps count. Knows no clock: every call is told the time in seconds."""
+    """Keeps count. Knows no clock: every call is told the time in seconds.
 
-    def __init__(self) -> None:
+    :ivar forget: seconds after the last failure of a peer or user until it starts anew; may be changed at any time.
+    """
+
+    def __init__(self, forget: float = FORGET) -> None:
+        self.forget = forget
         self._peers: OrderedDict[str, _Record] = OrderedDict()
         self._users: OrderedDict[str, _Record] = OrderedDict()
 
@@ -82,10 +86,9 @@ class Throttle:
             each.failures += 1
             each.last = now
 
-    @staticmethod
-    def _find(records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
+    def _find(self, records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
         record = records.get(key)
-        if record is not None and now - record.last >= FORGET:
+        if record is not None and now - record.last >= self.forget:
             del records[key]
             return None
         return record

@@ -44,6 +44,10 @@ class SMTPLimits:
     :ivar first_command: seconds from the greeting to EHLO.
     :ivar command: seconds for each other command (RFC 5321 section 4.5.3.2.7 asks for 300).
     :ivar login_failures: per connection.
+    :ivar command_line: octets of a command.
+    :ivar auth_line: octets of a line of a login exchange.
+    :ivar body_line: octets of a line inside a message.
+    :ivar header_size: octets of a message in which ``Received`` fields are counted.
     :ivar connections: of the generic server.
     """
 
@@ -53,6 +57,10 @@ class SMTPLimits:
     first_command: float = 30
     command: float = 300
     login_failures: int = 5
+    command_line: int = 2048
+    auth_line: int = 12_288
+    body_line: int = 65_536
+    header_size: int = 262_144
     connections: ConnectionLimits = Factory(ConnectionLimits)
 
 
@@ -133,6 +141,10 @@ class SMTPFactory(EngineFactory):
             self.hostname,
             max_size=limits.max_size,
             max_recipients=limits.max_recipients,
+            max_line=limits.command_line,
+            max_auth_line=limits.auth_line,
+            max_body_line=limits.body_line,
+            max_header=limits.header_size,
             max_hops=limits.max_hops,
             tls=self.tls is not None,
             mechanisms=(("SCRAM-SHA-256",) if self.verifier else ()) + ("PLAIN", "LOGIN"),

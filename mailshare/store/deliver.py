@@ -29,7 +29,7 @@ from mailshare.store.bodies import FILE, INLINE, PIECE, FileBody, MemoryBody
 from mailshare.store.database import Database
 from mailshare.store.events import write_events
 from mailshare.store.ledger import bind_row, claim_row, refuse_row
-from mailshare.store.naming import DUPLICATE_WINDOW, bare_message_id
+from mailshare.store.naming import DAY, DUPLICATE_DAYS, bare_message_id
 from mailshare.store.notifier import Notifier
 from mailshare.store.sent import remember
 
@@ -77,6 +77,7 @@ class Handing:
     events: tuple[Event, ...]
     at: int
     duplicate_key: bytes
+    duplicate_window: int
     sent: SentMark | None
     expires: int
     hold: bool
@@ -157,8 +158,8 @@ class Handing:
             # The user went away between routing and now; the source tries again and is routed anew.
             raise Unavailable(detail={"why": "no mailbox of that user", "user_id": target.user_id})
         mailbox: int = row[0]
-        if self.duplicate_key:
-            values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - DUPLICATE_WINDOW)
+        if self.duplicate_key and self.duplicate_window:
+            values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - self.duplicate_window)
             if connection.execute(_NOT_MET, values).fetchone() is None:
                 first = connection.execute(
                     "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?", (mailbox, self.duplicate_key)
@@ -240,6 +241,7 @@ class Delivery:
     """The door's transaction.
 
     :param new_body: makes a sink, for bodies that another provider of IBody holds.
+    :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
     """
 
     def __init__(
@@ -248,7 +250,10 @@ class Delivery:
         notifier: Notifier,
         new_body: Callable[[int], IBodySink],
         directory_of: Callable[[str], str] = os.path.dirname,
+        *,
+        duplicate_days: int = DUPLICATE_DAYS,
     ) -> None:
+        self._duplicate_window = duplicate_days * DAY
         self._database = database
         self._notifier = notifier
         self._new_body = new_body
@@ -281,6 +286,7 @@ class Delivery:
             tuple(events),
             at,
             duplicate_key,
+            self._duplicate_window,
             sent,
             expires,
             hold,

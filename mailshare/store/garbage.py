@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailshare.store.bodies import FILE
 from mailshare.store.database import Database
-from mailshare.store.naming import DONE_KEPT, DUPLICATE_WINDOW, GONE_KEPT, SENT_KEPT
+from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, GONE_KEPT, SENT_KEPT
 
 SLICE = 100
 ROWS = 2_000
@@ -43,9 +43,17 @@ class Garbage:
     """Collects: rows first, files an hour after their row.
 
     :param unlink: takes content files away by key and fires when they are gone; None for a store without files.
+    :param duplicate_days: that the keys of messages a mailbox has are kept.
     """
 
-    def __init__(self, database: Database, unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        *,
+        duplicate_days: int = DUPLICATE_DAYS,
+    ) -> None:
+        self._duplicate_window = duplicate_days * DAY
         self._database = database
         self._unlink = unlink
         self._paused = 0
@@ -73,7 +81,7 @@ class Garbage:
         if not self._may_go_on():
             return 0
         limits = {
-            "duplicate": now - DUPLICATE_WINDOW,
+            "duplicate": now - self._duplicate_window,
             "sent": now - SENT_KEPT,
             "gone": now - GONE_KEPT,
             "done": now - DONE_KEPT,

@@ -18,6 +18,7 @@ from mailshare.store.bodies import MemoryBody
 from mailshare.store.database import MemoryDatabase
 from mailshare.store.measure import measured
 from mailshare.store.messages import build_body_of
+from mailshare.store.naming import DUPLICATE_DAYS
 from mailshare.store.parts import StoreParts
 
 
@@ -65,15 +66,27 @@ class MemoryStore(StoreParts):
     :param clock: tells the time; ``Clock`` in tests.
     :param hostname: the server's own name in the directory.
     :param capacity: octets of the largest message; beyond it StorageFull, as on a full disk.
+    :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
     """
 
     capabilities = frozenset({"transactional_ledger", "single_instance", "claims", "notify"})
 
-    def __init__(self, *, clock: IReactorTime, hostname: str = "localhost", capacity: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        hostname: str = "localhost",
+        capacity: int = 1 << 30,
+        duplicate_days: int = DUPLICATE_DAYS,
+    ) -> None:
         self._database = MemoryDatabase(clock)
         self._capacity = capacity
         super().__init__(
-            self._database, hostname=hostname, body_of=build_body_of(None, lambda key: key), new_body=self.new_body
+            self._database,
+            hostname=hostname,
+            body_of=build_body_of(None, lambda key: key),
+            new_body=self.new_body,
+            duplicate_days=duplicate_days,
         )
 
     async def open(self) -> None:

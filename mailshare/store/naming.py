@@ -7,7 +7,8 @@ import re
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.personal import KEPT
 
-DUPLICATE_WINDOW = 14 * 86_400 * 1_000_000  # microseconds; a mailbox takes the same message once in that time
+DAY = 86_400 * 1_000_000  # microseconds
+DUPLICATE_DAYS = 14  # a mailbox takes the same message once in that time
 SENT_KEPT = 400 * 86_400 * 1_000_000  # an answer may come a year later
 GONE_KEPT = KEPT  # mailboxes of users who were deleted
 DONE_KEPT = 3 * 86_400 * 1_000_000  # queue rows that came to an end, for the outbox screen

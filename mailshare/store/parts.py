@@ -27,7 +27,7 @@ from mailshare.store.garbage import Garbage
 from mailshare.store.ledger import Ledger
 from mailshare.store.mailboxes import Mailboxes
 from mailshare.store.messages import BodyOf, Messages
-from mailshare.store.naming import GONE_KEPT
+from mailshare.store.naming import DUPLICATE_DAYS, GONE_KEPT
 from mailshare.store.notifier import Notifier
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
@@ -59,13 +59,14 @@ class StoreParts:
         body_of: BodyOf,
         new_body: Callable[[int], IBodySink],
         unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        duplicate_days: int = DUPLICATE_DAYS,
     ) -> None:
         notifier = Notifier()
         self._messages = Messages(database, body_of)
         self._directory = DirectoryStore(database, hostname)
-        self._garbage = Garbage(database, unlink)
+        self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days)
         self._rows = database
-        self.delivery = Delivery(database, notifier, new_body)
+        self.delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
         self.mailboxes = Mailboxes(database, body_of)
         self.ledger = Ledger(database)
         self.queue = Queue(database, notifier, self._messages.body)

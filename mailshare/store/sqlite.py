@@ -24,6 +24,7 @@ from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
+from mailshare.store.naming import DUPLICATE_DAYS
 from mailshare.store.parts import StoreParts
 from mailshare.store.spool import Spool
 
@@ -48,6 +49,7 @@ class SQLiteStore(StoreParts):
     :param body_threads: threads for content files.
     :param inline_limit: octets up to which a body lies in the database, 0 to 1 MiB.
     :param free_reserve: octets of the disk that mail never takes.
+    :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
     :param durability: ``"full"``, or ``"relaxed"`` for test rigs: a power cut may take the last seconds.
     :param files, connect, token: the operating system's files, SQLite's connect and the source of file names.
     """
@@ -65,6 +67,7 @@ class SQLiteStore(StoreParts):
         body_threads: int = 4,
         inline_limit: int = INLINE_LIMIT,
         free_reserve: int = FREE_RESERVE,
+        duplicate_days: int = DUPLICATE_DAYS,
         durability: str = "full",
         files: Files | None = None,
         connect: Connect = plain_connect,
@@ -100,6 +103,7 @@ class SQLiteStore(StoreParts):
             body_of=build_body_of(self._in_thread, self._spool.path_of),
             new_body=self.new_body,
             unlink=self._spool.unlink,
+            duplicate_days=duplicate_days,
         )
 
     @property

@@ -50,12 +50,14 @@ class ServerSettings:
     :ivar login: ways to log in.
     :ivar starttls: ``STLS`` can be done.
     :ivar max_logins: failed logins of one connection; the last one closes it.
+    :ivar max_auth_line: octets of AUTH and of the answers to its challenges.
     """
 
     hostname: str
     login: LoginOffer
     starttls: bool = False
     max_logins: int = 5
+    max_auth_line: int = MAX_AUTH_LINE
 
 
 class POP3Server:
@@ -68,7 +70,7 @@ class POP3Server:
 
     def __init__(self, settings: ServerSettings, *, secure: bool = False) -> None:
         self._settings = settings
-        self._lines = LineBuffer(MAX_AUTH_LINE)
+        self._lines = LineBuffer(max(MAX_LINE, settings.max_auth_line))
         self._authorization = Authorization(settings.login, secure=secure)
         self._commands = Commands(self._authorization, starttls=settings.starttls)
         self._output: list[bytes] = []

@@ -200,10 +200,12 @@ class SMTPServerEngine(EngineCore):
 
     def _line(self, line: bytes) -> object:
         if self._logins.busy:
+            if len(line) + 2 > self.settings.max_auth_line:
+                return self._overlong()
             return self._login_step(lambda: self._logins.step(line))
         verb, _, argument = line.rstrip(b" ").partition(b" ")
         verb = verb.upper()
-        if len(line) + 2 > self.settings.max_line and verb != b"AUTH":
+        if len(line) + 2 > (self.settings.max_auth_line if verb == b"AUTH" else self.settings.max_line):
             return self._overlong()
         if verb in _FOREIGN:
             return self._close(421, (4, 7, 0), "This is a mail server")

@@ -12,15 +12,18 @@ from mailshare.wire.dots import DotDecoder, Flaws
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 _RECEIVED = b"\r\nreceived:"
-_HEADER_LIMIT = 262_144
 
 
 class HopCount:
-    """Counts ``Received`` fields while the header goes by."""
+    """Counts ``Received`` fields while the header goes by.
 
-    __slots__ = ("_seen", "_tail", "count", "over")
+    :param most: octets after which the header is taken to be over.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_most", "_seen", "_tail", "count", "over")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._tail = b"\r\n"
         self._seen = 0
         self.count = 0
@@ -37,7 +40,7 @@ class HopCount:
             text = text[: end + 2]
         self.count += text.lower().count(_RECEIVED)
         self._tail = text[-len(_RECEIVED) + 1 :]
-        self.over = end >= 0 or self._seen > _HEADER_LIMIT
+        self.over = end >= 0 or self._seen > self._most
 
 
 class BodyJudge:
@@ -50,7 +53,7 @@ class BodyJudge:
 
     def __init__(self, settings: SMTPSettings) -> None:
         self._settings = settings
-        self._hops = HopCount()
+        self._hops = HopCount(settings.max_header)
         self._size = 0
         self.fault: MailshareError | None = None
 
@@ -78,7 +81,7 @@ class DataReader:
     __slots__ = ("_decoder", "judge")
 
     def __init__(self, settings: SMTPSettings) -> None:
-        self._decoder = DotDecoder()
+        self._decoder = DotDecoder(settings.max_body_line)
         self.judge = BodyJudge(settings)
 
     @property
@@ -99,7 +102,7 @@ class ChunkReader:
     __slots__ = ("_cr", "_ended", "_flaws", "judge", "last", "left")
 
     def __init__(self, settings: SMTPSettings) -> None:
-        self._flaws = Flaws()
+        self._flaws = Flaws(settings.max_body_line)
         self._cr = False
         self._ended = True
         self.judge = BodyJudge(settings)

@@ -7,7 +7,6 @@ from enum import Enum
 from mailshare.core.errors import Enhanced, MailshareError
 from mailshare.wire.lines import LineBuffer
 from mailshare.wire.replies import ANSWERED, Answered, reply
-from mailshare.wire.sasl.exchange import MAX_LINE
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 
@@ -37,7 +36,7 @@ class EngineCore:
         self.errors = 0
         self._greeted = False
         self._ask = Ask.NOTHING
-        self._lines = LineBuffer(MAX_LINE)
+        self._lines = LineBuffer(max(settings.max_line, settings.max_auth_line))
         self._out: list[bytes] = []
 
     def greet(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from attrs import define, field, frozen
 
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.wire.dots import MAX_BODY_LINE
+from mailshare.wire.sasl.exchange import MAX_LINE
 
 
 @frozen
@@ -17,7 +19,10 @@ class SMTPSettings:
     :ivar hostname: what the server calls itself.
     :ivar max_size: largest message, announced by SIZE.
     :ivar max_recipients: per message, announced by LIMITS (RFC 9422); at least 100 (RFC 5321 section 4.5.3.1.8).
-    :ivar max_line: of a command; AUTH has its own limit of 12,288.
+    :ivar max_line: of a command; AUTH has a limit of its own.
+    :ivar max_auth_line: of AUTH and of the answers to its challenges.
+    :ivar max_body_line: inside a message; one that is longer has the message refused after its end.
+    :ivar max_header: octets at the beginning of a message in which ``Received`` fields are counted.
     :ivar max_hops: ``Received`` fields beyond which a message is taken for a loop.
     :ivar tls: STARTTLS can be offered.
     :ivar mechanisms: of SASL, as offered; empty for a server without AUTH.
@@ -30,6 +35,9 @@ class SMTPSettings:
     max_size: int = 50_000_000
     max_recipients: int = 200
     max_line: int = 2048
+    max_auth_line: int = MAX_LINE
+    max_body_line: int = MAX_BODY_LINE
+    max_header: int = 262_144
     max_hops: int = 30
     tls: bool = False
     mechanisms: tuple[str, ...] = ()

@@ -1,0 +1,190 @@
+"""Every limit of the configuration bounds something, and a reload tells the truth about which of them wait for a restart."""
+
+from __future__ import annotations
+
+import ast
+import smtplib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from attrs import evolve, fields
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from mailshare.assembly.office import Office, needs_restart, read_again
+from mailshare.config import Limits, load_config, parse_config
+from mailshare.portal.throttle import Throttle
+
+PACKAGE = Path(__file__).resolve().parent.parent / "mailshare"
+# Read by parts that are being built; a name leaves this set when its part is there.
+AWAITED = frozenset(
+    {"collected_size", "listing_rows", "login_refused_pause", "retry_last", "delay_notice", "give_up", "former_mailbox"}
+)
+
+OFFICE = """\
+[server]
+hostname = "mail.office.example"
+grace = 1
+[listen]
+pop3 = ["tcp:0:interface=127.0.0.1"]
+smtp = ["tcp:0:interface=127.0.0.1"]
+[[account]]
+address = "mail@company.example"
+mode = "domain"
+domains = ["company.example"]
+[[user]]
+name = "andrew"
+password = "andrew"
+accounts = ["mail@company.example"]
+[limits]
+"""
+
+
+def _limits_read(path: Path) -> Iterator[str]:
+    """Attributes taken from something called ``limits``."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            holder = node.value
+            if getattr(holder, "id", getattr(holder, "attr", "")) == "limits":
+                yield node.attr
+
+
+def test_no_limit_is_accepted_that_nobody_reads() -> None:
+    """The assembly takes every limit out of the configuration; who promises one must wire it."""
+    read = {name for path in (PACKAGE / "assembly").glob("*.py") for name in _limits_read(path)}
+    unread = {one.name for one in fields(Limits)} - read
+    assert unread <= AWAITED
+
+
+def test_a_changed_limit_is_named_when_it_waits_for_a_restart() -> None:
+    """Each limit alone: named exactly when it is read at start."""
+    old = parse_config("", "m.toml")
+    assert {"threads", "client_run", "disk_reserve"} <= set(Limits.read_at_start())
+    assert not {"command_line", "auth_forget", "recipients"} & set(Limits.read_at_start())
+    for one in fields(Limits):
+        limits = evolve(old.tables.limits, **{one.name: one.default + 1})
+        new = evolve(old, tables=evolve(old.tables, limits=limits))
+        expected = (f"limits.{one.name}",) if one.name in Limits.read_at_start() else ()
+        assert needs_restart(old, new) == expected
+
+
+def test_wrong_passwords_are_forgotten_when_the_file_says() -> None:
+    """``auth_forget`` is the throttle's; it may change while the server runs."""
+    throttle = Throttle(60)
+    throttle.failed("192.0.2.1", "greg", b"x", 0.0)
+    assert throttle.wait("192.0.2.1", "greg", 59.0) == 0.5
+    assert throttle.wait("192.0.2.1", "greg", 60.0) == 0.0
+    throttle.failed("192.0.2.1", "greg", b"y", 60.0)
+    throttle.forget = 10
+    assert throttle.wait("192.0.2.1", "greg", 70.0) == 0.0
+
+
+class Bench:
+    """An office over one file of which the limits change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "m.toml"
+        self.office: Office | None = None
+
+    def write(self, limits: str) -> None:
+        self.path.write_text(OFFICE + limits)
+
+    async def start(self, limits: str) -> Office:
+        self.write(limits)
+        config = load_config(str(self.path))
+        self.office = office = Office(config, reactor, reload_config=read_again(config, None))
+        office.startService()
+        assert office.started is not None
+        await office.started
+        assert not office.trouble
+        return office
+
+    def smtp(self) -> int:
+        assert self.office is not None
+        (place,) = (one["address"] for one in self.office.places() if one["service"] == "smtp")
+        return int(str(place).rpartition(":")[2])
+
+
+@pytest_twisted.async_yield_fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    if made.office is not None and made.office.up:
+        await made.office.stopService()
+
+
+def _line(port: int, text: str) -> int:
+    """The answer to one command of a session of its own."""
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.ehlo("client.example")
+        return client.docmd(text)[0]
+
+
+def _hand_in(port: int, body: str, times: int = 1) -> int:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        for _ in range(times):
+            client.ehlo("client.example")
+            client.mail("a@far.example")
+            client.rcpt("andrew@company.example")
+            code = client.data(f"From: a@far.example\r\nMessage-ID: <1@far.example>\r\n\r\n{body}\r\n")[0]
+        return code
+
+
+@pytest_twisted.ensureDeferred
+async def test_lines_are_as_long_as_the_file_says_and_a_reload_changes_them(bench: Bench) -> None:
+    """``command_line``, ``auth_line`` and ``body_line``; listeners take new ones over without a restart."""
+    office = await bench.start("command_line = 512\nauth_line = 2000\nbody_line = 1000\n")
+    assert await deferToThread(_line, bench.smtp(), "NOOP " + "x" * 505) == 250
+    assert await deferToThread(_line, bench.smtp(), "NOOP " + "x" * 506) == 500
+    assert await deferToThread(_line, bench.smtp(), "AUTH PLAIN " + "A" * 1987) != 500
+    assert await deferToThread(_line, bench.smtp(), "AUTH PLAIN " + "A" * 1988) == 500
+    assert await deferToThread(_hand_in, bench.smtp(), "x" * 998) == 250
+    assert await deferToThread(_hand_in, bench.smtp(), "x" * 999) == 554
+    bench.write("command_line = 2048\nauth_line = 512\nbody_line = 2000\nthreads = 3\n")
+    answer = await office.reload()
+    assert answer["needs_restart"] == "limits.threads"
+    assert await deferToThread(_line, bench.smtp(), "NOOP " + "x" * 506) == 250
+    assert await deferToThread(_line, bench.smtp(), "AUTH PLAIN " + "A" * 600) == 500
+    assert await deferToThread(_hand_in, bench.smtp(), "x" * 999) == 250
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_may_be_handed_in_changes_with_a_reload(bench: Bench) -> None:
+    """Size, hops and the From policy are looked at for each message, not once at start."""
+    office = await bench.start("message_size = 70000\nreceived_hops = 10\n")
+    assert await deferToThread(_hand_in, bench.smtp(), "\r\n".join(["x" * 70] * 1000)) == 552
+    bench.write("message_size = 90000\nreceived_hops = 10\n")
+    answer = await office.reload()
+    assert answer["needs_restart"] == ""
+    assert await deferToThread(_hand_in, bench.smtp(), "\r\n".join(["x" * 70] * 1000)) == 250
+
+
+@pytest.mark.parametrize(("days", "kept"), [("14", 1), ("0", 2)])
+@pytest_twisted.ensureDeferred
+async def test_the_window_of_duplicates_is_the_files(days: str, kept: int, bench: Bench) -> None:
+    """``duplicate_window`` in days; 0 takes every copy."""
+    office = await bench.start(f"duplicate_window = {days}\n")
+    assert await deferToThread(_hand_in, bench.smtp(), "the same", 2) == 250
+    counts = {row["user"]: row["messages"] for row in await office.acts.mailboxes()}
+    assert counts["andrew"] == kept
+
+
+@pytest_twisted.ensureDeferred
+async def test_mail_is_refused_for_a_time_when_the_reserve_would_be_touched(bench: Bench) -> None:
+    """``disk_reserve``: below it the answer is 452, and the sender keeps the mail."""
+    await bench.start(f"disk_reserve = {2**53}\n")
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        await deferToThread(_hand_in, bench.smtp(), "hello")
+    assert refused.value.smtp_code == 452
+
+
+def test_the_reference_names_the_limits_that_wait_for_a_restart() -> None:
+    """The page and the answer to a reload say the same."""
+    text = (PACKAGE.parent / "docs" / "reference" / "configuration.md").read_text()
+    told = " ".join(text.partition("all `client_` keys")[2].partition("needs restart")[0].split())
+    for name in Limits.read_at_start():
+        assert name.startswith("client_") or f"`{name}`" in told
+    for one in fields(Limits):
+        assert one.metadata["at_start"] or f"`{one.name}`" not in told
