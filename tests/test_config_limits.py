@@ -1,4 +1,4 @@
-"""Every limit of the configuration bounds something, and a reload tells the truth about which of them wait for a restart."""
+"""Every limit of the configuration bounds something; a reload tells the truth about those that wait for a restart."""
 
 from __future__ import annotations
 

@@ -18,6 +18,11 @@ def _bound(
     return field(default=default, metadata=metadata)
 
 
+def _fixed(default: int, unit: str, meaning: str, least: int = 1, most: int = 2**53) -> Any:
+    """As :func:`_bound`, for what is only looked at when the server starts."""
+    return _bound(default, unit, meaning, least, most, at_start=True)
+
+
 @frozen(kw_only=True)
 class Limits:
     """The limits of one server; all whole numbers.
@@ -30,7 +35,7 @@ class Limits:
     auth_line: int = _bound(12288, "octets", "longest line of a login exchange", 512, 65536)
     body_line: int = _bound(65536, "octets", "longest line inside a message", 1000)
     message_size: int = _bound(50_000_000, "octets", "largest message taken from clients; SIZE announces it", 65536)
-    collected_size: int = _bound(100_000_000, "octets", "largest message fetched from the provider", 65536, at_start=True)
+    collected_size: int = _fixed(100_000_000, "octets", "largest message fetched from the provider", 65536)
     header_size: int = _bound(262_144, "octets", "header block that is still looked into", 4096)
     received_hops: int = _bound(30, "fields", "Received fields after which a message counts as looping", 10, 1000)
     recipients: int = _bound(200, "recipients", "recipients of one message (RFC 5321 wants 100 or more)", 100)
@@ -49,20 +54,20 @@ class Limits:
     session: int = _bound(7200, "seconds", "longest life of a session", 60, 604800)
     auth_tries: int = _bound(5, "tries", "wrong passwords on one connection", 1, 100)
     auth_forget: int = _bound(900, "seconds", "after which wrong passwords of an address are forgotten", 1, 86400)
-    client_connect: int = _bound(30, "seconds", "time to reach the provider", 1, 600, at_start=True)
-    client_tls: int = _bound(20, "seconds", "time for the TLS handshake with the provider", 1, 600, at_start=True)
-    client_greeting: int = _bound(60, "seconds", "time for the provider's greeting", 1, 600, at_start=True)
-    client_command: int = _bound(120, "seconds", "time for one answer of the provider", 1, 3600, at_start=True)
-    client_run: int = _bound(3600, "seconds", "longest session with the provider", 60, 86400, at_start=True)
-    listing_rows: int = _bound(100_000, "rows", "longest listing taken from a provider's mailbox", at_start=True)
-    login_refused_pause: int = _bound(3600, "seconds", "pause of an account after two refused logins", 60, 604800, at_start=True)
-    retry_last: int = _bound(3600, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60, at_start=True)
-    delay_notice: int = _bound(14400, "seconds", "after which the sender hears that mail is late", 60, at_start=True)
-    give_up: int = _bound(432_000, "seconds", "after which waiting mail goes back to its sender", 300, at_start=True)
-    disk_reserve: int = _bound(100_000_000, "octets", "free room below which no mail is taken", 0, at_start=True)
-    duplicate_window: int = _bound(14, "days", "within which the same message enters a mailbox once", 0, 3650, at_start=True)
-    former_mailbox: int = _bound(30, "days", "that the mail of a deleted user is kept", 0, 3650, at_start=True)
-    threads: int = _bound(2, "threads", "for passwords and files", 1, 64, at_start=True)
+    client_connect: int = _fixed(30, "seconds", "time to reach the provider", 1, 600)
+    client_tls: int = _fixed(20, "seconds", "time for the TLS handshake with the provider", 1, 600)
+    client_greeting: int = _fixed(60, "seconds", "time for the provider's greeting", 1, 600)
+    client_command: int = _fixed(120, "seconds", "time for one answer of the provider", 1, 3600)
+    client_run: int = _fixed(3600, "seconds", "longest session with the provider", 60, 86400)
+    listing_rows: int = _fixed(100_000, "rows", "longest listing taken from a provider's mailbox")
+    login_refused_pause: int = _fixed(3600, "seconds", "pause of an account after two refused logins", 60, 604800)
+    retry_last: int = _fixed(3600, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
+    delay_notice: int = _fixed(14400, "seconds", "after which the sender hears that mail is late", 60)
+    give_up: int = _fixed(432_000, "seconds", "after which waiting mail goes back to its sender", 300)
+    disk_reserve: int = _fixed(100_000_000, "octets", "free room below which no mail is taken", 0)
+    duplicate_window: int = _fixed(14, "days", "within which the same message enters a mailbox once", 0, 3650)
+    former_mailbox: int = _fixed(30, "days", "that the mail of a deleted user is kept", 0, 3650)
+    threads: int = _fixed(2, "threads", "for passwords and files", 1, 64)
 
     @classmethod
     def read_at_start(cls) -> tuple[str, ...]:
