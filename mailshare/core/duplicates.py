@@ -23,9 +23,14 @@ def duplicate_key(headers: Headers, content_digest: bytes, *, collapse_lists: bo
     list has other text, so it counts as another message.
 
     :param content_digest: :attr:`mailshare.interfaces.IBody.content_digest`.
-    :param collapse_lists: leave the text of list mail out, so that the list's copy equals the direct one.
+    :param collapse_lists: take Date in place of the text, so that a list's copy with its footer equals the direct one,
+        whichever comes first. It is asked of every message, for the direct copy does not say that a list has it too.
+        Lists keep Message-ID and Date; Date parts messages of programs that use one Message-ID twice.
     """
     digest = hashlib.sha256(hashlib.sha256(_identity(headers)).digest())
-    if not (collapse_lists and headers.message_ids("message-id")):
+    date = " ".join((headers.first("date") or "").split())
+    if collapse_lists and date and headers.message_ids("message-id"):
+        digest.update(b"date\x00" + date.encode("utf-8", "replace"))
+    else:
         digest.update(content_digest)
     return digest.digest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mailshare.core.address import Address
+from mailshare.core.authentication import is_authenticated
 from mailshare.core.evidence import TrustedBlock
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import Decision, Hit, Ladder, addressed, list_marks, step
@@ -103,14 +104,20 @@ def _loop(headers: Headers, block: TrustedBlock, account: Account, directory: Di
 
 
 def impersonates(headers: Headers, sharers: Sharers, directory: Directory) -> str:
-    """The name in From is a local user's, or ADMINn's, while the address is not of this office; empty when not so."""
-    accounts = directory.accounts
+    """Why a message from outside may pretend to come from here; empty when it does not.
+
+    The name in From is a local user's, or ADMINn's, while the address is not of this office; or the address is of this
+    office and the provider did not write that it is authentic.
+    """
+    block = TrustedBlock.of(headers, sharers.options.trusted_by)
     for box in headers.mailboxes("from"):
-        if any(_is_own(box.address, account) for account in accounts) or not box.name:
+        if any(_is_own(box.address, account) for account in directory.accounts):
+            if not is_authenticated(block, box.address.key[1]):
+                return f"From has an address of this office, and nobody vouches for it: {box.address}"
             continue
         match = sharers.names.match(box.name)
         if match.level in {"L1", "L2", "L3"} and (match.user_ids or match.contenders):
-            return box.name
+            return f"From has the name of somebody here and a strange address: {box.name}"
     return ""
 
 

@@ -145,10 +145,11 @@ class Intake:
         """The key by which a mailbox takes a message once; reports and what could not be read have none."""
         if origin.source is Source.REPORT or not headers.fields:
             return b""
-        account = directory.account_by_id.get(origin.account_id or 0)
-        collapse = account is not None and SortingOptions.of(account).collapse_lists
-        is_list = collapse and headers.first("list-id") is not None
-        return duplicate_key(headers, body.content_digest, collapse_lists=is_list)
+        author = directory.user_by_id.get(origin.user_id or 0)
+        ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
+        accounts = [directory.account_by_id[each] for each in ids if each in directory.account_by_id]
+        collapse = any(SortingOptions.of(account).collapse_lists for account in accounts)
+        return duplicate_key(headers, body.content_digest, collapse_lists=collapse)
 
     # ------------------------------------------------------------------ notes
 

@@ -141,10 +141,10 @@ class _Journey:
 
     def _warn(self, account: Account) -> None:
         sharers = people_of(self.directory).sharers[account.id]
-        name = impersonates(self.headers, sharers, self.directory)
-        if name:
+        why = impersonates(self.headers, sharers, self.directory)
+        if why:
             self.warning = True
-            self.steps.append(step("display-name", f"From has the name of somebody here and a strange address: {name}"))
+            self.steps.append(step("display-name", why))
 
     # ------------------------------------------------------------------ handed in over SMTP, the web, or by ourselves
 

@@ -18,10 +18,19 @@ def test_two_copies_with_one_message_id_are_one():
 
 
 def test_other_text_is_another_message():
-    """A list's copy with its footer is kept, unless lists are collapsed."""
-    block = b"Message-ID: <a@b>\r\n"
-    assert key(block) != key(block, FOOTER)
-    assert key(block, collapse=True) == key(block, FOOTER, collapse=True)
+    """A list's copy with its footer is kept, unless lists are collapsed; the direct copy has no List-Id."""
+    block = b"Message-ID: <a@b>\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n"
+    listed = b"List-Id: <news.example>\r\nSubject: [news] x\r\n" + block
+    assert key(block) != key(listed, FOOTER)
+    assert key(block, collapse=True) == key(listed, FOOTER, collapse=True)
+
+
+def test_collapsing_lists_never_swallows_another_message_3_5():
+    """Programs use one Message-ID for several messages: another Date, or none, and the text decides again."""
+    one, other = (b"Message-ID: <a@b>\r\nDate: Sat, 21 Nov 2026 12:00:0%d +0000\r\n" % second for second in (1, 2))
+    assert key(one, collapse=True) != key(other, collapse=True)
+    undated = b"Message-ID: <a@b>\r\n"
+    assert key(undated, collapse=True) != key(undated, FOOTER, collapse=True)
 
 
 def test_without_id_sender_date_and_subject_tell():

@@ -265,7 +265,7 @@ def test_strange_address_with_a_local_name_is_marked():
     text = "To: Andrew <mail@company.example>\nFrom: {}"
     for bad in ("Lisa <x@evil.example>", "ADMIN1 <x@evil.example>", "Smith, Andrew <x@evil.example>"):
         assert b"X-Mailshare-Warning: display-name\r\n" in route(text.format(bad)).targets[0].prefix
-    for good in ("Lisa <mail@company.example>", "Peter <x@evil.example>", "lisa@evil.example"):
+    for good in ("Peter <x@evil.example>", "lisa@evil.example"):
         assert b"Warning" not in route(text.format(good)).targets[0].prefix
 
 
@@ -278,6 +278,28 @@ def test_mail_that_left_here_before_is_known_again_3_12():
         assert routing.came_back is known
         assert ("came-back" in {step.code for step in routing.steps}) is known
     assert not route("X-Mailshare-Trace: ; 12\nTo: Andrew <mail@company.example>").came_back
+
+
+@pytest.mark.parametrize(
+    ("results", "vouched"),
+    [
+        ("mx.isp.example; dmarc=pass (p=none) header.from=company.example", True),
+        ("mx.isp.example; spf=fail smtp.mailfrom=x@y.example; dkim=pass header.d=mail.company.example", True),
+        ("mx.isp.example; auth=pass (login) smtp.auth=mail@company.example", True),
+        ("mx.isp.example; dmarc=fail header.from=company.example", False),
+        ("mx.isp.example; dkim=pass header.d=evil.example; spf=pass smtp.mailfrom=evil.example", False),
+        ("mx.isp.example; dkim=pass header.d=evilcompany.example", False),
+        ("mx.isp.example; none (dmarc=pass header.from=company.example)", False),
+        ("mx.isp.example; dkim=pass header.d=example", False),
+        ("", False),
+    ],
+)
+def test_own_address_needs_somebody_who_vouches_for_it(results: str, vouched: bool):
+    """An address of this office in From is marked unless the provider, not the sender, wrote that it is authentic."""
+    field = f"Authentication-Results: {results}\n"
+    text = "From: Lisa <mail@company.example>\nTo: Andrew <mail@company.example>"
+    assert (b"Warning" not in route(field + HOP + text).targets[0].prefix) is vouched
+    assert b"Warning" in route(HOP + field + text).targets[0].prefix
 
 
 def test_the_router_provides_its_seam():
