@@ -475,6 +475,14 @@ class IAgent(Interface):
         """
 
 
+class ILaned(IAgent):
+    """An agent with several ways out that must not wait for one another."""
+
+    def lane(item: QueueItem) -> str:
+        """The way out that a row would take now. Rows of one lane are tried a few at a time, lanes beside each other;
+        a batch of :meth:`IAgent.deliver` never spans two."""
+
+
 # --------------------------------------------------------------------------- servers and avatars
 
 

@@ -20,7 +20,7 @@ from mailshare.portal.throttle import Throttle
 PACKAGE = Path(__file__).resolve().parent.parent / "mailshare"
 # Read by parts that are being built; a name leaves this set when its part is there.
 AWAITED = frozenset(
-    {"collected_size", "listing_rows", "login_refused_pause", "retry_last", "delay_notice", "give_up", "former_mailbox"}
+    {"collected_size", "listing_rows", "login_refused_pause", "former_mailbox"}
 )
 
 OFFICE = """\

@@ -6,16 +6,20 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
 from mailshare.config import Config
-from mailshare.core.values import Account
+from mailshare.core.retry import RetryRule
+from mailshare.core.values import SECOND, Account, QueueState
 from mailshare.delivery.agents import Agents
 from mailshare.delivery.intake import Intake
 from mailshare.delivery.moments import micros
 from mailshare.delivery.public_rate import PublicRate
-from mailshare.delivery.queue import QueueRunner
+from mailshare.delivery.queue import QueueRules, QueueRunner
 from mailshare.delivery.reports import Reports
 from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
@@ -39,6 +43,8 @@ class MailRoom:
     :param tell: is told in words what was collected and sent.
     :param agents: further agents of the queue.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -64,8 +70,20 @@ class MailRoom:
         )
         doors = Doors(reactor, self.secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
         self.reports = Reports(store, reactor, os.urandom)
+        retry = RetryRule(
+            late=limits.retry_last * SECOND,
+            warn_after=limits.delay_notice * SECOND,
+            give_up_after=limits.give_up * SECOND,
+        )
         self.intake = Intake(
-            store, Router(PublicRate(lambda: micros(reactor))), reactor, self.reports, aside, forecast=Router()
+            store,
+            Router(PublicRate(lambda: micros(reactor))),
+            reactor,
+            self.reports,
+            aside,
+            forecast=Router(),
+            give_up_after=retry.give_up_after,
+            hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
         )
         self.collector = Collector(
             store,
@@ -77,15 +95,40 @@ class MailRoom:
             changed=changed,
         )
         self.relay = Relay(store, self.intake, doors, changed=changed)
-        self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor)
+        rules = QueueRules(retry)
+        self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, rules)
+        self._clock = lambda: micros(reactor)
+        self.clock_watch = ClockWatch(reactor, self._clock_jumped)
         self.timetable = Timetable(
-            store, self, self.flush, reactor, random=_share, relay=self.relay, zone=zone_of(config)
+            store,
+            self,
+            self.flush,
+            reactor,
+            random=_share,
+            relay=self.relay,
+            zone=zone_of(config),
+            watch=self.clock_watch.check,
         )
         self.desk = Desk(store, self.intake, reactor, os.urandom, submission_rules(config), aside)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says about mail that is handed in."""
         self.desk.rules = submission_rules(config)
+
+    def _clock_jumped(self, jump: int) -> None:
+        """Waits stay as long as they are; after a jump back the outbox, whose times are too late now, is tried."""
+        self.timetable.clock_jumped(jump)
+        if jump < 0:
+            tried = Deferred.fromCoroutine(self.bring_forward())
+            tried.addErrback(lambda failure: self._log.warn("{reason}", reason=failure.getErrorMessage()))
+
+    async def bring_forward(self, account_id: int | None = None) -> int:
+        """Let all mail that waits for its next try be due now, of one account or of all; returns how many rows."""
+        now, ids, before = self._clock(), [], None
+        while rows := await self._store.queue.items(agent="relay", account_id=account_id, before_id=before):
+            before = rows[-1].id
+            ids += [row.id for row in rows if row.state is QueueState.QUEUED and row.next_at > now]
+        return await self._store.queue.steer(ids, "retry", now) if ids else 0
 
     async def flush(self, account_id: int) -> Mapping[str, int]:
         """Try an account's outbox; the timetable calls this."""

@@ -135,6 +135,7 @@ class Office(Service):
         await parts.listeners.follow(config)
         parts.room.queue.startService()
         parts.room.timetable.startService()
+        parts.room.clock_watch.start()
         parts.housekeeping.startService()
         parts.pulse.startService()
         self._hangup.install()
@@ -211,6 +212,7 @@ class Office(Service):
             return
         grace = self.config.tables.server.grace
         await parts.pulse.stopService()
+        parts.room.clock_watch.stop()
         await parts.listeners.stop_accepting()
         await _quiet(parts.room.timetable.stopService())
         parts.room.stop_collecting()

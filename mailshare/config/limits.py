@@ -61,7 +61,7 @@ class Limits:
     client_run: int = _fixed(3600, "seconds", "longest session with the provider", 60, 86400)
     listing_rows: int = _fixed(100_000, "rows", "longest listing taken from a provider's mailbox")
     login_refused_pause: int = _fixed(3600, "seconds", "pause of an account after two refused logins", 60, 604800)
-    retry_last: int = _fixed(3600, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
+    retry_last: int = _fixed(14400, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
     delay_notice: int = _fixed(14400, "seconds", "after which the sender hears that mail is late", 60)
     give_up: int = _fixed(432_000, "seconds", "after which waiting mail goes back to its sender", 300)
     disk_reserve: int = _fixed(100_000_000, "octets", "free room below which no mail is taken", 0)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from mailshare.core.values import SECOND, Window
 
 SETTLE = 2 * SECOND  # a flush waits this long after the last message, so that a burst leaves together
+LONGEST_BURST = 30 * SECOND  # and no longer than this, for a stream that does not end is no burst
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -130,6 +131,7 @@ def flush_at(
     threshold: int,
     last_arrival: int,
     now: int,
+    reached: int = 0,
     urgent: bool = False,
     hold_outside: bool = False,
     windows: Sequence[Window] = (),
@@ -140,12 +142,17 @@ def flush_at(
     :param waiting: messages in the outbox.
     :param threshold: that many start a flush; 0 = never.
     :param last_arrival: when the newest of them came.
-    :param urgent: a priority message waits: no threshold is asked for, and no burst waited for.
+    :param reached: when the threshold was reached, 0 = not known: a stream without end is waited for half a minute.
+    :param urgent: a priority message waits, or one whose next try is due: no threshold is asked for, no burst waited
+        for.
     :param hold_outside: wait for a window to open (a line that costs by the minute), urgent or not.
     :returns: microseconds UTC, ``now`` when overdue, or ``None``: the count alone is no reason.
     """
     if not waiting or not (urgent or (threshold and waiting >= threshold)):
         return None
     # An arrival in the future is one from before the clock was set back.
-    at = now if urgent else max(now, min(last_arrival, now) + SETTLE)
+    settled = min(last_arrival, now) + SETTLE
+    if reached:
+        settled = min(settled, min(reached, now) + LONGEST_BURST)
+    at = now if urgent else max(now, settled)
     return next_opening(windows, zone, at) if hold_outside else at

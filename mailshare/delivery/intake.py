@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -45,6 +45,8 @@ class Intake:
     :param reports: tells local senders what the router has to say to them.
     :param aside: does the reading of long headers elsewhere than on the reactor's thread.
     :param forecast: says who would get a message; a router that counts nothing. Without one, ``router`` itself.
+    :param give_up_after: microseconds after which queue rows that a message makes are given up.
+    :param hurry: is called with an account's id when a priority message waits to leave by it.
     """
 
     _log = Logger()
@@ -58,6 +60,8 @@ class Intake:
         aside: Aside = at_once,
         *,
         forecast: IRouter | None = None,
+        give_up_after: int = STANDARD.give_up_after,
+        hurry: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._router = router
@@ -65,6 +69,8 @@ class Intake:
         self._reports = reports
         self._aside = aside
         self._forecast = forecast or router
+        self._give_up_after = give_up_after
+        self._hurry = hurry
 
     async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
         """Route and store in one transaction; fires when durable.
@@ -86,10 +92,13 @@ class Intake:
             at=at,
             duplicate_key=self._duplicate_key(headers, body, origin, directory),
             sent=_sent_mark(headers, origin, routing),
-            expires=at + STANDARD.give_up_after,
+            expires=at + self._give_up_after,
         )
         for agent in dict.fromkeys(hop.agent for hop in routing.hops):
             self._store.notifier.wake(agent)
+        for account_id in dict.fromkeys(hop.account_id for hop in routing.hops if hop.params.get("urgent")):
+            if account_id is not None and not result.already:
+                self._hurry(account_id)
         if routing.notes and origin.user_id is not None and not result.already:
             await self._tell(origin.user_id, routing, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already)

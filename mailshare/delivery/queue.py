@@ -1,5 +1,6 @@
 """Runs the queue: claims rows that are due, has their agent try them, writes down what came of it, and reports.
 
+Rows that leave by one way out share a lane; each lane has its own room, so that a slow way never holds up another.
 A try is: claim with a lease (renewed at half its time) -> the agent -> one transaction with states, attempts, journal
 lines and the reports that became due -> the reports. A kill at any point loses nothing: rows under way are claimed
 again when their lease has run out (at once when the store opens again), and due reports are found in the journal.
@@ -12,7 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -25,19 +26,21 @@ from mailshare.delivery.agents import Agents
 from mailshare.delivery.events import outcome_event, report_due
 from mailshare.delivery.moments import micros
 from mailshare.delivery.reports import Reports
-from mailshare.interfaces import IAgent, IStore
+from mailshare.interfaces import IAgent, ILaned, IStore
 
 LEASE = 5 * MINUTE
 POLL = 30.0  # seconds; the truth behind the wake-ups
 _CLAIM = 100
+_MOST = 1000  # rows of one flush that are under way or wait for room in their lane
 _TOLD = "delay_told"
+_Lane = tuple[str, int | None, str, str]
 
 
 @frozen
 class QueueRules:
     """Figures of the runner.
 
-    :ivar at_once: batches under way at the same time, over all agents.
+    :ivar at_once: batches under way at the same time in one lane.
     """
 
     retry: RetryRule = STANDARD
@@ -49,11 +52,17 @@ class _Run:
     """One flush of one agent.
 
     :ivar started: rows due by then belong to it.
+    :ivar rows: that it has claimed and not settled yet.
+    :ivar tries: under way; errors are kept for the end.
     """
 
     agent: IAgent
     started: int
     cancelled: bool = False
+    rows: int = 0
+    tries: set[Deferred[Any]] = field(factory=set)
+    waiting: Deferred[None] | None = None
+    errors: list[Any] = field(factory=list)
     totals: dict[str, int] = field(factory=dict)
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
@@ -79,8 +88,7 @@ class QueueRunner(Service):
         self._reports = reports
         self._clock = clock
         self._rules = rules or QueueRules()
-        self._room = DeferredSemaphore(self._rules.at_once)
-        self._locks: dict[tuple[str, int | None], DeferredLock] = {}
+        self._rooms: dict[_Lane, DeferredSemaphore] = {}
         self._busy: set[Deferred[Sequence[Outcome]]] = set()  # agents at work
         self._runs: set[Deferred[Any]] = set()  # all that has to be written down before a stop
         self._unsubscribe: list[Callable[[], None]] = []
@@ -159,55 +167,87 @@ class QueueRunner(Service):
     async def flush(self, account_id: int | None = None, *, agent: str = "relay") -> Mapping[str, int]:
         """Try every row of an agent that is due now, of one account or of all.
 
-        Runs of one agent and account never overlap: a second call waits for the first and then looks again.
+        Several may run at the same time: each takes only rows that no other has taken, so what came in meanwhile does
+        not wait for a slow way out.
 
         :returns: how many rows were ``delivered``, ``failed``, ``expired``, ``deferred`` and ``held``.
         :cancel: agents are asked to stop; what they finished is written down, the rest stays queued.
         """
-        run = Deferred.fromCoroutine(self._in_turn(self._agents.get(agent), account_id))
+        run = Deferred.fromCoroutine(self._flush(self._agents.get(agent), account_id))
         _keep(self._runs, run)
         return await run
 
-    async def _in_turn(self, agent: IAgent, account_id: int | None) -> Mapping[str, int]:
-        lock = self._locks.setdefault((agent.name, account_id), DeferredLock())
-        await lock.acquire()
-        try:
-            return await self._flush(agent, account_id)
-        finally:
-            lock.release()
-
     async def _flush(self, agent: IAgent, account_id: int | None) -> Mapping[str, int]:
         run = _Run(agent, micros(self._clock))
-        while not self._ending and not run.cancelled:
-            # Rows that come back to the queue in this run are due after its start, so that the run comes to an end.
-            rows = await self._store.queue.claim(agent.name, _CLAIM, run.started, LEASE, account_id=account_id)
-            if not rows:
-                break
-            tries = [Deferred.fromCoroutine(self._try(run, batch)) for batch in _batches(rows)]
-            for each in tries:
-                _keep(self._runs, each)
-            results: list[tuple[bool, Any]] = await DeferredList(tries, consumeErrors=True)
-            for fine, result in results:
-                if not fine:
-                    result.raiseException()
-                run.count(result)
+        more = True
+        while run.tries or (more and not (self._ending or run.cancelled or run.errors)):
+            if more and run.rows < _MOST and not (self._ending or run.cancelled or run.errors):
+                # Rows that come back in this run are due after its start, so that the run comes to an end.
+                rows = await self._store.queue.claim(agent.name, _CLAIM, run.started, LEASE, account_id=account_id)
+                more = bool(rows) or bool(run.tries)
+                for batch in _batches(rows, agent):
+                    self._start(run, batch)
+                if rows:
+                    continue
+            if run.tries:
+                await self._one_ends(run)
+        if run.errors:
+            run.errors[0].raiseException()
         await self._reports.send_owed()
         return run.totals
+
+    @staticmethod
+    async def _one_ends(run: _Run) -> None:
+        """Wait until a try has ended; when the run is cancelled, ask all of them to."""
+        run.waiting = Deferred()
+        try:
+            await run.waiting
+        except CancelledError:
+            run.cancelled = True
+            for each in list(run.tries):
+                each.cancel()
+
+    def _start(self, run: _Run, batch: Sequence[QueueItem]) -> None:
+        """Begin to try a batch; its end is counted, an error of the store is kept for the end of the run."""
+        attempt = Deferred.fromCoroutine(self._try(run, batch))
+        run.rows += len(batch)
+        run.tries.add(attempt)
+
+        def ended(result: Any) -> Any:
+            run.rows -= len(batch)
+            run.tries.discard(attempt)
+            waiting, run.waiting = run.waiting, None
+            if waiting is not None and not waiting.called:
+                waiting.callback(None)
+            return result
+
+        attempt.addCallbacks(run.count, run.errors.append)
+        attempt.addBoth(ended)
+        _keep(self._runs, attempt)
 
     async def _try(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         renewing = LoopingCall(self._renew, [item.id for item in batch])
         renewing.clock = self._clock
         renewing.start(LEASE / SECOND / 2, now=False)
         try:
-            await self._room.acquire()
-            try:
-                outcomes = await self._asked(run, batch)
-            finally:
-                self._room.release()
+            outcomes = await self._in_lane(run, batch)
             return await self._settle(batch, outcomes)
         finally:
             if renewing.running:
                 renewing.stop()
+
+    async def _in_lane(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
+        """Ask the agent as soon as there is room in the batch's lane; none when it is cancelled before."""
+        room = self._rooms.setdefault(_lane(batch[0], run.agent), DeferredSemaphore(self._rules.at_once))
+        try:
+            await room.acquire()
+        except CancelledError:
+            run.cancelled = True
+            return []
+        try:
+            return await self._asked(run, batch)
+        finally:
+            room.release()
 
     async def _asked(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """The agent's outcomes; none when it was stopped, so that the rows go back as they were."""
@@ -271,11 +311,14 @@ class QueueRunner(Service):
         if outcome.state is not QueueState.QUEUED:
             return outcome
         if not outcome.counts:
-            return outcome if outcome.next_at > outcome.at else evolve(outcome, next_at=outcome.at + MINUTE)
-        following = self._rules.retry.next_try(item.attempts + 1, item.queued, item.expires, outcome.at)
-        if following is None:
+            following = outcome.next_at if outcome.next_at > outcome.at else outcome.at + MINUTE
+            if _TOLD not in item.progress:
+                following = self._rules.retry.before_notice(following, item.queued, outcome.at)
+            return evolve(outcome, next_at=following)
+        later = self._rules.retry.next_try(item.attempts + 1, item.queued, item.expires, outcome.at)
+        if later is None:
             return evolve(outcome, state=QueueState.EXPIRED, next_at=0)
-        return outcome if outcome.next_at else evolve(outcome, next_at=following)
+        return outcome if outcome.next_at else evolve(outcome, next_at=later)
 
     def _to_tell(self, item: QueueItem, outcome: Outcome) -> Action | None:
         """Which report this outcome calls for, if the sender wants it."""
@@ -313,11 +356,16 @@ def _untried(item: QueueItem, at: int, progress: Mapping[str, object] | None = N
     )
 
 
-def _batches(rows: Iterable[QueueItem]) -> list[list[QueueItem]]:
-    """Rows of one submission and one route together, in the order they came."""
-    groups: dict[tuple[int, int | None, str], list[QueueItem]] = {}
+def _lane(item: QueueItem, agent: IAgent) -> _Lane:
+    """What keeps rows from waiting for one another."""
+    return agent.name, item.account_id, item.device, agent.lane(item) if ILaned.providedBy(agent) else ""
+
+
+def _batches(rows: Iterable[QueueItem], agent: IAgent) -> list[list[QueueItem]]:
+    """Rows of one submission and one lane together, in the order they came."""
+    groups: dict[tuple[int, _Lane], list[QueueItem]] = {}
     for row in rows:
-        groups.setdefault((row.submission_id, row.account_id, row.device), []).append(row)
+        groups.setdefault((row.submission_id, _lane(row, agent)), []).append(row)
     return list(groups.values())
 
 

@@ -30,6 +30,7 @@ from mailshare.core.sorting import (
     resolve_recipient,
     sort_collected,
 )
+from mailshare.core.urgency import is_urgent
 from mailshare.core.values import (
     Account,
     Directory,
@@ -201,6 +202,8 @@ class _Journey:
             params["notify"] = sorted(recipient.notify)
         if recipient.orcpt:
             params["orcpt"] = recipient.orcpt
+        if is_urgent(self.headers):
+            params["urgent"] = True
         hop = Hop("relay", str(recipient.address), "outside", account.id if account else None, params=params)
         self.hops.append(hop)
         self.steps.append(step("outside", f"{recipient.address} by {account.address if account else 'no account'}"))

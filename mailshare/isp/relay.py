@@ -18,7 +18,7 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, LoginRefused, MailshareError
-from mailshare.core.retry import STANDARD
+from mailshare.core.retry import HOUR, STANDARD
 from mailshare.core.values import SECOND, Account, Outcome, QueueItem, QueueState
 from mailshare.interfaces import IAgent, IIntake, IStore
 from mailshare.isp.notices import Notices
@@ -236,7 +236,7 @@ class Relay:
         now = self._now()
         if now >= route.closed_until:
             route.failures += 1
-        route.closed_until = max(route.closed_until, now + min(STANDARD.wait(route.failures, 0), STANDARD.steady))
+        route.closed_until = max(route.closed_until, now + min(STANDARD.wait(route.failures), HOUR))
         route.reason = text
         self._set(account.id, route, evolve(route.status, error=text, next_try=route.closed_until))
 

@@ -1,31 +1,34 @@
 """When accounts do their Send/Receive: by their windows, by what waits in the outbox, or now.
 
-Accounts run beside each other, each only once at a time, so a provider that hangs delays nobody else.
+Accounts run beside each other, and so do the two directions of one: a provider that hangs delays nobody else, and a
+long collection keeps no mail from leaving. An account is collected only once at a time; a flush that comes while
+another is under way takes what came in meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attrs import define, evolve, field
+from attrs import define, evolve
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from typing_extensions import override
 
 from mailshare.core.errors import MailshareError
 from mailshare.core.schedule import flush_at, next_run
-from mailshare.core.values import SECOND, Account, Directory
+from mailshare.core.values import SECOND, Account, Directory, QueueState
 from mailshare.interfaces import ICollecting, IStore
 from mailshare.isp.flight import all_of
 from mailshare.status import AccountStatus, RunStatus
 
 _LOOK = 30.0
 _JITTER = 0.1
+_RECALLED = 1000  # rows of the outbox looked at when the timetable starts
 _NEVER = RunStatus()
 
 
@@ -38,16 +41,21 @@ class Observed(Protocol):
 
 @define
 class _Plan:
-    """One account's timing."""
+    """One account's timing.
+
+    :ivar reached: when the threshold was found reached, 0 = it is not.
+    :ivar urgent: priority mail waits, or mail whose next try has come: no threshold is asked for.
+    :ivar running: the Send/Receive that is under way, if it collects.
+    """
 
     last_start: int = 0
     jitter: float = 0.0
     next_at: int = 0
     last_arrival: int = 0
+    reached: int = 0
     urgent: bool = False
     running: Deferred[Mapping[str, int]] | None = None
     retry_at: int = 0
-    collected: Mapping[str, int] = field(factory=dict)
 
 
 class Timetable(Service):
@@ -57,6 +65,7 @@ class Timetable(Service):
     :param random: a number from 0 to 1, for the jitter of 10 % that keeps offices from calling at the same second.
     :param relay: whose status :meth:`statuses` shows.
     :param zone: time zone of accounts that name none.
+    :param watch: is called before each look, so that a clock that somebody has set is known before it is believed.
     """
 
     _log = Logger()
@@ -71,6 +80,7 @@ class Timetable(Service):
         random: Callable[[], float],
         relay: Observed | None = None,
         zone: tzinfo = UTC,
+        watch: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = "timetable"
         self.paused = False
@@ -81,6 +91,9 @@ class Timetable(Service):
         self._random = random
         self._relay = relay
         self._zone = zone
+        self._watch = watch
+        self._flushes: set[Deferred[object]] = set()
+        self._fresh = True
         self._plans: dict[int, _Plan] = {}
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
@@ -96,6 +109,7 @@ class Timetable(Service):
             self._store.directory.watch(self._changed),
             self._store.notifier.subscribe("relay", self.arrived),
         ]
+        self._fresh = True
         self._look()
 
     @override
@@ -106,7 +120,8 @@ class Timetable(Service):
             undo()
         self._undo = []
         self._sleep(None)
-        runs = [plan.running for plan in self._plans.values() if plan.running is not None]
+        runs: list[Deferred[Any]] = [plan.running for plan in self._plans.values() if plan.running is not None]
+        runs += self._flushes
         if self._looking is not None:
             self._looking.cancel()
         ends = [_echo(run) for run in runs]
@@ -129,11 +144,13 @@ class Timetable(Service):
     async def send_receive(self, account_id: int | None = None) -> Mapping[str, int]:
         """Run now, windows or not, one account or all; a run under way is waited for instead.
 
+        What the provider asks for between two logins (``LOGIN-DELAY``) holds all the same: then it only sends.
+
         :returns: user name to messages collected, all accounts together.
         """
         directory = self._store.directory.current()
         chosen = [a for a in directory.accounts if a.enabled and account_id in (None, a.id)]
-        runs = [self._run(account, collect=True) for account in chosen]
+        runs = [self._run(account, collect=self._allowed(account, self._now())) for account in chosen]
         totals: dict[str, int] = {}
         for counts in await all_of(runs):
             for name, count in counts.items():
@@ -152,6 +169,17 @@ class Timetable(Service):
                 plan.last_arrival = now
                 plan.urgent = plan.urgent or urgent
         self._look()
+
+    def clock_jumped(self, jump: int) -> None:
+        """Somebody set the clock: what was noted by the old one is moved along, so that waits stay as long as they are.
+
+        :param jump: microseconds the clock was set forward, negative when back.
+        """
+        for plan in self._plans.values():
+            plan.last_start = max(plan.last_start + jump, 1) if plan.last_start else 0
+            plan.last_arrival = max(plan.last_arrival + jump, 0) if plan.last_arrival else 0
+            plan.reached = max(plan.reached + jump, 1) if plan.reached else 0
+        self._look_later()
 
     def statuses(self) -> tuple[AccountStatus, ...]:
         """Both directions of every account, as they are now."""
@@ -180,6 +208,7 @@ class Timetable(Service):
         if self._looking is not None:
             self._look_again = True
             return
+        self._watch()
         looking = Deferred.fromCoroutine(self._start_due())
         if looking.called:
             looking.addErrback(self._failed)
@@ -195,6 +224,8 @@ class Timetable(Service):
             self._look()
 
     async def _start_due(self) -> None:
+        if self._fresh:
+            await self._recall()
         now = self._now()
         wake = now + int(_LOOK * SECOND)
         try:
@@ -210,15 +241,31 @@ class Timetable(Service):
             collect_at = self._collect_at(account, plan, now)
             flush_time = self._flush_at(account, plan, waiting, now)
             plan.next_at, plan.retry_at = collect_at or 0, later
-            if plan.running is None:
-                if collect_at is not None and collect_at <= now:
-                    self._start(account, collect=True)
-                elif flush_time is not None and flush_time <= now:
-                    # A flush receives too: one Send/Receive. Unless the provider wants to be left alone.
-                    self._start(account, collect=self._allowed(account, now))
+            if collect_at is not None and collect_at <= now and plan.running is None:
+                self._start(account, collect=True)
+            elif flush_time is not None and flush_time <= now:
+                # A flush receives too: one Send/Receive. Unless that is off, or the provider wants to be left alone.
+                receives = account.options.get("flush_receives") is not False and plan.running is None
+                self._start(account, collect=receives and self._allowed(account, now))
             times = [at for at in (collect_at, flush_time, later) if at and at > now]
             wake = min([wake, *times])
         self._sleep(max(wake - self._now(), SECOND // 100) / SECOND)
+
+    async def _recall(self) -> None:
+        """What only a running timetable knows, read from the outbox at the start: priority mail, and tries gone by."""
+        self._fresh = False
+        try:
+            rows = await self._store.queue.items(agent="relay", limit=_RECALLED)
+        except MailshareError as fault:
+            self._log.warn("The outbox could not be looked at: {fault}", fault=fault.public)
+            return
+        for row in rows:
+            if row.state is QueueState.QUEUED and (row.params.get("urgent") or row.attempts):
+                plan = self._of(row.account_id or 0)
+                if not row.attempts:
+                    plan.urgent = True
+                elif row.next_at:
+                    plan.retry_at = min(plan.retry_at or row.next_at, row.next_at)
 
     def _collect_at(self, account: Account, plan: _Plan, now: int) -> int | None:
         if account.collect is None and account.relay is None:
@@ -231,11 +278,16 @@ class Timetable(Service):
         """The threshold counts fresh mail; mail that waits for its next try leaves when that time has come."""
         if account.relay is None:
             return None
+        if waiting and plan.retry_at and plan.retry_at <= now:
+            plan.urgent = True
+        over = bool(account.threshold and waiting >= account.threshold)
+        plan.reached = (plan.reached or now) if over else 0
         at = flush_at(
             waiting=waiting,
             threshold=account.threshold,
             last_arrival=plan.last_arrival,
             now=now,
+            reached=plan.reached,
             urgent=plan.urgent,
             hold_outside=account.hold_outside,
             windows=account.timetable,
@@ -257,50 +309,54 @@ class Timetable(Service):
         self._run(account, collect=collect).addErrback(self._failed)
 
     def _run(self, account: Account, *, collect: bool) -> Deferred[Mapping[str, int]]:
-        """One Send/Receive, or the one under way."""
+        """One Send/Receive, or sending alone. A collection that is under way is waited for instead of a second one."""
         plan = self._of(account.id)
-        mirror: Deferred[Mapping[str, int]] = Deferred()
-        if plan.running is None:
-            if collect:
-                plan.last_start = self._now()
-                plan.jitter = (self._random() * 2 - 1) * _JITTER
-            plan.urgent = False
-            running = Deferred.fromCoroutine(self._send_receive(account, collect=collect))
-            if running.called:
-                running.addErrback(self._broken)
-                running.addCallback(mirror.callback)
-                self._look_later()
-                return mirror
+        plan.urgent, plan.reached = False, 0
+        flushed = self._flushed(account)
+        running = plan.running
+        if collect and running is None:
+            plan.last_start = self._now()
+            plan.jitter = (self._random() * 2 - 1) * _JITTER
+            running = Deferred.fromCoroutine(self._collected(account))
             plan.running = running
             running.addErrback(self._broken)
             running.addCallback(self._done, plan)
+        mirror: Deferred[Mapping[str, int]] = Deferred()
 
-        def share(counts: Mapping[str, int]) -> Mapping[str, int]:
-            if not mirror.called:
-                mirror.callback(counts)
+        def both(counts: Mapping[str, int]) -> Mapping[str, int]:
+            flushed.addCallback(lambda _: mirror.callback(counts))
             return counts
 
-        assert plan.running is not None
-        plan.running.addCallback(share)
+        if collect and running is not None:
+            running.addCallback(both)
+        else:
+            both({})
         return mirror
 
-    async def _send_receive(self, account: Account, *, collect: bool) -> Mapping[str, int]:
-        """Both directions at the same time; neither waits for the other to succeed."""
-        waits: list[Deferred[object]] = []
-        counts: Mapping[str, int] = {}
-        if account.relay is not None:
-            waits.append(Deferred.fromCoroutine(self._flushed(account.id)))
-        if collect and account.collect is not None:
-            counts = await self._collecting.collect(account)
-        await all_of(waits)
-        return counts
+    async def _collected(self, account: Account) -> Mapping[str, int]:
+        return await self._collecting.collect(account) if account.collect is not None else {}
 
-    async def _flushed(self, account_id: int) -> object:
+    def _flushed(self, account: Account) -> Deferred[object]:
+        """A flush; fires when it is over, however it went."""
+        if account.relay is None:
+            return succeed(None)
+        flushing: Deferred[object] = Deferred.fromCoroutine(self._flushing(account.id))
+        self._flushes.add(flushing)
+
+        def over(result: object) -> object:
+            self._flushes.discard(flushing)
+            return result
+
+        flushing.addBoth(over)
+        # After one that failed it is the next look in its time that starts another; else both would go round and round.
+        flushing.addCallbacks(lambda _: self._look_later(), self._failed)
+        return _echo(flushing)
+
+    async def _flushing(self, account_id: int) -> object:
         return await self._flush(account_id)
 
     def _done(self, counts: Mapping[str, int], plan: _Plan) -> Mapping[str, int]:
         plan.running = None
-        plan.collected = counts
         self._look_later()
         return counts
 
@@ -347,11 +403,11 @@ class Timetable(Service):
         return int(self._clock.seconds() * SECOND)
 
 
-def _echo(run: Deferred[Mapping[str, int]]) -> Deferred[None]:
+def _echo(run: Deferred[Any]) -> Deferred[object]:
     """Fires when a run has ended, however it did, and leaves its result alone."""
-    end: Deferred[None] = Deferred()
+    end: Deferred[object] = Deferred()
 
-    def pass_on(result: Mapping[str, int]) -> Mapping[str, int]:
+    def pass_on(result: Any) -> Any:
         end.callback(None)
         return result
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Recipient
 from mailshare.core.errors import ConfigFault, Unavailable
-from mailshare.core.values import QueueState
+from mailshare.core.values import QueueItem, QueueState
 from mailshare.delivery.agents import Agents
 from mailshare.delivery.queue import LEASE, QueueRules, QueueRunner
 from mailshare.delivery.reports import Reports
-from mailshare.interfaces import IAgent
+from mailshare.interfaces import IAgent, ILaned
 from tests.conftest import LoggedFailures
 from tests.delivery.conftest import LATER, NEVER, OK, Office, ScriptedAgent, finish
 
@@ -108,7 +109,7 @@ def test_five_days_of_failures(office: Office) -> None:
         assert row.word == "deferred"
         office.clock.advance(60)
     waits = [(b - a) // 60 for a, b in pairwise(times)]
-    assert waits[:8] == [1, 5, 15, 60, 60, 60, 60, 240]
+    assert waits[:7] == [1, 5, 15, 60, 159, 240, 240]
     assert times[-1] == 5 * 24 * HOUR
     assert row.state is QueueState.EXPIRED
     delayed, failed = [report_parts(each) for each in office.mailbox("greg")]
@@ -239,16 +240,45 @@ def test_leases_are_renewed_while_an_agent_works(office: Office) -> None:
     assert dict(finish(running)) == {"delivered": 1}
 
 
-def test_runs_do_not_overlap(office: Office) -> None:
-    """A second flush waits for the first."""
+def test_runs_beside_each_other_share_no_row(office: Office) -> None:
+    """A second flush takes nothing that the first one has, and does not wait for it with what came in meanwhile."""
     gate: Deferred[Any] = Deferred()
     office.agent.answers = [gate, OK]
     office.send(MAIL, "ann@example.net")
-    first, second = (Deferred.fromCoroutine(office.runner.flush(1)) for _ in range(2))
-    assert not second.called
+    first = Deferred.fromCoroutine(office.runner.flush(1))
+    assert dict(office.flush()) == {}
+    office.send(MAIL.replace(b"own@", b"own2@"), "bob@example.net")
+    assert dict(office.flush()) == {"delivered": 1}
+    assert not first.called
     gate.callback(OK)
     assert dict(finish(first)) == {"delivered": 1}
-    assert dict(finish(second)) == {}
+
+
+@implementer(ILaned)
+class ByDomain(ScriptedAgent):
+    """Each domain is a way out of its own."""
+
+    def lane(self, item: QueueItem) -> str:
+        """The domain."""
+        return item.address.partition("@")[2]
+
+
+def test_a_slow_way_out_never_holds_up_another(office: Office) -> None:
+    """Ten messages hang on one route; one for another route, and one of mixed recipients, pass them."""
+    gates: list[Deferred[Any]] = [Deferred() for _ in range(4)]
+    agent = ByDomain(office.clock, "relay", [*gates, OK])
+    runner = QueueRunner(office.store, Agents([agent]), office.reports, office.clock)
+    for number in range(10):
+        office.send(MAIL.replace(b"own@", b"own%d@" % number), "ann@slow.example")
+    office.send(MAIL.replace(b"own@", b"fast@"), "bob@fast.example")
+    office.send(MAIL.replace(b"own@", b"both@"), "cid@fast.example", "dan@slow.example")
+    running = Deferred.fromCoroutine(runner.flush(1))
+    assert [len(batch) for batch in agent.batches] == [1] * 6
+    done = {row.address for row in office.rows() if row.state is QueueState.DELIVERED}
+    assert done == {"bob@fast.example", "cid@fast.example"}
+    for gate in gates:
+        gate.callback(OK)
+    assert dict(finish(running)) == {"delivered": 13}
 
 
 def test_batches_under_way_are_bounded(office: Office) -> None:

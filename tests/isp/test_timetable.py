@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
-from mailshare.core.values import SECOND, Account, Hop, Origin, Source, Window
+from mailshare.core.values import SECOND, Account, Hop, Origin, Outcome, QueueState, Source, Window
 from mailshare.interfaces import ICollecting
 from mailshare.isp.timetable import Timetable
 from mailshare.status import RunStatus
@@ -78,7 +78,13 @@ class Running:
         office.change(**changes)
         self.collecting = Collecting(office)
         self.flushing = Flushing(office)
-        self.timetable = Timetable(office.store, self.collecting, self.flushing, office.clock, random=lambda: 0.5)
+        self.again()
+
+    def again(self) -> None:
+        """A timetable that knows of nothing but the store."""
+        self.timetable = Timetable(
+            self.office.store, self.collecting, self.flushing, self.office.clock, random=lambda: 0.5
+        )
 
     def start(self) -> Running:
         self.timetable.startService()
@@ -104,13 +110,13 @@ class Running:
         return [at for _, at in self.collecting.starts]
 
 
-def put(office: Office, count: int = 1) -> None:
+def put(office: Office, count: int = 1, **params: object) -> None:
     """Messages into the outbox."""
     for _ in range(count):
         sink = office.store.new_body(10)
         sink.write(b"Subject: x\r\n\r\n")
         origin = Origin(Source.SMTP, office.random(8).hex())
-        hops = [Hop("relay", "x@out.example", "outside", office.account.id)]
+        hops = [Hop("relay", "x@out.example", "outside", office.account.id, params=params)]
         envelope = Envelope(Address.parse("mail@company.example"))
         body = office.wait(sink.finish())
         office.wait(office.store.delivery.deliver(envelope, body, origin, [], hops, at=office.now(), expires=10**18))
@@ -162,6 +168,154 @@ def test_hold_outside_waits_for_the_window(office: Office) -> None:
     assert running.flushing.calls == []
     running.until(10)
     assert len(running.flushing.calls) >= 1
+    running.stop()
+
+
+SUNDAY_NIGHT = (Window(frozenset({6}), 0, 60, 5),)
+
+
+def test_priority_mail_leaves_at_once(office: Office) -> None:
+    """Whatever the threshold and the hours are, and without the two seconds for a burst."""
+    running = Running(office, timetable=SUNDAY_NIGHT, threshold=0).start()
+    put(office)
+    running.until(60)
+    assert running.flushing.calls == []
+    running.timetable.arrived(office.account.id, urgent=True)
+    office.settle()
+    assert running.flushing.calls == [office.clock.seconds()]
+    running.stop()
+
+
+def test_priority_mail_of_before_a_restart_leaves_at_the_start(office: Office) -> None:
+    """The outbox itself remembers that it is urgent."""
+    put(office, urgent=True)
+    running = Running(office, timetable=SUNDAY_NIGHT, threshold=0).start()
+    assert len(running.flushing.calls) == 1
+    running.stop()
+
+
+def test_priority_mail_waits_for_a_window_where_a_line_costs(office: Office) -> None:
+    """``hold_outside`` holds it too."""
+    window = (Window(frozenset(range(7)), 9 * 60, 10 * 60, 5),)
+    running = Running(office, timetable=window, hold_outside=True, threshold=0).start()
+    put(office)
+    running.timetable.arrived(office.account.id, urgent=True)
+    running.until(HOUR - 1)
+    assert running.flushing.calls == []
+    running.until(2)
+    assert len(running.flushing.calls) >= 1
+    running.stop()
+
+
+def test_a_flush_receives_too_unless_that_is_off(office: Office) -> None:
+    """One Send/Receive by default; sending alone with ``flush_receives = false``."""
+    for receives, collections in ((True, 1), (False, 0)):
+        running = Running(office, timetable=SUNDAY_NIGHT, options={"flush_receives": receives}).start()
+        put(office)
+        running.until(3)
+        assert (len(running.flushing.calls), len(running.times)) == (1, collections)
+        running.stop()
+
+
+def test_mail_whose_next_try_has_come_needs_no_threshold(office: Office) -> None:
+    """Tried once, it leaves when its minute is over, outside the hours and below the threshold."""
+    running = Running(office, timetable=SUNDAY_NIGHT, threshold=5).start()
+    put(office)
+    (row,) = office.wait(office.store.queue.claim("relay", 1, office.now(), 10**9))
+    later = Outcome(row.id, QueueState.QUEUED, office.now(), 451, next_at=office.now() + 60 * SECOND)
+    office.wait(office.store.queue.settle([later]))
+    running.until(59)
+    assert running.flushing.calls == []
+    running.until(2)
+    assert len(running.flushing.calls) == 1
+    running.stop()
+
+
+def test_a_try_that_fell_due_while_the_server_was_down_is_made_at_the_start(office: Office) -> None:
+    """Also outside the hours."""
+    put(office)
+    (row,) = office.wait(office.store.queue.claim("relay", 1, office.now(), 10**9))
+    later = Outcome(row.id, QueueState.QUEUED, office.now(), 451, next_at=office.now() + 60 * SECOND)
+    office.wait(office.store.queue.settle([later]))
+    office.clock.advance(100)
+    running = Running(office, timetable=SUNDAY_NIGHT, threshold=5).start()
+    assert len(running.flushing.calls) == 1
+    running.stop()
+
+
+def test_a_stream_of_mail_is_not_waited_for_without_end(office: Office) -> None:
+    """A message each second keeps the flush back for half a minute, no longer."""
+    running = Running(office, timetable=SUNDAY_NIGHT).start()
+    for _ in range(40):
+        put(office)
+        running.until(1)
+    assert len(running.flushing.calls) == 1
+    running.stop()
+
+
+def test_a_long_collection_keeps_no_mail_from_leaving(office: Office) -> None:
+    """The provider's POP3 server hangs; what is handed in leaves two seconds later."""
+    running = Running(office)
+    running.collecting.hold[office.account.id] = Deferred()
+    running.start()
+    before = len(running.flushing.calls)
+    put(office)
+    running.until(3)
+    assert len(running.flushing.calls) == before + 1
+    assert len(running.times) == 1
+    running.stop()
+
+
+def test_now_keeps_to_the_providers_login_delay(office: Office) -> None:
+    """Windows do not hold for "now"; what the provider asks for does, and mail leaves all the same."""
+    running = Running(office, timetable=()).start()
+    running.collecting.floor = office.now() + 600 * SECOND
+    assert office.wait(running.timetable.send_receive()) == {}
+    assert (running.times, len(running.flushing.calls)) == ([], 1)
+    running.until(601)
+    assert office.wait(running.timetable.send_receive()) == {"andrew": 1}
+    running.stop()
+
+
+def test_a_clock_set_back_costs_no_run_and_adds_none(office: Office) -> None:
+    """Five hours back: the next run comes when the interval is over, not five hours and an interval later."""
+    running = Running(office, timetable=(Window(every=60),)).start()
+    running.until(1800)
+    jump = -5 * HOUR
+    office.clock.rightNow += jump
+    for call in office.clock.getDelayedCalls():
+        call.delay(jump)
+    running.timetable.clock_jumped(jump * SECOND)
+    running.until(1799)
+    assert len(running.times) == 1
+    running.until(2)
+    assert len(running.times) == 2
+    running.stop()
+
+
+def test_a_clock_set_forward_adds_no_run(office: Office) -> None:
+    """Five hours forward, half an hour after a run: the next one is due in half an hour still."""
+    running = Running(office, timetable=(Window(every=60),)).start()
+    running.until(1800)
+    office.clock.rightNow += 5 * HOUR
+    running.timetable.clock_jumped(5 * HOUR * SECOND)
+    running.until(1799)
+    assert len(running.times) == 1
+    running.until(2)
+    assert len(running.times) == 2
+    running.stop()
+
+
+def test_a_night_in_a_closed_laptop_is_made_up_for_once(office: Office) -> None:
+    """Time went on and the machine slept: one run at the wake-up, then by the interval again."""
+    running = Running(office, timetable=(Window(every=60),)).start()
+    office.clock.advance(9 * HOUR)
+    office.settle()
+    assert len(running.times) == 2
+    running.until(HOUR - 1)
+    assert len(running.times) == 2
+    running.until(2)
+    assert len(running.times) == 3
     running.stop()
 
 
