@@ -65,16 +65,9 @@ class MailRoom:
         self.secrets = Secrets(
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
-        deadlines = Deadlines(
-            limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command
-        )
-        doors = Doors(reactor, self.secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
+        doors = provider_doors(config, reactor, self.secrets)
         self.reports = Reports(store, reactor, os.urandom)
-        retry = RetryRule(
-            late=limits.retry_last * SECOND,
-            warn_after=limits.delay_notice * SECOND,
-            give_up_after=limits.give_up * SECOND,
-        )
+        retry = retry_rule(config)
         self.intake = Intake(
             store,
             Router(PublicRate(lambda: micros(reactor))),
@@ -95,8 +88,7 @@ class MailRoom:
             changed=changed,
         )
         self.relay = Relay(store, self.intake, doors, changed=changed)
-        rules = QueueRules(retry)
-        self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, rules)
+        self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, QueueRules(retry))
         self._clock = lambda: micros(reactor)
         self.clock_watch = ClockWatch(reactor, self._clock_jumped)
         self.timetable = Timetable(
@@ -198,6 +190,23 @@ def submission_rules(config: Config) -> SubmissionRules:
         max_size=limits.message_size,
         max_header=limits.header_size,
         max_hops=limits.received_hops,
+    )
+
+
+def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
+    """What signing on at the provider needs, with the deadlines of the configuration."""
+    limits = config.tables.limits
+    deadlines = Deadlines(limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command)
+    return Doors(reactor, secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
+
+
+def retry_rule(config: Config) -> RetryRule:
+    """When waiting mail is tried again, told of and given up."""
+    limits = config.tables.limits
+    return RetryRule(
+        late=limits.retry_last * SECOND,
+        warn_after=limits.delay_notice * SECOND,
+        give_up_after=limits.give_up * SECOND,
     )
 
 
