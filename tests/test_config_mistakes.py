@@ -104,6 +104,18 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
         ("[[account]]\naddress = 'm@x.example'\noptions = { max_size = 'big' }\n", 3, "a whole number, 0 or more"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { session_messages = 0 }\n", 3, "1 or more"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { prefix_map = { '(' = 'x' } }\n", 3, "not a pattern"),
+        ("[[account]]\naddress = 'm@x.example'\ncollect = 'pop.isp.example'\n", 3, "write pop3s://login@host"),
+        ("[[account]]\naddress = 'm@x.example'\ncollect = 'imap://pop.isp.example'\n", 3, "not by IMAP"),
+        ("[[account]]\naddress = 'm@x.example'\nrelay = 'pop3s://isp.example'\n", 3, "write submissions://login@host"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { public_rate = 'ten' }\n", 3, "a whole number"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { ignore_names = 7 }\n", 3, "a list of texts"),
+        ("[[account]]\naddress = 'm@x.example'\ntimetable = { every = 3 }\n", 3, "write [{ ... }]"),
+        ("[[user]]\nname = 'a'\npassword = ''\n", 3, "the password is empty"),
+        ("[listen]\nsmtp = ['tcp:25:interface=300.1.1.1']\n", 2, "not an address of this machine"),
+        ("[listen]\npop3 = ['tcp:8110:interface=127.0.0.1']\nsmtp = ['tcp:8110']\n", 3, "already taken by listen.pop3"),
+        ("[listen]\npop3 = ['tcp:8110']\n[demonstration]\nisp = true\npop3 = 8110\n", 5, "already taken by listen.pop3"),
+        ("[server]\nhostname = mail.office.example\n", 2, "texts stand in quotes"),
+        ("[[user]]\nname = 'a'\n[user]\n", 3, "two brackets"),
         ("[[printer]]\nname = 'x'\n", 1, "not known to this version yet"),
         ("[printr]\nname = 'x'\n", 1, "unknown key"),
         ("[account]\naddress = 'm@x.example'\n", 1, "two brackets"),
@@ -173,3 +185,16 @@ def test_a_rule_needs_an_account_and_users_that_are_there(tmp_path: Path) -> Non
     for words in ("mial@company.example", "did you mean 'greg'", "form", "needs users", "declared twice"):
         assert words in text, text
     assert "'public1'" not in text
+
+
+def test_two_listeners_may_share_a_port_on_different_addresses(tmp_path: Path) -> None:
+    """Only the same address, or one that means all of them, is in the way."""
+    text = "[listen]\npop3 = ['tcp:8110:interface=127.0.0.1']\nsmtp = ['tcp:8110:interface=127.0.0.2']\n"
+    assert parse_config(text, str(tmp_path / "m.toml")).warnings == ()
+
+
+def test_a_device_of_nobody_is_a_warning(tmp_path: Path) -> None:
+    """It may be somebody whom a command made; a typing error is shown all the same."""
+    text = "[trusted]\ndevices = { '192.168.1.77' = 'scaner' }\n[[user]]\nname = 'scanner'\nenabled = false\n"
+    (warning,) = parse_config(text, str(tmp_path / "m.toml")).warnings
+    assert (warning.line, "did you mean 'scanner'?" in str(warning)) == (2, True)

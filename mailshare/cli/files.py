@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -41,8 +41,15 @@ def check(context: Context, file: str | None, defaults: bool, as_json: bool) -> 
     else:
         for problem in problems:
             click.echo(str(problem))
-        click.echo(f"{errors} mistakes, {len(problems) - errors} warnings" if problems else "The file is right.")
+        told = ", ".join(_counted(problems, errors))
+        click.echo(told or "The file is right.")
     sys.exit(2 if errors else 1 if problems else 0)
+
+
+def _counted(problems: Sequence[Problem], errors: int) -> Iterable[str]:
+    for count, word in ((errors, "mistake"), (len(problems) - errors, "warning")):
+        if problems:
+            yield f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _print_defaults(as_json: bool) -> None:

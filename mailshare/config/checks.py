@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import AttrsInstance, fields, has
 
-from mailshare.config.endpoint_strings import check_certificates, check_endpoint, port_of
-from mailshare.config.problems import Findings
+from mailshare.config.endpoint_strings import check_certificates, check_endpoint, interface_of, port_of
+from mailshare.config.problems import Findings, written
 from mailshare.config.schema import AccountTable, FileTables, ListenTable, Secret, UserTable, written_key
 from mailshare.config.timetable import parse_clock, parse_days
 from mailshare.core.address import Address, is_domain
@@ -38,7 +38,11 @@ _OPTIONS: Mapping[str, tuple[object, ...]] = {
     "trusted_by": (),
     "unknown": ("reject", "upstream", "admin"),
 }
+_WORD_LISTS = ("envelope_headers", "ignore_names", "known_senders", "trusted_by")
 _STORES = ("sqlite:", "memory:")
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+_FOR_ACCOUNT = {"collect": "pop3s://login@host", "relay": "submissions://login@host"}
+_Taken = dict[int, list[tuple[str, str]]]  # port to (interface, who has it)
 Path = tuple[str | int, ...]
 
 
@@ -110,7 +114,7 @@ def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
     authority = os.path.join(directory, listen.authority)
     if listen.authority and not os.path.isfile(authority):
         findings.error(("listen", "authority"), f"the file {authority} does not exist; it must hold a certificate")
-    taken: dict[tuple[int, str], str] = {}
+    taken: _Taken = {}
     counts: dict[str, int] = {}
     for service, text in listen.endpoints():
         index = counts[service] = counts.get(service, -1) + 1
@@ -122,12 +126,21 @@ def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
             findings.error(path, fault.public)
             continue
         _listener_fits(service, text, path, listen, findings)
-        interface = re.search(r"interface=((?:\\.|[^:])*)", text)
-        place = (port or 0, interface[1] if interface else "")
-        if port and place in taken:
-            findings.error(path, f"port {port} is already taken by {taken[place]}")
-        elif port:
-            taken[place] = f"listen.{service}"
+        if port:
+            _port_free(taken, port, interface_of(text), path, findings)
+    if tables.demonstration.isp:
+        for key in ("pop3", "smtp"):
+            if port := getattr(tables.demonstration, key):
+                _port_free(taken, port, "127.0.0.1", ("demonstration", key), findings)
+
+
+def _port_free(taken: _Taken, port: int, interface: str, path: Path, findings: Findings) -> None:
+    """Two listeners share a port only when each has an address of its own; no address means all of them."""
+    for other, owner in taken.setdefault(port, []):
+        if other == interface or other in _EVERYWHERE or interface in _EVERYWHERE:
+            findings.error(path, f"port {port} is already taken by {owner}")
+            return
+    taken[port].append((interface, written(path[:2])))
 
 
 def _listener_fits(service: str, text: str, path: Path, listen: ListenTable, findings: Findings) -> None:
@@ -146,8 +159,13 @@ def _networks(tables: FileTables, findings: Findings) -> None:
     for text, login in tables.trusted.devices.items():
         path = ("trusted", "devices", text)
         _network(text, path, findings)
+        people = [one.name.casefold() for one in tables.user]
         if not isinstance(login, str) or not login:
             findings.error(path, "must name the login that this machine sends as")
+        elif login.casefold() not in people:
+            near = difflib.get_close_matches(login.casefold(), people, 1)
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            findings.warn(path, f"no [[user]] here is called {login!r}; a command must have made that user", hint)
 
 
 def _network(text: str, path: Path, findings: Findings) -> None:
@@ -171,7 +189,7 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
     if account.mode == "regular" and account.domains:
         findings.error((*path, "domains"), 'domains belong to mode = "domain"', at_key=True)
     for key, protocols in (("collect", ("pop3",)), ("relay", ("smtp",))):
-        _provider(getattr(account, key), protocols, (*path, key), findings)
+        _provider(getattr(account, key), protocols, _FOR_ACCOUNT[key], (*path, key), findings)
     _zone(account.zone, (*path, "zone"), findings)
     _options(account, path, findings)
     for number, window in enumerate(account.timetable):
@@ -197,6 +215,10 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
             findings.error(here, "unknown option", hint, at_key=True)
         elif _OPTIONS.get(name) and value not in _OPTIONS[name]:
             findings.error(here, f"{value!r} is none of {', '.join(map(str, _OPTIONS[name]))}")
+        elif name == "public_rate" and (type(value) is not int or value < 0):
+            findings.error(here, "is a whole number, 0 or more")
+        elif name in _WORD_LISTS and not _are_words(value):
+            findings.error(here, 'is a list of texts in quotes, e.g. ["one", "two"]')
     for name, wrong in provider_faults(account.options):
         findings.error((*path, "options", name), wrong)
     prefixes = account.options.get("prefix_map", ())
@@ -207,8 +229,16 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
             findings.error((*path, "options", "prefix_map", pattern), f"is not a pattern: {error}")
 
 
-def _provider(url: str, protocols: Sequence[str], path: Path, findings: Findings) -> None:
+def _are_words(value: object) -> bool:
+    """A text, or a list of texts."""
+    return isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value))
+
+
+def _provider(url: str, protocols: Sequence[str], example: str, path: Path, findings: Findings) -> None:
     if not url:
+        return
+    if "://" not in url:
+        findings.error(path, f"{url!r} does not say how to speak with the server", f"write {example}")
         return
     try:
         server = parse_server(url)
@@ -216,9 +246,9 @@ def _provider(url: str, protocols: Sequence[str], path: Path, findings: Findings
         findings.error(path, fault.public)
         return
     if server.protocol == "imap":
-        findings.error(path, "this version collects by POP3 only; write pop3s://")
+        findings.error(path, "this version collects by POP3 only, not by IMAP", f"write {example}")
     elif server.protocol not in protocols:
-        findings.error(path, f"{server.protocol} is not for this; write {protocols[0]}s:// and the like")
+        findings.error(path, f"{server.protocol} is not for this", f"write {example}")
     if server.tls == "none" and server.host not in ("127.0.0.1", "localhost", "::1"):
         findings.warn(path, "the password crosses the network without TLS")
 
@@ -287,6 +317,8 @@ def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, d
             findings.warn(path, "credentials exist only when systemd starts the server (LoadCredential=)")
         elif not os.path.isfile(os.path.join(place, secret.value)):
             findings.error(path, f"systemd gave no credential {secret.value}")
+    elif secret.kind == "literal" and not secret.value:
+        findings.error(path, "the password is empty", 'better: password = { file = "secrets/name" }')
     elif secret.kind == "literal" and not demonstration:
         findings.warn(path, "the password stands in this file", 'better: password = { file = "secrets/name" }')
     elif secret.kind == "hash" and not secret.value.startswith("$argon2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 
@@ -45,6 +46,24 @@ def port_of(text: str) -> int | None:
     return int(word)
 
 
+def interface_of(text: str) -> str:
+    """The address that an endpoint string listens on; empty for all of them, and for what has none.
+
+    :raises ConfigFault: it is there and is no address.
+    """
+    parts = split_endpoint(text)
+    if parts[0] == "haproxy":
+        return interface_of(text.partition(":")[2])
+    named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
+    written = re.sub(r"\\(.)", r"\1", named.get("interface", ""))
+    if parts[0] in _WITH_PORT and written:
+        try:
+            ipaddress.ip_address(written.partition("%")[0])
+        except ValueError as error:
+            raise ConfigFault(f"{written!r} is not an address of this machine; write e.g. 192.168.1.10") from error
+    return written
+
+
 def check_endpoint(text: str, directory: str) -> str:
     """Read a listener string whole.
 
@@ -56,6 +75,7 @@ def check_endpoint(text: str, directory: str) -> str:
     if parts[0] not in _KNOWN:
         raise ConfigFault(f"{parts[0]!r} is no kind of listener; write tcp:8110:interface=127.0.0.1 or tls:certs:8995")
     port_of(text)
+    interface_of(text)
     parts = [_absolute(parts[0], number, part, directory) for number, part in enumerate(parts)]
     whole = ":".join(parts)
     from twisted.internet.endpoints import serverFromString  # noqa: PLC0415 - only needed to check and to start

@@ -129,6 +129,14 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
 _CREDENTIAL = re.compile(r"""(?i)(\b(?:pass|secret|pwd)\w*["']?\s*(?:=|(?=["'])))(?!\s*\{)\s*\S.*""")
 
 
+_TOML_HINTS = {
+    "Invalid value": 'texts stand in quotes ("mail"), truth is written true or false, numbers bear no unit',
+    "Cannot declare": "tables of a kind that may stand several times have two brackets, all others stand once",
+    "Cannot overwrite": "a key stands only once in a table",
+    "Unescaped": "write two backslashes for one, or put the text in single quotes",
+}
+
+
 def _source(places: Places, line: int) -> str:
     """A line of the file as it may be shown: what stands in place of a password, or might be one, is left out."""
     if not 0 < line <= len(places.lines):
@@ -141,7 +149,9 @@ def _syntax(shown: str, places: Places, error: tomllib.TOMLDecodeError) -> Probl
     match = _SYNTAX.search(text)
     line, column = (int(match[1]), int(match[2])) if match else (len(places.lines), 0)
     source = _source(places, line)
-    return Problem(shown, line, "", f"is not TOML: {_SYNTAX.sub('', text).strip()}", column, source)
+    words = _SYNTAX.sub("", text).strip()
+    hint = next((told for start, told in _TOML_HINTS.items() if words.startswith(start)), "")
+    return Problem(shown, line, "", f"is not TOML: {words}", column, source, hint)
 
 
 def _placed(findings: Findings, places: Places, shown: str) -> list[Problem]:

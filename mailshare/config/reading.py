@@ -85,6 +85,8 @@ def _secret(value: object, _: Any) -> Secret:
 
 def _tuple(value: object, kind: Any, converter: cattrs.Converter) -> tuple[object, ...]:
     if not isinstance(value, list):
+        if isinstance(value, Mapping):
+            raise _WrongForm("is a list of tables, write [{ ... }]")
         raise _WrongForm(f"{_shown(value)} is not a list, write [{_shown(value)}]")
     element = get_args(kind)[0]
     out, errors = [], []
