@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import poplib
 import signal
 import subprocess
 import sys
@@ -114,6 +115,15 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     office.run("user", "passwd", "lisa", "--stdin", given="geheim\n")
     assert "declared" in office.run("user", "change", "andrew", "--disable", code=1)
     assert "no user" in office.run("user", "delete", "nobody", "--yes", code=1)
+    reset = office.json("admin", "reset")
+    assert (reset["login"], reset["account"], len(reset["password"])) == ("admin1", "mail@company.example", 19)
+    (place,) = (one["address"] for one in office.json("status")["listeners"] if one["service"] == "pop3")
+    reader = poplib.POP3("127.0.0.1", int(place.rpartition(":")[2]))
+    reader.user("admin")
+    assert reader.pass_(reset["password"]).startswith(b"+OK")
+    reader.quit()
+    assert "admin1" in office.run("admin", "reset", "--account", "1", "--stdin", given="geheim\n")
+    assert "no account" in office.run("admin", "reset", "--account", "9", code=1)
     assert office.json("user", "delete", "lisa", "--yes") == {"deleted": "lisa"}
     assert office.json("account", "add", "b@b.example", "--every", "7")["number"] == 2
     assert office.json("account", "change", "2", "--threshold", "5")["threshold"] == 5
@@ -138,6 +148,7 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     assert "Traceback" not in (office.folder / "log").read_text()
 
     assert not office.json("status")["running"]
+    assert "Password: " in office.run("admin", "reset")
     before = office.json("mailboxes")
     office.json("user", "add", "late", "--generate")
     old = office.json("restore", str(copy), "--yes")["old"]

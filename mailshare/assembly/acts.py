@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
+from attrs import evolve
+
 from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.handing_out import hand_out
 from mailshare.assembly.work_list import WorkList
 from mailshare.config import Config
 from mailshare.config.export import export_toml
-from mailshare.core.errors import PeerFault, Unavailable
+from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import IStore
 from mailshare.status import AccountStatus, Indicators
@@ -231,6 +233,22 @@ class Acts(WorkList):
         if self._running is not None:
             self._running.wake(urgent=act == "retry")
         return {"changed": changed, "asked": len(ids)}
+
+    async def admin_reset(self, *, password: str, account: str = "", by: str = "") -> Mapping[str, object]:
+        """Give the ADMIN of an account, or of the first, a new mailbox password.
+
+        :raises NoSuchUser: there is no such account, or none at all.
+        """
+        accounts = sorted(self._directory().accounts, key=lambda one: one.number)
+        if not account and not accounts:
+            raise NoSuchUser("There is no account yet, so there is no ADMIN; make one: mailshare account add ADDRESS")
+        owner = self._account(account) if account else accounts[0]
+        admin = self._directory().admin_of(owner)
+        hashed, scram = await self._hasher(password)
+        await self._store.directory.change_user(evolve(admin, enabled=True), password_hash=hashed, scram=scram)
+        event = Event(self._clock(), "admin.password", account_id=owner.id, user_id=admin.id, data={"by": by})
+        await self._store.events.append([event])
+        return {"login": admin.name, "account": str(owner.address)}
 
     async def backup(self, *, directory: str) -> Mapping[str, object]:
         """A consistent copy of the store into a new directory."""

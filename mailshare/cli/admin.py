@@ -11,6 +11,7 @@ import click
 
 from mailshare.cli import screens
 from mailshare.cli.calling import Context, with_json
+from mailshare.cli.passwords import given_password
 
 _Answer = tuple[Any, Iterable[str]]
 
@@ -129,6 +130,22 @@ def admin_sort(context: Context, /, account: str | None) -> _Answer:
 
 def _given(row: Any) -> str:
     return f"{row['id']} was given to {', '.join(row['to'])}."
+
+
+@admin.command("reset")
+@click.option("--account", help="Whose ADMIN (address or number); account 1 when left out.")
+@click.option("--stdin", is_flag=True, help="Read the new password from standard input, in place of one made up.")
+@click.pass_obj
+@with_json
+def admin_reset(context: Context, /, account: str | None, stdin: bool) -> _Answer:
+    """Give ADMIN a new mailbox password and print it; the old one is good for nothing from then on."""
+    password = given_password(generate=not stdin, stdin=stdin)
+    answer = context.ask("admin_reset", account=account, password=password, by=who())
+    lines = [f"{answer['login']} of {screens.safe(answer['account'])} has a new password."]
+    if not stdin:
+        answer = {**answer, "password": password}
+        lines.append(f"Password: {password}")
+    return answer, lines
 
 
 def _past(answer: Any) -> Iterable[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,32 +10,9 @@ import click
 
 from mailshare.cli import screens
 from mailshare.cli.calling import Context, Refused, with_json
+from mailshare.cli.passwords import given_password, password_options
 
 _Answer = tuple[Any, Iterable[str]]
-_SYLLABLES = tuple(first + second for first in "bdfghjklmnprstvwz" for second in "aeiou")
-
-
-def _generated() -> str:
-    """Sixteen letters that can be read out on the telephone, in groups of four: about 51 bits."""
-    pairs = [secrets.choice(_SYLLABLES) for _ in range(8)]
-    return "-".join("".join(pairs[place : place + 2]) for place in range(0, 8, 2))
-
-
-def _password(*, generate: bool, stdin: bool) -> str:
-    if generate:
-        return _generated()
-    if stdin:
-        given = sys.stdin.readline().rstrip("\r\n")
-    else:
-        given = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    if not given:
-        raise Refused("The password is empty; give one, or use --generate")
-    return given
-
-
-def _password_options(command: Any) -> Any:
-    command = click.option("--generate", is_flag=True, help="Make a password up and print it.")(command)
-    return click.option("--stdin", is_flag=True, help="Read the password from standard input.")(command)
 
 
 @click.group()
@@ -77,12 +52,12 @@ def _given(facts: dict[str, Any]) -> dict[str, Any]:
 @user.command("add")
 @click.argument("name")
 @_user_options
-@_password_options
+@password_options
 @click.pass_obj
 @with_json
 def user_add(context: Context, /, name: str, generate: bool, stdin: bool, **facts: Any) -> _Answer:
     """Make the user NAME with a mailbox. Without --account the user shares all accounts."""
-    password = _password(generate=generate, stdin=stdin)
+    password = given_password(generate=generate, stdin=stdin)
     given = _given(facts)
     if "accounts" not in given:
         given["accounts"] = [one["address"] for one in context.ask("accounts")]
@@ -110,12 +85,12 @@ def user_change(context: Context, /, name: str, **facts: Any) -> _Answer:
 
 @user.command("passwd")
 @click.argument("name")
-@_password_options
+@password_options
 @click.pass_obj
 @with_json
 def user_passwd(context: Context, /, name: str, generate: bool, stdin: bool) -> _Answer:
     """Give the user NAME a new password."""
-    password = _password(generate=generate, stdin=stdin)
+    password = given_password(generate=generate, stdin=stdin)
     answer = context.ask("change_user", name=name, password=password)
     lines = [f"{answer['name']} has a new password."]
     if generate:

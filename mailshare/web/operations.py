@@ -129,6 +129,9 @@ OPERATIONS: tuple[Operation, ...] = (
         ("id", "user"),
     ),
     Operation("admin_sort", "POST", "/admin/sort", {"account": str, "by": str}),
+    Operation(
+        "admin_reset", "POST", "/admin/password", {"account": str, "password": str, "by": str}, ("password",)
+    ),
     Operation("rules", "GET", "/rules", {"account": str}),
     Operation(
         "delete_rule",
