@@ -85,6 +85,19 @@ def office(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Installed]:
         made.server.wait()
 
 
+def _reset_admin(office: Installed) -> None:
+    """ADMIN gets a new password, and may log in with it at once."""
+    reset = office.json("admin", "reset")
+    assert (reset["login"], reset["account"], len(reset["password"])) == ("admin1", "mail@company.example", 19)
+    (place,) = (one["address"] for one in office.json("status")["listeners"] if one["service"] == "pop3")
+    reader = poplib.POP3("127.0.0.1", int(place.rpartition(":")[2]))
+    reader.user("admin")
+    assert reader.pass_(reset["password"]).startswith(b"+OK")
+    reader.quit()
+    assert "admin1" in office.run("admin", "reset", "--account", "1", "--stdin", given="geheim\n")
+    assert "no account" in office.run("admin", "reset", "--account", "9", code=1)
+
+
 @pytest.mark.slow
 def test_the_commands_ask_the_running_server_and_signals_work(office: Installed) -> None:
     """Every command, then SIGHUP with a broken and a right file, then SIGTERM."""
@@ -115,15 +128,7 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     office.run("user", "passwd", "lisa", "--stdin", given="geheim\n")
     assert "declared" in office.run("user", "change", "andrew", "--disable", code=1)
     assert "no user" in office.run("user", "delete", "nobody", "--yes", code=1)
-    reset = office.json("admin", "reset")
-    assert (reset["login"], reset["account"], len(reset["password"])) == ("admin1", "mail@company.example", 19)
-    (place,) = (one["address"] for one in office.json("status")["listeners"] if one["service"] == "pop3")
-    reader = poplib.POP3("127.0.0.1", int(place.rpartition(":")[2]))
-    reader.user("admin")
-    assert reader.pass_(reset["password"]).startswith(b"+OK")
-    reader.quit()
-    assert "admin1" in office.run("admin", "reset", "--account", "1", "--stdin", given="geheim\n")
-    assert "no account" in office.run("admin", "reset", "--account", "9", code=1)
+    _reset_admin(office)
     assert office.json("user", "delete", "lisa", "--yes") == {"deleted": "lisa"}
     assert office.json("account", "add", "b@b.example", "--every", "7")["number"] == 2
     assert office.json("account", "change", "2", "--threshold", "5")["threshold"] == 5
