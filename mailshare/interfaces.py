@@ -329,8 +329,15 @@ class IEventLog(Interface):
         Empty ``trace`` and ``kinds`` match all.
         """
 
+    def newest() -> Awaitable[int]:
+        """The greatest id that was ever given; ids grow for ever, also when the clock is set back. 0 = no event yet."""
+
+    def after(number: int, limit: int = 1000) -> Awaitable[Sequence[tuple[int, Event]]]:
+        """Events with a greater id, by id, whatever their time says."""
+
     def expire(before: int, *, audit_before: int | None = None) -> Awaitable[int]:
-        """Delete older events, in slices.
+        """Delete older events, in slices. A report that is due and was not sent yet (``report.due`` without its
+        ``report.sent``) is work and stays, as long as it may still be sent.
 
         :param audit_before: what administrators did (kinds that begin with ``admin.``) stays from this time on;
             ``None`` treats it as all the rest.

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.portal import Portal
 
@@ -17,6 +16,7 @@ from mailshare.assembly.keys import machine_key
 from mailshare.config import Config, Limits
 from mailshare.delivery.submission import Desk
 from mailshare.interfaces import IStore
+from mailshare.journal.counting import Counting
 from mailshare.pop3.factory import POP3Factory
 from mailshare.pop3.limits import POP3Limits
 from mailshare.pop3.observed import LoginRejected, Observed, SessionClosed, SessionOpened
@@ -33,30 +33,11 @@ from mailshare.smtp.factory import SMTPFactory, SMTPLimits
 Told = Callable[[str, str, Mapping[str, object]], None]
 
 
-@frozen
-class Lamps:
-    """Counts what local clients are doing now."""
-
-    counts: dict[str, int]
-
-    @classmethod
-    def dark(cls) -> Lamps:
-        """Nobody is there."""
-        return cls({"sending": 0, "receiving": 0})
-
-    def sending(self, step: int) -> None:
-        """A message begins (+1) or ends (-1)."""
-        self.counts["sending"] += step
-
-    def receiving(self, step: int) -> None:
-        """A maildrop is opened (+1) or let go (-1)."""
-        self.counts["receiving"] += step
-
-
 class Entrance:
     """Builds factories over one portal.
 
     :param declared: the password that the configuration file gives to a login.
+    :param counting: hears what local clients are doing now.
     :param tell: ``(kind, user name, data)`` of what sessions did, for the journal.
     """
 
@@ -68,14 +49,15 @@ class Entrance:
         *,
         desk: Desk,
         declared: Declared,
+        counting: Counting,
         tell: Told,
         data: str,
         extensions: Extensions,
     ) -> None:
         self._reactor = reactor
         self._tell = tell
-        self.lamps = Lamps.dark()
         self._throttle = Throttle()
+        self._counting = counting
         checker = DirectoryChecker(
             store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared
         )
@@ -112,16 +94,16 @@ class Entrance:
             limits=smtp_limits(tables.limits),
             anonymous=service == "smtp",
             device=Devices(config).login if service == "smtp" else _nobody,
-            observe=self.lamps.sending,
+            observe=self._counting.sending,
             gates=self._gates,
             **common,
         )
 
     def _observed(self, seen: Observed) -> None:
         if isinstance(seen, SessionOpened):
-            self.lamps.receiving(1)
+            self._counting.receiving(1)
         elif isinstance(seen, SessionClosed):
-            self.lamps.receiving(-1)
+            self._counting.receiving(-1)
             if seen.retrieved or seen.deleted:
                 data = {"peer": seen.peer, "retrieved": seen.retrieved, "deleted": seen.deleted, "quit": seen.quit}
                 self._tell("pop3.session", seen.user, data)

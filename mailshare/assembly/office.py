@@ -20,6 +20,7 @@ from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.handing_out import describe
 from mailshare.assembly.housekeeping import Housekeeping
+from mailshare.assembly.journal_room import JournalRoom
 from mailshare.assembly.keys import data_directory
 from mailshare.assembly.listening import Listeners
 from mailshare.assembly.mail_room import MailRoom
@@ -34,6 +35,7 @@ from mailshare.core.errors import ConfigFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
 from mailshare.interfaces import IStore
+from mailshare.journal.counting import Watching
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
 from mailshare.web.control import ControlAPI
@@ -53,6 +55,7 @@ class _Parts:
     entrance: Entrance
     listeners: Listeners
     housekeeping: Housekeeping
+    journal: JournalRoom
     acts: Acts
     pulse: Pulse
     api: ControlAPI
@@ -137,6 +140,7 @@ class Office(Service):
         parts.room.timetable.startService()
         parts.room.clock_watch.start()
         parts.housekeeping.startService()
+        parts.journal.start()
         parts.pulse.startService()
         self._hangup.install()
         await store.events.append([Event(self._since, "server.started", data={"version": version("mailshare")})])
@@ -160,17 +164,19 @@ class Office(Service):
             agents=extensions.built("agents"),
         )
         declared = DeclaredObjects(store, room.secrets.resolve, lambda: int(reactor.seconds() * SECOND))
+        zone = zone_of(config)
+        journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
         entrance = Entrance(
             store,
             reactor,
             passwords,
             desk=room.desk,
             declared=declared.password,
+            counting=journal.counting,
             tell=self._note,
             data=config.data,
             extensions=extensions,
         )
-        zone = zone_of(config)
         acts = Acts(
             store,
             zone=zone,
@@ -187,9 +193,10 @@ class Office(Service):
             declared=declared,
             entrance=entrance,
             listeners=Listeners(reactor, entrance.factory),
-            housekeeping=Housekeeping(store, reactor, zone, config.tables.log.days),
+            housekeeping=Housekeeping(store, reactor),
+            journal=journal,
             acts=acts,
-            pulse=Pulse(reactor, acts),
+            pulse=Pulse(reactor, acts, journal.counting),
             api=ControlAPI(acts, reactor),
         )
 
@@ -220,6 +227,7 @@ class Office(Service):
         await parts.room.queue.stopService()
         parts.room.relay.close()
         parts.housekeeping.stopService()
+        await parts.journal.stop()
         parts.api.close()
         if parts.control is not None:
             await parts.control.stopListening()
@@ -263,16 +271,11 @@ class Office(Service):
     async def indicators(self) -> Indicators:
         """The six indicators now."""
         parts = self._running()
-        counts = await parts.store.mailboxes.counts()
-        lamps = parts.entrance.lamps.counts
-        return Indicators(
-            local_sending=lamps["sending"],
-            local_receiving=lamps["receiving"],
-            outgoing=parts.room.relay.active,
-            incoming=parts.room.collector.active,
-            inbox=sum(one.unread for one in counts),
-            outbox=await parts.store.queue.waiting(),
-        )
+        return await parts.journal.indicators(parts.room)
+
+    def watch(self) -> Watching:
+        """The indicators as they change, for ``async for``; close it in the end. A slow reader gets the newest values."""
+        return self._running().journal.counting.follow()
 
     def account_statuses(self) -> Sequence[AccountStatus]:
         """What each account did last, and when it runs next."""
@@ -286,6 +289,7 @@ class Office(Service):
             "reloaded": moment(self._reloaded),
             "reload_error": self._reload_error,
             "listeners": self.places(),
+            **self._running().journal.facts(),
         }
 
     async def send_receive(self, account: Account) -> Mapping[str, object]:
@@ -332,7 +336,7 @@ class Office(Service):
         self.config = config
         synced = await parts.declared.sync(config)
         self._complain(synced)
-        parts.housekeeping.days = config.tables.log.days
+        parts.journal.retention.keep(config.tables.log.days)
         parts.room.follow(config)
         opened, closed = await parts.listeners.follow(config)
         self._reload_error = "; ".join(synced.faults)
@@ -357,6 +361,7 @@ class Office(Service):
     def _account_changed(self, _account_id: int) -> None:
         if self._parts is not None:
             self._parts.pulse.changed()
+            self._parts.journal.look(self._parts.room)
 
     def _say(self, text: str) -> None:
         if self._said is not None:

@@ -1,26 +1,33 @@
-"""Tells those who watch how the office is: at most once a second, and only while somebody watches."""
+"""Tells those who watch how the office is: the indicators as they change, the whole status at most once a second."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from attrs import asdict
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from mailshare.assembly.acts import Acts
 from mailshare.core.errors import MailshareError
+from mailshare.journal.counting import Counting, Watching
+
+_FLASH = 0.2  # seconds that each value of the indicators is told before the next
 
 
 class Pulse(Service):
-    """Looks each second, and tells when something is different."""
+    """Looks each second while somebody watches, and tells when something is different."""
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, acts: Acts) -> None:
+    def __init__(self, reactor: Any, acts: Acts, counting: Counting) -> None:
+        self._reactor = reactor
         self._acts = acts
+        self._counting = counting
+        self._watching: Watching | None = None
         self._last = ""
         self._looking: Deferred[None] | None = None
         self._beat = LoopingCall(self._look)
@@ -30,18 +37,29 @@ class Pulse(Service):
         """Begin."""
         super().startService()
         self._beat.start(1.0, now=False)
+        self._watching = self._counting.follow()
+        flashing = Deferred.fromCoroutine(self._flash(self._watching))
+        flashing.addErrback(lambda failure: self._log.failure("the indicators are not told any more", failure=failure))
 
     async def stopService(self) -> None:
         """End, when the look that is under way is over."""
         super().stopService()
         if self._beat.running:
             self._beat.stop()
+        if self._watching is not None:
+            self._watching.close()
         if self._looking is not None:
             await self._looking
 
     def changed(self) -> None:
         """Something is different for sure: tell it at the next beat even if the words are the same."""
         self._last = ""
+
+    async def _flash(self, watching: Watching) -> None:
+        async for value in watching:
+            self._acts.tell("indicators", asdict(value))
+            if self._acts.watched:
+                await deferLater(self._reactor, _FLASH)
 
     def _look(self) -> None:
         if self._acts.watched and self._looking is None:

@@ -21,13 +21,20 @@ _OUTBOX = ("id", "state", "from", "to", "size", "attempts", "next", "reply")
 @click.pass_obj
 def status(context: Context, watch: bool, as_json: bool) -> None:
     """Show the six indicators and what each account did last."""
-    _print_status(context.ask("status"), as_json)
+    answer = context.ask("status")
+    _print_status(answer, as_json)
     if not watch:
         return
     try:
         for kind, value in context.watch():
-            if kind == "status":
-                _print_status(value, as_json)
+            if kind == "indicators":
+                if value != answer["indicators"]:
+                    answer = {**answer, "indicators": value}
+                    _print_status(answer, True) if as_json else click.echo(screens.lamps(value))
+            elif kind == "status":
+                before, answer = answer, value
+                if as_json or {**before, "indicators": value["indicators"]} != value:
+                    _print_status(value, as_json)
     except KeyboardInterrupt:
         return
 

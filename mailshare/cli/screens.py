@@ -39,12 +39,18 @@ def status(answer: Mapping[str, Any]) -> Iterator[str]:
     elif answer.get("reload_error"):
         yield "The configuration file is broken; the server goes on with the old settings:"
         yield from (f"  {line}" for line in str(answer["reload_error"]).splitlines())
-    values = answer["indicators"]
-    yield "  ".join(f"{words}: {values[name]}" for name, words in _LAMPS)
+    if answer.get("journal_error"):
+        yield f"The journal's files cannot be written; mail flows on: {safe(answer['journal_error'])}"
+    yield lamps(answer["indicators"])
     for account in answer["accounts"]:
         yield safe(account["address"])
         for name in ("collect", "relay"):
             yield f"  {name}: {_run(account[name])}"
+
+
+def lamps(values: Mapping[str, Any]) -> str:
+    """The six indicators on one line."""
+    return "  ".join(f"{words}: {values[name]}" for name, words in _LAMPS)
 
 
 def _run(run: Mapping[str, Any]) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from mailshare.interfaces import IStore
 from mailshare.status import Indicators
 
 Listener = Callable[[Indicators], None]
+_LAMPS = ("local_sending", "local_receiving", "outgoing", "incoming")
 
 
 class Counting:
-    """Counts what goes on. The four lamps change at once; the two totals when :meth:`refresh` has asked the store."""
+    """Counts what goes on. The lamps change at once; the two totals when :meth:`refresh` has asked the store."""
 
     def __init__(self) -> None:
         self._now = Indicators()
@@ -36,41 +37,21 @@ class Counting:
 
         return end
 
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """A local client hands in a message."""
-        self._put(evolve(self._now, local_sending=self._now.local_sending + 1))
-        try:
-            yield
-        finally:
-            self._put(evolve(self._now, local_sending=self._now.local_sending - 1))
+    def follow(self) -> Watching:
+        """The values as an asynchronous iterator that never holds more than two of them, however slow its reader."""
+        return Watching(self)
 
-    @contextmanager
-    def receiving(self) -> Iterator[None]:
-        """A local client reads its mailbox."""
-        self._put(evolve(self._now, local_receiving=self._now.local_receiving + 1))
-        try:
-            yield
-        finally:
-            self._put(evolve(self._now, local_receiving=self._now.local_receiving - 1))
+    def sending(self, step: int) -> None:
+        """A local client begins (+1) or ends (-1) to hand in a message."""
+        self._put(evolve(self._now, local_sending=self._now.local_sending + step))
 
-    @contextmanager
-    def outgoing(self) -> Iterator[None]:
-        """A connection to a smarthost."""
-        self._put(evolve(self._now, outgoing=self._now.outgoing + 1))
-        try:
-            yield
-        finally:
-            self._put(evolve(self._now, outgoing=self._now.outgoing - 1))
+    def receiving(self, step: int) -> None:
+        """A local client opens its mailbox (+1) or lets it go (-1)."""
+        self._put(evolve(self._now, local_receiving=self._now.local_receiving + step))
 
-    @contextmanager
-    def incoming(self) -> Iterator[None]:
-        """A collection session."""
-        self._put(evolve(self._now, incoming=self._now.incoming + 1))
-        try:
-            yield
-        finally:
-            self._put(evolve(self._now, incoming=self._now.incoming - 1))
+    def upstream(self, *, outgoing: int, incoming: int) -> None:
+        """Connections to smarthosts and collection sessions now."""
+        self._put(evolve(self._now, outgoing=outgoing, incoming=incoming))
 
     async def refresh(self, store: IStore) -> Indicators:
         """Ask the store for the totals of inbox (not retrieved yet) and outbox (not with the provider yet)."""
@@ -84,3 +65,60 @@ class Counting:
             self._now = value
             for listener in list(self._listeners):
                 listener(value)
+
+
+class Watching(AsyncIterator[Indicators]):
+    """The indicators, value after value.
+
+    A reader who is behind gets what he missed as one value, in which a lamp is on that was on meanwhile, and then the
+    value of now: so a short flash is never lost, and nothing piles up.
+    """
+
+    def __init__(self, counting: Counting) -> None:
+        self._missed: Indicators | None = None
+        self._given: Indicators | None = None
+        self._now = counting.indicators
+        self._waiting: Deferred[None] | None = None
+        self._over = False
+        self._end = counting.watch(self._changed)
+
+    def _changed(self, value: Indicators) -> None:
+        self._now = value
+        if self._missed is None:
+            self._missed = value
+        else:
+            lamps = {name: max(getattr(self._missed, name), getattr(value, name)) for name in _LAMPS}
+            self._missed = evolve(value, **lamps)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def close(self) -> None:
+        """No more values; whoever waits for one is let go."""
+        self._over = True
+        self._end()
+        self._wake()
+
+    def __aiter__(self) -> Watching:
+        """Itself: one reader."""
+        return self
+
+    async def __anext__(self) -> Indicators:
+        """The next value, which differs from the last one given.
+
+        :raises StopAsyncIteration: :meth:`close` was called.
+        """
+        while not self._over:
+            missed, self._missed = self._missed, None
+            if missed is not None and missed != self._now:
+                self._missed = self._now
+            if missed is not None and missed != self._given:
+                self._given = missed
+                return missed
+            if self._missed is None:
+                self._waiting = Deferred()
+                await self._waiting
+        raise StopAsyncIteration

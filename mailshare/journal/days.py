@@ -77,11 +77,6 @@ async def lines(
         after = page[-1][0]
 
 
-def keep_from(now: int, zone: tzinfo, days: int) -> int:
-    """The first instant that is kept when today and ``days`` days before it are; 0 (everything) when it is negative."""
-    return 0 if days < 0 else bounds(day_of(now, zone) - timedelta(days=days), zone)[0]
-
-
 def next_midnight(now: int, zone: tzinfo) -> int:
     """When the next local day begins."""
     return bounds(day_of(now, zone), zone)[1]

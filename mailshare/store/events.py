@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, marks
+from mailshare.store.naming import WORK_KEPT
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
@@ -22,10 +23,27 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # The days that have events, one probe of the primary key for each.
-_DAYS = (
+_FOUND = (
     "WITH RECURSIVE found(day) AS (SELECT min(day) FROM event UNION ALL "
-    "SELECT (SELECT min(day) FROM event WHERE day > found.day) FROM found WHERE found.day IS NOT NULL) "
-    "SELECT day FROM found WHERE day IS NOT NULL"
+    "SELECT (SELECT min(day) FROM event WHERE day > found.day) FROM found WHERE found.day IS NOT NULL)"
+)
+_DAYS = f"{_FOUND} SELECT day FROM found WHERE day IS NOT NULL"
+# Events with a greater id: one probe of the primary key for each day, so a look costs little when nothing is new.
+_AFTER = (
+    f"{_FOUND} SELECT e.id, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data FROM found "
+    "JOIN event e ON e.day = found.day AND e.id > ? WHERE found.day IS NOT NULL ORDER BY e.id LIMIT ?"
+)
+# A report that is due and was not sent is work, and no log: it stays until it is done or nobody would send it any more.
+_WORK = (
+    "kind = 'report.due' AND at >= :work AND NOT EXISTS (SELECT 1 FROM event sent WHERE sent.trace = event.trace "
+    "AND sent.trace <> '' AND sent.kind = 'report.sent' "
+    "AND json_extract(sent.data, '$.action') = json_extract(event.data, '$.action') "
+    "AND json_extract(sent.data, '$.items') = json_extract(event.data, '$.items') "
+    "AND json_extract(sent.data, '$.at') = json_extract(event.data, '$.at'))"
+)
+_DROP = (
+    "DELETE FROM event WHERE (day, id) IN (SELECT day, id FROM event WHERE day <= :day "
+    f"AND at < CASE WHEN kind GLOB 'admin.*' THEN :audit ELSE :log END AND NOT ({_WORK}) ORDER BY day, id LIMIT :most)"
 )
 
 
@@ -114,24 +132,41 @@ class EventLog:
 
         return await self._database.read(read)
 
+    async def newest(self) -> int:
+        """The greatest id that was ever given; 0 before the first event."""
+
+        def read(connection: sqlite3.Connection) -> int:
+            row = connection.execute(
+                "SELECT version FROM setting WHERE scope = 'store' AND name = 'last_event'"
+            ).fetchone()
+            return 0 if row is None else int(row[0])
+
+        return await self._database.read(read)
+
+    async def after(self, number: int, limit: int = 1000) -> Sequence[tuple[int, Event]]:
+        """Events with a greater id, whatever their time, by id."""
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, Event]]:
+            return [_event(row) for row in connection.execute(_AFTER, (number, limit))]
+
+        return await self._database.read(read)
+
     async def expire(self, before: int, *, audit_before: int | None = None) -> int:
         """Delete events older than that, in slices so that deliveries get their turn between them."""
         audit = before if audit_before is None else audit_before
+        limits = {
+            "day": max(before, audit) // DAY,
+            "audit": audit,
+            "log": before,
+            "work": self._database.now() - WORK_KEPT,
+            "most": SLICE,
+        }
         gone = 0
         while True:
-            dropped = await self._database.write(lambda connection: _drop_slice(connection, before, audit))
+            dropped = await self._database.write(lambda connection: connection.execute(_DROP, limits).rowcount)
             gone += dropped
             if dropped < SLICE:
                 return gone
-
-
-def _drop_slice(connection: sqlite3.Connection, before: int, audit: int) -> int:
-    newest = max(before, audit)
-    return connection.execute(
-        "DELETE FROM event WHERE (day, id) IN (SELECT day, id FROM event WHERE day <= ? "
-        "AND at < CASE WHEN kind GLOB 'admin.*' THEN ? ELSE ? END ORDER BY day, id LIMIT ?)",
-        (newest // DAY, audit, before, SLICE),
-    ).rowcount
 
 
 def _local_days(connection: sqlite3.Connection, zone: tzinfo) -> list[str]:

@@ -25,6 +25,8 @@ from mailshare.core.values import (
 )
 from mailshare.testing.store_office import DAY, NOW, SECOND, StoreFactory, office, opened, whole
 
+FAR = 7_300_000_000 * SECOND  # after every clock that a store may have
+
 
 class QueueContract:
     """Claims, leases, settling, steering."""
@@ -264,6 +266,35 @@ class JournalContract:
             left = [event for _, event in await store.events.page(since=0, until=99 * DAY)]
             assert [(event.at // DAY, event.kind) for event in left] == [(5, "admin.gave"), (5, "admin.rule")]
             assert await store.events.expire(9 * DAY) == 2
+
+    async def test_a_report_that_is_due_is_no_log(self, store_factory: StoreFactory) -> None:
+        """Rule 3.11: a journal that keeps nothing keeps what is still to be done, and drops it when it was done."""
+        async with opened(store_factory) as store:
+            facts = {"action": "failed", "items": [4, 5], "at": 7}
+            due = Event(FAR, "report.due", "a" * 16, data=facts)
+            await store.events.append([due, Event(FAR, "route", "a" * 16)])
+            assert await store.events.expire(FAR + 1) == 1
+            assert [event for _, event in await store.events.page(since=0, until=FAR + 1)] == [due]
+            other = {**facts, "items": [4]}
+            await store.events.append([Event(FAR + 5, "report.sent", "a" * 16, data=other)])
+            assert await store.events.expire(FAR + 1) == 0
+            await store.events.append([Event(FAR + 5, "report.sent", "a" * 16, data={**facts, "report": "c"})])
+            assert await store.events.expire(FAR + 1) == 1
+
+    async def test_ids_grow_whatever_the_clock_says(self, store_factory: StoreFactory) -> None:
+        """What is new is found by id, also when the clock was set back by days, and after everything was dropped."""
+        async with opened(store_factory) as store:
+            assert (await store.events.newest(), await store.events.after(0)) == (0, [])
+            await store.events.append([Event(at * DAY, f"k{at}") for at in (5, 3, 9, 3, 1)])
+            found = await store.events.after(0)
+            assert [event.kind for _, event in found] == ["k5", "k3", "k9", "k3", "k1"]
+            assert [event.kind for _, event in await store.events.after(found[1][0], 2)] == ["k9", "k3"]
+            newest = await store.events.newest()
+            assert newest == found[-1][0]
+            await store.events.expire(99 * DAY)
+            assert (await store.events.newest(), await store.events.after(0)) == (newest, [])
+            await store.events.append([Event(2 * DAY, "k2")])
+            assert [event.kind for _, event in await store.events.after(newest)] == ["k2"]
 
     async def test_rules_are_kept_told_and_forgotten(self, store_factory: StoreFactory) -> None:
         """A taught rule replaces the one of its kind and match, and its event is written with it."""

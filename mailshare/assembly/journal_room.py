@@ -1,0 +1,63 @@
+"""The journal in an office: its files, how long they are kept, and the six indicators with those who watch them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from mailshare.assembly.mail_room import MailRoom
+from mailshare.assembly.opening import Threads
+from mailshare.interfaces import IStore
+from mailshare.journal.counting import Counting
+from mailshare.journal.files import JournalFiles
+from mailshare.journal.following import Following
+from mailshare.journal.retention import Retention
+from mailshare.status import Indicators
+
+
+def journal_directory(data: str) -> str:
+    """Where the files of the days lie."""
+    return os.path.join(data, "journal")
+
+
+class JournalRoom:
+    """Introduces the parts of the journal to the store and to the clock.
+
+    :ivar counting: hears of what local clients do; see :meth:`look` for the provider's side.
+    """
+
+    def __init__(
+        self, store: IStore, reactor: Any, data: str, *, zone: tzinfo, days: int, threads: Threads
+    ) -> None:
+        files = JournalFiles(journal_directory(data))
+        self._store = store
+        self.counting = Counting()
+        self.following = Following(store.events, files, store.directory.current, reactor, zone, threads.run)
+        self.retention = Retention(store.events, reactor, zone, days, files, threads.run)
+
+    def start(self) -> None:
+        """Begin to purge and to write."""
+        self.retention.startService()
+        self.following.startService()
+
+    async def stop(self) -> None:
+        """End, with the last lines in the files; the store is still open."""
+        await self.retention.stopService()
+        await self.following.stopService()
+
+    def look(self, room: MailRoom) -> None:
+        """Count the sessions with the provider."""
+        accounts = self._store.directory.current().accounts
+        incoming = sum(room.collector.status(one.id).running for one in accounts)
+        self.counting.upstream(outgoing=room.relay.active, incoming=incoming)
+
+    async def indicators(self, room: MailRoom) -> Indicators:
+        """The six indicators now."""
+        self.look(room)
+        return await self.counting.refresh(self._store)
+
+    def facts(self) -> Mapping[str, object]:
+        """For the status: why the files cannot be written, or empty."""
+        return {"journal_error": self.following.trouble}
