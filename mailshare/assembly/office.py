@@ -227,6 +227,7 @@ class Office(Service):
         await parts.room.queue.stopService()
         parts.room.relay.close()
         parts.housekeeping.stopService()
+        await self._last_line(parts)
         await parts.journal.stop()
         parts.api.close()
         if parts.control is not None:
@@ -234,6 +235,13 @@ class Office(Service):
         await parts.store.close()
         parts.threads.stop()
         self._log.info("mailshare has stopped")
+
+    async def _last_line(self, parts: _Parts) -> None:
+        """The journal's last line; a store that takes nothing more has said so already."""
+        try:
+            await parts.store.events.append([Event(int(self._reactor.seconds() * SECOND), "server.stopped")])
+        except MailshareError as error:
+            self._log.warn("the journal's last line was not written: {error}", error=error.public)
 
     # ------------------------------------------------------------------ what the commands ask
 
@@ -274,7 +282,7 @@ class Office(Service):
         return await parts.journal.indicators(parts.room)
 
     def watch(self) -> Watching:
-        """The indicators as they change, for ``async for``; close it in the end. A slow reader gets the newest values."""
+        """The indicators as they change, for ``async for``; close it in the end. Nothing piles up for a slow reader."""
         return self._running().journal.counting.follow()
 
     def account_statuses(self) -> Sequence[AccountStatus]:

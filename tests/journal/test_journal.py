@@ -14,11 +14,10 @@ from twisted.internet.task import Clock
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
-from mailshare.core.errors import PeerFault, Unavailable
+from mailshare.core.errors import PeerFault
 from mailshare.core.values import SECOND, Account, Event, Hop, Origin, Source, Target, User
 from mailshare.journal.counting import Counting
-from mailshare.journal.days import bounds, day_of, keep_from, lines, next_midnight, read_day
-from mailshare.journal.retention import Retention
+from mailshare.journal.days import bounds, day_of, lines, next_midnight, read_day
 from mailshare.journal.why import why
 from mailshare.status import Indicators
 from mailshare.store.memory import MemoryStore
@@ -63,19 +62,20 @@ def store(clock: Clock) -> MemoryStore:
 
 
 def test_lamps_go_on_and_off_and_listeners_are_told() -> None:
-    """Each change is told once; an exception inside puts the lamp out; who ended is told no more."""
+    """Each change is told once; who ended is told no more."""
     counting, seen = Counting(), list[Indicators]()
     end = counting.watch(seen.append)
-    with counting.sending(), counting.receiving(), counting.outgoing(), counting.incoming():
-        assert counting.indicators == Indicators(1, 1, 1, 1)
-    with pytest.raises(ValueError, match="x"), counting.sending():
-        raise ValueError("x")
-    assert counting.indicators == Indicators()
-    assert len(seen) == 11
+    counting.sending(1)
+    counting.receiving(1)
+    counting.upstream(outgoing=2, incoming=1)
+    counting.upstream(outgoing=2, incoming=1)
+    assert counting.indicators == seen[-1] == Indicators(1, 1, 2, 1)
+    counting.sending(-1)
+    assert len(seen) == 5
     end()
     end()
-    with counting.sending():
-        assert len(seen) == 11
+    counting.receiving(-1)
+    assert len(seen) == 5
 
 
 def test_totals_come_from_the_store(store: MemoryStore) -> None:
@@ -131,50 +131,6 @@ async def _first(lines: AsyncIterator[str]) -> str:
     async for each in lines:
         return each
     return ""
-
-
-@pytest.mark.parametrize(("days", "left"), [(0, 1), (5, 6), (-1, 8)])
-def test_retention_at_start(store: MemoryStore, clock: Clock, days: int, left: int) -> None:
-    """N = 5 keeps today and five days and deletes the one six days back; 0 keeps today; -1 keeps all."""
-    finish(store.events.append([Event((NOON - n * DAY) * SECOND, "x") for n in range(8)]))
-    retention = Retention(store.events, clock, BERLIN, days)
-    retention.startService()
-    finish(retention.stopService())
-    assert len(finish(store.events.days("Europe/Berlin"))) == left
-    assert clock.getDelayedCalls() == []
-    assert (keep_from(NOON * SECOND, BERLIN, days) == 0) is (days < 0)
-
-
-def test_retention_at_midnight(store: MemoryStore, clock: Clock) -> None:
-    """A server that is never restarted purges as the day begins."""
-    finish(store.events.append([Event(NOON * SECOND, "x")]))
-    retention = Retention(store.events, clock, BERLIN, 0)
-    retention.startService()
-    for _ in range(11 * 60):
-        clock.advance(60)
-    assert len(finish(store.events.days("Europe/Berlin"))) == 1
-    for _ in range(60):
-        clock.advance(60)
-    assert finish(store.events.days("Europe/Berlin")) == []
-    finish(retention.stopService())
-
-
-def test_retention_outlives_a_fault(store: MemoryStore, clock: Clock) -> None:
-    """A store that is away at one midnight is purged at the next."""
-    expire = store.events.expire
-
-    async def away(_before: int) -> int:
-        raise Unavailable
-
-    finish(store.events.append([Event((NOON - 3 * DAY) * SECOND, "x")]))
-    store.events.expire = away  # type: ignore[method-assign]
-    retention = Retention(store.events, clock, BERLIN, 1)
-    retention.startService()
-    store.events.expire = expire  # type: ignore[method-assign]
-    assert len(finish(store.events.days(""))) == 1
-    clock.advance(DAY)
-    assert finish(store.events.days("")) == []
-    finish(retention.stopService())
 
 
 def test_why(store: MemoryStore) -> None:
