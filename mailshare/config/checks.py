@@ -24,6 +24,7 @@ _RESERVED = re.compile(r"(?:admin|public)\d*\Z")
 _LOGIN = re.compile(r"[^\s\x00-\x20\x7f@\"<>:;,()\[\]\\]{1,64}\Z")
 # Names read by mailshare.core.sorting_options, with the words of those that are a choice.
 _OPTIONS: Mapping[str, tuple[object, ...]] = {
+    "box_names": (),
     "collapse_lists": (True, False),
     "dot_insensitive": (True, False),
     "envelope_headers": (),

@@ -174,11 +174,11 @@ class TrustedBlock:
             if each.key != "received":
                 continue
             hop = read_received(each.value)
-            if hops and not _written_by(hop, trusted_by):
+            if hops and not written_by(hop, trusted_by):
                 break
             hops.append(hop)
             end = number + 1
-            if not _written_by(hop, trusted_by) or came_from_outside(hop, trusted_by):
+            if not written_by(hop, trusted_by) or came_from_outside(hop, trusted_by):
                 break
         if not hops:
             while end < len(headers.fields) and headers.fields[end].key in {"return-path", *ENVELOPE_FIELDS}:
@@ -190,8 +190,11 @@ class TrustedBlock:
         return tuple(each.value for each in self.fields if each.key == name)
 
 
-def _written_by(hop: Received, trusted_by: Collection[str]) -> bool:
-    return bool(hop.by) and hop.by in trusted_by
+def written_by(hop: Received, trusted_by: Collection[str]) -> bool:
+    """One of these hosts wrote the line; ``.isp.example`` among them means every host below that domain."""
+    if not hop.by:
+        return False
+    return hop.by in trusted_by or any(each.startswith(".") and hop.by.endswith(each) for each in trusted_by)
 
 
 def envelope_candidates(block: TrustedBlock, order: Sequence[str]) -> list[tuple[str, tuple[Address, ...]]]:

@@ -230,12 +230,12 @@ class Ladder:
         """Envelope fields, then ``for`` of a trusted hop, and only without both the addresses in the message."""
         options = self.sharers.options
         for name, addresses in envelope_candidates(self.block, options.envelope_headers):
-            own = [mapped for each in addresses if (mapped := self._mapped(each)) is not None]
+            own = [mapped for each in addresses if (mapped := self._own(each)) is not None]
             if own:
                 return self._people_at(own, "envelope", name)
             self._say("not-ours", f"{name}: {', '.join(map(str, addresses))}")
         for hop in reversed(self.block.hops):
-            if len(hop.recipients) == 1 and (only := self._mapped(hop.recipients[0])) is not None:
+            if len(hop.recipients) == 1 and (only := self._own(hop.recipients[0])) is not None:
                 return self._people_at([only], "received-for", f"Received by {hop.by}")
         guessed = [(w, box.address) for w, box in addressed(self.headers) if self.sharers.in_own_domain(box.address)]
         written_to: list[str] = []
@@ -243,25 +243,8 @@ class Ladder:
             written_to += self._people_at([address], "guessed", where)
         return written_to
 
-    def _mapped(self, address: Address) -> Address | None:
-        """The own address that an envelope address stands for; ``None`` when it is not ours or means the box."""
-        sharers, options = self.sharers, self.sharers.options
-        text = str(address)
-        for pattern, replacement in options.rewrites:
-            new, count = pattern.subn(replacement, text, count=1)
-            if count:
-                local, _, domain = new.rpartition("@")
-                address = Address(local, domain)
-                break
-        local = address.local
-        domains = sorted(sharers.account.domains, key=len, reverse=True)
-        for prefix in (*options.prefixes, *(domain + "-" for domain in domains)):
-            if prefix and len(local) > len(prefix) and local.casefold().startswith(prefix.casefold()):
-                address = Address(local[len(prefix) :], address.domain)
-                break
-        if not address.local or not sharers.in_own_domain(address) or address.key in sharers.box_names:
-            return None
-        return address
+    def _own(self, address: Address) -> Address | None:
+        return own_recipient(address, self.sharers)
 
     def _people_at(self, addresses: Iterable[Address], reason: str, where: str) -> list[str]:
         """Who these own addresses belong to. Returns all of them, for the taught rules."""
@@ -302,6 +285,27 @@ def _as_written(name: str, box: Mailbox) -> str:
         if start >= 0 and len(folded) == len(text):
             return text[start : start + len(name)]
     return name
+
+
+def own_recipient(address: Address, sharers: Sharers) -> Address | None:
+    """The own address that an envelope address stands for; ``None`` when it is not ours or means the box."""
+    options = sharers.options
+    text = str(address)
+    for pattern, replacement in options.rewrites:
+        new, count = pattern.subn(replacement, text, count=1)
+        if count:
+            local, _, domain = new.rpartition("@")
+            address = Address(local, domain)
+            break
+    local = address.local
+    domains = sorted(sharers.account.domains, key=len, reverse=True)
+    for prefix in (*options.prefixes, *(domain + "-" for domain in domains)):
+        if prefix and len(local) > len(prefix) and local.casefold().startswith(prefix.casefold()):
+            address = Address(local[len(prefix) :], address.domain)
+            break
+    if not address.local or not sharers.in_own_domain(address) or address.key in sharers.box_names:
+        return None
+    return address
 
 
 def addressed(headers: Headers) -> list[tuple[str, Mailbox]]:

@@ -166,6 +166,9 @@ class Sharers:
         if login:
             local, _, domain = login.casefold().partition("@")
             keys |= {(local, domain)} if domain else {(local, d) for d in self.account.domains}
+        for text in self.options.box_names:
+            local, _, domain = text.rpartition("@")
+            keys.add((local, domain))
         return frozenset(keys)
 
 

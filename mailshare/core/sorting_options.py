@@ -47,6 +47,7 @@ class SortingOptions:
     :ivar known_senders: addresses and ``@domains`` that count as known.
     :ivar collapse_lists: copies of a list mail count as equal although their text differs.
     :ivar tags_work: the provider was seen to deliver tagged addresses.
+    :ivar box_names: own addresses that mean the provider's mailbox and nobody in the office; casefolded.
     """
 
     trusted_by: frozenset[str] = frozenset()
@@ -63,11 +64,13 @@ class SortingOptions:
     known_senders: frozenset[str] = frozenset()
     collapse_lists: bool = False
     tags_work: bool = False
+    box_names: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, account: Account) -> SortingOptions:
-        """Read an account's options."""
-        get = account.options.get
+        """Read an account's options; what was found out by itself stands in for what nobody said."""
+        said = {**account.found, **account.options}
+        get = said.get
         prefix_map = get("prefix_map", ())
         rewrites: list[tuple[re.Pattern[str], str]] = []
         if isinstance(prefix_map, Mapping):
@@ -91,4 +94,5 @@ class SortingOptions:
             known_senders=frozenset(text.casefold() for text in _words(get("known_senders"))),
             collapse_lists=bool(get("collapse_lists", False)),
             tags_work=bool(get("tags_work", False)),
+            box_names=frozenset(text.casefold() for text in _words(get("box_names"))),
         )

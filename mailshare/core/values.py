@@ -105,6 +105,7 @@ class Account:
     :ivar threshold: waiting outbox messages that start a send/receive; 0 = off.
     :ivar leave_days: days that collected mail stays at the provider; 0 = delete once stored, -1 = for ever.
     :ivar options: rarer settings, named as in the configuration file.
+    :ivar found: what mailshare found out by itself, named as in ``options``, which always wins; and how sure it is.
     """
 
     id: int
@@ -125,6 +126,7 @@ class Account:
     ambiguous: str = "admin"
     options: Mapping[str, object] = field(factory=dict, hash=False)
     managed_by: str = ""
+    found: Mapping[str, object] = field(factory=dict, hash=False, eq=False)
 
     @property
     def admin(self) -> str:
