@@ -302,6 +302,9 @@ class IDirectoryStore(Interface):
         :param events: written in the same transaction, so that no rule appears or goes in silence.
         """
 
+    def learn(account_id: int, found: Mapping[str, object], events: Sequence[Event] = ()) -> Awaitable[None]:
+        """Keep what was found out about an account's provider (:attr:`Account.found`) in place of what was known."""
+
     def credentials(name: str) -> Awaitable[tuple[User, str, str] | None]:
         """``(user, argon2 hash, SCRAM verifier)`` of an enabled login, or ``None``.
 

@@ -106,16 +106,17 @@ class Acts(WorkList):
 
     async def status(self) -> Mapping[str, object]:
         """The six indicators and what each account did last."""
+        found = {one.id: one.found for one in self._directory().accounts}
         if self._running is None:
             counts = await self._store.mailboxes.counts()
             indicators = Indicators(
                 inbox=sum(one.unread for one in counts), outbox=await self._store.queue.waiting(None, "relay")
             )
             idle = [AccountStatus(one.id, str(one.address)) for one in self._directory().accounts]
-            return shapes.status_json(indicators, idle, {"running": False})
+            return shapes.status_json(indicators, idle, {"running": False}, found)
         indicators = await self._running.indicators()
         return shapes.status_json(
-            indicators, self._running.account_statuses(), {"running": True, **self._running.facts()}
+            indicators, self._running.account_statuses(), {"running": True, **self._running.facts()}, found
         )
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:

@@ -119,9 +119,8 @@ class Changes:
     async def change_account(self, *, address: str, **facts: Any) -> Mapping[str, object]:
         """Change what is given; everything else stays."""
         old = self._account(address)
-        before = {
-            key: value for key, value in shapes.account_json(old).items() if key not in ("number", "managed_by")
-        }
+        own = ("number", "managed_by", "found")
+        before = {key: value for key, value in shapes.account_json(old).items() if key not in own}
         wanted, secret = self._read({**before, **facts})
         wanted = evolve(wanted, id=old.id, number=old.number, managed_by=old.managed_by)
         reference = self._kept(secret) if secret else None

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
 from mailshare.config import Config
+from mailshare.core.headers import Headers
 from mailshare.core.retry import RetryRule
 from mailshare.core.values import SECOND, Account, QueueState
 from mailshare.delivery.agents import Agents
@@ -25,6 +26,9 @@ from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
 from mailshare.interfaces import IAgent, ICollecting, IStore
 from mailshare.isp.collect import Collector, words
+from mailshare.isp.notices import Notices
+from mailshare.isp.probing import Probe
+from mailshare.isp.provider_watch import ProviderWatch
 from mailshare.isp.relay import Relay
 from mailshare.isp.secrets import SealingKey, Secrets
 from mailshare.isp.sign_on import Doors
@@ -77,15 +81,20 @@ class MailRoom:
             forecast=Router(),
             give_up_after=retry.give_up_after,
             hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
+            seen=self._seen,
         )
+        self.watch = ProviderWatch(store, Notices(store, self.intake, doors), lambda: micros(reactor))
+        collected = POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
+        self.probe = Probe(doors, collected)
         self.collector = Collector(
             store,
             self.intake,
             doors,
             run_seconds=limits.client_run,
             refused_pause=limits.login_refused_pause,
-            limits=POP3Limits(message=limits.collected_size, rows=limits.listing_rows),
+            limits=collected,
             changed=changed,
+            first_look=self.watch.first_look,
         )
         self.relay = Relay(store, self.intake, doors, changed=changed)
         self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, QueueRules(retry))
@@ -102,6 +111,10 @@ class MailRoom:
             watch=self.clock_watch.check,
         )
         self.desk = Desk(store, self.intake, reactor, os.urandom, submission_rules(config), aside)
+
+    def _seen(self, account_id: int, headers: Headers) -> None:
+        """The door has stored a collected message."""
+        self.watch.seen(account_id, headers)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says about mail that is handed in."""
@@ -134,6 +147,7 @@ class MailRoom:
     async def collect(self, account: Account) -> Mapping[str, int]:
         """One run, as :class:`mailshare.interfaces.ICollecting`; what came is told in words."""
         counts = await self.collector.collect(account)
+        await self.watch.settle(account.id)
         status = self.collector.status(account.id)
         if counts:
             self._tell(f"{account.address}: {words(counts, status.messages)}")

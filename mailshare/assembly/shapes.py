@@ -51,6 +51,7 @@ def account_json(account: Account) -> dict[str, object]:
         "leave_on_server_days": account.leave_days,
         "ambiguous": account.ambiguous,
         "options": dict(account.options),
+        "found": dict(account.found),
         "managed_by": account.managed_by,
     }
 
@@ -129,13 +130,31 @@ def run_json(run: RunStatus) -> dict[str, object]:
 
 
 def status_json(
-    indicators: Indicators, accounts: Sequence[AccountStatus], more: Mapping[str, object]
+    indicators: Indicators,
+    accounts: Sequence[AccountStatus],
+    more: Mapping[str, object],
+    found: Mapping[int, Mapping[str, object]] | None = None,
 ) -> dict[str, object]:
-    """The six indicators, and each account."""
+    """The six indicators, and each account.
+
+    :param found: account id to what was found out about its provider.
+    """
     return {
         **more,
         "indicators": asdict(indicators),
         "accounts": [
-            {"address": one.address, "collect": run_json(one.collect), "relay": run_json(one.relay)} for one in accounts
+            {
+                "address": one.address,
+                "collect": run_json(one.collect),
+                "relay": run_json(one.relay),
+                "marking": marking_json((found or {}).get(one.account_id, {})),
+            }
+            for one in accounts
         ],
     }
+
+
+def marking_json(found: Mapping[str, object]) -> dict[str, object]:
+    """How an account's provider marks mail; empty as long as too little of it was seen."""
+    names = ("evidence", "share", "mails", "bcc_safe", "one_copy_each", "alarm")
+    return {name: found[name] for name in names if name in found}

@@ -46,6 +46,9 @@ def status(answer: Mapping[str, Any]) -> Iterator[str]:
         yield safe(account["address"])
         for name in ("collect", "relay"):
             yield f"  {name}: {_run(account[name])}"
+        marking = account.get("marking") or {}
+        if marking.get("alarm"):
+            yield f"  sorting: {safe(marking['alarm'])}"
 
 
 def lamps(values: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ class Intake:
 
     :param reports: tells local senders what the router has to say to them.
     :param aside: does the reading of long headers elsewhere than on the reactor's thread.
+    :param seen: is told of each collected message that was stored, by account and header.
     :param forecast: says who would get a message; a router that counts nothing. Without one, ``router`` itself.
     :param give_up_after: microseconds after which queue rows that a message makes are given up.
     :param hurry: is called with an account's id when a priority message waits to leave by it.
@@ -62,6 +63,7 @@ class Intake:
         forecast: IRouter | None = None,
         give_up_after: int = STANDARD.give_up_after,
         hurry: Callable[[int], None] = lambda _: None,
+        seen: Callable[[int, Headers], None] = lambda _account, _headers: None,
     ) -> None:
         self._store = store
         self._router = router
@@ -71,6 +73,7 @@ class Intake:
         self._forecast = forecast or router
         self._give_up_after = give_up_after
         self._hurry = hurry
+        self._seen = seen
 
     async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
         """Route and store in one transaction; fires when durable.
@@ -101,6 +104,8 @@ class Intake:
                 self._hurry(account_id)
         if routing.notes and origin.user_id is not None and not result.already:
             await self._tell(origin.user_id, routing, headers, origin)
+        if origin.source is Source.COLLECT and origin.account_id is not None and not result.already:
+            self._seen(origin.account_id, headers)
         return Receipt(origin.trace, result.message_id, routing, result.already)
 
     async def who_gets(self, envelope: Envelope, header: bytes, origin: Origin) -> Sequence[int]:

@@ -16,7 +16,7 @@ from mailshare.core.errors import LoginRefused, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import ICollecting, IIntake, IStore
 from mailshare.isp.arrival import Tally
-from mailshare.isp.collection import Collection
+from mailshare.isp.collection import Collection, FirstLook
 from mailshare.isp.notices import Notices
 from mailshare.isp.sign_on import Doors
 from mailshare.status import RunStatus
@@ -48,6 +48,7 @@ class Collector:
     :param refused_pause: seconds that a provider is left alone after two refused logins in a row.
     :param limits: of the POP3 engine.
     :param changed: called with the account's id when its status changed.
+    :param first_look: is shown what a new account's mailbox holds before the first message is sorted.
     """
 
     _log = Logger()
@@ -62,8 +63,10 @@ class Collector:
         refused_pause: float = 3600.0,
         limits: POP3Limits | None = None,
         changed: Callable[[int], None] = lambda _: None,
+        first_look: FirstLook | None = None,
     ) -> None:
         self._store = store
+        self._first_look = first_look
         self._intake = intake
         self._doors = doors
         self._run_seconds = run_seconds
@@ -132,8 +135,9 @@ class Collector:
         """Session after session, each summed up in ``tally`` however it ended."""
         while True:
             session = Collection(
-                account, self._store, self._intake, self._doors, memory.failures, self._notices, self._limits
-            )
+                account, self._store, self._intake, self._doors, memory.failures, self._notices, self._limits,
+                self._first_look,
+            )  # fmt: skip
             try:
                 await session.run()
             finally:

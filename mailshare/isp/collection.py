@@ -7,7 +7,7 @@ them without fetching, after making sure that they are still the same messages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 
 from attrs import evolve
@@ -44,6 +44,7 @@ from mailshare.isp.wanted import Wanted
 from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
 
 Known = Mapping[str, LedgerRow]
+FirstLook = Callable[[Account, POP3Conversation, Sequence[Upstream]], Awaitable[None]]
 PRUNE_AFTER = 30 * DAY
 
 
@@ -65,12 +66,14 @@ class Collection:
         failures: dict[str, int],
         notices: Notices,
         limits: POP3Limits | None = None,
+        first_look: FirstLook | None = None,
     ) -> None:
         assert account.collect is not None
         self._account = account
         self._server = account.collect
         self._store = store
         self._doors = doors
+        self._first_look = first_look
         limits = limits or POP3Limits()
         given = self._server.options
         self._limits = evolve(
@@ -117,6 +120,8 @@ class Collection:
         self._read_policy(talk)
         messages, complete = await self._list(talk)
         known = await self._store.ledger.known(self._account.id)
+        if messages and self._first_look is not None:
+            await self._first_look(self._account, talk, messages)
         if messages:
             known = await self._follow_renumbering(talk, messages, known)
             known = await self._adopt(talk, messages, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -294,6 +294,23 @@ class DirectoryStore:
         await self._database.write(write)
         await self.load()
 
+    async def learn(self, account_id: int, found: Mapping[str, object], events: Sequence[Event] = ()) -> None:
+        """Keep what was found out about an account's provider; also for declared accounts, whose file says nothing."""
+        told, text = tuple(events), json.dumps(dict(found), ensure_ascii=False)
+
+        def write(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM account WHERE id = ?", (account_id,)).fetchone() is None:
+                return
+            connection.execute(
+                "INSERT INTO setting (scope, name, value, version) VALUES ('found', ?, ?, 1) "
+                "ON CONFLICT (scope, name) DO UPDATE SET value = excluded.value, version = version + 1",
+                (str(account_id), text),
+            )
+            write_events(connection, told)
+
+        await self._database.write(write)
+        await self.load()
+
     async def credentials(self, name: str) -> tuple[User, str, str] | None:
         """``(user, argon2 hash, SCRAM verifier)`` of an enabled login."""
         login = resolved_login(name)
@@ -373,4 +390,8 @@ def _drop_account(connection: sqlite3.Connection, account_id: int, at: int) -> N
             facts["accounts"].remove(account_id)
             connection.execute("UPDATE user_ SET config = ? WHERE id = ?", (json.dumps(facts), user_id))
     connection.execute("DELETE FROM ledger WHERE account_id = ?", (account_id,))
+    connection.execute(
+        "DELETE FROM setting WHERE scope IN ('found', 'sightings', 'style-alarm', 'tag-test') AND name = ?",
+        (str(account_id),),
+    )
     connection.execute("DELETE FROM account WHERE id = ?", (account_id,))

@@ -89,7 +89,7 @@ def _server(facts: Mapping[str, Any] | None) -> Server | None:
     return None if facts is None else Server(**facts)
 
 
-def _account(row: tuple[Any, ...]) -> Account:
+def _account(row: tuple[Any, ...], found: Mapping[str, object]) -> Account:
     number, name, sequence, kind, config, enabled, managed_by = row
     facts = json.loads(config)
     windows = tuple(
@@ -114,6 +114,7 @@ def _account(row: tuple[Any, ...]) -> Account:
         ambiguous=facts["ambiguous"],
         options=facts["options"],
         managed_by=managed_by,
+        found=found,
     )
 
 
@@ -129,7 +130,9 @@ def read_users(connection: sqlite3.Connection) -> tuple[User, ...]:
 def read_accounts(connection: sqlite3.Connection) -> tuple[Account, ...]:
     """All accounts, by number."""
     rows = connection.execute("SELECT id, name, number, kind, config, enabled, managed_by FROM account ORDER BY number")
-    return tuple(_account(row) for row in rows)
+    found = connection.execute("SELECT name, value FROM setting WHERE scope = 'found'")
+    known = {name: json.loads(value) for name, value in found}
+    return tuple(_account(row, known.get(str(row[0]), {})) for row in rows)
 
 
 def read_instance(connection: sqlite3.Connection) -> str:

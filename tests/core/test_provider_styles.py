@@ -56,7 +56,7 @@ STYLES: dict[str, tuple[Maker, str]] = {
         "x-original-to",
     ),
     "envelope-to": (lambda to: f"Return-path: <a@b.example>\r\nEnvelope-to: {to}\r\n{edge()}", "envelope-to"),
-    "only for": (lambda to: edge(to), "received-for"),
+    "only for": (edge, "received-for"),
     "only for, behind a relay of the house": (lambda to: inner("web17p1@isp.example") + edge(to), "received-for"),
     "qmail": (lambda to: f"Delivered-To: firm.example-{to}\r\n{edge()}", "delivered-to"),
 }
