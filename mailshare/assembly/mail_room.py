@@ -62,7 +62,6 @@ class MailRoom:
         tell: Callable[[str], None],
         agents: Sequence[IAgent] = (),
     ) -> None:
-        limits = config.tables.limits
         self._store = store
         self._tell = tell
         self._sent: dict[int, Mapping[str, int]] = {}
@@ -83,19 +82,7 @@ class MailRoom:
             hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
             seen=self._seen,
         )
-        self.watch = ProviderWatch(store, Notices(store, self.intake, doors), lambda: micros(reactor))
-        collected = POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
-        self.probe = Probe(doors, collected)
-        self.collector = Collector(
-            store,
-            self.intake,
-            doors,
-            run_seconds=limits.client_run,
-            refused_pause=limits.login_refused_pause,
-            limits=collected,
-            changed=changed,
-            first_look=self.watch.first_look,
-        )
+        self._fetching(config, reactor, doors, changed)
         self.relay = Relay(store, self.intake, doors, changed=changed)
         self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, QueueRules(retry))
         self._clock = lambda: micros(reactor)
@@ -111,6 +98,23 @@ class MailRoom:
             watch=self.clock_watch.check,
         )
         self.desk = Desk(store, self.intake, reactor, os.urandom, submission_rules(config), aside)
+
+    def _fetching(self, config: Config, reactor: Any, doors: Doors, changed: Callable[[int], None]) -> None:
+        """What goes to the provider's mailbox: the collector, what learns from its mail, and who only looks."""
+        limits = config.tables.limits
+        self.watch = ProviderWatch(self._store, Notices(self._store, self.intake, doors), lambda: micros(reactor))
+        collected = POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
+        self.probe = Probe(doors, collected)
+        self.collector = Collector(
+            self._store,
+            self.intake,
+            doors,
+            run_seconds=limits.client_run,
+            refused_pause=limits.login_refused_pause,
+            limits=collected,
+            changed=changed,
+            first_look=self.watch.first_look,
+        )
 
     def _seen(self, account_id: int, headers: Headers) -> None:
         """The door has stored a collected message."""
