@@ -125,5 +125,7 @@ async def test_relaying_inside_tls(tmp_path: Path, scheme: str) -> None:
         assert [outcome.state for outcome in outcomes] == [QueueState.DELIVERED]
     agent.close()
     await place.close()
-    assert [accepted.octets for accepted in server.accepted] == [large, MESSAGE]
+    arrived = [accepted.octets.partition(b"\r\n") for accepted in server.accepted]
+    assert [octets for _, _, octets in arrived] == [large, MESSAGE]
+    assert all(line.startswith(b"X-Mailshare-Trace: ") for line, _, _ in arrived)
     assert (server.sessions, server.clear_secrets) == (1, 0)
