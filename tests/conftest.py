@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import sys
@@ -22,6 +24,7 @@ PACKAGES = {
     "runuser": "util-linux",
     "systemd-analyze": "systemd",
 }
+LISTENING = (20_000, 32_000)
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
 
 
@@ -98,17 +101,21 @@ def _clean_reactor() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Give a function that names a loopback port nobody listens on, a new one at each call."""
-    given: set[int] = set()
+    """Give a function that names a loopback port nobody listens on, a new one at each call.
+
+    They lie below those that the system gives to outgoing connections (from 32768 on Linux): a server that is started
+    again must find its port free, although a client may have been given any of those meanwhile.
+    """
+    ports = list(range(*LISTENING))
+    random.SystemRandom().shuffle(ports)  # another run on this machine may want some too
 
     def pick() -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
-            if port not in given:
-                given.add(port)
+        while ports:
+            port = ports.pop()
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
                 return port
+        pytest.fail("no port is free", pytrace=False)
 
     return pick
 

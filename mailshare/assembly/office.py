@@ -109,7 +109,8 @@ class Office(Service):
     def _failed(self, failure: Any) -> None:
         if failure.check(MailshareError, CannotListenError):
             self.trouble = str(failure.value)
-            self._log.critical("mailshare cannot start: {reason}", reason=self.trouble)
+            detail = dict(getattr(failure.value, "detail", {})) or ""
+            self._log.critical("mailshare cannot start: {reason} {detail}", reason=self.trouble, detail=detail)
         else:
             self.trouble = "an error of this program; see the log"
             self._log.failure("mailshare cannot start", failure=failure)

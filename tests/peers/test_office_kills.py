@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from real_peers.churn import Books, Loop, open_box, reading, sending, serials_of
@@ -14,10 +15,12 @@ from real_peers.letters import letter
 from real_peers.office import Office
 from real_peers.provider import Provider
 from real_peers.running import wait_until
+from real_peers.warm import WarmTwistd
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 KILLS = int(os.environ.get("MAILSHARE_KILLS", "200"))
 SEED = 11
+FROM_THE_BEGINNING = 20
 
 
 def one_life(office: Office, books: Books, numbers: itertools.count[int], seconds: float) -> None:
@@ -37,6 +40,14 @@ def one_life(office: Office, books: Books, numbers: itertools.count[int], second
         loop.finish()
 
 
+@pytest.fixture
+def warm() -> Iterator[WarmTwistd]:
+    """What starts most of the servers, without importing everything again."""
+    source = WarmTwistd()
+    yield source
+    source.close()
+
+
 def everything_of(office: Office, user: str) -> list[str]:
     """Serials of a whole mailbox."""
     session = open_box(office.pop3("none", user))
@@ -46,8 +57,11 @@ def everything_of(office: Office, user: str) -> list[str]:
         session.quit()
 
 
-def test_kill_at_any_moment(office: Office, provider: Provider) -> None:
-    """200 kills while it collects, takes mail and deletes mail; afterwards the books are right."""
+def test_kill_at_any_moment(office: Office, provider: Provider, warm: WarmTwistd) -> None:
+    """200 kills while it collects, takes mail and deletes mail; afterwards the books are right.
+
+    Each twentieth server is started from the beginning, the others are forked from one that has imported everything.
+    """
     chance = random.Random(SEED)
     numbers = itertools.count(1)
     books = Books()
@@ -57,7 +71,9 @@ def test_kill_at_any_moment(office: Office, provider: Provider) -> None:
             name = f"collected-{life}-{one}"
             provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.kill")
             put.add(name)
+        office.spawn = warm.spawn if life % FROM_THE_BEGINNING else None
         one_life(office, books, numbers, chance.uniform(0.0, 0.5))
+    office.spawn = None
     office.start()
 
     def empty() -> bool:

@@ -17,7 +17,7 @@ import tomlkit
 from attrs import define, field
 from real_peers.clients import Server
 from real_peers.provider import Certificates, Provider
-from real_peers.running import Running, run
+from real_peers.running import Running, Spawn, run
 
 PEOPLE = ("andrew", "greg", "carolyn")
 PASSWORD = "office-secret"
@@ -54,6 +54,7 @@ def person(name: str, *accounts: str, **more: Any) -> dict[str, Any]:
 class Office:
     """One server.
 
+    :ivar spawn: starts the server, in place of a new process from the beginning.
     :ivar accounts: ``[[account]]`` tables; ``users`` ``[[user]]`` tables; ``more`` further top-level tables.
     """
 
@@ -64,6 +65,7 @@ class Office:
     users: Sequence[Mapping[str, Any]] = ()
     more: Mapping[str, Any] = field(factory=dict)
     running: Running | None = None
+    spawn: Spawn | None = None
 
     @property
     def config(self) -> Path:
@@ -96,7 +98,7 @@ class Office:
         if self.running is None:
             self.write()
         argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.config)]
-        self.running = Running(argv, self.folder / "server.log", self.environment)
+        self.running = Running(argv, self.folder / "server.log", self.environment, self.spawn)
         self.running.start(list(self.ports.values()), 60)
 
     def kill(self) -> None:

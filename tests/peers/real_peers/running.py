@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from attrs import define, field
 
@@ -41,33 +42,57 @@ def answers(port: int) -> bool:
     return False
 
 
+class Process(Protocol):
+    """What is needed of ``subprocess.Popen``."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Exit status, or ``None`` while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit status."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+
+Spawn = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+
+
+def _from_the_beginning(argv: Sequence[str], path: Path, environment: Mapping[str, str]) -> Process:
+    with path.open("ab") as log:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+
+
 @define
 class Running:
     """A program in the foreground of its own session.
 
     :ivar log: what it printed, both streams.
+    :ivar spawn: starts it, in place of a new process from the beginning.
     """
 
     argv: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    spawn: Spawn | None = None
+    process: Process | None = None
 
     def start(self, ports: Sequence[int] = (), seconds: float = 30.0) -> None:
         """Start it and wait until it listens on these ports.
 
         :raises ProgramFault: it ended, or does not listen in time.
         """
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                list(self.argv),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment},
-                start_new_session=True,
-            )
-        process = self.process
+        process = self.process = (self.spawn or _from_the_beginning)(self.argv, self.log, self.environment)
 
         def ready() -> bool:
             if process.poll() is not None:
