@@ -17,7 +17,7 @@ import pytest
 from attrs import define
 
 BIN = Path(sys.executable).parent
-DEADLINE = 60.0
+DEADLINE = 240.0
 
 
 @define

@@ -58,7 +58,7 @@ async def test_the_demonstration_office_takes_mail_all_the_way(tmp_path: Path, f
         if not any(words in line for line in said):
             done: Deferred[None] = Deferred()
             waiting.append((words, done))
-            await done.addTimeout(60, reactor)
+            await done.addTimeout(240, reactor)
 
     office = Office(config, reactor, reload_config=read_again(config, None), said=say)
     demonstration = Demonstration(config, reactor, office, say)

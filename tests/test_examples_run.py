@@ -17,7 +17,7 @@ import pytest
 from mailshare.assembly.demonstration import OFFICE_TOML
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-DEADLINE = 60.0
+DEADLINE = 240.0
 CONFIG = """\
 [listen]
 pop3 = ["tcp:{port}:interface=127.0.0.1"]

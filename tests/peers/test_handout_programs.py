@@ -49,7 +49,7 @@ def waiting(told: object, office: Office, provider: Provider) -> dict[str, bytes
         office.sendreceive()
         return not provider.dovecot.messages("mail")
 
-    wait_until(empty, "the provider's box to be empty", 60, office.folder / "server.log")
+    wait_until(empty, "the provider's box to be empty", 240, office.folder / "server.log")
     return wanted
 
 

@@ -70,7 +70,7 @@ def test_broken_headers(office: Office, provider: Provider, program: Callable[[s
         office.sendreceive()
         return not provider.dovecot.messages("mail")
 
-    wait_until(empty, "the provider's box to be empty", 60, office.folder / "server.log")
+    wait_until(empty, "the provider's box to be empty", 240, office.folder / "server.log")
     office.command_in("user", "passwd", "admin1", "--stdin", data=PASSWORD)
     boxes: dict[str, dict[str, bytes]] = {}
     for user in USERS:

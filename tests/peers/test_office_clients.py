@@ -23,7 +23,7 @@ def collected(office: Office, provider: Provider) -> None:
         office.sendreceive()
         return not provider.dovecot.messages("mail")
 
-    wait_until(empty, "the provider's box to be empty", 60, office.folder / "server.log")
+    wait_until(empty, "the provider's box to be empty", 240, office.folder / "server.log")
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -69,7 +69,7 @@ def test_senders(tls: str, office: Office, provider: Provider, program: Callable
     assert sorted(body(m) for m in got) == sorted(f"written with {sender}\n.\n.dot\n".encode() for sender in SENDERS)
     office.sendreceive()
     log = provider.postfix.base / "postfix.log"
-    wait_until(lambda: len(provider.dovecot.messages("outside")) == len(SENDERS), "mail outside", 60, log)
+    wait_until(lambda: len(provider.dovecot.messages("outside")) == len(SENDERS), "mail outside", 240, log)
     outside = provider.dovecot.messages("outside")
     assert sorted(body(m) for m in outside) == sorted(f"written with {s}\n.\n.dot\n".encode() for s in SENDERS)
     assert all(b"\nFrom: greg <mail@company.example>\n" in m for m in outside)

@@ -80,7 +80,7 @@ def test_refusal_comes_back(office: Office, program: Callable[[str], str], tmp_p
         tmp_path,
     )
     office.sendreceive()
-    wait_until(lambda: box(office, "greg", tmp_path), "the report", 30, office.folder / "server.log")
+    wait_until(lambda: box(office, "greg", tmp_path), "the report", 240, office.folder / "server.log")
     (report,) = READERS["poplib"](program, office.pop3("implicit", "greg"), tmp_path)
     assert b"message/delivery-status" in report
     assert b"somebody@nowhere.example" in report

@@ -35,7 +35,7 @@ def one_life(office: Office, books: Books, numbers: itertools.count[int], second
     asking = office.ask_quietly("sendreceive")
     time.sleep(seconds)
     office.kill()
-    asking.join(30)
+    asking.join(120)
     for loop in loops:
         loop.finish()
 
@@ -80,7 +80,7 @@ def test_kill_at_any_moment(office: Office, provider: Provider, warm: WarmTwistd
         office.sendreceive()
         return not provider.dovecot.messages_count("mail")
 
-    wait_until(empty, "the provider's box to be empty", 120, office.folder / "server.log")
+    wait_until(empty, "the provider's box to be empty", 300, office.folder / "server.log")
     collected = Counter(everything_of(office, "andrew"))
     assert not put - set(collected), "collected mail was lost"
     assert not {name: count for name, count in collected.items() if count > 1}, "collected mail came twice"

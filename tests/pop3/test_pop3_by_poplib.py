@@ -42,7 +42,7 @@ async def test_poplib_reads_and_deletes(pop3_kit):
     messages = list(box.messages.values())
 
     def act(port):
-        client = poplib.POP3("127.0.0.1", port, timeout=20)
+        client = poplib.POP3("127.0.0.1", port, timeout=90)
         client.user("joe")
         client.pass_("secret")
         assert client.stat() == (3, sum(map(len, messages)))
@@ -67,7 +67,7 @@ async def test_poplib_inside_tls(pop3_kit):
     def act(port):
         context = ssl.create_default_context()
         CA.configure_trust(context)
-        client = poplib.POP3("localhost", port, timeout=20)
+        client = poplib.POP3("localhost", port, timeout=90)
         refused = None
         try:
             client.user("joe")

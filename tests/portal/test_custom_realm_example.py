@@ -52,7 +52,7 @@ def test_users_from_a_file(example: ModuleType, tmp_path: Path) -> None:
 def exchange(pop3: int, smtp: int) -> list[Any]:
     """Ann writes to ben, and ben reads it; runs in a thread."""
     seen: list[Any] = []
-    with smtplib.SMTP("127.0.0.1", smtp, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", smtp, timeout=90) as client:
         client.login("ann", "apple")
         client.sendmail("ann@custom.example", ["ben"], "Subject: Hi\r\n\r\nHello ben\r\n.dot\r\n")
         for wrong in ("nobody", "x@outside.example"):
@@ -60,12 +60,12 @@ def exchange(pop3: int, smtp: int) -> list[Any]:
                 client.sendmail("ann@custom.example", [wrong], "x")
             except smtplib.SMTPRecipientsRefused as refusal:
                 seen.append(refusal.recipients[wrong][0])
-    reader = poplib.POP3("127.0.0.1", pop3, timeout=20)
+    reader = poplib.POP3("127.0.0.1", pop3, timeout=90)
     reader.user("ben")
     reader.pass_("banana")
     seen.append(reader.stat()[0])
     seen.append(b"\r\n".join(reader.retr(1)[1]).endswith(b"Subject: Hi\r\n\r\nHello ben\r\n.dot"))
-    second = poplib.POP3("127.0.0.1", pop3, timeout=20)
+    second = poplib.POP3("127.0.0.1", pop3, timeout=90)
     second.user("ben")
     try:
         second.pass_("banana")

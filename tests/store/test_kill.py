@@ -65,7 +65,7 @@ def offices() -> Iterator[Offices]:
     made = Offices()
     yield made
     made.process.stdin.close()
-    made.process.wait(10)
+    made.process.wait(120)
     made.process.stdout.close()
 
 

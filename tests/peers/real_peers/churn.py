@@ -79,7 +79,7 @@ class Loop(threading.Thread):
     def finish(self) -> None:
         """Wait for its end and give what went wrong with the test itself."""
         self.over = True
-        self.join(30)
+        self.join(120)
         assert not self.is_alive()
         if self.fault is not None:
             raise self.fault
@@ -89,7 +89,7 @@ def sending(server: Server, books: Books, numbers: Callable[[], int]) -> Callabl
     """Send five messages to carolyn on one connection."""
 
     def act() -> None:
-        with smtplib.SMTP(server.host, server.port, timeout=20) as session:
+        with smtplib.SMTP(server.host, server.port, timeout=90) as session:
             session.login(server.user, server.password)
             for _ in range(5):
                 name = f"sent-{numbers()}"
@@ -113,7 +113,7 @@ def serials_of(session: poplib.POP3) -> list[str]:
 
 def open_box(server: Server) -> poplib.POP3:
     """Log in."""
-    session = poplib.POP3(server.host, server.port, timeout=20)
+    session = poplib.POP3(server.host, server.port, timeout=90)
     try:
         session.user(server.user)
         session.pass_(server.password)

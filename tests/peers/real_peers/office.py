@@ -99,7 +99,7 @@ class Office:
             self.write()
         argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.config)]
         self.running = Running(argv, self.folder / "server.log", self.environment, self.spawn)
-        self.running.start(list(self.ports.values()), 60)
+        self.running.start(list(self.ports.values()), 180)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -116,7 +116,7 @@ class Office:
 
     def command(self, *words: str) -> str:
         """``mailshare -c FILE ...`` against the running server."""
-        return run(script("mailshare"), "-c", self.config, *words, environment=self.environment, seconds=200).decode()
+        return run(script("mailshare"), "-c", self.config, *words, environment=self.environment, seconds=400).decode()
 
     def command_in(self, *words: str, data: str) -> str:
         """The same, with something to read from its standard input."""
@@ -136,7 +136,7 @@ class Office:
 
         def ask() -> None:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as control:
-                control.settimeout(30)
+                control.settimeout(90)
                 control.connect(str(self.folder / "var" / "control"))
                 control.sendall(text.encode())
                 while control.recv(4096):

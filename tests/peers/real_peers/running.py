@@ -21,7 +21,7 @@ class ProgramFault(Exception):
     """A program did not do what the test needs; the text has its log."""
 
 
-def wait_until(condition: object, what: str, seconds: float = 30.0, log: Path | None = None) -> None:
+def wait_until(condition: object, what: str, seconds: float = 120.0, log: Path | None = None) -> None:
     """Wait until a callable gives something true.
 
     :raises ProgramFault: it did not within that time; a limit for hangs, not a measure of speed.
@@ -87,7 +87,7 @@ class Running:
     spawn: Spawn | None = None
     process: Process | None = None
 
-    def start(self, ports: Sequence[int] = (), seconds: float = 30.0) -> None:
+    def start(self, ports: Sequence[int] = (), seconds: float = 120.0) -> None:
         """Start it and wait until it listens on these ports.
 
         :raises ProgramFault: it ended, or does not listen in time.
@@ -113,9 +113,9 @@ class Running:
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
-    def stop(self, seconds: float = 20.0) -> int:
+    def stop(self, seconds: float = 90.0) -> int:
         """SIGTERM, then SIGKILL for what is left of its session.
 
         :returns: exit status of the program; negative is a signal.
@@ -128,11 +128,11 @@ class Running:
                 self.process.wait(seconds)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def run(
-    *argv: str | Path, data: bytes = b"", environment: Mapping[str, str] | None = None, seconds: float = 60.0
+    *argv: str | Path, data: bytes = b"", environment: Mapping[str, str] | None = None, seconds: float = 240.0
 ) -> bytes:
     """Run a client to its end and give what it printed.
 
