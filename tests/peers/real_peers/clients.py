@@ -78,9 +78,9 @@ def read_poplib(_find: Find, server: Server, _folder: Path, *, delete: bool = Fa
     """Python's poplib; it refuses lines over 2,048 octets, so the limit is lifted here."""
     poplib._MAXLINE = 1 << 20  # type: ignore[attr-defined]
     if server.tls == "implicit":
-        session: poplib.POP3 = poplib.POP3_SSL(server.host, server.port, context=server.context(), timeout=60)
+        session: poplib.POP3 = poplib.POP3_SSL(server.host, server.port, context=server.context(), timeout=240)
     else:
-        session = poplib.POP3(server.host, server.port, timeout=60)
+        session = poplib.POP3(server.host, server.port, timeout=240)
         if server.tls == "starttls":
             session.stls(server.context())
     session.user(server.user)
@@ -100,7 +100,7 @@ def curl_options(server: Server) -> list[str]:
     return [
         "-sS",
         "--max-time",
-        "60",
+        "240",
         "--cacert",
         str(server.authority),
         *tls,
@@ -198,9 +198,9 @@ def read_nail(find: Find, server: Server, folder: Path) -> list[bytes]:
 def send_smtplib(_find: Find, server: Server, sender: str, to: Sequence[str], message: bytes, _folder: Path) -> None:
     """Python's smtplib."""
     if server.tls == "implicit":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, context=server.context(), timeout=60)
+        session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, context=server.context(), timeout=240)
     else:
-        session = smtplib.SMTP(server.host, server.port, timeout=60)
+        session = smtplib.SMTP(server.host, server.port, timeout=240)
         if server.tls == "starttls":
             session.starttls(context=server.context())
     with session:
