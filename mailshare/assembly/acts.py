@@ -15,12 +15,13 @@ from attrs import evolve
 from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.handing_out import hand_out
-from mailshare.assembly.work_list import WorkList
+from mailshare.assembly.probing import Probing
 from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import IStore
+from mailshare.isp.probing import Probe
 from mailshare.status import AccountStatus, Indicators
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
@@ -49,7 +50,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(WorkList):
+class Acts(Probing):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -59,6 +60,7 @@ class Acts(WorkList):
     :param clock: microseconds UTC.
     :param running: the server around it, or ``None``.
     :param config: gives the configuration of now, for what is handed out to clients.
+    :param probe: looks at the provider's mailbox.
     """
 
     def __init__(
@@ -71,8 +73,9 @@ class Acts(WorkList):
         clock: Callable[[], int],
         running: Running | None = None,
         config: Callable[[], Config] | None = None,
+        probe: Probe | None = None,
     ) -> None:
-        super().__init__(store, hasher, seal, clock)
+        super().__init__(store, hasher, seal, clock, probe)
         self._zone = zone
         self._running = running
         self._config = config

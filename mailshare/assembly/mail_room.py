@@ -103,7 +103,7 @@ class MailRoom:
         """What goes to the provider's mailbox: the collector, what learns from its mail, and who only looks."""
         limits = config.tables.limits
         self.watch = ProviderWatch(self._store, Notices(self._store, self.intake, doors), lambda: micros(reactor))
-        collected = POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
+        collected = collecting_limits(config)
         self.probe = Probe(doors, collected)
         self.collector = Collector(
             self._store,
@@ -216,6 +216,12 @@ def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
     limits = config.tables.limits
     deadlines = Deadlines(limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command)
     return Doors(reactor, secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
+
+
+def collecting_limits(config: Config) -> POP3Limits:
+    """What the POP3 engine takes of a provider."""
+    limits = config.tables.limits
+    return POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
 
 
 def retry_rule(config: Config) -> RetryRule:

@@ -186,6 +186,7 @@ class Office(Service):
             clock=lambda: int(reactor.seconds() * SECOND),
             running=self,
             config=lambda: self.config,
+            probe=room.probe,
         )
         return _Parts(
             store=store,

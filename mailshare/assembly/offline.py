@@ -12,10 +12,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from mailshare.assembly.acts import Acts
+from mailshare.assembly.mail_room import collecting_limits, provider_doors
 from mailshare.assembly.opening import Threads, build_hasher, build_store, store_directory, zone_of
 from mailshare.assembly.sealing import sealing_key
 from mailshare.config import Config
 from mailshare.core.errors import ConfigFault, Unavailable
+from mailshare.interfaces import IStore
+from mailshare.isp.probing import Probe
+from mailshare.isp.secrets import Secrets
 from mailshare.portal.passwords import Passwords
 
 _DEADLINE = 600.0
@@ -48,11 +52,19 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
             seal=sealing_key(config).seal,
             clock=lambda: time.time_ns() // 1000,
             config=lambda: config,
+            probe=_probe(config, reactor, store),
         )
         return await getattr(acts, name)(**arguments)
     finally:
         threads.stop()
         await store.close()
+
+
+def _probe(config: Config, reactor: Any, store: IStore) -> Probe:
+    secrets = Secrets(
+        store.directory, environment=os.environ, base=config.directory, key=sealing_key(config), reactor=reactor
+    )
+    return Probe(provider_doors(config, reactor, secrets), collecting_limits(config))
 
 
 def restore_store(config: Config, copy: str) -> str:

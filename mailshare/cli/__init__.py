@@ -13,7 +13,8 @@ from mailshare.cli.calling import Context
 from mailshare.cli.files import backup, check, demo, export, restore
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
-from mailshare.cli.people import account, user
+from mailshare.cli.people import user
+from mailshare.cli.probing import account
 
 __all__ = ["main"]
 

@@ -45,6 +45,7 @@ class KindCount:
     :ivar distinct: different own addresses.
     :ivar together: messages with several own addresses in one field.
     :ivar tagged: messages where the own address carries a tag (regular accounts).
+    :ivar copies: messages for each Message-ID among those that name an own address, on average.
     """
 
     name: str
@@ -54,6 +55,7 @@ class KindCount:
     distinct: int = 0
     together: int = 0
     tagged: int = 0
+    copies: float = 0.0
 
 
 @frozen
@@ -63,7 +65,7 @@ class Style:
     :ivar mails: messages looked at; with fewer than :data:`ENOUGH` nothing is concluded.
     :ivar kinds: every kind of field that was met, the most telling first.
     :ivar trusted_by: the provider's hosts; one that begins with a dot means every host below it.
-    :ivar order: envelope fields to look at, the found ones first.
+    :ivar order: envelope fields to look at; the found ones first, where others stand in their way.
     :ivar box_names: own addresses that mean the mailbox and nobody in the office.
     :ivar prefixes: what the provider puts in front of local parts.
     :ivar evidence: the kind that names the recipient most often; ``to/cc`` when none does.
@@ -159,12 +161,15 @@ def detect(sightings: Sequence[Sighting], account: Account, directory: Directory
         options = evolve(look.sharers.options, prefixes=(*look.sharers.options.prefixes, *prefixes))
         look = evolve(look, sharers=evolve(look.sharers, options=options))
     kinds = tuple(_counted(look, box_names))
-    usable = [one.name for one in kinds if one.name in ENVELOPE_FIELDS and one.inside >= OFTEN * len(newest)]
-    order = tuple(sorted(ENVELOPE_FIELDS, key=lambda name: (name not in usable, ENVELOPE_FIELDS.index(name))))
+    often = {one.name for one in kinds if one.inside >= OFTEN * len(newest)}
+    usable = [name for name in ENVELOPE_FIELDS if name in often]
+    met = [one.name for one in kinds if one.name in ENVELOPE_FIELDS and one.trusted]
+    order: tuple[str, ...] = ENVELOPE_FIELDS
+    if usable and any(order.index(name) < order.index(usable[0]) for name in met if name not in usable):
+        order = tuple(sorted(order, key=lambda name: (name not in usable, ENVELOPE_FIELDS.index(name))))
     told = [one for one in kinds if one.name != "to/cc" and one.inside]
     best = max(told, key=lambda one: (one.inside, one.name in usable), default=None)
     marked = sum(bool(_evidence(look, mail, box_names)) for mail in look.mails)
-    ids = Counter(one.message_id for one in newest if one.message_id)
     return Style(
         mails=len(newest),
         kinds=kinds,
@@ -175,7 +180,7 @@ def detect(sightings: Sequence[Sighting], account: Account, directory: Directory
         evidence=best.name if best is not None else "to/cc",
         share=marked / len(newest) if newest else 0.0,
         one_copy_each=_one_copy_each(look, box_names),
-        copies=sum(ids.values()) / len(ids) if ids else 0.0,
+        copies=_copies(newest),
         regular=account.mode is AccountMode.REGULAR,
     )
 
@@ -235,6 +240,7 @@ def _counted(look: _Look, box_names: frozenset[str]) -> Iterable[KindCount]:
             inside=sum(map(bool, named)),
             distinct=len({one.key for found in named for one in found}),
             together=sum(len({one.key for one in found}) > 1 for found in named),
+            copies=_copies([mail.sighting for mail, found in zip(look.mails, named, strict=True) if found]),
             tagged=sum(any(look.sharers.own_address(one)[1] for one in found) for found in named),
         )
         if row.present:
@@ -246,8 +252,15 @@ def _counted(look: _Look, box_names: frozenset[str]) -> Iterable[KindCount]:
         inside=sum(map(bool, written)),
         distinct=len({one for each in written for one in each}),
         together=sum(len(each) > 1 for each in written),
+        copies=_copies([mail.sighting for mail in look.mails if mail.sighting.written_to]),
     )
     return [*sorted(rows, key=lambda one: -one.inside), *([guess] if guess.present else [])]
+
+
+def _copies(sightings: Sequence[Sighting]) -> float:
+    """Messages for each Message-ID, on average."""
+    ids = Counter(one.message_id for one in sightings if one.message_id)
+    return sum(ids.values()) / len(ids) if ids else 0.0
 
 
 def _has_for(mail: _Mail) -> bool:

@@ -111,6 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("delete_account", "DELETE", "/accounts/<address>", {"address": str}, ("address",)),
+    Operation("probe_account", "POST", "/accounts/<address>/probe", {"address": str, "write": bool}, ("address",)),
     Operation("admin_list", "GET", "/admin/mail", {"account": str, "limit": int}),
     Operation("admin_show", "GET", "/admin/mail/<id>", {"id": str}, ("id",)),
     Operation("admin_give", "POST", "/admin/mail/<id>/give", {"id": str, "users": list, "by": str}, ("id", "users")),

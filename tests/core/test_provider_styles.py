@@ -199,8 +199,20 @@ def test_a_provider_that_changes_its_style_is_noticed_and_followed() -> None:
     assert half.share == 1.0
     after = look([*old, *new])
     assert after.evidence == "x-original-to"
-    assert after.order[0] == "x-original-to"
+    assert after.order == ENVELOPE_FIELDS
     assert share_of(after, "delivered-to") == 0.0
+
+
+def test_a_field_that_stands_in_the_way_of_the_telling_one_comes_after_it() -> None:
+    """An inner X-Original-To on a fifth of the mail must not be asked before the field that is on all of it."""
+    inner_name = "X-Original-To: andrew@firm.example\r\n"
+    mails = [
+        mail(f"{inner_name if n % 5 == 0 else ''}Envelope-To: {to}\r\n{edge()}", to, f"{n}@x.example")
+        for n, to in enumerate(f"{NAMES[number % 3]}@firm.example" for number in range(20))
+    ]
+    found = look(mails)
+    assert found.order[0] == "envelope-to"
+    assert found.settings()["envelope_headers"] == list(found.order)
 
 
 def test_a_setting_by_hand_wins() -> None:
