@@ -97,10 +97,9 @@ def read_received(value: str) -> Received:
             current = key
             clauses.setdefault(key, [])
         elif current is not None:
-            ends = word.endswith(";")
             clauses[current].append(word.rstrip(";"))
-            current = "" if ends else current
-            clauses.setdefault("", [])
+            if word.endswith(";"):
+                break  # only the date may follow (RFC 5321 section 4.4)
     recipients = () if doubled else read_mailboxes(" ".join(clauses.get("for", ())), 3)[0]
     return Received(
         by=_host(clauses.get("by", [])),

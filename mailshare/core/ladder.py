@@ -299,7 +299,10 @@ def own_recipient(address: Address, sharers: Sharers) -> Address | None:
             break
     local = address.local
     domains = sorted(sharers.account.domains, key=len, reverse=True)
-    for prefix in (*options.prefixes, *(domain + "-" for domain in domains)):
+    prefixes = [*sorted(options.prefixes, key=len, reverse=True), *(domain + "-" for domain in domains)]
+    if sharers.in_own_domain(address) and sharers.by_address(address)[0]:
+        prefixes = []  # somebody is really called so
+    for prefix in prefixes:
         if prefix and len(local) > len(prefix) and local.casefold().startswith(prefix.casefold()):
             address = Address(local[len(prefix) :], address.domain)
             break

@@ -213,7 +213,7 @@ def _spec(tokens: list[_Token]) -> str:
         if token.kind is not _Kind.COMMENT
     ]
     text = "".join(parts)
-    if text.startswith("@") and ":" in text:
+    if (text.startswith("@") or text[:7].casefold() == "mailto:") and ":" in text:
         text = text.rpartition(":")[2]
     return text
 

@@ -16,6 +16,8 @@ from mailshare.core.values import Account, User, UserKind
 
 _FOLD_TABLE = str.maketrans(
     {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t"}
+    | dict.fromkeys("‘’ʼ`´", "'")  # noqa: RUF001 (apostrophes as programs set them)
+    | dict.fromkeys("‐‑‒–—", "-")  # noqa: RUF001
 )
 _OUTER = " \t\"'\\`´‘’‚“”„«»‹›"  # noqa: RUF001 (quotation marks of several languages)
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
@@ -178,7 +180,8 @@ class NameIndex:
             found, _ = self._whole(cleaned, turn=True)
             if found - self._reserved(without_accents(cleaned)):
                 return found, "L4"
-        words = {word for word in _SEPARATORS.split(without_accents(cleaned).replace(",", " ")) if word}
+        plain = " ".join(word for word in without_accents(cleaned).split() if "@" not in word)  # addresses are no names
+        words = {word for word in _SEPARATORS.split(plain.replace(",", " ")) if word}
         found = set[int]()
         for word in words:
             if word in self._single or (len(words) == 1 and len(self._words.get(word, ())) > 1):
@@ -196,6 +199,9 @@ class NameIndex:
         before = [normalise(each) for each in fragments][:_MAX_PIECES]
         if before:
             found, level = self._whole(", ".join([*before, text]), turn=True)
+            if not found:  # Dr. Andrew Smith, PhD
+                cleaned = _cleaned(", ".join([*before, text]))
+                found, level = self._whole(cleaned, turn=True)[0] - self._reserved(without_accents(cleaned)), "L4"
             if len(found) == 1:
                 return NameMatch(tuple(found), level)
         results: list[tuple[str, set[int], str]] = [(each, *self._whole(each, turn=False)) for each in before if each]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 
 from mailshare.core.headers import Headers, read_message_ids
 
 MAX_LOOKED_AT = 64 * 1024
 _MAX_IDS = 50
+_MAX_PARTS = 20
 _REPORT = re.compile(r"\s*multipart/report\b", re.IGNORECASE)
+_VALUE = rb"[ \t]*:([^\n]{0,1000}(?:\n[ \t][^\n]{1,1000}){0,60})"
 _RETURNED = re.compile(
-    rb"^(?:original-)?message-id[ \t]*:([^\n]{0,1000}(?:\n[ \t][^\n]{0,1000})?)", re.IGNORECASE | re.MULTILINE
+    rb"^[>| \t]{0,8}(?:x-)?(?:[a-z]{1,20}-)?(?:original-)?message-id" + _VALUE, re.IGNORECASE | re.MULTILINE
 )
-_ROBOTS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "bounce"})
+_REFERRED = re.compile(rb"^[>| \t]{0,8}references" + _VALUE, re.IGNORECASE | re.MULTILINE)
+_ENCODED = re.compile(
+    rb"^content-transfer-encoding[ \t]*:[ \t]*(base64|quoted-printable)", re.IGNORECASE | re.MULTILINE
+)
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_ROBOTS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "bounce", "bounces"})
+_MARKS = ("x-failed-recipients", "x-ms-embedded-report")  # Exim and others; Exchange
 
 
 def is_report(headers: Headers) -> bool:
@@ -23,6 +33,9 @@ def is_report(headers: Headers) -> bool:
     if _REPORT.match(headers.first("content-type") or ""):
         return True
     if (headers.first("return-path") or "").replace(" ", "") == "<>":
+        return True
+    sender = headers.first("from")
+    if any(headers.named(mark) for mark in _MARKS) or (sender and sender.strip(' <>"').casefold() in {"", *_ROBOTS}):
         return True
     return any(box.address.local.casefold() in _ROBOTS for box in headers.mailboxes("from"))
 
@@ -37,14 +50,44 @@ def references(headers: Headers) -> tuple[str, ...]:
 
 
 def returned_ids(body_start: bytes) -> tuple[str, ...]:
-    """Message-IDs of what a bounce or receipt returns.
+    """Message-IDs of what a bounce or receipt returns, the likeliest first.
+
+    First ``Message-ID``, ``Original-Message-ID`` (RFC 8098 section 3.2.5) and the fields in which providers that write
+    their own Message-ID keep the old one, in order; then the last of each ``References``, for there our own id stands.
+    Parts in base64 or quoted-printable are read too, and quoted or indented lines.
 
     :param body_start: what follows the header block; only the first 64 KiB are looked at.
-    :returns: values of ``Message-ID`` and ``Original-Message-ID`` lines (RFC 8098 section 3.2.5), in order, each once.
     """
+    looked_at = body_start[:MAX_LOOKED_AT]
+    texts = [looked_at, *_decoded(looked_at)]
     found: list[str] = []
-    for match in _RETURNED.finditer(body_start[:MAX_LOOKED_AT]):
-        found.extend(read_message_ids(match[1].decode("ascii", "replace")))
-        if len(found) >= _MAX_IDS:
+    for text in texts:
+        for match in _RETURNED.finditer(text):
+            found.extend(_ids(match[1]))
+            if len(found) >= _MAX_IDS:
+                break
+    for text in texts:
+        found.extend(each for match in _REFERRED.finditer(text) for each in _ids(match[1])[-1:])
+    return tuple(dict.fromkeys(found))[:_MAX_IDS]
+
+
+def _ids(value: bytes) -> list[str]:
+    return read_message_ids(value.replace(b"\r", b"").replace(b"\n", b" ").decode("ascii", "replace"))
+
+
+def _decoded(text: bytes) -> list[bytes]:
+    """The encoded parts of a multipart body as plain octets."""
+    out: list[bytes] = []
+    for found in _ENCODED.finditer(text):
+        start = _EMPTY_LINE.search(text, found.end())
+        if start is None or len(out) >= _MAX_PARTS:
             break
-    return tuple(dict.fromkeys(found[:_MAX_IDS]))
+        end = text.find(b"\n--", start.end())
+        part = text[start.end() : end if end >= 0 else len(text)]
+        if found[1].lower() == b"base64":
+            digits = _NOT_BASE64.sub(b"", part)
+            digits = digits[: len(digits) // 4 * 4]
+            out.append(binascii.a2b_base64(digits))
+        else:
+            out.append(binascii.a2b_qp(part))
+    return out

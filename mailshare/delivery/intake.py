@@ -178,11 +178,14 @@ class Intake:
 
 
 async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[str, SentMark]:
-    """Those of our own messages that this one answers or returns."""
+    """Those of our own messages that this one answers or returns, the likeliest first."""
     ids = references(headers)
     if is_report(headers):
         ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
-    return await store.memory.who_sent(ids) if ids else {}
+    if not ids:
+        return {}
+    found = await store.memory.who_sent(ids)
+    return {each: found[each] for each in ids if each in found}  # the likeliest first, whatever the store's order
 
 
 def _sent_mark(headers: Headers, origin: Origin, routing: Routing) -> SentMark | None:
