@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,12 @@ TABLES = (
     schema.DemonstrationTable,
     schema.ExtensionTable,
 )
+
+
+def test_every_table_of_the_file_is_among_these() -> None:
+    """A table that is added must be told too."""
+    named = {one for name, one in vars(schema).items() if name.endswith("Table") and isinstance(one, type)}
+    assert named == set(TABLES)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -56,6 +63,37 @@ def commands(group: click.Group, words: str) -> Iterator[str]:
             yield from commands(command, f"{words} {name}")
         else:
             yield f"{words} {name}"
+
+
+def parsers(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from parsers(command, f"{words} {name}")
+        else:
+            yield f"{words} {name}", command
+
+
+@pytest.mark.parametrize(("words", "command"), list(parsers(main, "mailshare")))
+def test_every_option_stands_beside_its_command(words: str, command: click.Command) -> None:
+    """Each section of the reference names all options of its commands, as the parser has them."""
+    sections = (REFERENCE / "commands.md").read_text().split("\n##")
+    about = "\n".join(section for section in sections if f"`{words}" in section)
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name != "as_json":
+            names = [*option.opts, *option.secondary_opts]
+            missing = [name for name in names if name.startswith("--") and not re.search(rf"`{name}[ `]", about)]
+            assert not missing, f"{words}: {missing}"
+
+
+def test_the_reference_names_no_option_that_is_not() -> None:
+    """What the page offers is there."""
+    text = (REFERENCE / "commands.md").read_text()
+    known = {"--nodaemon", "--pidfile=", "--logfile=", "--config", "--data", "--check", "--json"}
+    for _, command in parsers(main, "mailshare"):
+        for option in command.params:
+            known |= {*option.opts, *option.secondary_opts}
+    named = set(re.findall(r"`(--[a-z-]+=?)", text))
+    assert named <= known, named - known
 
 
 def test_every_command_and_operation_stands_in_the_reference() -> None:
