@@ -191,6 +191,14 @@ class ILedger(Interface):
     def rekey(account_id: int, pairs: Mapping[str, str]) -> Awaitable[None]:
         """Rename uidls, old to new (the provider renumbered)."""
 
+    def adopt(account_id: int, uids: Mapping[str, int], note: str) -> Awaitable[int]:
+        """Take over what another program fetched: rows in state ``KEPT`` without size, digest and message.
+
+        :param uids: unique-id to when it was first seen, microseconds UTC.
+        :param note: stands in the rows' ``error``.
+        :returns: how many were new; ids that have a row keep it.
+        """
+
     def prune(account_id: int, listed: Sequence[str], before: int) -> Awaitable[int]:
         """Drop rows that a *complete* upstream listing lacks and that were first seen before that time."""
 

@@ -16,6 +16,7 @@ from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.handing_out import hand_out
 from mailshare.assembly.probing import Probing
+from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
@@ -50,7 +51,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(Probing):
+class Acts(Probing, ProviderActs):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -104,6 +105,9 @@ class Acts(Probing):
         """Tell everybody who watches."""
         for changed in tuple(self._watchers):
             changed(kind, value)
+
+    def _live(self) -> LiveAccounts | None:
+        return self._running
 
     # ------------------------------------------------------------------ looking
 

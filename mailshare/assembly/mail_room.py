@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
+from mailshare.assembly.shapes import moment
 from mailshare.config import Config
 from mailshare.core.headers import Headers
 from mailshare.core.retry import RetryRule
@@ -175,9 +176,11 @@ class MailRoom:
         self.relay.reopen(account.id)
         self.collector.reopen(account.id)
         self._sent.pop(account.id, None)
+        floor = self.collector.not_before(account.id)
+        early = f"the provider allows the next login at {moment(floor)}" if floor > self._clock() else ""
         collected = await self.timetable.send_receive(account.id)
         sent = self._sent.get(account.id, {})
-        both = (self.collector.status(account.id).error, self.relay.status(account.id).error)
+        both = (early or self.collector.status(account.id).error, self.relay.status(account.id).error)
         error = "; ".join(dict.fromkeys(text for text in both if text))
         total = self.collector.status(account.id).messages if collected else 0
         parts = [words(collected, total) if collected else "collected nothing"]

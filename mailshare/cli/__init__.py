@@ -15,6 +15,7 @@ from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.people import user
 from mailshare.cli.probing import account
+from mailshare.cli.provider import fetch
 
 __all__ = ["main"]
 
@@ -40,6 +41,7 @@ for _command in (
     check,
     status,
     sendreceive,
+    fetch,
     mailboxes,
     outbox,
     why,

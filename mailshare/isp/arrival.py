@@ -49,6 +49,8 @@ class Tally:
     """What a run came to.
 
     :ivar more: the session had enough; the rest waits for the next one.
+    :ivar listed: messages at the provider when the session ended; -1 = not known.
+    :ivar waiting: those of them that are still to be fetched.
     """
 
     messages: int = 0
@@ -62,6 +64,8 @@ class Tally:
     login_delay: int = 0
     expire: int = -1
     more: bool = False
+    listed: int = -1
+    waiting: int = 0
 
     def counters(self) -> dict[str, int]:
         """The rarer figures, for the journal."""
@@ -74,6 +78,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.users.update(other.users)
         self.login_delay, self.expire, self.more = other.login_delay, other.expire, other.more
+        self.listed, self.waiting = other.listed, other.waiting
 
 
 @define
@@ -165,6 +170,8 @@ class Arrivals:
             self.error = self.error or fault
             return
         self.tally.poison += given_up
+        if given_up:
+            await self.behind.forget_wish(message)
 
     async def _store_one(self, message: Upstream, header: HeaderReader, body: IBody) -> tuple[str, bool]:
         """Hand a message in.
@@ -197,14 +204,18 @@ class Arrivals:
         """The path of a mail that cannot be routed: as it is into ADMIN's mailbox, with the reason in the journal."""
         self.tally.poison += 1
         directory = self.store.directory.current()
-        target = Target(directory.admin_of(self.account).id, "poison")
-        text = error.public if isinstance(error, MailshareError) else type(error).__name__
+        text = (error.public if isinstance(error, MailshareError) else type(error).__name__)[:200]
+        line = "".join(char if " " <= char <= "~" else "?" for char in text)
+        prefix = f"X-Mailshare-Reason: could not be sorted: {line}\r\n".encode()
+        target = Target(directory.admin_of(self.account).id, "poison", prefix)
         event = Event(
-            self._now(), "collect.poison", origin.trace, self.account.id, target.user_id, data={"reason": text[:200]}
+            self._now(), "collect.poison", origin.trace, self.account.id, target.user_id, data={"reason": text}
         )
         result = await self.store.delivery.deliver(
             envelope, body, origin, [target], events=[event], at=self._now()
         )
+        if not result.already:
+            await self.behind.tell_unsorted(origin, text)
         return Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
 
     def _count(self, receipt: Receipt) -> None:

@@ -18,6 +18,7 @@ from mailshare.interfaces import ICollecting, IIntake, IStore
 from mailshare.isp.arrival import Tally
 from mailshare.isp.collection import Collection, FirstLook
 from mailshare.isp.notices import Notices
+from mailshare.isp.remembered import Remembered
 from mailshare.isp.sign_on import Doors
 from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
@@ -31,9 +32,10 @@ class _Memory:
     """What is known of an account between runs."""
 
     status: RunStatus = field(factory=RunStatus)
+    past: Remembered = field(factory=Remembered)
+    recalled: bool = False
     running: Deferred[None] | None = None
     refusals: int = 0
-    floor: int = 0
     refused_until: int = 0
     expire_told: int = -1
     failures: dict[str, int] = field(factory=dict)
@@ -85,7 +87,7 @@ class Collector:
         """No run may start earlier: the provider's LOGIN-DELAY, or the pause after refused logins. Microseconds UTC."""
         memory, now = self._of(account_id), self._now()
         # Neither lasts longer than it may, so a time further off is one from before the clock was set back.
-        floor = memory.floor if memory.floor <= now + _MAX_DELAY else 0
+        floor = memory.past.floor if memory.past.floor <= now + _MAX_DELAY else 0
         refused = memory.refused_until if memory.refused_until <= now + self._refused_pause else 0
         return max(floor, refused)
 
@@ -100,6 +102,7 @@ class Collector:
         A run goes on session after session as long as the account's limits of a session leave something over.
         """
         memory = self._of(account.id)
+        await self._recall(account.id, memory)
         now = self._now()
         if account.collect is None or memory.running is not None or now < self.not_before(account.id):
             return {}
@@ -127,6 +130,7 @@ class Collector:
             self.active -= 1
             memory.running = None
             self._finish(account, memory, tally, error)
+        await self._write(account, memory)
         await self._note(account, tally, error)
         await self._expiring(account, memory, tally)
         return dict(tally.users)
@@ -163,13 +167,39 @@ class Collector:
         self._changed(account_id)
 
     def _finish(self, account: Account, memory: _Memory, tally: Tally, error: str) -> None:
+        last_try, past = memory.status.last_try, memory.past
         delay = min(tally.login_delay * SECOND, _MAX_DELAY)
-        if delay:
-            memory.floor = max(memory.floor, memory.status.last_try + delay)
         status = evolve(memory.status, running=False, error=error, messages=tally.messages)
         if not error:
             status = evolve(status, last_ok=self._now())
+        past = evolve(past, last_try=last_try, last_ok=status.last_ok, error=error[:500], messages=tally.messages)
+        if tally.listed >= 0:
+            past = evolve(
+                past, listed=tally.listed, waiting=tally.waiting, expire=tally.expire, login_delay=tally.login_delay,
+                floor=last_try + delay if delay else 0,
+            )  # fmt: skip
+        memory.past = past
         self._set(account.id, memory, status)
+
+    async def _recall(self, account_id: int, memory: _Memory) -> None:
+        """Learn, once, what a former life of this program knew."""
+        if memory.recalled:
+            return
+        memory.recalled = True
+        try:
+            past = await Remembered.of(self._store, account_id)
+        except Unavailable as fault:
+            self._log.warn("The last run is not known: {fault}", fault=fault.public)
+            return
+        memory.past = past
+        if not memory.status.last_try:
+            memory.status = evolve(memory.status, last_try=past.last_try, last_ok=past.last_ok, error=past.error)
+
+    async def _write(self, account: Account, memory: _Memory) -> None:
+        try:
+            await memory.past.write(self._store, account.id)
+        except Unavailable as fault:
+            self._log.warn("The run could not be remembered: {fault}", fault=fault.public)
 
     async def _refused(self, account: Account, memory: _Memory, error: str) -> None:
         """Twice refused in a row: leave the provider alone for an hour, before it locks the account, and say so."""

@@ -81,10 +81,11 @@ class Collection:
         )
         self._leave_days = account.leave_days
         self._gone: list[str] = []
+        self._to_fetch = 0
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
         self._error: MailshareError | None = None
         self._wanted = Wanted(store)
-        self._behind = LeftBehind(account, store, intake, doors, notices, failures)
+        self._behind = LeftBehind(account, store, intake, doors, notices, self._wanted, failures)
         self.tally = Tally()
         self._arrivals = Arrivals(
             account, self._server, store, intake, doors, self._limits, ProviderOptions.of(account), self._behind,
@@ -103,6 +104,7 @@ class Collection:
             await self._session(talk, wanted)
         finally:
             talk.give_up(Unavailable("The session is over"))
+            self.tally.waiting = max(self._to_fetch - self.tally.messages - self.tally.again, 0)
         error = self._error or self._arrivals.error
         if error is not None:
             raise error
@@ -138,6 +140,7 @@ class Collection:
             await self._behind.too_large(talk, message, limit)
         await self._mark_expired(confirmed, known)
         deletions = [Deferred.fromCoroutine(self._delete(talk, m.number, m.name)) for m in confirmed]
+        self._to_fetch = len(to_fetch) + len(self._overdue)
         self._arrivals.known, self._arrivals.leave_days = known, self._leave_days
         try:
             await self._arrivals.fetch(talk, in_order([*to_fetch, *self._overdue]))
@@ -173,7 +176,7 @@ class Collection:
         stat = await ask_pop3(talk, engine.stat())
         if not stat.ok:
             raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
-        count = stat.stat[0]
+        count = self.tally.listed = stat.stat[0]
         if not count:
             return [], True
         asked = [talk.ask(engine.list())]
@@ -300,6 +303,7 @@ class Collection:
             self._error = self._error or Unavailable(f"The server did not delete everything: {reply.text}"[:300])
             return
         self.tally.deleted = len(self._gone)
+        self.tally.listed = max(self.tally.listed - self.tally.deleted, 0)
         if self._gone:
             await self._store.ledger.mark(self._account.id, self._gone, LedgerState.GONE, self._now())
 

@@ -29,6 +29,7 @@ from mailshare.interfaces import IForecast, IIntake, IStore
 from mailshare.isp.listing import QUARANTINE, HeaderReader, Upstream, left_id
 from mailshare.isp.notices import Notices
 from mailshare.isp.sign_on import Doors, POP3Conversation
+from mailshare.isp.wanted import Wanted
 from mailshare.wire.pop3_client_replies import POP3Reply
 
 _DELIVERED = (LedgerState.KEPT, LedgerState.DELETE, LedgerState.GONE)
@@ -46,6 +47,7 @@ class LeftBehind:
     intake: IIntake
     doors: Doors
     notices: Notices
+    wanted: Wanted
     failures: dict[str, int] = field(factory=dict)
     _log = Logger()
 
@@ -87,6 +89,23 @@ class LeftBehind:
         if given_up:
             await self._tell_stuck(message, why, trace)
         return given_up
+
+    async def tell_unsorted(self, origin: Origin, why: str) -> None:
+        """Say that a message came, could not be sorted, and lies with ADMIN as it is."""
+        await self.notices.tell(
+            self.account,
+            f"unsorted {origin.trace}",
+            f"A message to {self.account.address} could not be sorted",
+            f"{why}.\r\n\r\nIt lies in this mailbox as it came, and is not fetched again. "
+            f"What was tried: mailshare why {origin.trace}",
+        )
+
+    async def forget_wish(self, message: Upstream) -> None:
+        """It was asked for and cannot be had: who wants it asks again."""
+        try:
+            await self.wanted.drop(self.account.id, (message.name,))
+        except MailshareError as fault:
+            self._log.warn("a wish could not be taken back: {fault}", fault=fault.public)
 
     async def _tell_stuck(self, message: Upstream, why: str, trace: str) -> None:
         await self.notices.tell(

@@ -217,7 +217,7 @@ def to_verify(
 def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:
     """Messages that another program fetched, and whose header we have not seen yet; some hundreds at a time."""
     rows = ((message, known.get(message.uid)) for message in messages if message.uid)
-    imported = [m for m, row in rows if row is not None and row.error.startswith(IMPORTED) and not row.key.digest]
+    imported = [m for m, row in rows if row is not None and row.state is LedgerState.KEPT and not row.key.digest]
     return imported[:_ADOPTED]
 
 

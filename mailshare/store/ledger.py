@@ -28,7 +28,8 @@ _REFUSE = (
     "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
     "VALUES (?, ?, ?, NULL, ?, ?, ?, ?, 1, ?) "
     "ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
-    "digest = excluded.digest, changed = excluded.changed, attempts = ledger.attempts + 1, error = excluded.error "
+    "digest = excluded.digest, changed = excluded.changed, attempts = "
+    "CASE WHEN ledger.state = excluded.state THEN ledger.attempts + 1 ELSE 1 END, error = excluded.error "
     "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest"
 )
 _COLUMNS = "account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error"
@@ -104,6 +105,21 @@ class Ledger:
             )
 
         await self._database.write(write, cost=256 * len(names))
+
+    async def adopt(self, account_id: int, uids: Mapping[str, int], note: str) -> int:
+        """Rows for what another program fetched; ids that have a row keep it."""
+        rows = [(account_id, uidl, int(LedgerState.KEPT), b"", seen, seen, note) for uidl, seen in uids.items()]
+
+        def write(connection: sqlite3.Connection) -> int:
+            before = connection.total_changes
+            connection.executemany(
+                f"INSERT INTO ledger ({_COLUMNS}) "
+                "VALUES (?, ?, ?, NULL, 0, ?, ?, ?, 0, ?) ON CONFLICT (account_id, uidl) DO NOTHING",
+                rows,
+            )
+            return connection.total_changes - before
+
+        return await self._database.write(write, cost=256 * len(rows))
 
     async def prune(self, account_id: int, listed: Sequence[str], before: int) -> int:
         """Drop rows that a complete listing lacks and that were first seen before that time."""

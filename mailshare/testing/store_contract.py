@@ -272,6 +272,14 @@ class LedgerContract:
             again = await place.deliver("2", [place.andrew], ledger=bookmark(place.account, "u1", b"e" * 32))
             assert not again.already
 
+    async def test_a_reused_uidl_with_an_equal_header_is_new_mail(self, store_factory: StoreFactory) -> None:
+        """Another size is another message, whatever the header says; an unknown size tells nothing."""
+        async with office(store_factory) as place:
+            key = bookmark(place.account, "u1")
+            await place.deliver("1", [place.andrew], ledger=key)
+            assert (await place.deliver("2", [place.andrew], ledger=evolve(key, size=0))).already
+            assert not (await place.deliver("3", [place.andrew], ledger=evolve(key, size=101))).already
+
     async def test_refused_rows_may_be_delivered_later(self, store_factory: StoreFactory) -> None:
         """A skipped message can still be fetched; a delivered one cannot be refused any more."""
         async with office(store_factory) as place:
@@ -280,6 +288,9 @@ class LedgerContract:
             await place.store.delivery.refuse(key, LedgerState.SKIPPED, "too large", NOW + 1)
             row = (await place.store.ledger.known(place.account.id))["big"]
             assert (row.state, row.attempts, row.error) == (LedgerState.SKIPPED, 2, "too large")
+            await place.store.delivery.refuse(key, LedgerState.POISON, "broken", NOW + 2)
+            row = (await place.store.ledger.known(place.account.id))["big"]
+            assert (row.state, row.attempts, row.error) == (LedgerState.POISON, 1, "broken")
             assert not (await place.deliver("1", [place.andrew], ledger=key)).already
             await place.store.delivery.refuse(key, LedgerState.POISON, "late", NOW)
             assert (await place.store.ledger.known(place.account.id))["big"].state is LedgerState.DELETE
@@ -294,8 +305,12 @@ class LedgerContract:
             await ledger.rekey(place.account.id, {"a": "b", "b": "a"})
             known = await ledger.known(place.account.id)
             assert {uidl: row.state.name for uidl, row in known.items()} == {"a": "DELETE", "b": "GONE", "c": "DELETE"}
-            assert await ledger.prune(place.account.id, ["a"], NOW + 2) == 1
-            assert set(await ledger.known(place.account.id)) == {"a", "c"}
+            assert await ledger.adopt(place.account.id, {"a": 1, "old": NOW + 5}, "fetched by x") == 1
+            adopted = (await ledger.known(place.account.id))["old"]
+            assert (adopted.state, adopted.key.size, adopted.key.digest) == (LedgerState.KEPT, 0, b"")
+            assert (adopted.first_seen, adopted.error, adopted.message_id) == (NOW + 5, "fetched by x", None)
+            assert await ledger.prune(place.account.id, ["a", "old"], NOW + 2) == 1
+            assert set(await ledger.known(place.account.id)) == {"a", "c", "old"}
 
 
 class MailboxContract:

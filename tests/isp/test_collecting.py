@@ -146,7 +146,10 @@ def test_a_mail_that_cannot_be_routed_goes_raw_to_admin(office: Office) -> None:
     office.door.trouble.append(PolicyRefusal("odd"))
     counts = office.run(collector(office).collect(office.account), 5)
     assert counts == {"andrew": 2, "ADMIN1": 1}
-    assert len(office.mail_of("admin1")) == 1
+    raw, notice = office.mail_of("admin1")
+    assert raw == b"X-Mailshare-Reason: could not be sorted: odd\r\n" + letters()["a"]
+    assert b"could not be sorted" in notice
+    assert b"mailshare why" in notice
     assert server.messages == {}
 
 
