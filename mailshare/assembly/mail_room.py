@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,7 +33,7 @@ from mailshare.isp.provider_watch import ProviderWatch
 from mailshare.isp.relay import Relay
 from mailshare.isp.secrets import SealingKey, Secrets
 from mailshare.isp.sign_on import Doors
-from mailshare.isp.timetable import Timetable
+from mailshare.isp.timetable import Timetable, account_zone
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
@@ -84,7 +84,16 @@ class MailRoom:
             seen=self._seen,
         )
         self._fetching(config, reactor, doors, changed)
-        self.relay = Relay(store, self.intake, doors, changed=changed)
+        zone = zone_of(config)
+        self.relay = Relay(
+            store,
+            self.intake,
+            doors,
+            refused_pause=config.tables.limits.login_refused_pause,
+            zone=lambda account: account_zone(account, zone),
+            changed=changed,
+            reopened=lambda account_id: self._soon(self.try_again(account_id)),
+        )
         self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, QueueRules(retry))
         self._clock = lambda: micros(reactor)
         self.clock_watch = ClockWatch(reactor, self._clock_jumped)
@@ -95,10 +104,16 @@ class MailRoom:
             reactor,
             random=_share,
             relay=self.relay,
-            zone=zone_of(config),
+            zone=zone,
             watch=self.clock_watch.check,
         )
-        self.desk = Desk(store, self.intake, reactor, os.urandom, submission_rules(config), aside)
+        rules = submission_rules(config)
+        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside, largest=self.relay.largest)
+
+    async def open(self) -> None:
+        """Read what sending remembers, and follow the directory from now on."""
+        await self.relay.load()
+        self._store.directory.watch(lambda _: self._soon(self.relay.recheck()))
 
     def _fetching(self, config: Config, reactor: Any, doors: Doors, changed: Callable[[int], None]) -> None:
         """What goes to the provider's mailbox: the collector, what learns from its mail, and who only looks."""
@@ -122,15 +137,27 @@ class MailRoom:
         self.watch.seen(account_id, headers)
 
     def follow(self, config: Config) -> None:
-        """Take over what a changed configuration says about mail that is handed in."""
+        """Take over what a changed configuration says about mail that is handed in, and passwords that are new."""
         self.desk.rules = submission_rules(config)
+        self._soon(self.relay.recheck())
+
+    def _soon(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do it; nobody waits for it, so a fault is logged."""
+        done = Deferred.fromCoroutine(work)
+        done.addErrback(lambda failure: self._log.warn("{reason}", reason=failure.getErrorMessage()))
+
+    async def try_again(self, account_id: int) -> int:
+        """Use an account's ways out again and send all that waits for them now; returns how many rows were waiting."""
+        self.relay.reopen(account_id)
+        count = await self.bring_forward(account_id)
+        self.timetable.arrived(account_id, urgent=True)
+        return count
 
     def _clock_jumped(self, jump: int) -> None:
         """Waits stay as long as they are; after a jump back the outbox, whose times are too late now, is tried."""
         self.timetable.clock_jumped(jump)
         if jump < 0:
-            tried = Deferred.fromCoroutine(self.bring_forward())
-            tried.addErrback(lambda failure: self._log.warn("{reason}", reason=failure.getErrorMessage()))
+            self._soon(self.bring_forward())
 
     async def bring_forward(self, account_id: int | None = None) -> int:
         """Let all mail that waits for its next try be due now, of one account or of all; returns how many rows."""

@@ -137,6 +137,7 @@ class Office(Service):
         self._since = int(reactor.seconds() * SECOND)
         parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
         await parts.listeners.follow(config)
+        await parts.room.open()
         parts.room.queue.startService()
         parts.room.timetable.startService()
         parts.room.clock_watch.start()
@@ -305,6 +306,10 @@ class Office(Service):
     async def send_receive(self, account: Account) -> Mapping[str, object]:
         """Collect and send one account's mail now."""
         return await self._running().room.send_receive(account)
+
+    async def resume(self, account: Account) -> int:
+        """Use an account's ways out again, whatever paused them, and send what waits now."""
+        return await self._running().room.try_again(account.id)
 
     def wake(self, *, urgent: bool) -> None:
         """Rows were steered: the timetable looks at the relay's, the queue at all others."""

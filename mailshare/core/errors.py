@@ -80,6 +80,13 @@ class Unavailable(MailshareError):
     default_public = "Not available now; please try again later"
 
 
+class UntrustedServer(Unavailable):
+    """The other side's certificate is not one to trust; nothing, no password either, was sent to it."""
+
+    default_enhanced = (4, 7, 5)
+    default_public = "The certificate of the server is not trusted"
+
+
 class StorageFull(Unavailable):
     """There is no room for more mail on this machine."""
 

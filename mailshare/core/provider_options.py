@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
-from mailshare.core.address import is_domain
-from mailshare.core.errors import ConfigFault
+from mailshare.core.address import Address, is_domain
+from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, Server
 
@@ -22,6 +22,9 @@ NUMBERS: Mapping[str, int] = {
     "session_octets": 1,
     "session_seconds": 1,
     "daily_cap": 0,
+    "daily_messages": 0,
+    "recipients_per_message": 1,
+    "messages_per_connection": 1,
 }
 """The options that are whole numbers, each with its least value."""
 PROVIDER_OPTIONS = (*NUMBERS, "fallback", "flush_receives", "routes")
@@ -37,7 +40,12 @@ class ProviderOptions:
     :ivar session_octets: octets fetched in one session, at least one message.
     :ivar session_seconds: seconds after which a session begins no further message.
     :ivar daily_cap: recipients that the provider takes in one day of the account's zone; 0 = no cap.
-    :ivar routes: recipient domain (or ``.domain`` for all below it) to the server that takes its mail.
+    :ivar daily_messages: messages likewise.
+    :ivar recipients_per_message: recipients of one transaction; more are sent in several (RFC 5321 section 4.5.3.1.8
+        lets everybody count on a hundred).
+    :ivar messages_per_connection: after which a connection is left and another made.
+    :ivar routes: recipient domain (or ``.domain`` for all below it) to the server that takes its mail, or to the
+        address of another account whose servers do.
     :ivar fallback: servers to send through while the account's own cannot be used, in order.
     :ivar flush_receives: a flush of the outbox collects too.
     """
@@ -47,7 +55,10 @@ class ProviderOptions:
     session_octets: int = 250_000_000
     session_seconds: int = 900
     daily_cap: int = 0
-    routes: Mapping[str, Server] = field(factory=dict, hash=False)
+    daily_messages: int = 0
+    recipients_per_message: int = 100
+    messages_per_connection: int = 100
+    routes: Mapping[str, Server | Address] = field(factory=dict, hash=False)
     fallback: tuple[Server, ...] = ()
     flush_receives: bool = True
 
@@ -65,17 +76,15 @@ class ProviderOptions:
             **numbers,
         )
 
-    def servers_for(self, account: Account, domain: str) -> tuple[Server, ...]:
-        """The servers that mail to a domain may leave by, the first choice first; empty when there is none."""
+    def route_for(self, domain: str) -> Server | Address | None:
+        """What ``routes`` says of a recipient's domain: the longest name that fits; ``None`` = nothing."""
         name = domain.casefold().rstrip(".")
         found = self.routes.get(name)
         parent = name
         while found is None and parent:
             found = self.routes.get(f".{parent}")
             parent = parent.partition(".")[2]
-        if found is not None:
-            return (found,)
-        return (account.relay, *self.fallback) if account.relay is not None else self.fallback
+        return found
 
 
 def provider_faults(options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -101,9 +110,18 @@ def provider_faults(options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield "fallback", f"{text!r} is no server to send through; write submissions://login@host"
 
 
-def _routes(routes: object) -> Iterator[tuple[str, Server | None]]:
-    for domain, url in routes.items() if isinstance(routes, Mapping) else ():
-        yield str(domain), _smtp(url)
+def _routes(routes: object) -> Iterator[tuple[str, Server | Address | None]]:
+    for domain, where in routes.items() if isinstance(routes, Mapping) else ():
+        yield str(domain), _other_account(str(where)) or _smtp(where)
+
+
+def _other_account(text: str) -> Address | None:
+    """``account:mail@other.example``: the mail leaves by that account."""
+    kind, _, address = text.partition(":")
+    try:
+        return Address.parse(address) if kind == "account" else None
+    except PeerFault:
+        return None
 
 
 def _fallback(fallback: object) -> Iterator[tuple[str, Server | None]]:

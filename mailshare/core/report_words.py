@@ -75,18 +75,55 @@ def too_large(sender: str, size: int, limit: int, account: str) -> tuple[str, tu
     )
 
 
-def route_paused(account: str, reply: str, until: str) -> tuple[str, tuple[str, ...]]:
+def route_paused(account: str, server: str, reply: str, until: str) -> tuple[str, tuple[str, ...]]:
     """Subject and text of the note to ADMIN about a provider that refuses our login.
 
+    :param server: the way out, ``login@host:port``.
     :param until: when it is tried again, as text.
     """
     return (
-        f"Sending through {account} is paused",
+        f"Sending through {account} is paused: the login is refused",
         (
-            f"The provider of {account} refused the login. Its words were:",
+            f"The server {server} refused the login. Its words were:",
             f"  {printable(reply)}",
-            f"All mail that waits for it stays in the outbox. The next try is at {until}.",
-            "Check the user name and the password of the account. Once they are right, sending goes on by itself.",
-            "To try at once: mailshare sendreceive",
+            f"All mail that waits for it stays in the outbox; none of it is sent back. The next try is at {until}.",
+            (
+                "Check the user name and the password of the account, and whether the provider wants an app password. "
+                "A new password in the configuration is tried at the next reload."
+            ),
+            f"To try at once: mailshare account resume {account}",
+        ),
+    )
+
+
+def certificate_refused(account: str, server: str, reply: str, until: str) -> tuple[str, tuple[str, ...]]:
+    """Likewise about a server whose certificate cannot be trusted."""
+    return (
+        f"Sending through {account} is paused: the server's certificate is not trusted",
+        (
+            f"No TLS connection with {server} came about; neither the password nor any mail was sent to it:",
+            f"  {printable(reply)}",
+            f"All mail that waits for it stays in the outbox; none of it is sent back. The next try is at {until}.",
+            (
+                "Is the host name the one that the provider names? Is the clock of this machine right? Has the "
+                "certificate run out? A provider with its own authority needs ?ca=FILE behind the server's address."
+            ),
+            f"To try at once: mailshare account resume {account}",
+        ),
+    )
+
+
+def quota_used_up(account: str, server: str, reply: str, until: str) -> tuple[str, tuple[str, ...]]:
+    """Likewise about a provider that takes no more mail for now."""
+    return (
+        f"The provider takes no more mail of {account} for now",
+        (
+            f"The server {server} says that a limit is used up. Its words were:",
+            f"  {printable(reply)}",
+            f"The rest waits in the outbox and is not sent back. The next try is at {until}.",
+            (
+                "If the provider names a number for each day, write it into the account's options as daily_cap "
+                "(recipients) or daily_messages; then the outbox spreads over the days by itself."
+            ),
         ),
     )

@@ -23,6 +23,7 @@ from mailshare.core.report_parts import date_text
 from mailshare.core.values import Account, Directory, Origin, Source, User
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
+from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
 from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
 
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
@@ -55,6 +56,7 @@ class Desk:
 
     :ivar rules: may be replaced while the server runs; what is handed in from then on goes by the new ones.
     :ivar token: gives that many random octets.
+    :ivar largest: what the ways out take, so that what is too large for all of them is refused here.
     """
 
     store: IStore
@@ -63,6 +65,7 @@ class Desk:
     token: Callable[[int], bytes]
     rules: SubmissionRules = SubmissionRules()
     aside: Aside = at_once
+    largest: Largest = any_size
 
     def submitter(self, user: User | None) -> LocalSubmitter:
         """The SMTP avatar of a user, or of nobody."""
@@ -103,6 +106,7 @@ class LocalSubmitter:
 
         :raises Unavailable: 452 4.5.3 beyond the limit of recipients.
         :raises NoSuchUser: 550 5.1.1. :raises PolicyRefusal: 550 5.7.1, the outside for somebody who may not.
+        :raises MessageTooLarge: 552 5.3.4, no way out takes a message of that size.
         """
         if len(envelope.recipients) >= self._desk.rules.max_recipients:
             raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
@@ -114,6 +118,8 @@ class LocalSubmitter:
             raise NoSuchUser(where.public)
         if isinstance(where, Outside) and user is None:
             raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
+        if isinstance(where, Outside) and user is not None:
+            refuse_too_large(self._desk.largest, user.accounts, recipient.address, envelope.size)
 
     async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
         """A place for the message.
@@ -173,6 +179,7 @@ class LocalSubmission:
         self._header: bytearray | None = bytearray()
         self._size = 0
         self._fault: MailshareError | None = None
+        self._account: Account | None = None
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take octets; :meth:`finish` says what was wrong with them."""
@@ -209,6 +216,7 @@ class LocalSubmission:
                 await self._header_only(bytes(self._header))
             if self._fault is not None:
                 raise self._fault
+            self._fits_outside()
             body = await self._sink.finish()
         except BaseException:
             self._sink.abort()
@@ -222,6 +230,17 @@ class LocalSubmission:
         self._sink.abort()
 
     # ------------------------------------------------------------------ inside
+
+    def _fits_outside(self) -> None:
+        """Look at the size once more: the client need not have said it, and only now the account is known."""
+        if self._account is None or self._user is None:
+            return
+        for recipient in self._envelope.recipients:
+            where = resolve_recipient(
+                recipient.address, sender_user=self._user, directory=self._directory, trusted=self._origin.trusted
+            )
+            if isinstance(where, Outside):
+                refuse_too_large(self._desk.largest, (self._account.id,), recipient.address, self._size)
 
     def _fail(self, fault: MailshareError) -> Awaitable[None] | None:
         """Keep the fault for the end; ``None``, so that the octets that follow are taken and dropped."""
@@ -265,7 +284,7 @@ class LocalSubmission:
         received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
         if self._user is None:
             return received + _completed(block, headers, f"<{trace}@{host}>", date)
-        account = sending_account(headers, self._user, self._directory, self._envelope.sender)
+        self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None:
             sender = envelope_sender(self._user, account)
             self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))

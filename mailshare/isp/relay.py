@@ -1,62 +1,72 @@
 """The agent that hands mail on to the provider's smarthost.
 
-Each account is a route with a few connections, kept for some seconds so that a whole outbox leaves over one login. A
-route that cannot be used (no connection, login refused) is left alone for a while and its mail stays queued; nobody's
-mail bounces because a password expired.
+For each message the ways out are asked in order: the account's own server, its fallback, or what its routes say. A way
+that cannot be used is left alone for a while and its mail stays queued; nobody's mail bounces because a password
+expired. docs/reference/outbox.md tells the rules.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import ConfigFault, LoginRefused, MailshareError
-from mailshare.core.retry import HOUR, STANDARD
-from mailshare.core.values import SECOND, Account, Outcome, QueueItem, QueueState
-from mailshare.interfaces import IAgent, IIntake, IStore
+from mailshare.core.errors import ConfigFault, LoginRefused, MailshareError, UntrustedServer
+from mailshare.core.provider_options import ProviderOptions
+from mailshare.core.report_parts import date_text
+from mailshare.core.report_words import certificate_refused, quota_used_up, route_paused
+from mailshare.core.retry import HOUR, MINUTE
+from mailshare.core.values import SECOND, Account, Event, Outcome, QueueItem, QueueState
+from mailshare.core.ways_out import Way, ways_out
+from mailshare.interfaces import IIntake, ILaned, IStore
 from mailshare.isp.notices import Notices
-from mailshare.isp.outcomes import judge, route_refusal
+from mailshare.isp.outcomes import judge, quota_refusal, refused_for_size, route_refusal
 from mailshare.isp.outgoing import Outgoing, trace_line
-from mailshare.isp.relay_session import Answers, Parcel, RelaySession, scan
-from mailshare.isp.sign_on import Doors, open_smtp
+from mailshare.isp.relay_memory import RelayMemory
+from mailshare.isp.relay_route import Route, RouteClosed
+from mailshare.isp.relay_session import Answers, Parcel, scan
+from mailshare.isp.sign_on import Doors
 from mailshare.status import RunStatus
 
-_REFUSED_PAUSES = (900 * SECOND, 3600 * SECOND)
-_CONNECTIONS = 2
+_FIRST_PAUSE = 15 * MINUTE
+_QUOTA_PAUSE = HOUR
+_REMEMBERED = 30 * MINUTE  # how long a fallback that worked is asked before the account's own server again
+_WORDS = {"login": route_paused, "certificate": certificate_refused, "quota": quota_used_up}
 
 
 @define
-class _Route:
-    """One account's way out."""
+class _Journey:
+    """One transaction to be: rows of one submission for one way.
 
-    status: RunStatus = field(factory=RunStatus)
-    sessions: list[RelaySession] = field(factory=list)
-    opening: list[Deferred[RelaySession]] = field(factory=list)
-    waiting: list[Deferred[None]] = field(factory=list)
-    idle: dict[RelaySession, IDelayedCall] = field(factory=dict)
-    failures: int = 0
-    refusals: int = 0
-    closed_until: int = 0
-    reason: str = ""
+    :ivar closed: ways that were not to be used; ``tried``: at least one of them was tried now.
+    :ivar barred: what a way said of a message that it cannot take at all.
+    """
 
-
-class _Closed(Exception):
-    """The route is left alone for now."""
+    account: Account
+    ways: Sequence[Way]
+    batch: Sequence[QueueItem]
+    parcel: Parcel
+    closed: list[Route] = field(factory=list)
+    tried: bool = False
+    barred: Answers | None = None
 
 
-@implementer(IAgent)
+@implementer(ILaned)
 class Relay:
     """Sends rows of the agent ``relay``.
 
     :param idle_seconds: how long a connection without work is kept.
+    :param refused_pause: seconds that a way is left alone after two refused logins in a row.
+    :param zone: of accounts that name none, for the day of their caps.
     :param changed: called with the account's id when its status changed.
+    :param reopened: called with the account's id when a way that was paused is used again.
     """
 
     name = "relay"
@@ -69,224 +79,285 @@ class Relay:
         doors: Doors,
         *,
         idle_seconds: float = 5.0,
+        refused_pause: float = 3600.0,
+        zone: Callable[[Account], tzinfo] = lambda _: UTC,
         changed: Callable[[int], None] = lambda _: None,
+        reopened: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._doors = doors
         self._idle_seconds = idle_seconds
+        self._refused_pause = int(refused_pause * SECOND)
         self._changed = changed
-        self._routes: dict[int, _Route] = {}
+        self._reopened = reopened
+        self._routes: dict[str, Route] = {}
+        self._statuses: dict[int, RunStatus] = {}
+        self._works: dict[str, tuple[str, int]] = {}
         self._notices = Notices(store, intake, doors)
+        self._memory = RelayMemory(store.settings, zone)
+        self._mark_key = doors.random(32)
+
+    async def load(self) -> None:
+        """Read what was remembered before the last stop."""
+        await self._memory.load()
 
     def status(self, account_id: int) -> RunStatus:
         """How sending by an account went last; ``messages`` counts those handed on since the start."""
-        return self._of(account_id).status
+        status = self._statuses.get(account_id, RunStatus())
+        paused = [route for route in self._routes.values() if route.way.account.id == account_id and route.paused]
+        if not paused:
+            return status
+        until = min(route.closed_until for route in paused)
+        return evolve(status, paused=True, error=paused[0].reason, next_try=until)
 
     @property
     def active(self) -> int:
         """Connections that are open or being opened."""
-        return sum(len(route.sessions) + len(route.opening) for route in self._routes.values())
+        return sum(route.active for route in self._routes.values())
+
+    def lane(self, item: QueueItem) -> str:
+        """The way that a row would take first."""
+        ways = self._ways(item)
+        return ways[0].name if ways else ""
+
+    def largest(self, account_id: int, domain: str) -> int:
+        """Octets of the largest message that some way of an account to a domain takes; 0 = as far as known, any."""
+        directory = self._store.directory.current()
+        account = directory.account_by_id.get(account_id)
+        return self._memory.largest(ways_out(account, domain, directory), self._now()) if account is not None else 0
 
     def reopen(self, account_id: int) -> None:
-        """Use a route again at once: the account was changed, or somebody said "now"."""
-        route = self._of(account_id)
-        route.closed_until = route.failures = route.refusals = 0
+        """Use an account's ways again at once: somebody said so."""
+        for route in self._routes.values():
+            if route.way.account.id == account_id:
+                route.reopen()
+        self._changed(account_id)
+
+    async def recheck(self) -> None:
+        """After a change of settings: ways whose server or password is another one now are used again at once."""
+        directory = self._store.directory.current()
+        for name, route in list(self._routes.items()):
+            account = directory.account_by_id.get(route.way.account.id)
+            if not route.closed_until or account is None:
+                continue
+            servers = {way.name: way for way in ways_out(account, "", directory)}
+            gone = route.way.server not in {way.server for way in servers.values()} and not self._in_routes(
+                account, route
+            )
+            if gone:
+                del self._routes[name]
+                route.close()
+            elif not route.paused or await self._mark(route.way) == route.secret_mark:
+                continue
+            route.reopen()
+            self._reopened(account.id)
+
+    @staticmethod
+    def _in_routes(account: Account, route: Route) -> bool:
+        return route.way.server in ProviderOptions.of(account).routes.values()
 
     def close(self) -> None:
         """Cut all connections; rows under way go back to the queue."""
         for route in self._routes.values():
-            for timer in route.idle.values():
-                if timer.active():
-                    timer.cancel()
-            route.idle.clear()
-            for opening in list(route.opening):
-                opening.cancel()
-            for session in route.sessions:
-                session.close()
-            route.sessions.clear()
+            route.close()
+
+    # ------------------------------------------------------------------ rows
 
     async def deliver(
         self, batch: Sequence[QueueItem], progress: Callable[[int, Mapping[str, object]], None]
     ) -> Sequence[Outcome]:
-        """Try the rows of one submission on their account's smarthost.
+        """Try the rows of one submission.
 
         There is nothing to resume within a message, so ``progress`` is not called.
         """
         del progress
-        directory = self._store.directory.current()
-        account = directory.account_by_id.get(batch[0].account_id or 0)
-        if account is None or account.relay is None:
-            return [_later(item, self._now(), "This account has no server to send by", counts=True) for item in batch]
+        account = self._store.directory.current().account_by_id.get(batch[0].account_id or 0)
+        ways = self._ways(batch[0])
+        if account is None or not ways:
+            return [_later(item, self._now(), "This account has no server to send by") for item in batch]
         good, outcomes = _readable(batch, self._now())
-        if not good:
-            return outcomes
-        route = self._of(account.id)
-        self._set(account.id, route, evolve(route.status, last_try=self._now(), running=True))
+        self._set(account.id, last_try=self._now(), running=True)
         try:
-            return [*outcomes, *await self._try(account, route, good)]
+            for part in _parts(good, ProviderOptions.of(ways[0].account).recipients_per_message):
+                outcomes += await self._counted(account, ways, part)
         finally:
-            self._set(account.id, route, evolve(route.status, running=any(s.load for s in route.sessions)))
-
-    async def _try(self, account: Account, route: _Route, batch: Sequence[QueueItem]) -> list[Outcome]:
-        try:
-            stored = await self._store.queue.body(batch[0].message_id)
-            body = Outgoing(stored, trace_line(self._store.directory.current().instance, batch[0].trace))
-            parcel = Parcel(build_envelope(batch), body, await scan(body))
-        except MailshareError as fault:
-            return [_later(item, self._now(), fault.public, counts=True) for item in batch]
-        try:
-            answers = await self._send(account, route, parcel)
-        except _Closed:
-            return [self._wait_for_route(item, route) for item in batch]
-        except (LoginRefused, ConfigFault) as refusal:
-            await self._refused(account, route, refusal.public)
-            return [self._wait_for_route(item, route) for item in batch]
-        except MailshareError as fault:
-            self._failed(account, route, fault.public)
-            return [evolve(self._wait_for_route(item, route), counts=True) for item in batch]
-        refusal_reply = route_refusal(answers)
-        if refusal_reply is not None:
-            text = f"The server wants another login: {refusal_reply.code} {refusal_reply.status} {refusal_reply.text}"
-            await self._refused(account, route, text)
-            return [self._wait_for_route(item, route) for item in batch]
-        outcomes = judge(batch, answers, self._now())
-        self._note(account, route, answers, outcomes)
+            self._set(account.id, running=any(route.loaded for route in self._routes.values()))
         return outcomes
 
-    async def _send(self, account: Account, route: _Route, parcel: Parcel) -> Answers:
-        """Send on some connection; once more on a new one when a kept one turned out to be dead."""
-        session = await self._session(account, route)
-        fresh = not session.used
-        answers = await self._on(route, session, parcel)
-        if answers.fault is not None and answers.mail is None and not fresh:
-            session = await self._session(account, route)
-            answers = await self._on(route, session, parcel)
-        return answers
+    def _ways(self, item: QueueItem) -> tuple[Way, ...]:
+        directory = self._store.directory.current()
+        account = directory.account_by_id.get(item.account_id or 0)
+        return () if account is None else ways_out(account, item.address.rpartition("@")[2], directory)
 
-    async def _on(self, route: _Route, session: RelaySession, parcel: Parcel) -> Answers:
-        timer = route.idle.pop(session, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+    async def _counted(self, account: Account, ways: Sequence[Way], part: Sequence[QueueItem]) -> list[Outcome]:
+        """Send a part as far as the provider's day allows; the rest waits for tomorrow."""
+        payer, now = ways[0].account, self._now()
+        allowed = self._memory.allowed(payer, len(part), now)
+        held, part = part[allowed:], part[:allowed]
+        text = f"The provider takes no more mail of {payer.address} today (daily_cap, daily_messages)"
+        waits = [_wait(item, now, text, self._memory.tomorrow(payer, now)) for item in held]
+        if not part:
+            return waits
+        await self._memory.count(payer, len(part), now)
+        outcomes = await self._try(account, ways, part)
+        missed = sum(outcome.state is not QueueState.DELIVERED for outcome in outcomes)
+        await self._memory.uncount(payer, missed, whole=missed == len(part), now=now)
+        return [*outcomes, *waits]
+
+    async def _try(self, account: Account, ways: Sequence[Way], part: Sequence[QueueItem]) -> list[Outcome]:
         try:
-            return await session.send(parcel)
-        finally:
-            if not session.usable:
-                session.close()
-                if session in route.sessions:
-                    route.sessions.remove(session)
-            elif not session.load and session in route.sessions:
-                route.idle[session] = self._doors.reactor.callLater(self._idle_seconds, self._retire, route, session)
-
-    def _retire(self, route: _Route, session: RelaySession) -> None:
-        route.idle.pop(session, None)
-        if session in route.sessions:
-            route.sessions.remove(session)
-        leaving = Deferred.fromCoroutine(session.quit())
-        leaving.addErrback(lambda failure: self._log.failure("Leaving a smarthost failed", failure))
-
-    async def _session(self, account: Account, route: _Route) -> RelaySession:
-        """A connection: one without work, else a new one while more are allowed, else the one with the least work."""
-        assert account.relay is not None
-        most = int(account.relay.options.get("connections", _CONNECTIONS))
-        while True:
-            if self._now() < route.closed_until:
-                raise _Closed
-            route.sessions = [session for session in route.sessions if session.usable]
-            free = [session for session in route.sessions if not session.load]
-            if free:
-                return free[0]
-            if len(route.sessions) + len(route.opening) < most:
-                return await self._opened(account, route)
-            if route.sessions:
-                return min(route.sessions, key=lambda session: session.load)
-            waiting: Deferred[None] = Deferred()
-            route.waiting.append(waiting)
-            await waiting
-
-    async def _opened(self, account: Account, route: _Route) -> RelaySession:
-        """A new connection; those who wait for one go on with it, or hear why there is none."""
-        opening = Deferred.fromCoroutine(self._open(account, route))
-        route.opening.append(opening)
-        error: Exception | None = None
-        try:
-            return await opening
+            stored = await self._store.queue.body(part[0].message_id)
+            top = trace_line(self._store.directory.current().instance, part[0].trace)
+            body = Outgoing(stored, top)
+            utf8_header = not (await stored.header()).isascii()
+            parcel = Parcel(build_envelope(part), body, await scan(body), utf8_header)
         except MailshareError as fault:
-            error = fault
-            raise
-        finally:
-            route.opening.remove(opening)
-            waiters, route.waiting = route.waiting, []
-            for waiter in waiters:
-                if error is None:
-                    waiter.callback(None)
-                else:
-                    waiter.errback(error)
+            return [_later(item, self._now(), fault.public) for item in part]
+        journey = _Journey(account, ways, part, parcel)
+        for route in self._in_order(ways):
+            outcomes = await self._by(route, journey)
+            if outcomes is not None:
+                return outcomes
+        return self._nowhere(journey)
 
-    async def _open(self, account: Account, route: _Route) -> RelaySession:
-        assert account.relay is not None
-        session = RelaySession(await open_smtp(self._doors, account, account.relay))
-        route.sessions.append(session)
-        route.failures = route.refusals = 0
-        return session
+    def _in_order(self, ways: Sequence[Way]) -> list[Route]:
+        """The ways as they are asked: first the one that worked last, for half an hour."""
+        name, until = self._works.get(ways[0].name, ("", 0))
+        ordered = sorted(ways, key=lambda way: way.name != name) if self._now() < until else ways
+        return [self._route(way) for way in ordered]
 
-    # ------------------------------------------------------------------ what becomes of the route
+    async def _by(self, route: Route, journey: _Journey) -> list[Outcome] | None:
+        """Try one way; ``None`` = ask the next."""
+        if route.closed(self._now()):
+            journey.closed.append(route)
+            return self._nowhere(journey) if route.paused else None
+        try:
+            answers = await route.send(journey.parcel)
+        except RouteClosed:
+            journey.closed.append(route)
+            return self._nowhere(journey) if route.paused else None
+        except (LoginRefused, ConfigFault, UntrustedServer) as refusal:
+            cause = "certificate" if isinstance(refusal, UntrustedServer) else "login"
+            await self._refused(journey, route, cause, refusal.public)
+            return self._nowhere(journey)
+        except MailshareError as fault:
+            route.failed(fault.public, self._now())
+            self._set(journey.account.id, error=fault.public, next_try=route.closed_until)
+            journey.closed.append(route)
+            journey.tried = True
+            return None
+        await self._memory.offered(route.way, route.offered)
+        await self._memory.tell(route.way, "")
+        return await self._told(route, journey, answers)
 
-    def _failed(self, account: Account, route: _Route, text: str) -> None:
-        """No connection: leave the provider alone for a while, longer each time."""
+    async def _told(self, route: Route, journey: _Journey, answers: Answers) -> list[Outcome] | None:
+        """What a server that let us in said of the message."""
+        if answers.barred:
+            journey.barred = journey.barred or answers
+            return None
+        for cause, reply in (("login", route_refusal(answers)), ("quota", quota_refusal(answers))):
+            if reply is not None:
+                said = f"{reply.code} {reply.status} {reply.text}".replace("  ", " ")
+                words = "The server wants another login" if cause == "login" else "The server takes no more for now"
+                await self._refused(journey, route, cause, f"{words}: {said}")
+                return self._nowhere(journey)
+        if refused_for_size(answers):
+            await self._memory.refused(route.way, journey.parcel.scan.size, self._now())
+        self._works[journey.ways[0].name] = (route.way.name, self._now() + _REMEMBERED)
+        outcomes = judge(journey.batch, answers, self._now())
+        self._note(journey.account.id, answers, outcomes)
+        return outcomes
+
+    def _nowhere(self, journey: _Journey) -> list[Outcome]:
+        """No way took it: wait for the first that may be used again; or none of them ever can."""
         now = self._now()
-        if now >= route.closed_until:
-            route.failures += 1
-        route.closed_until = max(route.closed_until, now + min(STANDARD.wait(route.failures), HOUR))
-        route.reason = text
-        self._set(account.id, route, evolve(route.status, error=text, next_try=route.closed_until))
+        if not journey.closed:
+            assert journey.barred is not None
+            return judge(journey.batch, journey.barred, now)
+        paused = next((route for route in journey.closed if route.paused), None)
+        first = paused or min(journey.closed, key=lambda route: route.closed_until)
+        reason = first.reason if paused else "; ".join(dict.fromkeys(route.reason for route in journey.closed))[:500]
+        # The try that closed the way was made for all that waited then; what came later was not tried yet.
+        missed = [journey.tried or item.queued <= first.closed_at for item in journey.batch]
+        return [
+            evolve(_wait(item, now, reason, first.closed_until), counts=counts and paused is None)
+            for item, counts in zip(journey.batch, missed, strict=True)
+        ]
 
-    async def _refused(self, account: Account, route: _Route, text: str) -> None:
-        """The login is refused: pause, and tell ADMIN."""
+    # ------------------------------------------------------------------ what becomes of a way
+
+    async def _refused(self, journey: _Journey, route: Route, cause: str, text: str) -> None:
+        """Pause the way, and tell ADMIN once for as long as it lasts."""
         now = self._now()
-        if now < route.closed_until:
+        journey.closed.append(route)
+        if route.closed(now):
             return
-        route.closed_until = now + _REFUSED_PAUSES[min(route.refusals, len(_REFUSED_PAUSES) - 1)]
-        route.refusals += 1
-        route.reason = text
-        for session in route.sessions:
-            session.close()
-        route.sessions.clear()
-        self._set(account.id, route, evolve(route.status, error=text, next_try=route.closed_until))
-        await self._notices.tell(
-            account,
-            "relay",
-            f"Mail of {account.address} cannot be sent",
-            f"{text}\r\n\r\nThe mail waits in the outbox; it is tried again from time to time. Is the password right?",
-        )
+        pause = min(_FIRST_PAUSE, self._refused_pause) if not route.refusals else self._refused_pause
+        route.refused(text, now, _QUOTA_PAUSE if cause == "quota" else pause)
+        route.secret_mark = await self._mark(route.way)
+        account = route.way.account
+        self._set(journey.account.id, error=text, next_try=route.closed_until)
+        data = {"way": route.way.name, "cause": cause, "reply": text, "until": route.closed_until}
+        try:
+            await self._store.events.append([Event(now, "relay.paused", account_id=account.id, data=data)])
+        except MailshareError as fault:
+            self._log.warn("the journal could not be written: {fault}", fault=fault.public)
+        if self._memory.told(route.way) == cause:
+            return
+        subject, words = _WORDS[cause](str(account.address), route.way.name, text, date_text(route.closed_until))
+        if await self._notices.tell(account, f"relay-{cause}-{route.way.name}", subject, "\r\n\r\n".join(words)):
+            await self._memory.tell(route.way, cause)
 
-    def _wait_for_route(self, item: QueueItem, route: _Route) -> Outcome:
-        return Outcome(
-            item.id, QueueState.QUEUED, self._now(), 451, "4.4.1", route.reason,
-            next_at=max(route.closed_until, self._now() + SECOND), counts=False,
-        )  # fmt: skip
+    async def _mark(self, way: Way) -> bytes:
+        """What changes when the way's server or password changes; kept in memory alone."""
+        try:
+            secret = await self._doors.secrets.password(way.account, "relay")
+        except MailshareError:
+            secret = ""
+        return hmac.digest(self._mark_key, f"{secret}\0{way.server!r}".encode(), hashlib.sha256)
 
-    def _note(self, account: Account, route: _Route, answers: Answers, outcomes: Sequence[Outcome]) -> None:
+    def _note(self, account_id: int, answers: Answers, outcomes: Sequence[Outcome]) -> None:
         error = answers.fault.public if answers.fault else ""
-        status = evolve(route.status, error=error)
-        if not error:
-            status = evolve(status, last_ok=self._now())
+        status = self._statuses.get(account_id, RunStatus())
+        self._set(account_id, error=error, next_try=0, last_ok=status.last_ok if error else self._now())
         if any(outcome.state is QueueState.DELIVERED for outcome in outcomes):
-            status = evolve(status, messages=status.messages + 1)
-        self._set(account.id, route, status)
+            self._set(account_id, messages=status.messages + 1)
 
-    def _set(self, account_id: int, route: _Route, status: RunStatus) -> None:
-        route.status = status
+    def _set(self, account_id: int, **facts: object) -> None:
+        status = self._statuses.get(account_id, RunStatus())
+        self._statuses[account_id] = evolve(status, **facts)  # type: ignore[arg-type]
         self._changed(account_id)
 
-    def _of(self, account_id: int) -> _Route:
-        return self._routes.setdefault(account_id, _Route())
+    def _route(self, way: Way) -> Route:
+        """What is known of a way; another server under the same name begins anew."""
+        name = f"{way.account.id} {way.name}"
+        route = self._routes.get(name)
+        if route is not None and route.way.server != way.server:
+            route.close()
+            route = None
+        if route is None:
+            route = self._routes[name] = Route(way, self._doors, self._idle_seconds)
+        route.way = way
+        return route
 
     def _now(self) -> int:
         return int(self._doors.reactor.seconds() * SECOND)
 
 
-def _later(item: QueueItem, at: int, text: str, *, counts: bool) -> Outcome:
-    return Outcome(item.id, QueueState.QUEUED, at, 451, "4.4.4", text, counts=counts)
+def _later(item: QueueItem, at: int, text: str) -> Outcome:
+    return Outcome(item.id, QueueState.QUEUED, at, 451, "4.4.4", text)
+
+
+def _wait(item: QueueItem, at: int, text: str, until: int) -> Outcome:
+    """Not tried: it waits until then, and that counts for nothing."""
+    return Outcome(item.id, QueueState.QUEUED, at, 451, "4.4.1", text, next_at=max(until, at + SECOND), counts=False)
+
+
+def _parts(batch: Sequence[QueueItem], most: int) -> list[list[QueueItem]]:
+    """Rows in transactions of so many recipients; those that need SMTPUTF8 for themselves, so that no other fails."""
+    plain = [item for item in batch if item.address.isascii()]
+    other = [item for item in batch if not item.address.isascii()]
+    return [rows[start : start + most] for rows in (plain, other) for start in range(0, len(rows), most)]
 
 
 def _readable(batch: Sequence[QueueItem], at: int) -> tuple[list[QueueItem], list[Outcome]]:

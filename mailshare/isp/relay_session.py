@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
 
 from mailshare.core.envelope import Envelope
@@ -30,11 +30,19 @@ class Parcel:
     """A message to be sent.
 
     :ivar scan: what its octets are like.
+    :ivar utf8_header: the header holds octets that are not ASCII.
     """
 
     envelope: Envelope
     body: Outgoing
     scan: BodyScan
+    utf8_header: bool = True
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Only a server with SMTPUTF8 can take it. A client saying so does not make it true (RFC 6531 section 3.4)."""
+        addresses = evolve(self.envelope, smtputf8=False)
+        return needs_utf8(addresses) or (self.envelope.smtputf8 and self.utf8_header)
 
 
 @define
@@ -44,6 +52,9 @@ class Answers:
     :ivar recipients: in the order of the envelope's.
     :ivar barred: ``(code, status, text)`` of our own refusal to send it there at all.
     :ivar fault: what cut the conversation short.
+    :ivar whole: the message was handed over to its last octet, so that the server may have taken it although it did
+        not say so.
+    :ivar host: the server.
     """
 
     mail: SMTPReply | None = None
@@ -53,6 +64,8 @@ class Answers:
     barred: tuple[int, str, str] | None = None
     fault: MailshareError | None = None
     dsn: bool = False
+    whole: bool = False
+    host: str = ""
 
 
 async def scan(body: Outgoing) -> BodyScan:
@@ -72,15 +85,24 @@ async def scan(body: Outgoing) -> BodyScan:
 class RelaySession:
     """Sends parcels over one conversation.
 
+    :param host: its server, for what is told.
     :ivar load: parcels that were handed in and are not answered yet.
     :ivar used: at least one parcel was answered.
+    :ivar taken: parcels that were handed in since the connection was made.
     """
 
-    def __init__(self, conversation: SMTPConversation) -> None:
+    def __init__(self, conversation: SMTPConversation, host: str = "") -> None:
         self._talk = conversation
         self._writing = DeferredLock()
+        self.host = host
         self.load = 0
         self.used = False
+        self.taken = 0
+
+    @property
+    def size_limit(self) -> int:
+        """Octets of the largest message by the server's own word; 0 = it says nothing."""
+        return self._talk.engine.size_limit
 
     @property
     def usable(self) -> bool:
@@ -92,11 +114,12 @@ class RelaySession:
 
         :cancel: cuts the connection.
         """
-        answers = Answers(dsn="DSN" in self._talk.engine.extensions)
+        answers = Answers(dsn="DSN" in self._talk.engine.extensions, host=self.host)
         answers.barred = self._barred(parcel)
         if answers.barred:
             return answers
         self.load += 1
+        self.taken += 1
         try:
             await self._writing.acquire()
             try:
@@ -134,7 +157,7 @@ class RelaySession:
             return 552, "5.3.4", f"The provider takes {engine.size_limit} octets; the message has {parcel.scan.size}"
         if parcel.scan.eight_bit and "8BITMIME" not in engine.extensions:
             return 554, "5.6.3", "The message is 8-bit and the provider takes 7-bit only"
-        if needs_utf8(parcel.envelope) and "SMTPUTF8" not in engine.extensions:
+        if parcel.needs_utf8 and "SMTPUTF8" not in engine.extensions:
             return 550, "5.6.7", "The provider does not take addresses that are not ASCII"
         return None
 
@@ -151,7 +174,7 @@ class RelaySession:
         if answers.data.code != 354:
             await self._forget(answers)
             return None
-        return await self._upload(parcel, accepted=any(reply.ok for reply in answers.recipients))
+        return await self._upload(parcel, answers)
 
     def _envelope(self, parcel: Parcel) -> list[Command]:
         engine = self._talk.engine
@@ -178,7 +201,7 @@ class RelaySession:
         if answers.data.code != 354:
             await self._forget(answers)
             return None
-        return await self._upload(parcel, accepted=True)
+        return await self._upload(parcel, answers)
 
     async def _in_one_flight(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
         """Envelope and message at once: BDAT needs no 354 (RFC 3030 section 2)."""
@@ -193,6 +216,7 @@ class RelaySession:
             await all_of(waits[:-1])
         if engine.uploading is commands[-1]:
             engine.body(octets)
+            answers.whole = True
             self._talk.flush()
         return Deferred.fromCoroutine(self._read_flight(waits, answers))
 
@@ -201,9 +225,10 @@ class RelaySession:
         answers.mail, answers.recipients = replies[0], replies[1:-1]
         return replies[-1]
 
-    async def _upload(self, parcel: Parcel, *, accepted: bool) -> Deferred[object]:
+    async def _upload(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
         """The message behind the 354. With no recipient left it is an empty one, for the dot has to come anyway."""
         engine = self._talk.engine
+        accepted = any(reply.ok for reply in answers.recipients)
         message = self._talk.ask(engine.begin_body(parcel.scan.size))
         position = 0
         try:
@@ -222,6 +247,7 @@ class RelaySession:
             raise
         if not message.called:
             engine.end_body()
+            answers.whole = accepted
             self._talk.flush()
         return message
 

@@ -194,7 +194,7 @@ class Timetable(Service):
                     account.id,
                     str(account.address),
                     evolve(collect, next_try=0 if paused else plan.next_at, paused=paused),
-                    evolve(relay, next_try=relay.next_try or plan.retry_at, paused=paused),
+                    evolve(relay, next_try=relay.next_try or plan.retry_at, paused=paused or relay.paused),
                 )
             )
         return tuple(result)
@@ -282,7 +282,7 @@ class Timetable(Service):
             plan.urgent = True
         over = bool(account.threshold and waiting >= account.threshold)
         plan.reached = (plan.reached or now) if over else 0
-        at = flush_at(
+        return flush_at(
             waiting=waiting,
             threshold=account.threshold,
             last_arrival=plan.last_arrival,
@@ -293,8 +293,6 @@ class Timetable(Service):
             windows=account.timetable,
             zone=self._zone_of(account),
         )
-        relay = self._observed(self._relay, account.id)
-        return max(at, relay.next_try) if at is not None else None
 
     def _allowed(self, account: Account, now: int) -> bool:
         return account.collect is not None and now >= self._not_before(account.id)
@@ -384,12 +382,7 @@ class Timetable(Service):
         self._timer = None if seconds is None else self._clock.callLater(seconds, self._look)
 
     def _zone_of(self, account: Account) -> tzinfo:
-        if not account.zone:
-            return self._zone
-        try:
-            return ZoneInfo(account.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            return self._zone
+        return account_zone(account, self._zone)
 
     def _observed(self, part: object, account_id: int) -> RunStatus:
         status = getattr(part, "status", None)
@@ -401,6 +394,14 @@ class Timetable(Service):
 
     def _now(self) -> int:
         return int(self._clock.seconds() * SECOND)
+
+
+def account_zone(account: Account, otherwise: tzinfo) -> tzinfo:
+    """The zone that an account names, if the system knows it."""
+    try:
+        return ZoneInfo(account.zone) if account.zone else otherwise
+    except (ZoneInfoNotFoundError, ValueError):
+        return otherwise
 
 
 def _echo(run: Deferred[Any]) -> Deferred[object]:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 from attrs import define, frozen
+from OpenSSL.SSL import Error as SSLError
+from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
@@ -27,7 +29,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from mailshare.core.errors import LocalFault, MailshareError, PeerFault, Unavailable
+from mailshare.core.errors import LocalFault, MailshareError, PeerFault, Unavailable, UntrustedServer
 from mailshare.core.values import Server
 from mailshare.shell.trust import tls_options
 from mailshare.wire.client_engine import Chunk, ClientEngine, Command
@@ -193,6 +195,8 @@ class Conversation(Protocol, Generic[EngineT]):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         words = reason.getErrorMessage()
+        if self._handshake is not None and _about_certificate(reason.value):
+            self._end(UntrustedServer(f"The certificate of the server is not trusted: {words}"[:300]))
         self._end(Unavailable(f"The connection to the server ended: {words}"[:300]))
         gone, self._gone = self._gone, []
         for waiting in gone:
@@ -329,6 +333,13 @@ class Conversation(Protocol, Generic[EngineT]):
         for deferred in (*(waiter.deferred for waiter in waiters), *([handshake] if handshake else ()), *writable):
             if not deferred.called:
                 deferred.errback(error)
+
+
+def _about_certificate(error: BaseException | None) -> bool:
+    """Whether a handshake failed because of who the other side is, and not because of the line."""
+    if isinstance(error, VerificationError):
+        return True
+    return isinstance(error, SSLError) and "certificate verify failed" in repr(error.args)
 
 
 async def _wait_for(wait: Awaitable[None]) -> None:
