@@ -193,7 +193,11 @@ class Route:
             raise
         finally:
             self.opening.remove(opening)
-            self._wake(error)
+            if error is None:
+                # The one who opened it comes first: the others in the next turn.
+                self.doors.reactor.callLater(0, self._wake, None)
+            else:
+                self._wake(error)
 
     async def _open(self) -> RelaySession:
         session = RelaySession(
