@@ -224,6 +224,7 @@ class IQueue(Interface):
         *,
         agent: str | None = None,
         account_id: int | None = None,
+        message_id: int | None = None,
         open_only: bool = True,
         before_id: int | None = None,
         limit: int = 500,

@@ -121,3 +121,48 @@ async def test_what_left_here_is_known_when_it_comes_back_3_12(room: Room) -> No
     (route,) = [event for event in (await office.acts.log(kinds=["route"]))["events"] if event["account"]]  # type: ignore[attr-defined]
     assert route["data"]["targets"] == [["greg", "name-L1"]]
     assert "came-back" in {code for code, _ in route["data"]["steps"]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_why_tells_the_whole_way_of_mail_in_both_directions(room: Room) -> None:
+    """In: account, name, copy, who read it. Out: who, what was rewritten, the provider's words. By every kind of id."""
+    room.write("ACCOUNT" + user("andrew", more='cc = ["greg"]') + user("greg"))
+    office = await room.start()
+    room.isp.arrive('"Andrew" <mail@company.example>', "a", "b")
+    await office.acts.send_receive()
+    await deferToThread(read_all, port(office, "pop3"), "andrew")
+    letter = "Message-ID: <7@here.example>\r\n"
+    await deferToThread(send, port(office, "smtp"), "greg", ["bob@far.example"], letter)
+    await office.acts.send_receive()
+    routes = (await office.acts.log(kinds=["route"]))["events"]
+    came = next(line["trace"] for line in routes if line["account"])  # type: ignore[attr-defined]
+    (incoming,) = await office.acts.why(id=came)
+    words = "\n".join(incoming["words"])  # type: ignore[arg-type]
+    for part in (
+        "collected from mail@company.example at 127.0.0.1", "in the session that ended", "-> mailbox of andrew",
+        "-> mailbox of greg: a copy", "andrew deleted it over POP3 from 127.0.0.1",
+    ):  # fmt: skip
+        assert part in words
+    (outgoing,) = await office.acts.why(id="7@here.example")
+    words = "\n".join(outgoing["words"])  # type: ignore[arg-type]
+    for part in ("handed in by greg", "the From field was made right", "the provider took it", "250 Message taken"):
+        assert part in words
+    (row,) = outgoing["outbox"]  # type: ignore[misc]
+    (same,) = await office.acts.why(id=str(row["id"]))
+    assert same["trace"] == outgoing["trace"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_an_administrator_does_stands_in_the_audit(room: Room) -> None:
+    """Who holds back a row leaves a line in the message's chain and in the file of the audit, which is kept longer."""
+    room.write("ACCOUNT" + user("andrew"))
+    office = await room.start()
+    await deferToThread(send, port(office, "smtp"), "andrew", ["bob@far.example"], "Message-ID: <8@here.example>\r\n")
+    (row,) = await office.acts.outbox()
+    await office.acts.steer(act="hold", ids=[row["id"]])  # type: ignore[list-item]
+    (told,) = await office.acts.why(id="8@here.example")
+    assert any("an administrator kept it back" in line for line in told["words"])  # type: ignore[attr-defined]
+    assert "is kept back (row" in told["words"][-1]  # type: ignore[index]
+    await office.stopService()
+    (audit,) = (room.folder / "var" / "journal").glob("audit-*.jsonl")
+    assert [json.loads(line)["kind"] for line in audit.read_text().splitlines()] == ["admin.hold"]

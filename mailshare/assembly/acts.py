@@ -5,10 +5,9 @@ Works on a store alone; what needs the running server says so when there is none
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Protocol
 
 from attrs import evolve
 
@@ -20,9 +19,13 @@ from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
-from mailshare.core.values import SECOND, Account, Event
+from mailshare.core.report_parts import printable
+from mailshare.core.values import Account, Event
 from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
+from mailshare.journal.days import bounds, day_of, read_day, record
+from mailshare.journal.telling import Telling
+from mailshare.journal.why import why
 from mailshare.status import AccountStatus, Indicators
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
@@ -152,23 +155,28 @@ class Acts(Probing, ProviderActs):
         return [{**one, "at": shapes.moment(int(str(one.get("at", 0))))} for one in found]
 
     async def why(self, *, id: str) -> Sequence[Mapping[str, object]]:  # noqa: A002
-        """The chain of decisions of each message with this trace or Message-ID, oldest event first."""
-        wanted = id.strip()
-        found = await self._store.find(wanted)
-        if not found and "@" in wanted and not wanted.startswith("<"):
-            found = await self._store.find(f"<{wanted}>")
-        traces = {trace: (number, field) for number, trace, field in found}
-        if not traces and re.fullmatch(r"[0-9a-f]{16}", wanted):
-            traces[wanted] = (0, "")
-        out = []
-        for trace, (number, field) in traces.items():
-            page = await self._store.events.page(since=0, until=self._clock() + SECOND, trace=trace)
-            if page or number:
-                events = [shapes.event_json(one, event, self._directory()) for one, event in page]
-                out.append({"trace": trace, "message_id": field, "stored": bool(number), "events": events})
-        if not out:
+        """All that is known of each message with this trace, Message-ID or row of the outbox; newest message first.
+
+        :returns: for each ``trace``, ``message_id``, ``stored``, ``title`` and ``words`` for a person, ``events``
+            oldest first, and ``outbox``.
+        """
+        chains = await why(self._store, id)
+        if not chains:
+            wanted = printable(id.strip(), 200)
             raise PeerFault(f"Nothing is known of {wanted}: no message, and no line in the journal", code=404)
-        return out
+        telling = Telling(self._directory(), self._zone)
+        return [
+            {
+                "trace": chain.trace,
+                "message_id": chain.message_id,
+                "stored": chain.stored,
+                "title": telling.title(chain),
+                "words": telling.lines(chain),
+                "events": [self._line(number, event) for number, event in chain.events],
+                "outbox": [shapes.queue_json(row, self._directory()) for row in chain.rows],
+            }
+            for chain in chains
+        ]
 
     async def days(self) -> Sequence[str]:
         """Days that have journal lines."""
@@ -181,27 +189,17 @@ class Acts(Probing, ProviderActs):
 
         :returns: ``day``, ``events``, and ``next``: what to give as ``after`` for more, or 0.
         """
-        start = self._day(day)
-        begin, end = (datetime.combine(one, datetime.min.time(), self._zone) for one in (start, start + timedelta(1)))
+        start = read_day(day) if day else day_of(self._clock(), self._zone)
+        since, until = bounds(start, self._zone)
         limit = min(max(limit, 1), _MOST_ROWS)
         page = await self._store.events.page(
-            since=int(begin.timestamp()) * SECOND,
-            until=int(end.timestamp()) * SECOND,
-            kinds=tuple(kinds),
-            after_id=after,
-            limit=limit,
+            since=since, until=until, kinds=tuple(kinds), after_id=after, limit=limit
         )
-        events = [shapes.event_json(number, event, self._directory()) for number, event in page]
         more = page[-1][0] if len(page) == limit else 0
-        return {"day": start.isoformat(), "events": events, "next": more}
+        return {"day": start.isoformat(), "events": [self._line(*each) for each in page], "next": more}
 
-    def _day(self, text: str) -> Any:
-        if not text:
-            return datetime.fromtimestamp(self._clock() / SECOND, self._zone).date()
-        try:
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-        except ValueError as error:
-            raise PeerFault(f"{text!r} is not a day; write YYYY-MM-DD", code=400) from error
+    def _line(self, number: int, event: Event) -> Mapping[str, object]:
+        return {**record(number, event, self._directory(), self._zone), "microseconds": event.at}
 
     async def handout(
         self, *, name: str, format: str = "text", authority: str = "", sign: bool = False  # noqa: A002
@@ -236,8 +234,7 @@ class Acts(Probing, ProviderActs):
         if not all(isinstance(one, int) for one in ids):
             raise PeerFault("ids are whole numbers", code=400)
         changed = await self._store.queue.steer(tuple(ids), _STEERING[act], self._clock())
-        event = Event(self._clock(), f"admin.{act}", data={"ids": list(ids), "changed": changed})
-        await self._store.events.append([event])
+        await self._store.events.append([each async for each in self._steered(act, ids)])
         if self._running is not None:
             self._running.wake(urgent=act == "retry")
         return {"changed": changed, "asked": len(ids)}
@@ -257,6 +254,16 @@ class Acts(Probing, ProviderActs):
         event = Event(self._clock(), "admin.password", account_id=owner.id, user_id=admin.id, data={"by": by})
         await self._store.events.append([event])
         return {"login": admin.name, "account": str(owner.address)}
+
+    async def _steered(self, act: str, ids: Sequence[int]) -> AsyncIterator[Event]:
+        """A line for each row, so that the message's own chain tells of it."""
+        for number in ids:
+            item = await self._store.queue.item(number)
+            if item is not None:
+                data = {"item": item.id, "to": item.address, "state": item.word}
+                yield Event(
+                    self._clock(), f"admin.{act}", item.trace, item.account_id, item.submitter_id, item.message_id, data
+                )
 
     async def backup(self, *, directory: str) -> Mapping[str, object]:
         """A consistent copy of the store into a new directory."""

@@ -9,7 +9,7 @@ from attrs import asdict
 
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
-from mailshare.core.values import SECOND, Account, Directory, Event, MailboxCount, QueueItem, User
+from mailshare.core.values import SECOND, Account, Directory, MailboxCount, QueueItem, User
 from mailshare.status import AccountStatus, Indicators, RunStatus
 
 
@@ -89,31 +89,6 @@ def mailbox_json(count: MailboxCount, directory: Directory) -> dict[str, object]
         "octets": count.octets,
         "unread": count.unread,
     }
-
-
-def event_json(number: int, event: Event, directory: Directory) -> dict[str, object]:
-    """A line of the journal."""
-    account = directory.account_by_id.get(event.account_id or 0)
-    user = directory.user_by_id.get(event.user_id or 0)
-    return {
-        "id": number,
-        "at": moment(event.at),
-        "microseconds": event.at,
-        "kind": event.kind,
-        "trace": event.trace,
-        "account": str(account.address) if account else "",
-        "user": user.name if user else "",
-        "data": {**event.data, **_named_targets(event, directory)},
-    }
-
-
-def _named_targets(event: Event, directory: Directory) -> dict[str, object]:
-    """The local mailboxes of a routing, by login name; an id that nobody bears any more stays a number."""
-    targets = event.data.get("targets")
-    if not isinstance(targets, list | tuple):
-        return {}
-    users = directory.user_by_id
-    return {"targets": [[users[one].name if one in users else one, reason] for one, reason in targets]}
 
 
 def run_json(run: RunStatus) -> dict[str, object]:

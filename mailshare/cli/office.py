@@ -108,7 +108,7 @@ for _act, _text in (
 @click.pass_obj
 @with_json
 def why(context: Context, id: str) -> _Answer:  # noqa: A002
-    """Tell what became of a message and why, by its trace or its Message-ID."""
+    """Tell what became of a message and why, by its trace, its Message-ID, or its row in the outbox."""
     answer = context.ask("why", id=id)
     return answer, screens.reasons(answer)
 

@@ -69,22 +69,13 @@ def _run(run: Mapping[str, Any]) -> str:
 
 
 def reasons(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The chain of decisions of each message."""
+    """The chain of a message; of several messages the list to choose from."""
+    if len(found) > 1:
+        yield "Several messages fit; ask again with the trace of one, its first word:"
+        yield from (f"  {safe(message['title'])}" for message in found)
+        return
     for message in found:
-        name = f" {safe(message['message_id'])}" if message["message_id"] else ""
-        yield f"{message['trace']}{name}{'' if message['stored'] else ' (no longer stored)'}"
-        for event in message["events"]:
-            yield f"  {event['at']}  {event['kind']}{_facts(event)}"
-            for step in event["data"].get("steps", ()):
-                yield f"      {_step(step)}"
-
-
-def _step(step: Any) -> str:
-    if isinstance(step, Mapping):
-        return f"{safe(step.get('code', ''))}: {safe(step.get('detail', ''))}".rstrip(": ")
-    if isinstance(step, Sequence) and not isinstance(step, str):
-        return ": ".join(safe(part) for part in step if part)
-    return safe(step)
+        yield from (safe(line) for line in message["words"])
 
 
 def _facts(event: Mapping[str, Any]) -> str:

@@ -19,16 +19,27 @@ _WORDS = {
 
 
 def route_event(
-    at: int, envelope: Envelope, origin: Origin, routing: Routing, size: int, directory: Directory
+    at: int,
+    envelope: Envelope,
+    origin: Origin,
+    routing: Routing,
+    size: int,
+    directory: Directory,
+    message_id: str = "",
 ) -> Event:
     """What ``mailshare why`` prints first: how a message came and every decision about it.
 
-    Mailboxes are told by login name, so that the line can still be read when the user is gone.
+    Mailboxes are told by login name, so that the line can still be read when the user is gone; the Message-ID stands
+    in it, so that the line can still be found when the message is gone.
     """
     users = directory.user_by_id
     data = {
         "source": origin.source.value,
         "peer": printable(origin.peer, 100),
+        "helo": printable(origin.helo, 100),
+        "secure": origin.secure,
+        "uidl": printable(origin.ledger.uidl, 100) if origin.ledger is not None else "",
+        "message_id": printable(message_id, 200),
         "sender": printable(str(envelope.sender or ""), 320),
         "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
         "size": size,

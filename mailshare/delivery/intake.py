@@ -85,13 +85,14 @@ class Intake:
         directory = self._store.directory.current()
         read = await self._read(envelope, body, origin, directory)
         routing, headers = read.routing, read.headers
+        message_id = next(iter(headers.message_ids("message-id")), "")
         result = await self._store.delivery.deliver(
             envelope,
             body,
             origin,
             routing.targets,
             routing.hops,
-            [route_event(at, envelope, origin, routing, body.size, directory)],
+            [route_event(at, envelope, origin, routing, body.size, directory, message_id)],
             at=at,
             duplicate_key=self._duplicate_key(headers, body, origin, directory),
             sent=_sent_mark(headers, origin, routing),

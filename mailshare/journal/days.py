@@ -1,16 +1,14 @@
-"""The journal by local day: its bounds, its lines, and how long it is kept."""
+"""The journal by local day: its bounds, and its lines."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from mailshare.core.errors import PeerFault
 from mailshare.core.values import SECOND, Directory, Event
-from mailshare.interfaces import IEventLog
 
-_PAGE = 1000
 _CUT = 200  # characters of a value that came from outside
 
 
@@ -33,15 +31,22 @@ def read_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise PeerFault(f"{text!r} is not a day; write it as 2026-11-21", code=501) from None
+        raise PeerFault(f"{text!r} is not a day; write it as 2026-11-21", code=400) from None
 
 
-def line(number: int, event: Event, directory: Directory, zone: tzinfo) -> str:
-    """One line of JSON. Everything but ASCII is escaped, so that nothing in it can act on a terminal."""
+def record(number: int, event: Event, directory: Directory, zone: tzinfo) -> dict[str, object]:
+    """A line of the journal as JSON values: the form of the files and of the API, docs/reference/journal.md.
+
+    Users and accounts are told by name as long as they have one; mailboxes in a routing of before, which holds
+    numbers, too.
+    """
     moment = datetime.fromtimestamp(event.at / SECOND, UTC)
     user = directory.user_by_id.get(event.user_id or 0)
     account = directory.account_by_id.get(event.account_id or 0)
-    record = {
+    data = {str(key): _cut(value) for key, value in event.data.items()}
+    if isinstance(targets := data.get("targets"), list):
+        data["targets"] = [_named(each, directory) for each in targets]
+    return {
         "id": number,
         "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "offset": moment.astimezone(zone).strftime("%z"),
@@ -49,9 +54,20 @@ def line(number: int, event: Event, directory: Directory, zone: tzinfo) -> str:
         "trace": event.trace,
         "account": str(account.address) if account else "",
         "user": user.name if user else "",
-        "data": {key: _cut(value) for key, value in event.data.items()},
+        "data": data,
     }
-    return json.dumps(record, ensure_ascii=True)
+
+
+def line(number: int, event: Event, directory: Directory, zone: tzinfo) -> str:
+    """One line of JSON. Everything but ASCII is escaped, so that nothing in it can act on a terminal."""
+    return json.dumps(record(number, event, directory, zone), ensure_ascii=True)
+
+
+def _named(target: object, directory: Directory) -> object:
+    if not isinstance(target, list) or len(target) != 2 or not isinstance(target[0], int):
+        return target
+    user = directory.user_by_id.get(target[0])
+    return [user.name if user else target[0], target[1]]
 
 
 def _cut(value: object) -> object:
@@ -63,18 +79,6 @@ def _cut(value: object) -> object:
     if isinstance(value, Sequence):
         return [_cut(each) for each in value]
     return value
-
-
-async def lines(
-    log: IEventLog, directory: Directory, day: date, zone: tzinfo, kinds: Sequence[str] = ()
-) -> AsyncIterator[str]:
-    """All lines of a local day, oldest first, read a page at a time."""
-    since, until = bounds(day, zone)
-    after = 0
-    while page := await log.page(since=since, until=until, kinds=kinds, after_id=after, limit=_PAGE):
-        for number, event in page:
-            yield line(number, event, directory, zone)
-        after = page[-1][0]
 
 
 def next_midnight(now: int, zone: tzinfo) -> int:

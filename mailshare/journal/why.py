@@ -1,108 +1,102 @@
-"""Why a message is where it is: its whole chain of decisions, for people and for programs."""
+"""Where a message is and why: everything that is known of it, found by what a person has in hand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import AsyncIterator
 
 from attrs import frozen
 
-from mailshare.core.report_parts import printable
-from mailshare.core.values import SECOND, Directory, Event
+from mailshare.core.values import SECOND, Event, QueueItem
 from mailshare.interfaces import IStore
 
-_TRACE = re.compile(r"[0-9a-f]{16}\Z")
+_TRACE = re.compile(r"[0-9a-f]{16}\Z", re.IGNORECASE)
+_NUMBER = re.compile(r"#?([0-9]{1,15})\Z")
 _PAGE = 1000
+_MOST = 50  # messages with one Message-ID
+_RUN = 2 * 3600 * SECOND  # a session with the provider notes its end this much later at the latest
+_SESSIONS = ("collect.run", "collect.failed")
 
 
 @frozen
 class Chain:
     """What is known of one message.
 
-    :ivar message_id: its Message-ID field, empty when the message is gone and only its journal is left.
+    :ivar message_id: without angle brackets; empty when it had none.
+    :ivar stored: some mailbox or the outbox still has it.
     :ivar events: with their ids, oldest first.
+    :ivar rows: of the outbox, oldest first; those that are done stay for some days.
+    :ivar session: the line of the collection session that brought it, or ``None``.
     """
 
     trace: str
     message_id: str
+    stored: bool
     events: tuple[tuple[int, Event], ...]
+    rows: tuple[QueueItem, ...] = ()
+    session: Event | None = None
 
-    def in_words(self, directory: Directory, zone: tzinfo) -> list[str]:
-        """Lines for a person."""
-        title = f"message {self.trace}" + (f" {printable(self.message_id, 200)}" if self.message_id else " (gone)")
-        return [title, *(text for _, event in self.events for text in event_words(event, directory, zone))]
+    @property
+    def route(self) -> Event | None:
+        """The line of its coming in."""
+        return next((event for _, event in self.events if event.kind == "route"), None)
 
 
 async def why(store: IStore, wanted: str) -> list[Chain]:
-    """The chains of the messages with this trace or Message-ID (with or without angle brackets); empty: unknown."""
+    """The chains of all messages that fit, newest first; empty: unknown.
+
+    :param wanted: a trace, a Message-ID with or without angle brackets, or the number of a row of the outbox.
+    """
     text = wanted.strip()
-    found = list(await store.find(text))
-    if not found and "@" in text and not text.startswith("<"):
-        found = list(await store.find(f"<{text}>"))
-    traces = {trace: message_id for _, trace, message_id in found}
+    traces = await _traces(store, text)
     if not traces and _TRACE.match(text):
-        traces[text] = ""
-    chains = [Chain(trace, message_id, await _events(store, trace)) for trace, message_id in traces.items()]
-    return [chain for chain in chains if chain.events or chain.message_id]
+        traces = {text.lower(): (0, "")}
+    chains = [await _chain(store, trace, *found) for trace, found in traces.items()]
+    return [chain for chain in chains if chain.events or chain.stored]
 
 
-async def _events(store: IStore, trace: str) -> tuple[tuple[int, Event], ...]:
-    out: list[tuple[int, Event]] = []
+async def _traces(store: IStore, text: str) -> dict[str, tuple[int, str]]:
+    """Trace to (message id, Message-ID) of what fits."""
+    found = {trace: (number, field) for number, trace, field in await store.find(text)}
+    number = _NUMBER.match(text)
+    if not found and number is not None:
+        item = await store.queue.item(int(number[1]))
+        if item is not None:
+            return {item.trace: next(((n, field) for n, _, field in await store.find(item.trace)), (0, ""))}
+    if not found and "@" in text:
+        bare = text.strip("<> ")
+        async for event in _all_events(store, kinds=("route",)):
+            if str(event[1].data.get("message_id", "")).strip("<>") == bare and len(found) < _MOST:
+                found[event[1].trace] = (0, bare)
+    return found
+
+
+async def _chain(store: IStore, trace: str, number: int, message_id: str) -> Chain:
+    events = tuple([each async for each in _all_events(store, trace=trace)])
+    rows = tuple(reversed(await store.queue.items(message_id=number, open_only=False))) if number else ()
+    route = next((event for _, event in events if event.kind == "route"), None)
+    if not message_id and route is not None:
+        message_id = str(route.data.get("message_id", "")).strip("<>")
+    return Chain(trace, message_id, bool(number), events, rows, await _session(store, route))
+
+
+async def _session(store: IStore, route: Event | None) -> Event | None:
+    """The collection session that a message came in: the first of its account that ended after it."""
+    if route is None or route.data.get("source") != "collect":
+        return None
+    page = await store.events.page(since=route.at, until=route.at + _RUN, kinds=_SESSIONS, limit=_PAGE)
+    ended = [event for _, event in page if event.account_id == route.account_id]
+    return min(ended, key=lambda event: event.at, default=None)
+
+
+async def _all_events(
+    store: IStore, *, trace: str = "", kinds: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[int, Event]]:
+    """All events that fit, oldest first, a page at a time."""
     after = 0
-    while page := await store.events.page(since=0, until=1 << 62, trace=trace, after_id=after, limit=_PAGE):
-        out.extend(page)
+    while page := await store.events.page(
+        since=0, until=1 << 62, trace=trace, kinds=kinds, after_id=after, limit=_PAGE
+    ):
+        for each in page:
+            yield each
         after = page[-1][0]
-    return tuple(out)
-
-
-def event_words(event: Event, directory: Directory, zone: tzinfo) -> list[str]:
-    """One event as one or more lines; those after the first are indented."""
-    moment = datetime.fromtimestamp(event.at // SECOND, zone).strftime("%Y-%m-%d %H:%M:%S")
-    data = event.data
-    if event.kind == "route":
-        return [f"{moment} {_arrival(event, directory)}", *_decisions(data, directory)]
-    agent, _, word = event.kind.partition(".")
-    if "address" in data:
-        reply = printable(" ".join(str(data.get(key) or "") for key in ("code", "reply")).strip())
-        host = f" by {data['host']}" if data.get("host") else ""
-        return [f"{moment} {agent}: {printable(str(data['address']))} {word}{host}: {reply or 'no answer'}"]
-    if event.kind in {"report.due", "report.sent"}:
-        return [f"{moment} report ({data.get('action', '')}) {'is due' if word == 'due' else 'was stored'}"]
-    steps = _steps(data)
-    if steps:
-        return [f"{moment} {event.kind}", *steps]
-    facts = ", ".join(f"{key} {printable(str(value), 100)}" for key, value in data.items())
-    return [f"{moment} {event.kind}" + (f": {facts}" if facts else "")]
-
-
-def _arrival(event: Event, directory: Directory) -> str:
-    user = directory.user_by_id.get(event.user_id or 0)
-    account = directory.account_by_id.get(event.account_id or 0)
-    whence = f"from {user.name}" if user else f"for {account.address}" if account else "from nobody who logged in"
-    return f"came by {event.data.get('source', '')} {whence}, {event.data.get('size', 0)} octets"
-
-
-def _decisions(data: Mapping[str, object], directory: Directory) -> list[str]:
-    out = _steps(data)
-    for target, reason in _pairs(data.get("targets")):
-        user = directory.user_by_id.get(target) if isinstance(target, int) else None
-        name = user.name if user else printable(target, 100) if isinstance(target, str) else f"of former user {target}"
-        out.append(f"    -> mailbox {name} ({reason})")
-    for hop in _rows(data.get("hops")):
-        if len(hop) >= 3:
-            out.append(f"    -> {hop[0]} {printable(str(hop[1]))} ({hop[2]})")
-    return out
-
-
-def _steps(data: Mapping[str, object]) -> list[str]:
-    return [f"    {code}: {printable(str(detail))}" for code, detail in _pairs(data.get("steps"))]
-
-
-def _rows(value: object) -> list[Sequence[object]]:
-    rows = value if isinstance(value, (list, tuple)) else ()
-    return [row for row in rows if isinstance(row, (list, tuple))]
-
-
-def _pairs(value: object) -> list[tuple[object, object]]:
-    return [(row[0], row[1]) for row in _rows(value) if len(row) >= 2]

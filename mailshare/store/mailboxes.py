@@ -16,9 +16,11 @@ from mailshare.interfaces import IBody, IMailboxes, IMaildrop
 from mailshare.store.bodies import PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, giving, list_entries
+from mailshare.store.events import write_events
 from mailshare.store.messages import COLUMNS, BodyOf, inline_data
 from mailshare.store.naming import uidl
 
+READ, DELETED = "pop3.read", "pop3.deleted"
 _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
 
 
@@ -52,7 +54,7 @@ class Mailboxes:
         except BaseException:
             self._owners.pop(user_id, None)
             raise
-        return Maildrop(self._database, self._body_of, *row, unlock=lambda: self._unlock(user_id))
+        return Maildrop(self._database, self._body_of, user_id, owner, *row, unlock=lambda: self._unlock(user_id))
 
     def _unlock(self, user_id: int) -> None:
         self._owners.pop(user_id, None)
@@ -87,6 +89,8 @@ class Maildrop:
 
     _database: Database
     _body_of: BodyOf
+    _user_id: int
+    _owner: str
     _mailbox: int
     _uidvalidity: int
     _uidnext: int
@@ -140,27 +144,46 @@ class Maildrop:
             raise Unavailable(detail={"why": "the maildrop was released"})
         if not deleted and not retrieved:
             return 0
-        gone, seen = json.dumps(list(deleted)), json.dumps(list(retrieved))
-        mailbox = self._mailbox
+        gone, seen, now = json.dumps(list(deleted)), json.dumps(list(retrieved)), self._database.now()
+        mailbox, read_now = self._mailbox, frozenset(retrieved)
 
         def write(connection: sqlite3.Connection) -> int:
             dropped = connection.execute(
-                f"DELETE FROM entry WHERE {_CHOSEN} RETURNING size, flags",
+                f"DELETE FROM entry WHERE {_CHOSEN} RETURNING size, flags, message_id, uid",
                 (mailbox, gone),
             ).fetchall()
             marked = connection.execute(
-                f"UPDATE entry SET flags = flags | {RETRIEVED} WHERE {_CHOSEN} AND flags & {RETRIEVED} = 0",
+                f"UPDATE entry SET flags = flags | {RETRIEVED} WHERE {_CHOSEN} AND flags & {RETRIEVED} = 0 "
+                "RETURNING message_id",
                 (mailbox, seen),
-            ).rowcount
-            unread = marked + sum(1 for _, flags in dropped if not flags & RETRIEVED)
+            ).fetchall()
+            unread = len(marked) + sum(1 for _, flags, _, _ in dropped if not flags & RETRIEVED)
             connection.execute(
                 "UPDATE mailbox SET msgs = msgs - ?, bytes = bytes - ?, unread = unread - ?, modseq = modseq + 1 "
                 "WHERE id = ?",
-                (len(dropped), sum(size for size, _ in dropped), unread, mailbox),
+                (len(dropped), sum(row[0] for row in dropped), unread, mailbox),
             )
+            told: list[tuple[int, str, Mapping[str, object]]] = [(number, READ, {}) for (number,) in marked]
+            for _, flags, number, uid in dropped:
+                told.append((number, DELETED, {"read": bool(flags & RETRIEVED) or uid in read_now}))
+            self._tell(connection, told, now)
             return len(dropped)
 
-        return await self._database.write(write, cost=64 * (len(deleted) + len(retrieved)))
+        return await self._database.write(write, cost=256 * (len(deleted) + len(retrieved)))
+
+    def _tell(
+        self, connection: sqlite3.Connection, told: Sequence[tuple[int, str, Mapping[str, object]]], at: int
+    ) -> None:
+        """A line for each message, in the transaction that it tells of, so that its trace tells who had it when."""
+        numbers = json.dumps([number for number, _, _ in told])
+        traces = dict(
+            connection.execute("SELECT id, trace FROM message WHERE id IN (SELECT value FROM json_each(?))", (numbers,))
+        )
+        events = [
+            Event(at, kind, traces.get(number, ""), None, self._user_id, number, {"peer": self._owner, **facts})
+            for number, kind, facts in told
+        ]
+        write_events(connection, events)
 
     def release(self) -> None:
         """Give the lock back."""

@@ -171,13 +171,20 @@ class Queue:
         *,
         agent: str | None = None,
         account_id: int | None = None,
+        message_id: int | None = None,
         open_only: bool = True,
         before_id: int | None = None,
         limit: int = 500,
     ) -> Sequence[QueueItem]:
         """Rows for the outbox screen, newest first; open means queued, active or held."""
         clauses, values = ["1"], []
-        for clause, value in (("d.agent = ?", agent), ("d.account_id = ?", account_id), ("d.id < ?", before_id)):
+        wished = (
+            ("d.agent = ?", agent),
+            ("d.account_id = ?", account_id),
+            ("s.message_id = ?", message_id),
+            ("d.id < ?", before_id),
+        )
+        for clause, value in wished:
             if value is not None:
                 clauses.append(clause)
                 values.append(value)

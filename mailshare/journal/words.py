@@ -1,0 +1,105 @@
+"""The journal's codes in people's words: each reason and each kind of line, in one place.
+
+docs/reference/journal.md shows the same tables; a test holds the two together, and the codes of the program to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+REASONS: Mapping[str, str] = {
+    # who gets it
+    "tag": "the address bears the tag of a user",
+    "name-L1": "the name in front of the address is exactly that of a user",
+    "name-L2": "the name is that of a user, accents aside",
+    "name-L3": "the name is that of a user, last name first",
+    "name-L4": "a word of the name is the one-word name of exactly one user",
+    "ambiguous-all": "several people have this name, and the account gives such mail to all of them",
+    "envelope": "the provider wrote this address of the envelope into the header",
+    "received-for": "a server of the provider wrote whom it was for",
+    "guessed": "without a word from the provider the addresses in the header decide",
+    "ledger": "it answers a message that this user sent",
+    "bounce": "it returns a message that this user sent",
+    "rule-list": "a taught rule for this mailing list",
+    "rule-to": "a taught rule for what it was written to",
+    "rule-from": "a taught rule for this sender",
+    "public": "it was written to everybody",
+    "local": "a mailbox of this office",
+    "alias": "another name of a mailbox of this office",
+    "cc": "a copy, by the list of copies",
+    "given": "an administrator gave it",
+    "report": "a report or notice of this server",
+    "outside": "it goes to the outside, by the provider",
+    "poison": "the rules stumbled over it; ADMIN has it as it came",
+    "trouble": "it could not be read or sorted; ADMIN has it as it came",
+    # why it lies with ADMIN
+    "no-name": "it was written to the shared address without a name",
+    "unknown-name": "nobody here has this name",
+    "ambiguous": "several people here have this name",
+    "not-addressed": "the address of the account stands nowhere in it: a blind copy, or a mailing list",
+    "unknown-user": "nobody here has this address",
+    "former-user": "the user was deleted or is switched off",
+    "local-only": "this user gets no mail from outside",
+    "oversize": "the header passes the limits, so nobody is guessed from it",
+    "loop": "it goes in a circle",
+    "public-refused": "this sender may not write to everybody",
+    "public-capped": "this sender wrote to everybody too often",
+    "nobody": "no mailbox was left to give it to",
+    "old-form": "this form of address is taken from the local network only",
+    "no-account": "the sender shares no account that could send it",
+    # what else was seen and done
+    "unknown-tag": "the tag is nobody's",
+    "not-ours": "the address of the envelope is none of this account",
+    "display-name": "it may pretend to come from somebody here; the copies are marked",
+    "came-back": "it left this office before; it is not forwarded and not answered by a machine",
+    "from-fixed": "the From field was made right",
+    "sender-dropped": "the Sender field went, since From was replaced",
+    "reply-to-added": "a Reply-To with the sender's tag was added",
+    "signature-dropped": "the client's signature went, since a signed field was changed",
+}
+
+KINDS: Mapping[str, str] = {
+    "route": "a message came in, with every decision about it",
+    "deliver.duplicate": "a mailbox had this message already",
+    "pop3.read": "a mail program fetched it whole for the first time",
+    "pop3.deleted": "a mail program deleted it",
+    "pop3.session": "a mail program ended its session after reading or deleting",
+    "login.refused": "a wrong name or password",
+    "relay.delivered": "the provider took it for this recipient",
+    "relay.deferred": "the provider said not now, or could not be reached; it is tried again",
+    "relay.failed": "the provider refused this recipient for good",
+    "relay.expired": "it was tried until its time was over",
+    "relay.held": "it is kept back",
+    "report.due": "a report to the sender became due",
+    "report.sent": "that report was stored in a mailbox, or nobody is to have it",
+    "notice": "the server wrote a notice into a mailbox",
+    "collect.run": "a session with the provider ended; it says what came",
+    "collect.failed": "a session with the provider ended with trouble",
+    "collect.renumbered": "the provider gave its messages new ids; they were known again",
+    "collect.reused": "the provider gave the id of an old message to a new one",
+    "collect.expire": "the provider keeps mail for fewer days than was asked",
+    "collect.skipped": "a message is too large and stays at the provider",
+    "collect.poison": "a message could not be fetched or sorted",
+    "server.started": "the server is up",
+    "server.stopped": "the server has ended",
+    "admin.did": "an administrator changed something by a command",
+    "admin.retry": "an administrator had it tried at once",
+    "admin.hold": "an administrator kept it back",
+    "admin.release": "an administrator let it go on",
+    "admin.delete": "an administrator cancelled it",
+    "admin.gave": "an administrator gave it to somebody",
+    "admin.rule": "a sorting rule was taught",
+    "admin.rule-deleted": "a sorting rule was forgotten",
+    "admin.name": "a user got a further name",
+    "admin.password": "an administrator set a password",
+}
+
+
+def reason_words(code: str) -> str:
+    """A reason code in words; a code of somebody else's extension is told as it is."""
+    return REASONS.get(code, code)
+
+
+def kind_words(kind: str) -> str:
+    """A kind of line in words; fax and print rows speak as those of the relay do."""
+    return KINDS.get(kind) or KINDS.get(f"relay.{kind.partition('.')[2]}", kind)

@@ -1,0 +1,99 @@
+"""Indicators, local days, retention, and the chain of decisions."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+from twisted.internet.task import Clock
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import PeerFault
+from mailshare.core.values import SECOND, Account, Event, Hop, Origin, Source, Target, User
+from mailshare.journal.counting import Counting
+from mailshare.journal.days import bounds, day_of, line, next_midnight, read_day
+from mailshare.status import Indicators
+from mailshare.store.memory import MemoryStore
+from tests.journal.conftest import BERLIN, finish
+
+NOON = 1_795_259_000  # 2026-11-21, before noon in Berlin
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time."""
+    made = Clock()
+    made.advance(NOON)
+    return made
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
+    """An office with greg."""
+    made = MemoryStore(clock=clock)
+    finish(made.open())
+    finish(made.directory.add_account(Account(0, 0, Address("mail", "company.example"))))
+    finish(made.directory.add_user(User(0, "greg", accounts=(1,))))
+    return made
+
+
+def test_lamps_go_on_and_off_and_listeners_are_told() -> None:
+    """Each change is told once; who ended is told no more."""
+    counting, seen = Counting(), list[Indicators]()
+    end = counting.watch(seen.append)
+    counting.sending(1)
+    counting.receiving(1)
+    counting.upstream(outgoing=2, incoming=1)
+    counting.upstream(outgoing=2, incoming=1)
+    assert counting.indicators == seen[-1] == Indicators(1, 1, 2, 1)
+    counting.sending(-1)
+    assert len(seen) == 5
+    end()
+    end()
+    counting.receiving(-1)
+    assert len(seen) == 5
+
+
+def test_totals_come_from_the_store(store: MemoryStore) -> None:
+    """Inbox counts what nobody has retrieved, outbox messages that wait."""
+    greg = store.directory.current().user_by_name["greg"]
+    sink = store.new_body()
+    sink.write(b"a: b\r\n\r\n")
+    origin = Origin(Source.SMTP, "a" * 16, greg.id)
+    hops = [Hop("relay", f"{n}@example.net", "outside", 1) for n in range(3)]
+    body = finish(sink.finish())
+    finish(store.delivery.deliver(Envelope(None), body, origin, [Target(greg.id, "local")], hops, at=NOON * SECOND))
+    counting = Counting()
+    assert finish(counting.refresh(store)) == Indicators(inbox=1, outbox=1)
+
+
+def test_local_days() -> None:
+    """A day has 24 hours, 23 in spring, 25 in autumn, and begins at local midnight."""
+    hours = [(b - a) // (3600 * SECOND) for a, b in (bounds(date.fromisoformat(d), BERLIN) for d in DAYS)]
+    assert hours == [24, 23, 25]
+    assert day_of(NOON * SECOND, BERLIN) == date(2026, 11, 21)
+    assert next_midnight(NOON * SECOND, BERLIN) == bounds(date(2026, 11, 22), BERLIN)[0]
+    with pytest.raises(PeerFault):
+        read_day("yesterday")
+    assert read_day("2026-11-21") == date(2026, 11, 21)
+
+
+DAYS = ("2026-11-21", "2026-03-29", "2026-10-25")
+
+
+def test_what_strangers_wrote_is_escaped_and_cut(store: MemoryStore) -> None:
+    """A line is one line of printable ASCII, and short, whatever stands in it; names stand for numbers."""
+    greg = store.directory.current().user_by_name["greg"]
+    evil = "\x1b[2J\r\n\u202e" + "x" * 500
+    data = {"helo": evil, "list": [evil], "targets": [[greg.id, "tag"], ["lisa", "tag"], [99, "cc"]]}
+    event = Event(NOON * SECOND, "last", "t" * 16, 1, greg.id, data=data)
+    raw = line(7, event, store.directory.current(), BERLIN)
+    assert raw.isascii()
+    assert raw.isprintable()
+    found = json.loads(raw)
+    assert (found["id"], found["kind"], found["user"], found["account"]) == (7, "last", "greg", "mail@company.example")
+    assert (found["at"], found["offset"]) == ("2026-11-21T11:03:20.000Z", "+0100")
+    assert len(found["data"]["helo"]) == len(found["data"]["list"][0]) == 200
+    assert found["data"]["targets"] == [["greg", "tag"], ["lisa", "tag"], [99, "cc"]]
