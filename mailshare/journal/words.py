@@ -77,6 +77,7 @@ KINDS: Mapping[str, str] = {
     "collect.failed": "a session with the provider ended with trouble",
     "collect.renumbered": "the provider gave its messages new ids; they were known again",
     "collect.reused": "the provider gave the id of an old message to a new one",
+    "collect.style": "what the provider writes into its headers was found out, or has changed",
     "collect.expire": "the provider keeps mail for fewer days than was asked",
     "collect.skipped": "a message is too large and stays at the provider",
     "collect.poison": "a message could not be fetched or sorted",
