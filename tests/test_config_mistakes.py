@@ -198,3 +198,10 @@ def test_a_device_of_nobody_is_a_warning(tmp_path: Path) -> None:
     text = "[trusted]\ndevices = { '192.168.1.77' = 'scaner' }\n[[user]]\nname = 'scanner'\nenabled = false\n"
     (warning,) = parse_config(text, str(tmp_path / "m.toml")).warnings
     assert (warning.line, "did you mean 'scanner'?" in str(warning)) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["[[account]]\naddress = 5", "[[user]]\nname = 5", "[[rule]]\naccount = 5\nmatch = 5"])
+def test_a_required_text_of_another_kind_is_a_mistake_with_its_line(text: str, tmp_path: Path) -> None:
+    """Not an error of this program: the key, the line and what was expected are told."""
+    found = problems(text + "\n", tmp_path)
+    assert any(problem.line == 2 and "is not a text in quotes" in problem.text for problem in found)

@@ -13,8 +13,8 @@ from attrs import evolve
 
 from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
+from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.handing_out import hand_out
-from mailshare.assembly.probing import Probing
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.config import Config
 from mailshare.config.export import export_toml
@@ -54,7 +54,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(Probing, ProviderActs):
+class Acts(DryRun, ProviderActs):
     """The office as its administrator sees it.
 
     :param store: open.

@@ -16,6 +16,7 @@ from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, s
 from mailshare.cli.people import user
 from mailshare.cli.probing import account
 from mailshare.cli.provider import fetch
+from mailshare.cli.routing import route
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ for _command in (
     account,
     admin,
     rule,
+    route,
     export,
     backup,
     restore,

@@ -15,7 +15,7 @@ from attrs import field, fields, frozen
 from mailshare.config.limits import Limits
 
 
-def _key(meaning: str, default: Any = None, *, factory: Any = None, **bounds: int) -> Any:
+def _key(meaning: str, default: Any = "", *, factory: Any = None, **bounds: int) -> Any:
     metadata = {"meaning": meaning, **bounds}
     if factory is not None:
         return field(factory=factory, metadata=metadata)

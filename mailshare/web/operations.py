@@ -142,6 +142,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "admin_reset", "POST", "/admin/password", {"account": str, "password": str, "by": str}, ("password",)
     ),
+    Operation(
+        "dry_run",
+        "POST",
+        "/route/dry-run",
+        {
+            "account": str,
+            "last": int,
+            "text": str,
+            "path": str,
+            "ambiguous": str,
+            "aliases": list,
+            "options": dict,
+            "all": bool,
+        },
+    ),
     Operation("rules", "GET", "/rules", {"account": str}),
     Operation(
         "delete_rule",
