@@ -24,6 +24,7 @@ TABLES = (
     schema.AccountTable,
     schema.WindowTable,
     schema.UserTable,
+    schema.DeviceTable,
     schema.RuleTable,
     schema.LogTable,
     schema.DemonstrationTable,

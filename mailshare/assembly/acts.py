@@ -15,6 +15,7 @@ from mailshare.assembly import shapes
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.handing_out import hand_out
+from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.config import Config
 from mailshare.config.export import export_toml
@@ -54,7 +55,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(DryRun, ProviderActs):
+class Acts(DryRun, ProviderActs, Personal):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -249,7 +250,7 @@ class Acts(DryRun, ProviderActs):
             raise NoSuchUser("There is no account yet, so there is no ADMIN; make one: mailshare account add ADDRESS")
         owner = self._account(account) if account else accounts[0]
         admin = self._directory().admin_of(owner)
-        hashed, scram = await self._hasher(password)
+        hashed, scram = await self._hasher(password, await self._like(admin))
         await self._store.directory.change_user(evolve(admin, enabled=True), password_hash=hashed, scram=scram)
         event = Event(self._clock(), "admin.password", account_id=owner.id, user_id=admin.id, data={"by": by})
         await self._store.events.append([event])

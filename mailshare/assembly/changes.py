@@ -13,11 +13,16 @@ from mailshare.config.loading import resolve_account
 from mailshare.config.problems import Findings, written
 from mailshare.config.reading import read_tables
 from mailshare.config.schema import FileTables, Secret
+from mailshare.core.address import Address
 from mailshare.core.errors import ConfigFault, NoSuchUser, PeerFault
+from mailshare.core.forwarding import refused_targets
+from mailshare.core.personal import Quota
 from mailshare.core.values import Account, Directory, User, UserKind
 from mailshare.interfaces import IStore
+from mailshare.portal.app_passwords import AppPasswords, verifiers
 
-Hasher = Callable[[str], Awaitable[tuple[str, str]]]
+Hasher = Callable[[str, str], Awaitable[tuple[str, str]]]
+"""Password, and a SCRAM verifier whose salt is to be used again or empty, to ``(argon2 hash, SCRAM verifier)``."""
 
 
 def _checked(kind: str, table: Mapping[str, Any]) -> FileTables:
@@ -38,9 +43,10 @@ def _checked(kind: str, table: Mapping[str, Any]) -> FileTables:
 class Changes:
     """Adds, changes and deletes users and accounts; declared ones are refused by the store."""
 
-    def __init__(self, store: IStore, hasher: Hasher, seal: Callable[[str], str]) -> None:
+    def __init__(self, store: IStore, hasher: Hasher, seal: Callable[[str], str], clock: Callable[[], int]) -> None:
         self._store = store
         self._hasher = hasher
+        self._clock = clock
         self._seal = seal
 
     def _directory(self) -> Directory:
@@ -70,7 +76,7 @@ class Changes:
         """Make a user with a mailbox."""
         password = str(facts.pop("password", ""))
         user = self._with(User(0, name.casefold()), {"name": name, **facts})
-        hashed, scram = await self._hasher(password) if password else ("", "")
+        hashed, scram = await self._hasher(password, "") if password else ("", "")
         made = await self._store.directory.add_user(user, password_hash=hashed, scram=scram)
         return shapes.user_json(made, self._directory())
 
@@ -79,9 +85,15 @@ class Changes:
         password = str(facts.pop("password", ""))
         old = self._user(name)
         wanted = self._with(old, {"name": name, **facts}, own=old.kind is not UserKind.PERSON)
-        hashed, scram = await self._hasher(password) if password else (None, None)
+        hashed, scram = await self._hasher(password, await self._like(old)) if password else (None, None)
         made = await self._store.directory.change_user(wanted, password_hash=hashed, scram=scram)
         return shapes.user_json(made, self._directory())
+
+    async def _like(self, user: User) -> str:
+        """A verifier whose salt a new password of this user must share, so that SCRAM can try all he has."""
+        found = await self._store.directory.credentials(user.name)
+        apps = await AppPasswords(self._store.settings).of(user.id)
+        return next(iter(verifiers("", apps)), found[2] if found is not None else "")
 
     def _with(self, user: User, facts: Mapping[str, Any], *, own: bool = False) -> User:
         """The user with these facts in place of the old ones."""
@@ -89,14 +101,27 @@ class Changes:
         if own:
             plain["name"] = "somebody"  # reserved names pass for those that have them already
         (table,) = _checked("user", plain).user
-        changes: dict[str, Any] = {key: getattr(table, key) for key in plain if key not in ("name", "password")}
+        odd = {"name", "password", "quota", "quota_messages", "forward"}
+        changes: dict[str, Any] = {key: getattr(table, key) for key in plain if key not in odd}
+        if "quota" in plain or "quota_messages" in plain:
+            octets = table.quota if "quota" in plain else user.quota.octets
+            messages = table.quota_messages if "quota_messages" in plain else user.quota.messages
+            changes["quota"] = Quota(octets, messages)
+        if "forward" in plain:
+            changes["forward"] = tuple(Address.parse(text) for text in table.forward)
+            refusal = refused_targets(changes["forward"], self._directory())
+            if refusal:
+                raise PeerFault(refusal, code=400)
         if "accounts" in facts:
             changes["accounts"] = tuple(self._account(str(one)).id for one in facts["accounts"])
         if "cc" in facts:
             changes["cc"] = tuple(self._user(str(one)).id for one in facts["cc"])
             if user.id in changes["cc"]:
                 raise PeerFault("A user cannot be on the own cc list", code=400)
-        return evolve(user, **changes)
+        made = evolve(user, **changes)
+        if made.forward and made.local_only:
+            raise PeerFault("A user without outside mail cannot forward to the outside", code=400)
+        return made
 
     async def delete_user(self, *, name: str) -> Mapping[str, object]:
         """Take a user away; the mail stays 30 days."""

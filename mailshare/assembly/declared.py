@@ -136,6 +136,9 @@ class DeclaredObjects:
             names=declared.names,
             accounts=tuple(by_address[address] for address in declared.accounts if address in by_address),
             local_only=declared.local_only,
+            quota=declared.quota,
+            forward=declared.forward,
+            forward_keep=declared.forward_keep,
             managed_by=declared.managed_by,
         )
         hashed = declared.password.value if declared.password.kind == "hash" else ""

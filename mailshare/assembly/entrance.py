@@ -20,6 +20,7 @@ from mailshare.journal.counting import Counting
 from mailshare.pop3.factory import POP3Factory
 from mailshare.pop3.limits import POP3Limits
 from mailshare.pop3.observed import LoginRejected, Observed, SessionClosed, SessionOpened
+from mailshare.portal.app_passwords import AppPasswords
 from mailshare.portal.checkers import CheckerStack, Declared, DirectoryChecker
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.realm import MailRealm, mail_avatars
@@ -28,6 +29,7 @@ from mailshare.portal.verified import VerifiedCache
 from mailshare.portal.verifier import DirectoryVerifiers
 from mailshare.shell.limits import ConnectionLimits
 from mailshare.shell.server import EngineFactory
+from mailshare.smtp.device_gate import DeviceGate
 from mailshare.smtp.factory import SMTPFactory, SMTPLimits
 
 Told = Callable[[str, str, Mapping[str, object]], None]
@@ -58,8 +60,10 @@ class Entrance:
         self._tell = tell
         self._throttle = Throttle()
         self._counting = counting
+        self._store = store
+        apps = AppPasswords(store.settings)
         checker = DirectoryChecker(
-            store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared
+            store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared, apps
         )
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
@@ -68,15 +72,15 @@ class Entrance:
             [CheckerStack([*extensions.built("checkers"), checker, AllowAnonymousAccess()])],
         )
         self._verifiers = DirectoryVerifiers(
-            store.directory, passwords, machine_key(data, os.urandom), declared
+            store.directory, passwords, machine_key(data, os.urandom), declared, apps
         )
 
     def factory(self, service: str, config: Config) -> EngineFactory:
-        """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission`` or ``submissions``."""
+        """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions`` or ``device``."""
         tables = config.tables
         self._throttle.forget = tables.limits.auth_forget
         tls: Any = None
-        if config.certificates and not service.endswith("s"):
+        if config.certificates and service not in ("pop3s", "submissions", "device"):
             tls = CertificateDirectory(config.certificates)
         common: dict[str, Any] = {
             "reactor": self._reactor,
@@ -89,13 +93,17 @@ class Entrance:
             return POP3Factory(
                 self.portal, limits=pop3_limits(tables.limits), observe=self._observed, **common
             )
+        by_address = service in ("smtp", "device")
+        gate = DeviceGate(
+            config.device_rules, self._store.directory.current, self._reactor.seconds, only=service == "device"
+        )
         return SMTPFactory(
             self.portal,
             limits=smtp_limits(tables.limits),
             anonymous=service == "smtp",
-            device=Devices(config).login if service == "smtp" else _nobody,
+            device=Devices(config).login if by_address else _nobody,
             observe=self._counting.sending,
-            gates=self._gates,
+            gates=[*self._gates, gate] if by_address else self._gates,
             **common,
         )
 
@@ -116,7 +124,8 @@ class Devices:
 
     def __init__(self, config: Config) -> None:
         # The longest prefix first: one machine of a network may have a login of its own.
-        self._devices = sorted(config.devices, key=lambda one: one[0].prefixlen, reverse=True)
+        known = [(network, one.user) for one in config.device_rules for network in one.networks]
+        self._devices = sorted([*known, *config.devices], key=lambda one: one[0].prefixlen, reverse=True)
 
     def login(self, peer: str) -> str:
         """The login, or empty."""

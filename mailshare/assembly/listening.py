@@ -74,6 +74,7 @@ class Listeners:
             tables.limits,
             config.trusted,
             config.devices,
+            config.device_rules,
             config.certificates,
             fingerprint(directory.replace("\\", "")) if directory else (),
         )

@@ -18,10 +18,12 @@ from mailshare.core.headers import Headers
 from mailshare.core.retry import RetryRule
 from mailshare.core.values import SECOND, Account, QueueState
 from mailshare.delivery.agents import Agents
+from mailshare.delivery.answers import Answers
 from mailshare.delivery.intake import Intake
 from mailshare.delivery.moments import micros
 from mailshare.delivery.public_rate import PublicRate
 from mailshare.delivery.queue import QueueRules, QueueRunner
+from mailshare.delivery.quotas import Quotas
 from mailshare.delivery.reports import Reports
 from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
@@ -70,19 +72,8 @@ class MailRoom:
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
         doors = provider_doors(config, reactor, self.secrets)
-        self.reports = Reports(store, reactor, os.urandom)
         retry = retry_rule(config)
-        self.intake = Intake(
-            store,
-            Router(PublicRate(lambda: micros(reactor))),
-            reactor,
-            self.reports,
-            aside,
-            forecast=Router(),
-            give_up_after=retry.give_up_after,
-            hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
-            seen=self._seen,
-        )
+        self._door(config, reactor, aside, retry)
         self._fetching(config, reactor, doors, changed)
         zone = zone_of(config)
         self.relay = Relay(
@@ -108,12 +99,31 @@ class MailRoom:
             watch=self.clock_watch.check,
         )
         rules = submission_rules(config)
-        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside, largest=self.relay.largest)
+        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside, self.quotas, self.relay.largest)
 
     async def open(self) -> None:
         """Read what sending remembers, and follow the directory from now on."""
         await self.relay.load()
         self._store.directory.watch(lambda _: self._soon(self.relay.recheck()))
+
+    def _door(self, config: Config, reactor: Any, aside: Any, retry: RetryRule) -> None:
+        """What everything comes in by, and what mailboxes do with it by themselves."""
+        self.reports = Reports(self._store, reactor, os.urandom)
+        self.public_rate = PublicRate(lambda: micros(reactor))
+        self.quotas = Quotas(self._store, reactor, self.reports)
+        self.intake = Intake(
+            self._store,
+            Router(self.public_rate),
+            reactor,
+            self.reports,
+            aside,
+            forecast=Router(),
+            give_up_after=retry.give_up_after,
+            hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
+            seen=self._seen,
+            quotas=self.quotas,
+            answers=Answers(self._store, reactor, zone_of(config), os.urandom),
+        )
 
     def _fetching(self, config: Config, reactor: Any, doors: Doors, changed: Callable[[int], None]) -> None:
         """What goes to the provider's mailbox: the collector, what learns from its mail, and who only looks."""

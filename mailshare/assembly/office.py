@@ -136,6 +136,7 @@ class Office(Service):
         self._complain(synced)
         self._since = int(reactor.seconds() * SECOND)
         parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
+        await parts.room.public_rate.recover(store.events)
         await parts.listeners.follow(config)
         await parts.room.open()
         parts.room.queue.startService()

@@ -86,11 +86,11 @@ class Threads:
         return deferToThreadPool(self._reactor, self._pool, work)
 
 
-def build_hasher(passwords: Passwords) -> Callable[[str], Awaitable[tuple[str, str]]]:
+def build_hasher(passwords: Passwords) -> Callable[[str, str], Awaitable[tuple[str, str]]]:
     """What turns a new password into ``(argon2 hash, SCRAM verifier)``."""
 
-    async def hasher(password: str) -> tuple[str, str]:
+    async def hasher(password: str, like: str) -> tuple[str, str]:
         octets = password.encode("utf-8")
-        return await passwords.hash(octets), await passwords.verifier(octets)
+        return await passwords.hash(octets), await passwords.verifier(octets, like)
 
     return hasher

@@ -28,6 +28,10 @@ def user_json(user: User, directory: Directory) -> dict[str, object]:
         "accounts": [str(directory.account_by_id[one].address) for one in user.accounts],
         "cc": [directory.user_by_id[one].name for one in user.cc],
         "local_only": user.local_only,
+        "quota": user.quota.octets,
+        "quota_messages": user.quota.messages,
+        "forward": [str(address) for address in user.forward],
+        "forward_keep": user.forward_keep,
         "managed_by": user.managed_by,
     }
 

@@ -58,8 +58,7 @@ class WorkList(Changes):
     """
 
     def __init__(self, store: IStore, hasher: Hasher, seal: Callable[[str], str], clock: Callable[[], int]) -> None:
-        super().__init__(store, hasher, seal)
-        self._clock = clock
+        super().__init__(store, hasher, seal, clock)
         self._replay = Replay(store)
 
     # ------------------------------------------------------------------ looking

@@ -13,7 +13,7 @@ from mailshare.cli.calling import Context
 from mailshare.cli.files import backup, check, demo, export, restore
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
-from mailshare.cli.people import user
+from mailshare.cli.personal import user
 from mailshare.cli.probing import account
 from mailshare.cli.provider import fetch
 from mailshare.cli.routing import route

@@ -33,6 +33,11 @@ def user_list(context: Context, /) -> _Answer:
 
 def _user_options(command: Any) -> Any:
     for option in (
+        click.option("--keep/--no-keep", "forward_keep", default=None, help="Keep what is forwarded, or not."),
+        click.option("--no-forward", is_flag=True, help="Forward nothing any more."),
+        click.option("--forward", multiple=True, help="Address outside that gets everything too; repeat."),
+        click.option("--quota-messages", type=int, help="Messages that the mailbox may hold; 0 = no bound."),
+        click.option("--quota", type=int, help="Octets that the mailbox may hold; 0 = no bound."),
         click.option("--local-only/--not-local-only", default=None, help="No mail from or to the outside."),
         click.option("--enable/--disable", "enabled", default=None, help="May log in, or not."),
         click.option("--cc", multiple=True, help="Login that gets a copy of everything; repeat for several."),
@@ -45,7 +50,8 @@ def _user_options(command: Any) -> Any:
 
 def _given(facts: dict[str, Any]) -> dict[str, Any]:
     """What was said on the command line, as JSON values."""
-    said = {key: value for key, value in facts.items() if value not in (None, ())}
+    none: dict[str, Any] = {"forward": []} if facts.pop("no_forward", False) else {}
+    said = {key: value for key, value in facts.items() if value not in (None, ())} | none
     return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
 
 

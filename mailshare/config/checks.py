@@ -61,6 +61,7 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     for index, user in enumerate(tables.user):
         _user(user, index, tables, findings)
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
+    _devices(tables, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     _secrets(tables, directory, findings)
 
@@ -167,6 +168,27 @@ def _networks(tables: FileTables, findings: Findings) -> None:
             near = difflib.get_close_matches(login.casefold(), people, 1)
             hint = f"did you mean {near[0]!r}?" if near else ""
             findings.warn(path, f"no [[user]] here is called {login!r}; a command must have made that user", hint)
+
+
+def _devices(tables: FileTables, findings: Findings) -> None:
+    people = {one.name.casefold() for one in tables.user}
+    taken: dict[str, str] = {}
+    for index, device in enumerate(tables.device):
+        path: Path = ("device", index)
+        if not device.networks:
+            findings.error((*path, "networks"), 'needs an address, e.g. networks = ["192.168.1.40"]')
+        for number, text in enumerate(device.networks):
+            _network(text, (*path, "networks", number), findings)
+            if text in taken:
+                findings.error((*path, "networks", number), f"{text} is the device {taken[text]} already")
+            taken[text] = device.name
+        if device.user and people and device.user.casefold() not in people and not _RESERVED.match(device.user.lower()):
+            findings.warn((*path, "user"), f"{device.user} is not declared here; make that user, or nothing is taken")
+        for number, text in enumerate(device.recipients):
+            if text not in ("*", "local") and "@" not in text:
+                hint = "local, an address, @domain or *"
+                findings.error((*path, "recipients", number), f"{text!r} is no recipient", hint)
+    _doubles(((one.name.casefold(), ("device", i, "name")) for i, one in enumerate(tables.device)), findings)
 
 
 def _network(text: str, path: Path, findings: Findings) -> None:
@@ -280,9 +302,22 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
                 findings.error((*path, key, number), f"no [[{what}]] here is called {text!r}", hint)
             elif key == "cc" and text.casefold() == name:
                 findings.error((*path, key, number), "a user cannot be on the own cc list")
+    _forward(user, path, tables, findings)
     noted = any(found.path[:3] == (*path, "password") for found in findings.found)
     if name and not user.password and user.enabled and not noted:
         findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
+
+
+def _forward(user: UserTable, path: Path, tables: FileTables, findings: Findings) -> None:
+    own = {text.casefold() for one in tables.account for text in (one.address, *one.aliases)}
+    domains = {domain.casefold() for one in tables.account for domain in one.domains}
+    for number, text in enumerate(user.forward):
+        here = (*path, "forward", number)
+        _address(text, here, findings)
+        if text.casefold() in own or text.casefold().rpartition("@")[2] in domains:
+            findings.error(here, f"{text} is an address of this office", "for a copy to somebody here use cc")
+    if user.forward and user.local_only:
+        findings.error((*path, "forward"), "a user without outside mail cannot forward to the outside", at_key=True)
 
 
 def _doubles(names: Iterable[tuple[str, Path]], findings: Findings) -> None:

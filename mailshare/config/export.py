@@ -99,6 +99,10 @@ def _user(user: User, directory: Directory, hashed: str, scram: str) -> Table:
         "cc": [directory.user_by_id[one].name for one in user.cc],
         "enabled": user.enabled,
         "local_only": user.local_only,
+        "quota": user.quota.octets,
+        "quota_messages": user.quota.messages,
+        "forward": [str(address) for address in user.forward],
+        "forward_keep": user.forward_keep,
     }
     table = _table(facts, UserTable())
     if hashed:

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from mailshare.config.checks import check_tables
 from mailshare.config.endpoint_strings import check_endpoint
@@ -17,9 +17,11 @@ from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
 from mailshare.config.reading import read_tables
 from mailshare.config.rule_checks import check_rules
-from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, FileTables, RuleTable, Secret
+from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, DeviceTable, FileTables, RuleTable, Secret
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address
+from mailshare.core.devices import Device
+from mailshare.core.personal import Quota
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, AccountMode
 
@@ -50,6 +52,9 @@ class DeclaredUser:
     enabled: bool
     local_only: bool
     managed_by: str
+    quota: Quota = field(factory=Quota)
+    forward: tuple[Address, ...] = ()
+    forward_keep: bool = True
 
 
 @frozen
@@ -84,6 +89,7 @@ class Config:
     users: tuple[DeclaredUser, ...]
     rules: tuple[RuleTable, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    device_rules: tuple[Device, ...] = ()
 
     @property
     def control_socket(self) -> str:
@@ -199,11 +205,25 @@ def _resolved(
                 one.enabled,
                 one.local_only,
                 f"{shown}:{places.table('user', index)}",
+                Quota(one.quota, one.quota_messages),
+                tuple(Address.parse(text) for text in one.forward),
+                one.forward_keep,
             )
             for index, one in enumerate(tables.user)
         ),
         rules=tables.rule,
         warnings=tuple(warnings),
+        device_rules=tuple(_device(one) for one in tables.device),
+    )
+
+
+def _device(table: DeviceTable) -> Device:
+    return Device(
+        table.name,
+        tuple(ipaddress.ip_network(text) for text in table.networks),
+        table.user.casefold(),
+        tuple(text.casefold() for text in table.recipients),
+        table.per_hour,
     )
 
 

@@ -83,13 +83,14 @@ class ListenTable:
     smtp: tuple[str, ...] = _key("SMTP of the local network", factory=tuple)
     submission: tuple[str, ...] = _key("submission with STARTTLS; log in first", factory=tuple)
     submissions: tuple[str, ...] = _key("submission inside TLS: tls:DIRECTORY:PORT; log in first", factory=tuple)
+    device: tuple[str, ...] = _key("SMTP for the machines of [[device]] and nobody else", factory=tuple)
     web: tuple[str, ...] = _key("reserved for the manager; refused until there is one", factory=tuple)
     certificates: str = _key("directory of PEM files for STLS and STARTTLS, relative to this file", "")
     authority: str = _key("PEM file of the private authority behind the certificates; handed out to clients", "")
 
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """``(service, endpoint)`` of each mail listener, in order."""
-        services = ("pop3", "pop3s", "smtp", "submission", "submissions")
+        services = ("pop3", "pop3s", "smtp", "submission", "submissions", "device")
         return tuple((name, text) for name in services for text in getattr(self, name))
 
 
@@ -170,6 +171,23 @@ class UserTable:
     cc: tuple[str, ...] = _key("login names that get a copy of everything", factory=tuple)
     enabled: bool = _key("false = no login; mail still arrives", True)
     local_only: bool = _key("true = no mail from or to the outside", False)
+    quota: int = _key("octets that the mailbox may hold; 0 = no bound", 0, least=0)
+    quota_messages: int = _key("messages that the mailbox may hold; 0 = no bound", 0, least=0)
+    forward: tuple[str, ...] = _key("addresses outside that get everything this user gets", factory=tuple)
+    forward_keep: bool = _key("false = the mailbox keeps only what could not be forwarded", True)
+
+
+@frozen(kw_only=True)
+class DeviceTable:
+    """``[[device]]``: a machine that sends without a login, known by its address: a scanner, an alarm, a printer."""
+
+    name: str = _key("what it is called in the journal; required")
+    networks: tuple[str, ...] = _key("addresses or networks it sends from; required")
+    user: str = _key("login it sends as; From and envelope are always this user's; required")
+    recipients: tuple[str, ...] = _key(
+        "whom it may write to: local, an address, @domain, or * for everybody", ("local",)
+    )
+    per_hour: int = _key("messages it may send in an hour; 0 = no bound", 60, least=0, most=1_000_000)
 
 
 @frozen(kw_only=True)
@@ -205,10 +223,17 @@ class FileTables:
     account: tuple[AccountTable, ...] = ()
     user: tuple[UserTable, ...] = ()
     rule: tuple[RuleTable, ...] = ()
+    device: tuple[DeviceTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
 
-REQUIRED = {"account": ("address",), "user": ("name",), "rule": ("account", "match"), "extension": ("kind",)}
+REQUIRED = {
+    "account": ("address",),
+    "user": ("name",),
+    "device": ("name", "networks", "user"),
+    "rule": ("account", "match"),
+    "extension": ("kind",),
+}
 RESERVED_TABLES = ("printer", "destination", "fax_line")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailshare.core.personal import Quota
 from mailshare.core.report_parts import printable
 
 _DAY = 86_400_000_000
@@ -125,5 +126,48 @@ def quota_used_up(account: str, server: str, reply: str, until: str) -> tuple[st
                 "If the provider names a number for each day, write it into the account's options as daily_cap "
                 "(recipients) or daily_messages; then the outbox spreads over the days by itself."
             ),
+        ),
+    )
+
+
+def mailbox_full(notes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """For a local sender, some of whose recipients have no room; a sentence each."""
+    return (
+        "About your message: a mailbox is full",
+        (
+            "Your message was taken for its other recipients, but not for these:",
+            *(f"  {printable(note)}" for note in notes),
+            "Send it to them again later, or use another way.",
+        ),
+    )
+
+
+def mailbox_filling(name: str, percent: int, messages: int, octets: int, quota: Quota) -> tuple[str, tuple[str, ...]]:
+    """For the owner of a mailbox that is nearly full, and for ADMIN when it is."""
+    bounds = [f"{quota.octets:,} octets"] if quota.octets else []
+    bounds += [f"{quota.messages:,} messages"] if quota.messages else []
+    full = percent >= 100
+    return (
+        f"The mailbox {name} is full" if full else f"The mailbox {name} is {percent} % full",
+        (
+            f"It holds {messages:,} messages of {octets:,} octets; its bound is {' and '.join(bounds)}.",
+            "Fetch the mail with a mail program that does not leave it on the server, or delete what is not needed.",
+            "Colleagues can send nothing to it until there is room. Mail from outside is still stored."
+            if full
+            else "When it is full, colleagues can send nothing to it. Mail from outside is stored all the same.",
+        ),
+    )
+
+
+def forward_failed(addresses: Sequence[str], answer: str, *, kept: bool) -> tuple[str, tuple[str, ...]]:
+    """For somebody whose mail could not be sent on."""
+    where = ", ".join(addresses)
+    return (
+        f"Your mail could not be forwarded to {where}",
+        (
+            f"A message to you was to be forwarded to {where}. The answer was:",
+            f"  {answer or 'none'}",
+            "The message is in your mailbox here." if kept else "The message was put into your mailbox here instead.",
+            "Tell the administrator if the address is wrong.",
         ),
     )

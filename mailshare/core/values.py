@@ -36,7 +36,8 @@ class User:
     :ivar cc: ids of users who get a copy of everything this user gets (one hop).
     :ivar local_only: may neither send to nor receive from outside.
     :ivar managed_by: ``"mailshare.toml:42"`` when declared in the configuration file, else empty.
-    :ivar forward: addresses outside that get what this user gets; the mailbox keeps it too.
+    :ivar forward: addresses outside that get what this user gets.
+    :ivar forward_keep: the mailbox keeps what was forwarded; else only what could not be.
     """
 
     id: int
@@ -50,6 +51,7 @@ class User:
     managed_by: str = ""
     quota: Quota = field(factory=Quota)
     forward: tuple[Address, ...] = ()
+    forward_keep: bool = True
     vacation: Vacation | None = None
 
 
@@ -309,6 +311,7 @@ class Hop:
     :ivar address: envelope recipient, number or printer.
     :ivar account_id: the account it leaves by.
     :ivar params: what the agent needs: ``notify``, ``orcpt`` ...; JSON values only.
+    :ivar sender: envelope sender of this hop alone, ``<>`` for the null one; empty = the message's.
     """
 
     agent: str
@@ -317,6 +320,7 @@ class Hop:
     account_id: int | None = None
     device: str = ""
     params: Mapping[str, object] = field(factory=dict, hash=False)
+    sender: str = ""
 
 
 @frozen

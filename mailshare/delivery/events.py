@@ -8,6 +8,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Directory, Event, Origin, Outcome, QueueItem, QueueState, Routing
 
+PUBLIC = "public.sent"
 _MOST = 200  # recipients or steps told in one line
 _WORDS = {
     QueueState.DELIVERED: "delivered",
@@ -51,6 +52,23 @@ def route_event(
         "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
     }
     return Event(at, "route", origin.trace, origin.account_id, origin.user_id, data=data)
+
+
+def route_events(
+    at: int,
+    envelope: Envelope,
+    origin: Origin,
+    routing: Routing,
+    size: int,
+    directory: Directory,
+    message_id: str = "",
+) -> list[Event]:
+    """:func:`route_event`, and one line for each mail to everybody, by which a restart knows the hourly count."""
+    first = route_event(at, envelope, origin, routing, size, directory, message_id)
+    public = [
+        Event(at, PUBLIC, origin.trace, account_id, data={"sender": sender}) for account_id, sender in routing.public
+    ]
+    return [first, *public]
 
 
 def outcome_event(item: QueueItem, outcome: Outcome) -> Event:

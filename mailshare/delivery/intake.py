@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -12,15 +12,18 @@ from zope.interface import implementer
 from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.forwarding import forward
 from mailshare.core.headers import Headers
 from mailshare.core.report_parts import printable
-from mailshare.core.report_words import unknown_name
+from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
 from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
 from mailshare.core.sorting_options import SortingOptions
 from mailshare.core.values import Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
-from mailshare.delivery.events import route_event
+from mailshare.delivery.answers import Answers
+from mailshare.delivery.events import route_events
 from mailshare.delivery.moments import Aside, at_once, micros
+from mailshare.delivery.quotas import Quotas
 from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 
@@ -45,6 +48,8 @@ class Intake:
     :param reports: tells local senders what the router has to say to them.
     :param aside: does the reading of long headers elsewhere than on the reactor's thread.
     :param seen: is told of each collected message that was stored, by account and header.
+    :param quotas: bounds of mailboxes; without it there are none.
+    :param answers: answers for people who are away; without it nobody does.
     :param forecast: says who would get a message; a router that counts nothing. Without one, ``router`` itself.
     :param give_up_after: microseconds after which queue rows that a message makes are given up.
     :param hurry: is called with an account's id when a priority message waits to leave by it.
@@ -64,6 +69,8 @@ class Intake:
         give_up_after: int = STANDARD.give_up_after,
         hurry: Callable[[int], None] = lambda _: None,
         seen: Callable[[int, Headers], None] = lambda _account, _headers: None,
+        quotas: Quotas | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._store = store
         self._router = router
@@ -74,6 +81,8 @@ class Intake:
         self._give_up_after = give_up_after
         self._hurry = hurry
         self._seen = seen
+        self._quotas = quotas
+        self._answers = answers
 
     async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
         """Route and store in one transaction; fires when durable.
@@ -84,15 +93,17 @@ class Intake:
         at = micros(self._clock)
         directory = self._store.directory.current()
         read = await self._read(envelope, body, origin, directory)
-        routing, headers = read.routing, read.headers
+        routing, headers, unsaid = read.routing, read.headers, tuple[str, ...]()
         message_id = next(iter(headers.message_ids("message-id")), "")
+        if self._quotas is not None:
+            routing, unsaid = await self._quotas.bounded(routing, origin, body.size, directory)
         result = await self._store.delivery.deliver(
             envelope,
             body,
             origin,
             routing.targets,
             routing.hops,
-            [route_event(at, envelope, origin, routing, body.size, directory, message_id)],
+            route_events(at, envelope, origin, routing, body.size, directory, message_id),
             at=at,
             duplicate_key=self._duplicate_key(headers, body, origin, directory),
             sent=_sent_mark(headers, origin, routing),
@@ -103,10 +114,14 @@ class Intake:
         for account_id in dict.fromkeys(hop.account_id for hop in routing.hops if hop.params.get("urgent")):
             if account_id is not None and not result.already:
                 self._hurry(account_id)
-        if routing.notes and origin.user_id is not None and not result.already:
-            await self._tell(origin.user_id, routing, headers, origin)
-        if origin.source is Source.COLLECT and origin.account_id is not None and not result.already:
-            self._seen(origin.account_id, headers)
+        if not result.already:
+            await self._tell(unsaid, _Read(headers, routing), origin)
+            if self._quotas is not None:
+                await self._quotas.watch(result.uids, body.size, origin)
+            if self._answers is not None:
+                await self._answers.answer(self.accept, routing, headers, envelope, origin)
+            if origin.source is Source.COLLECT and origin.account_id is not None:
+                self._seen(origin.account_id, headers)
         return Receipt(origin.trace, result.message_id, routing, result.already)
 
     async def who_gets(self, envelope: Envelope, header: bytes, origin: Origin) -> Sequence[int]:
@@ -140,11 +155,12 @@ class Intake:
         if len(block) <= LONG_HEADER:
             headers = Headers.parse(block)
             known = await known_marks(self._store, headers, body)
-            return _Read(headers, self._router.route(envelope, headers, origin, directory, known))
+            routing = self._router.route(envelope, headers, origin, directory, known)
+            return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
         headers = await self._aside(lambda: Headers.parse(block))
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, origin, directory, known))
-        return _Read(headers, routing)
+        return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
 
     @staticmethod
     def _to_admin(origin: Origin, directory: Directory, reason: str) -> Routing:
@@ -168,14 +184,36 @@ class Intake:
 
     # ------------------------------------------------------------------ notes
 
-    async def _tell(self, user_id: int, routing: Routing, headers: Headers, origin: Origin) -> None:
-        """The message is stored already: a note that cannot be stored now must not turn that into a refusal."""
-        subject, words = unknown_name(routing.notes)
-        about = next(iter(headers.message_ids("message-id")), "")
-        try:
-            await self._reports.notify(user_id, subject, words, about=about, account_id=origin.account_id)
-        except MailshareError as fault:
-            self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+    async def _tell(self, unsaid: Sequence[str], read: _Read, origin: Origin) -> None:
+        """The message is stored already: a note that cannot be stored now must not turn that into a refusal.
+
+        :param unsaid: recipients without room, a sentence each.
+        """
+        if origin.user_id is None:
+            return
+        about = next(iter(read.headers.message_ids("message-id")), "")
+        notes = [unknown_name(read.routing.notes)] if read.routing.notes else []
+        notes += [mailbox_full(unsaid)] if unsaid else []
+        for subject, words in notes:
+            try:
+                await self._reports.notify(origin.user_id, subject, words, about=about, account_id=origin.account_id)
+            except MailshareError as fault:
+                self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+
+
+def sent_on(
+    routing: Routing, headers: Headers, envelope: Envelope, origin: Origin, directory: Directory
+) -> Routing:
+    """The routing with what users have forwarded to the outside."""
+    if not any(user.forward for user in directory.users):
+        return routing
+    onward = forward(routing.targets, headers, envelope, origin, directory, came_back=routing.came_back)
+    return evolve(
+        routing,
+        targets=tuple(target for target in routing.targets if target.user_id not in onward.emptied),
+        hops=(*routing.hops, *onward.hops),
+        steps=(*routing.steps, *onward.steps),
+    )
 
 
 async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[str, SentMark]:

@@ -25,7 +25,7 @@ from mailshare.core.values import SECOND, Event, Outcome, QueueItem, QueueState
 from mailshare.delivery.agents import Agents
 from mailshare.delivery.events import outcome_event, report_due
 from mailshare.delivery.moments import micros
-from mailshare.delivery.reports import Reports
+from mailshare.delivery.reports import Reports, is_forward
 from mailshare.interfaces import IAgent, ILaned, IStore
 
 LEASE = 5 * MINUTE
@@ -332,7 +332,8 @@ class QueueRunner(Service):
         elif outcome.state is QueueState.QUEUED and _TOLD not in item.progress:
             due = self._rules.retry.delay_due(item.queued, outcome.at)
             action = Action.DELAYED if due and item.submitter_id is not None else None
-        return action if action is not None and item.sender is not None and wanted(action, asked) else None
+        told = item.sender is not None or is_forward(item)
+        return action if action is not None and told and wanted(action, asked) else None
 
 
 async def _awaited(

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import MailshareError
+from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.report import (
     MAX_RETURNED,
@@ -30,6 +30,7 @@ from mailshare.core.report import (
     fate_of,
     notice,
 )
+from mailshare.core.report_words import forward_failed
 from mailshare.core.retry import DAY
 from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Target, User
 from mailshare.delivery.events import report_sent
@@ -99,6 +100,9 @@ class Reports:
     async def _send(self, due: Event) -> None:
         at, action = micros(self._clock), Action(str(due.data["action"]))
         items = await self._items(due)
+        if items and is_forward(items[0]) and action is Action.FAILED:
+            await self._forward_failed(items, due)
+            return
         reader = self._reader(items[0]) if items else None
         report_trace = self._token(8).hex()
         sent = report_sent(due, at, report_trace if reader else "")
@@ -150,6 +154,61 @@ class Reports:
             message_id=next(iter(headers.message_ids("message-id")), ""),
         )
 
+    async def _forward_failed(self, items: Sequence[QueueItem], due: Event) -> None:
+        """Put the message into the mailbox it was forwarded from, unless it is there, and tell its owner.
+
+        A mailbox takes the message under its key once, so that neither a crash in between nor a second address that
+        fails doubles it. A user who is gone is stood in for by ADMIN.
+        """
+        first, at = items[0], micros(self._clock)
+        directory = self._store.directory.current()
+        account = directory.account_by_id.get(due.account_id or 0) or next(iter(directory.accounts), None)
+        owner = directory.user_by_id.get(int(str(first.params["forward_for"])))
+        reader = owner or (directory.user_by_name.get(account.admin) if account is not None else None)
+        if reader is None:
+            raise Unavailable(detail={"why": "there is no ADMIN to take it", "trace": due.trace})
+        kept = bool(first.params.get("forward_keep")) and owner is not None
+        if not kept:
+            await self._put_back(first, reader, at)
+        fates = [await self._fate(item, _moment(due)) for item in items]
+        answer = next((f"{fate.code} {fate.reply}".strip() for fate in fates if fate.reply), "")
+        subject, words = forward_failed([item.address for item in items], answer, kept=kept)
+        trace = self._token(8).hex()
+        octets = notice(subject, words, self._letterhead(reader, trace, at, due.account_id))
+        key = hashlib.sha256(repr(_key(due)).encode()).digest()
+        await self._put(reader, octets, trace, [report_sent(due, at, trace)], key, account_id=due.account_id)
+
+    async def _put_back(self, item: QueueItem, reader: User, at: int) -> None:
+        """Deliver a forwarded message into a mailbox after all, with a body of its own."""
+        copy = await self._copied(await self._store.queue.body(item.message_id))
+        host = self._store.directory.current().hostname
+        prefix = f"Delivered-To: {Address(reader.name, host)}\r\nX-Mailshare-Reason: forward-failed\r\n".encode()
+        trace = self._token(8).hex()
+        await self._store.delivery.deliver(
+            Envelope(item.sender, (Recipient(Address(reader.name, host)),)),
+            copy,
+            Origin(Source.REPORT, trace, account_id=item.account_id),
+            [Target(reader.id, "forward-failed", prefix)],
+            events=[Event(at, "forward.failed", item.trace, item.account_id, reader.id, data={"kept_as": trace})],
+            at=at,
+            duplicate_key=hashlib.sha256(f"forward-failed {item.message_id} {reader.id}".encode()).digest(),
+        )
+
+    async def _copied(self, body: IBody) -> IBody:
+        sink = self._store.new_body(body.size)
+        try:
+            position = 0
+            while position < body.size:
+                piece = await body.read(position, _PIECE)
+                position += len(piece)
+                wait = sink.write(piece)
+                if wait is not None:
+                    await wait
+            return await sink.finish()
+        except BaseException:
+            sink.abort()
+            raise
+
     # ------------------------------------------------------------------ notices
 
     async def notify(
@@ -200,6 +259,11 @@ class Reports:
             at=micros(self._clock),
             duplicate_key=key,
         )
+
+
+def is_forward(item: QueueItem) -> bool:
+    """The row was made by forwarding: its owner hears of its failure, whatever the envelope says."""
+    return bool(item.params.get("forward_for"))
 
 
 async def _all_of(body: IBody) -> bytes:

@@ -94,6 +94,7 @@ class _Journey:
     notes: list[str] = field(factory=list)
     warning: bool = False
     came_back: bool = False
+    public: list[tuple[int, str]] = field(factory=list)
 
     @property
     def author(self) -> User | None:
@@ -138,6 +139,7 @@ class _Journey:
         )
         if not refusal and self.public_rate is not None:
             self.public_rate.add(account.id, sender)
+            self.public.append((account.id, sender))
         return refusal
 
     def _warn(self, account: Account) -> None:
@@ -282,7 +284,14 @@ class _Journey:
         for copy_id, owners in self.copies.items():
             line = f"X-Mailshare-Copy-For: {', '.join(owners)}\r\n".encode()
             targets.append(self._target(copy_id, Hit("cc"), line))
-        return Routing(tuple(targets), tuple(self.hops), tuple(self.steps), tuple(self.notes), came_back=self.came_back)
+        return Routing(
+            tuple(targets),
+            tuple(self.hops),
+            tuple(self.steps),
+            tuple(self.notes),
+            tuple(self.public),
+            came_back=self.came_back,
+        )
 
     def _target(self, user_id: int, hit: Hit, extra: bytes = b"") -> Target:
         user = self.directory.user_by_id[user_id]

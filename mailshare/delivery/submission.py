@@ -20,13 +20,15 @@ from mailshare.core.headers import Headers
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
-from mailshare.core.values import Account, Directory, Origin, Source, User
+from mailshare.core.values import Account, Directory, Origin, Source, User, UserKind
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
+from mailshare.delivery.quotas import Quotas
 from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
 
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
+_PUBLIC = "Nobody may send as PUBLIC"
 _LONG = "The header of this message is longer than this server takes"
 _PROTOCOLS = frozenset(
     ["SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"]
@@ -65,6 +67,7 @@ class Desk:
     token: Callable[[int], bytes]
     rules: SubmissionRules = SubmissionRules()
     aside: Aside = at_once
+    quotas: Quotas | None = None
     largest: Largest = any_size
 
     def submitter(self, user: User | None) -> LocalSubmitter:
@@ -92,9 +95,13 @@ class LocalSubmitter:
         if envelope.size > self._desk.rules.max_size:
             raise MessageTooLarge
         user, directory = self._user()
-        if user is None or envelope.sender is None or self._desk.rules.policy != "enforce":
+        if user is None or envelope.sender is None:
             return
         where = resolve_recipient(envelope.sender, sender_user=user, directory=directory, trusted=session.trusted)
+        if _is_public(where, directory):
+            raise PolicyRefusal(_PUBLIC)
+        if self._desk.rules.policy != "enforce" or not session.protocol.endswith("A"):
+            return
         own = (isinstance(where, Local) and user.id in where.user_ids) or (
             isinstance(where, Named) and where.account_id in user.accounts
         )
@@ -120,6 +127,9 @@ class LocalSubmitter:
             raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
         if isinstance(where, Outside) and user is not None:
             refuse_too_large(self._desk.largest, user.accounts, recipient.address, envelope.size)
+        if isinstance(where, Local) and self._desk.quotas is not None:
+            for user_id in where.user_ids:
+                await self._desk.quotas.room(directory.user_by_id[user_id], envelope.size)
 
     async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
         """A place for the message.
@@ -284,6 +294,7 @@ class LocalSubmission:
         received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
         if self._user is None:
             return received + _completed(block, headers, f"<{trace}@{host}>", date)
+        self._nobody_is_public(headers)
         self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None:
             sender = envelope_sender(self._user, account)
@@ -293,13 +304,29 @@ class LocalSubmission:
             user=self._user,
             account=account,
             directory=self._directory,
-            policy=self._desk.rules.policy,
+            # A machine is known by its address alone, so what it claims to be counts for nothing.
+            policy=self._desk.rules.policy if self._protocol.endswith("A") else "fix",
             received=received,
             message_id=f"<{trace}@{_id_domain(account, host)}>",
             date=date,
         )
         self._origin = evolve(self._origin, steps=steps)
         return made
+
+    def _nobody_is_public(self, headers: Headers) -> None:
+        """PUBLIC is a place to write to and no sender, whatever the policy for From is."""
+        for box in headers.mailboxes("from"):
+            where = resolve_recipient(
+                box.address, sender_user=self._user, directory=self._directory, trusted=self._origin.trusted
+            )
+            if _is_public(where, self._directory):
+                raise PolicyRefusal(_PUBLIC)
+
+
+def _is_public(where: object, directory: Directory) -> bool:
+    """The address means everybody."""
+    users = directory.user_by_id
+    return isinstance(where, Local) and any(users[one].kind is UserKind.PUBLIC for one in where.user_ids)
 
 
 def _completed(block: bytes, headers: Headers, message_id: str, date: str) -> bytes:

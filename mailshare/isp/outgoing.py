@@ -9,12 +9,18 @@ from __future__ import annotations
 from attrs import frozen
 
 from mailshare.core.autoreply import TRACE_FIELD
+from mailshare.core.values import QueueItem
 from mailshare.interfaces import IBody
 
 
 def trace_line(instance: str, trace: str) -> bytes:
     """The header line by which a message is known again when it comes back; none without an id."""
     return f"{TRACE_FIELD}: {instance}; {trace}\r\n".encode() if instance else b""
+
+
+def top_lines(instance: str, item: QueueItem) -> bytes:
+    """What goes on top of a message: the trace, and the row's own lines (``Delivered-To`` of what is forwarded)."""
+    return trace_line(instance, item.trace) + str(item.params.get("top", "")).encode()
 
 
 @frozen(eq=False)

@@ -28,7 +28,7 @@ from mailshare.core.ways_out import Way, ways_out
 from mailshare.interfaces import IIntake, ILaned, IStore
 from mailshare.isp.notices import Notices
 from mailshare.isp.outcomes import judge, quota_refusal, refused_for_size, route_refusal
-from mailshare.isp.outgoing import Outgoing, trace_line
+from mailshare.isp.outgoing import Outgoing, top_lines
 from mailshare.isp.relay_memory import RelayMemory
 from mailshare.isp.relay_route import Route, RouteClosed
 from mailshare.isp.relay_session import Answers, Parcel, scan
@@ -207,7 +207,7 @@ class Relay:
     async def _try(self, account: Account, ways: Sequence[Way], part: Sequence[QueueItem]) -> list[Outcome]:
         try:
             stored = await self._store.queue.body(part[0].message_id)
-            top = trace_line(self._store.directory.current().instance, part[0].trace)
+            top = top_lines(self._store.directory.current().instance, part[0])
             body = Outgoing(stored, top)
             utf8_header = not (await stored.header()).isascii()
             parcel = Parcel(build_envelope(part), body, await scan(body), utf8_header)

@@ -71,14 +71,8 @@ class Passwords:
         return await self._in_thread(lambda: _verifier(password, salt))
 
     def generate(self, groups: int = 4) -> str:
-        """A random password in groups of four, easy to type: about 20 bits for each group."""
-        return "-".join("".join(self._letter() for _ in range(4)) for _ in range(groups))
-
-    def _letter(self) -> str:
-        while True:
-            draw = self._random(1)[0]
-            if draw < 256 - 256 % len(_TYPED_EASILY):
-                return _TYPED_EASILY[draw % len(_TYPED_EASILY)]
+        """A random password, see :func:`generated`."""
+        return generated(self._random, groups)
 
     def _matches(self, stored: str, password: bytes) -> bool:
         try:
@@ -87,6 +81,18 @@ class Passwords:
             return self._matches(self._dummy, password) and False
         except VerificationError:
             return False
+
+
+def generated(random: Callable[[int], bytes], groups: int = 4) -> str:
+    """A random password in groups of four, easy to type: about 20 bits for each group."""
+    return "-".join("".join(_letter(random) for _ in range(4)) for _ in range(groups))
+
+
+def _letter(random: Callable[[int], bytes]) -> str:
+    while True:
+        draw = random(1)[0]
+        if draw < 256 - 256 % len(_TYPED_EASILY):
+            return _TYPED_EASILY[draw % len(_TYPED_EASILY)]
 
 
 def _verifier(password: bytes, salt: bytes) -> str:

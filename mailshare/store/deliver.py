@@ -173,14 +173,15 @@ class Handing:
         uids[target.user_id] = uid
 
     def _queue(self, connection: sqlite3.Connection, number: int) -> None:
-        groups: dict[tuple[str, int | None], list[Hop]] = {}
+        groups: dict[tuple[str, int | None, str, object], list[Hop]] = {}
         for hop in self.hops:
-            groups.setdefault((hop.agent, hop.account_id), []).append(hop)
+            groups.setdefault((hop.agent, hop.account_id, hop.sender, hop.params.get("top", "")), []).append(hop)
         envelope = self.envelope
         params = {"body": envelope.body, "smtputf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid}
-        sender = None if envelope.sender is None else str(envelope.sender)
+        usual = None if envelope.sender is None else str(envelope.sender)
         state = QueueState.HELD if self.hold else QueueState.QUEUED
-        for (agent, account), hops in groups.items():
+        for (agent, account, own, _), hops in groups.items():
+            sender = (None if own == "<>" else own) if own else usual
             submission = connection.execute(
                 _SUBMISSION,
                 (

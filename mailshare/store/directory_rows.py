@@ -26,6 +26,7 @@ def user_config(user: User) -> str:
         facts["quota"] = asdict(user.quota)
     if user.forward:
         facts["forward"] = [str(address) for address in user.forward]
+        facts["forward_keep"] = user.forward_keep
     if user.vacation is not None:
         facts["vacation"] = asdict(user.vacation)
     return json.dumps(facts, ensure_ascii=False)
@@ -46,6 +47,7 @@ def _user(row: tuple[Any, ...], cc: tuple[int, ...]) -> User:
         managed_by=managed_by,
         quota=Quota(**facts.get("quota", {})),
         forward=tuple(Address.parse(text) for text in facts.get("forward", ())),
+        forward_keep=facts.get("forward_keep", True),
         vacation=Vacation(**facts["vacation"]) if "vacation" in facts else None,
     )
 

@@ -66,6 +66,10 @@ _USER: Mapping[str, type] = {
     "cc": list,
     "enabled": bool,
     "local_only": bool,
+    "quota": int,
+    "quota_messages": int,
+    "forward": list,
+    "forward_keep": bool,
     "password": str,
 }
 _ACCOUNT: Mapping[str, type] = {
@@ -106,6 +110,27 @@ OPERATIONS: tuple[Operation, ...] = (
         "/users/<name>/handout",
         {"name": str, "format": str, "authority": str, "sign": bool},
         ("name",),
+    ),
+    Operation("show_user", "GET", "/users/<name>", {"name": str}, ("name",)),
+    Operation("former_users", "GET", "/former-users"),
+    Operation("restore_user", "POST", "/former-users/<name>/restore", {"name": str}, ("name",)),
+    Operation(
+        "vacation",
+        "POST",
+        "/users/<name>/vacation",
+        {"name": str, "text": str, "subject": str, "start": str, "end": str, "off": bool},
+        ("name",),
+    ),
+    Operation("app_passwords", "GET", "/users/<name>/app-passwords", {"name": str}, ("name",)),
+    Operation(
+        "add_app_password", "POST", "/users/<name>/app-passwords", {"name": str, "label": str}, ("name", "label")
+    ),
+    Operation(
+        "revoke_app_password",
+        "DELETE",
+        "/users/<name>/app-passwords/<label>",
+        {"name": str, "label": str},
+        ("name", "label"),
     ),
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),

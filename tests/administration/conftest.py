@@ -36,7 +36,7 @@ def finish(work: Awaitable[Any]) -> Any:
     return outcome[0]
 
 
-async def _hasher(password: str) -> tuple[str, str]:
+async def _hasher(password: str, _like: str = "") -> tuple[str, str]:
     return password, ""
 
 

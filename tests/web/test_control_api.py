@@ -59,7 +59,7 @@ class Office:
         return response.code, json.loads(await readBody(response)), response.headers
 
 
-async def _hasher(password: str) -> tuple[str, str]:
+async def _hasher(password: str, _like: str = "") -> tuple[str, str]:
     return f"$argon2id${password}", ""
 
 
