@@ -281,3 +281,27 @@ async def test_a_device_without_login_writes_to_people_here_only(room: Room) -> 
     port = int(next(one["address"] for one in office.places() if one["service"] == "smtp").rpartition(":")[2])
     assert (await deferToThread(_hand_in, port, "andrew@mail.office.example"))[0] == 250
     assert (await deferToThread(_hand_in, port, "somebody@outside.example"))[0] == 550
+
+
+async def test_a_large_message_is_left_told_and_fetched_anyway(room: Room) -> None:
+    """``[limits] collected_size`` holds; its recipient hears of it; ``fetch`` gets it, also after a restart."""
+    room.write("[limits]\ncollected_size = 65536\nACCOUNT" + user("andrew"))
+    room.isp.arrive("Andrew <mail@company.example>", "plans", "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 2000)
+    room.isp.arrive("Andrew <mail@company.example>", "small", "hello")
+    office = await room.start()
+    answer = (await office.acts.send_receive())["mail@company.example"]
+    assert answer["collected"] == {"andrew": 1}
+    assert {row["user"]: row["messages"] for row in await office.acts.mailboxes()}["andrew"] == 2  # with the notice
+    shown = await office.acts.account_show(address="1")
+    (left,) = shown["left"]
+    assert (shown["at_provider"], shown["waiting"], shown["left_behind"], left["why"]) == (1, 0, 1, "too large")
+    await office.stopService()
+    second = await room.start()
+    again = await second.acts.account_show(address="1")
+    assert (again["left"], again["last_success"]) == (shown["left"], shown["last_success"])
+    fetched = await second.acts.fetch_anyway(id=left["id"])
+    assert fetched["fetched"]
+    assert {row["user"]: row["messages"] for row in await second.acts.mailboxes()}["andrew"] == 3
+    assert (await second.acts.account_show(address="1"))["at_provider"] == 0
+    (chain,) = await second.acts.why(id=left["id"])
+    assert [event["kind"] for event in chain["events"]] == ["collect.skipped", "admin.fetch"]

@@ -51,6 +51,7 @@ class Tally:
     :ivar more: the session had enough; the rest waits for the next one.
     :ivar listed: messages at the provider when the session ended; -1 = not known.
     :ivar waiting: those of them that are still to be fetched.
+    :ivar top_unlike: messages whose header is another by TOP than by RETR.
     """
 
     messages: int = 0
@@ -66,6 +67,7 @@ class Tally:
     more: bool = False
     listed: int = -1
     waiting: int = 0
+    top_unlike: int = 0
 
     def counters(self) -> dict[str, int]:
         """The rarer figures, for the journal."""
@@ -74,7 +76,7 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Count another session in; what is not counted is as the last one saw it."""
-        for name in ("messages", "again", "deleted", "failed", "poison", "skipped", "ignored_lines"):
+        for name in ("messages", "again", "deleted", "failed", "poison", "skipped", "ignored_lines", "top_unlike"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.users.update(other.users)
         self.login_delay, self.expire, self.more = other.login_delay, other.expire, other.more

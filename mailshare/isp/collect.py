@@ -140,12 +140,14 @@ class Collector:
         while True:
             session = Collection(
                 account, self._store, self._intake, self._doors, memory.failures, self._notices, self._limits,
-                self._first_look,
+                self._first_look, trust_top=not memory.past.top_unlike,
             )  # fmt: skip
             try:
                 await session.run()
             finally:
                 tally.add(session.tally)
+                if session.tally.top_unlike:
+                    memory.past = evolve(memory.past, top_unlike=1)
             progress = session.tally.messages or session.tally.again
             if not session.tally.more or not progress or session.tally.login_delay:
                 return

@@ -22,7 +22,9 @@ from mailshare.isp.arrival import Arrivals, Tally
 from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.left_behind import LeftBehind
 from mailshare.isp.listing import (
+    CLOSE_LOOK,
     DAY,
+    SAMPLE,
     Act,
     HeaderReader,
     Upstream,
@@ -53,6 +55,8 @@ class Collection:
 
     :param failures: times that messages could not be fetched whose ledger row must not say so; kept by the caller.
     :param limits: of the POP3 engine; the account's own settings go before them.
+    :param first_look: is shown each listing before it is worked off.
+    :param trust_top: whether a header by TOP is the one that RETR gives.
     """
 
     _log = Logger()
@@ -67,7 +71,10 @@ class Collection:
         notices: Notices,
         limits: POP3Limits | None = None,
         first_look: FirstLook | None = None,
+        *,
+        trust_top: bool = True,
     ) -> None:
+        self._trust_top = trust_top
         assert account.collect is not None
         self._account = account
         self._server = account.collect
@@ -82,6 +89,7 @@ class Collection:
         self._leave_days = account.leave_days
         self._gone: list[str] = []
         self._to_fetch = 0
+        self._reused: frozenset[str] = frozenset()
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
         self._error: MailshareError | None = None
         self._wanted = Wanted(store)
@@ -159,6 +167,9 @@ class Collection:
 
     async def _stored(self, talk: POP3Conversation, message: Upstream, name: str, already: bool) -> None:
         """A message is safe with us: delete it at the provider, if that is what shall become of it."""
+        if already and message.uid in self._reused:
+            # RETR shows the header that we stored, so it is TOP that shows another one.
+            self.tally.top_unlike += 1
         if self._leave_days == 0 or (already and message in self._overdue):
             await self._delete(talk, message.number, name)
         await self._wanted.drop(self._account.id, (message.name,))
@@ -250,22 +261,24 @@ class Collection:
     ) -> frozenset[str]:
         """Ids of messages left there that bear another header than the one stored: the server used the id twice.
 
-        A sample is compared in each run where that costs one turn; all of them when something looks wrong.
+        A sample is compared in each run where that costs one turn; hundreds when something looks wrong.
         """
-        every = suspicious(messages, known)
-        if not every and not talk.engine.pipelining:
+        closely = suspicious(messages, known)
+        if not self._trust_top or not (closely or talk.engine.pipelining):
             return frozenset()
         seed = int.from_bytes(self._doors.random(4), "big")
-        sample = to_verify(messages, known, seed=seed, every=every)
+        sample = to_verify(messages, known, seed=seed, most=CLOSE_LOOK if closely else SAMPLE)
         await self._digests(talk, sample)
         other = [m for m in sample if _is_other(m, known)]
-        if other and not every:
-            rest = [m for m in to_verify(messages, known, seed=0, every=True) if m not in sample]
+        if other:
+            seen = {m.number for m in sample}
+            rest = [m for m in to_verify(messages, known, seed=0, most=None) if m.number not in seen]
             await self._digests(talk, rest)
             other += [m for m in rest if _is_other(m, known)]
         if other:
             await self._event("collect.reused", {"messages": len(other)})
-        return frozenset(m.uid for m in other)
+        self._reused = frozenset(m.uid for m in other)
+        return self._reused
 
     # ------------------------------------------------------------------ deleting what was stored before
 

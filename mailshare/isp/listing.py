@@ -24,6 +24,8 @@ IMPORTED = "fetched by"
 """What the note of a ledger row begins with when another program fetched that message before us."""
 SAMPLE = 16
 """Messages left at the provider whose headers are compared in one run."""
+CLOSE_LOOK = 500
+"""The same, when something looks wrong; the first that differs makes a run compare them all."""
 SMALL = 65_536
 """Octets up to which messages are fetched in the order in which they stand."""
 _ADOPTED = 500
@@ -193,12 +195,12 @@ def _is_number(uid: str) -> bool:
 
 
 def to_verify(
-    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], *, seed: int, every: bool
+    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], *, seed: int, most: int | None
 ) -> list[Upstream]:
     """Messages left at the provider whose header shall be compared with what was stored under their id.
 
     :param seed: any number; chooses the sample, so that in time all have their turn.
-    :param every: all of them, not a sample.
+    :param most: as many of them; ``None`` = all.
     """
     kept = [
         message
@@ -208,10 +210,10 @@ def to_verify(
         and known[message.uid].key.digest
         and (message.size == known[message.uid].key.size or not message.size or not known[message.uid].key.size)
     ]
-    if every or len(kept) <= SAMPLE:
+    if most is None or len(kept) <= most:
         return kept
     first = seed % len(kept)
-    return [kept[(first + step) % len(kept)] for step in range(SAMPLE)]
+    return [kept[(first + step) % len(kept)] for step in range(most)]
 
 
 def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:

@@ -26,6 +26,7 @@ class Remembered:
     :ivar waiting: those of them that were not fetched yet and will be.
     :ivar login_delay: seconds, as the provider says; 0 = it does not.
     :ivar expire: days that the provider keeps mail; -1 = for ever, or it does not say.
+    :ivar top_unlike: 1 = the server gives other headers by TOP than by RETR, so they are no evidence.
     """
 
     last_try: int = 0
@@ -37,6 +38,7 @@ class Remembered:
     waiting: int = 0
     login_delay: int = 0
     expire: int = -1
+    top_unlike: int = 0
 
     @classmethod
     async def of(cls, store: IStore, account_id: int) -> Remembered:

@@ -48,6 +48,27 @@ def warm() -> Iterator[WarmTwistd]:
     source.close()
 
 
+def test_kill_while_mail_is_left_there_and_sessions_are_short(office: Office, provider: Provider) -> None:
+    """Mail stays at the provider and a session takes two messages: killed anywhere, each comes once, none goes."""
+    chance = random.Random(SEED)
+    office.accounts = [{**office.accounts[0], "leave_on_server_days": 30, "options": {"session_messages": 2}}]
+    put: list[str] = []
+    for life in range(max(KILLS // 10, 5)):
+        for one in range(5):
+            name = f"left-{life}-{one}"
+            provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.left")
+            put.append(name)
+        office.start()
+        asking = office.ask_quietly("sendreceive")
+        time.sleep(chance.uniform(0.0, 0.5))
+        office.kill()
+        asking.join(30)
+    office.start()
+    office.sendreceive()
+    assert sorted(everything_of(office, "andrew")) == sorted(put)
+    assert provider.dovecot.messages_count("mail") == len(put)
+
+
 def everything_of(office: Office, user: str) -> list[str]:
     """Serials of a whole mailbox."""
     session = open_box(office.pop3("none", user))
