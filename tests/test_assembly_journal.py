@@ -73,6 +73,30 @@ async def test_the_files_tell_what_happened_without_subjects_3_11(room: Room) ->
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_session_that_the_stop_cuts_is_told_yet(room: Room) -> None:
+    """Somebody who is reading while the server ends has his line, before that of the end."""
+    room.write("ACCOUNT" + user("andrew"))
+    office = await room.start()
+    room.isp.arrive('"Andrew" <mail@company.example>', "a", "b")
+    await office.acts.send_receive()
+
+    def begin() -> poplib.POP3:
+        box = poplib.POP3("127.0.0.1", port(office, "pop3"))
+        box.user("andrew")
+        box.pass_("andrew")
+        box.retr(1)
+        return box
+
+    box = await deferToThread(begin)
+    await office.stopService()
+    box.close()
+    told = [(line["kind"], line["user"]) for line in lines(room.folder)]
+    assert ("pop3.session", "andrew") in told
+    assert ("pop3.read", "andrew") in told
+    assert told[-1] == ("server.stopped", "")
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_journal_that_cannot_be_written_stops_no_mail(room: Room) -> None:
     """Where the directory should be lies a file: mail comes and goes, and the status says what is wrong."""
     room.write("ACCOUNT" + user("andrew"))

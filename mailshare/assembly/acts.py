@@ -12,6 +12,7 @@ from typing import Protocol
 from attrs import evolve
 
 from mailshare.assembly import shapes
+from mailshare.assembly.audit import write_audit
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.handing_out import hand_out
@@ -21,7 +22,7 @@ from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.report_parts import printable
-from mailshare.core.values import Account, Event
+from mailshare.core.values import Account, Event, QueueState
 from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
 from mailshare.journal.days import bounds, day_of, read_day, record
@@ -30,6 +31,12 @@ from mailshare.journal.why import why
 from mailshare.status import AccountStatus, Indicators
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
+_STEERED = {
+    "retry": QueueState.QUEUED,
+    "hold": QueueState.HELD,
+    "release": QueueState.QUEUED,
+    "delete": QueueState.CANCELLED,
+}
 _MOST_ROWS = 1000
 
 
@@ -256,11 +263,15 @@ class Acts(DryRun, ProviderActs, Personal):
         await self._store.events.append([event])
         return {"login": admin.name, "account": str(owner.address)}
 
+    async def audit(self, act: str, arguments: Mapping[str, object]) -> None:
+        """Write into the audit that this was done."""
+        await write_audit(self._store, self._clock(), act, arguments)
+
     async def _steered(self, act: str, ids: Sequence[int]) -> AsyncIterator[Event]:
-        """A line for each row, so that the message's own chain tells of it."""
+        """A line for each row that is as it was wanted, so that the message's own chain tells of it."""
         for number in ids:
             item = await self._store.queue.item(number)
-            if item is not None:
+            if item is not None and item.state is _STEERED[act]:
                 data = {"item": item.id, "to": item.address, "state": item.word}
                 yield Event(
                     self._clock(), f"admin.{act}", item.trace, item.account_id, item.submitter_id, item.message_id, data

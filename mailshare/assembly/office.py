@@ -176,7 +176,7 @@ class Office(Service):
             desk=room.desk,
             declared=declared.password,
             counting=journal.counting,
-            tell=self._note,
+            tell=journal.note,
             data=config.data,
             extensions=extensions,
         )
@@ -231,7 +231,6 @@ class Office(Service):
         await parts.room.queue.stopService()
         parts.room.relay.close()
         parts.housekeeping.stopService()
-        await self._last_line(parts)
         await parts.journal.stop()
         parts.api.close()
         if parts.control is not None:
@@ -239,13 +238,6 @@ class Office(Service):
         await parts.store.close()
         parts.threads.stop()
         self._log.info("mailshare has stopped")
-
-    async def _last_line(self, parts: _Parts) -> None:
-        """The journal's last line; a store that takes nothing more has said so already."""
-        try:
-            await parts.store.events.append([Event(int(self._reactor.seconds() * SECOND), "server.stopped")])
-        except MailshareError as error:
-            self._log.warn("the journal's last line was not written: {error}", error=error.public)
 
     # ------------------------------------------------------------------ what the commands ask
 
@@ -382,22 +374,6 @@ class Office(Service):
     def _say(self, text: str) -> None:
         if self._said is not None:
             self._said(f"office:   {text}")
-
-    def _note(self, kind: str, user: str, data: Mapping[str, object]) -> None:
-        """A line for the journal that belongs to no other transaction."""
-        parts = self._parts
-        if parts is None:
-            return
-        found = parts.store.directory.current().user_by_name.get(user)
-        event = Event(
-            int(self._reactor.seconds() * SECOND), kind, user_id=found.id if found else None, data=data
-        )
-        done = Deferred.fromCoroutine(_appended(parts.store, event))
-        done.addErrback(lambda failure: self._log.warn("journal: {reason}", reason=failure.getErrorMessage()))
-
-
-async def _appended(store: IStore, event: Event) -> None:
-    await store.events.append([event])
 
 
 async def _quiet(result: Awaitable[object] | None) -> None:

@@ -21,6 +21,7 @@ from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
 from mailshare.isp.secrets import Secrets
 from mailshare.portal.passwords import Passwords
+from mailshare.web.operations import BY_NAME
 
 _DEADLINE = 600.0
 
@@ -54,7 +55,10 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
             config=lambda: config,
             probe=_probe(config, reactor, store),
         )
-        return await getattr(acts, name)(**arguments)
+        result = await getattr(acts, name)(**arguments)
+        if BY_NAME[name].audited:
+            await acts.audit(name, arguments)
+        return result
     finally:
         threads.stop()
         await store.close()

@@ -7,7 +7,7 @@ so that two editors do not overwrite each other (RFC 9110 section 13.1.1).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from klein import Klein
@@ -33,10 +33,13 @@ class _QuietSite(Site):
 
 
 class Acts(Protocol):
-    """What stands behind the API: a method for each operation, and these two."""
+    """What stands behind the API: a method for each operation, and these three."""
 
     def version(self) -> int:
         """The directory's version."""
+
+    def audit(self, act: str, arguments: Mapping[str, object]) -> Awaitable[None]:
+        """An operation that changes something was done; never raises for what the store does."""
 
     def watch(self, changed: Watch) -> Any:
         """Be called with ``(kind, JSON)`` whenever something changed; the result ends that."""
@@ -76,7 +79,10 @@ class ControlAPI:
             try:
                 given = {**_query(request), **_body(request), **path}
                 self._fresh(request, operation)
-                result = await getattr(self._acts, operation.name)(**operation.arguments(given))
+                arguments = operation.arguments(given)
+                result = await getattr(self._acts, operation.name)(**arguments)
+                if operation.audited:
+                    await self._acts.audit(operation.name, arguments)
             except MailshareError as error:
                 return problem(request, error)
             except Exception:  # noqa: BLE001 - the one shell of the API: what escapes is a program error, logged here once

@@ -16,6 +16,23 @@ from mailshare.core.errors import PeerFault
 BASE = "/api/v1"
 
 
+_TELL_THEMSELVES = frozenset(
+    {
+        "send_receive",  # looks after mail and changes nothing that an administrator sets
+        "verify",
+        "steer",
+        "fetch_anyway",
+        "import_uids",
+        "admin_give",
+        "admin_always",
+        "admin_teach",
+        "admin_sort",
+        "admin_reset",
+        "delete_rule",
+    }
+)
+
+
 @frozen
 class Operation:
     """One thing to ask.
@@ -33,6 +50,11 @@ class Operation:
     params: Mapping[str, type] = field(factory=dict)
     required: tuple[str, ...] = ()
     offline: bool = True
+
+    @property
+    def audited(self) -> bool:
+        """It changes something, and writes no line of its own into the audit."""
+        return self.method != "GET" and self.name not in _TELL_THEMSELVES
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check arguments; texts of a query become numbers and truths.

@@ -204,3 +204,22 @@ async def test_events_reach_whoever_watches(office: Office) -> None:
     office.api.close()
     await listener.lost
     assert not office.acts.watched
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_change_stands_in_the_audit_without_its_secrets(office: Office) -> None:
+    """What was asked with what, one line each; looking, and what was refused, leaves none; a password nowhere."""
+    await office.ask("POST", "/accounts", ACCOUNT)
+    await office.ask("POST", "/users", {"name": "greg", "accounts": ["1"], "password": "geheim"})
+    await office.ask("PATCH", "/users/greg", {"names": ["Greg Jones"]})
+    await office.ask("PATCH", "/users/nobody", {"names": ["Greg Jones"]})
+    await office.ask("GET", "/users")
+    await office.ask("DELETE", "/users/greg")
+    _, log, _ = await office.ask("GET", "/log?kinds=admin.did")
+    assert [line["data"] for line in log["events"]] == [
+        {"act": "add_account", "with": {**ACCOUNT, "password": "(given)"}},
+        {"act": "add_user", "with": {"name": "greg", "accounts": ["1"], "password": "(given)"}},
+        {"act": "change_user", "with": {"names": ["Greg Jones"], "name": "greg"}},
+        {"act": "delete_user", "with": {"name": "greg"}},
+    ]
+    assert "geheim" not in json.dumps(log)
