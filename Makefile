@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 STAMP := $(VENV)/.stamp
 
-.PHONY: help run test check lint types imports docs clean
+.PHONY: help run test bench check lint types imports docs clean
 
 help:
 	@echo "make run     start the demonstration office (Ctrl-C ends it)"
 	@echo "make test    run every test; ARGS=... goes to pytest"
+	@echo "make bench   compare the speed with Postfix and Dovecot on this machine; ARGS=... goes to tests/bench/run.py"
 	@echo "make check   lint, types, imports and docs, as continuous integration does"
 	@echo "make clean   remove the environment and everything built"
 
@@ -23,6 +24,9 @@ run: $(STAMP)-run
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)-test
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 check: lint types imports docs
 

@@ -32,6 +32,7 @@ from mailshare.core.report import (
 )
 from mailshare.core.report_words import forward_failed
 from mailshare.core.retry import DAY
+from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Target, User
 from mailshare.delivery.events import report_sent
 from mailshare.delivery.moments import micros
@@ -104,7 +105,7 @@ class Reports:
             await self._forward_failed(items, due)
             return
         reader = self._reader(items[0]) if items else None
-        report_trace = self._token(8).hex()
+        report_trace = trace_id(at, self._token(3))
         sent = report_sent(due, at, report_trace if reader else "")
         if reader is None:
             await self._store.events.append([sent])
@@ -222,7 +223,8 @@ class Reports:
         reader = self._store.directory.current().user_by_id.get(user_id)
         if reader is None:
             return
-        at, trace = micros(self._clock), self._token(8).hex()
+        at = micros(self._clock)
+        trace = trace_id(at, self._token(3))
         octets = notice(subject, words, self._letterhead(reader, trace, at, account_id), about=about)
         event = Event(at, "notice", trace, account_id, user_id)
         await self._put(reader, octets, trace, [event], b"", account_id=account_id)

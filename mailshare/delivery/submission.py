@@ -20,6 +20,7 @@ from mailshare.core.headers import Headers
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
+from mailshare.core.trace import trace_id
 from mailshare.core.values import Account, Directory, Origin, Source, User, UserKind
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
@@ -142,7 +143,7 @@ class LocalSubmitter:
         sink = self._desk.store.new_body(envelope.size)
         origin = Origin(
             Source.SMTP,
-            self._desk.token(8).hex(),
+            trace_id(micros(self._desk.clock), self._desk.token(3)),
             self.user_id,
             peer=session.peer,
             helo=session.helo,

@@ -19,6 +19,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.provider_options import ProviderOptions
+from mailshare.core.trace import trace_id
 from mailshare.core.values import (
     SECOND,
     Account,
@@ -184,8 +185,9 @@ class Arrivals:
         key = LedgerKey(self.account.id, name, message.size, header.digest)
         state = LedgerState.DELETE if self.leave_days == 0 else LedgerState.KEPT
         origin = Origin(
-            Source.COLLECT, self.doors.random(8).hex(), account_id=self.account.id, peer=self.server.host,
-            secure=self.server.tls != "none", ledger=key, ledger_state=state,
+            Source.COLLECT, trace_id(self._now(), self.doors.random(3)),
+            account_id=self.account.id, peer=self.server.host, secure=self.server.tls != "none",
+            ledger=key, ledger_state=state,
         )  # fmt: skip
         envelope = Envelope(return_path(header.octets))
         try:

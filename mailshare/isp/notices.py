@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError
+from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Event, Origin, Source
 from mailshare.interfaces import IIntake, IStore
 from mailshare.isp.sign_on import Doors
@@ -44,7 +45,7 @@ class Notices:
         if len(self._told) >= _MOST:
             self._told.clear()
         self._told[account.id, matter] = now
-        trace = self._doors.random(8).hex()
+        trace = trace_id(now, self._doors.random(3))
         try:
             await self._store.events.append(
                 [Event(now, "notice", trace, account.id, data={"matter": matter, "text": _line(subject)})]

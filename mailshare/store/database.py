@@ -11,11 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-
 from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
-from mailshare.store.schema_version import HEAD
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
@@ -56,60 +52,3 @@ def translate(fault: sqlite3.Error) -> MailshareError:
 def marks(values: Iterable[object]) -> str:
     """As many question marks as there are values, for a short ``IN (...)``."""
     return ",".join("?" for _ in values)
-
-
-class MemoryDatabase:
-    """A private database in memory; every operation runs at once on the caller's thread.
-
-    :param clock: tells the time.
-    """
-
-    log = Logger()
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._connection: sqlite3.Connection | None = None
-
-    def now(self) -> int:
-        """The clock's time, microseconds."""
-        return int(self._clock.seconds() * 1_000_000)
-
-    def open(self) -> None:
-        """Make the tables."""
-        if self._connection is not None:
-            return
-        # The schema module brings SQLAlchemy along, which no other use of the store needs.
-        from mailshare.store.schema import sqlite_statements  # noqa: PLC0415
-
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys=ON")
-        for statement in sqlite_statements():
-            connection.execute(statement)
-        connection.execute("CREATE TABLE alembic_version (version_num TEXT NOT NULL)")
-        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
-        self._connection = connection
-
-    def close(self) -> None:
-        """Nothing is let go before the object is: a closed memory store can be opened again with its mail."""
-
-    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
-        """Run it between BEGIN and COMMIT, now. ``cost`` and ``directory`` mean nothing in memory."""
-        del cost, directory
-        connection = self._ready()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = operation(connection)
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-        return result
-
-    async def read(self, operation: Operation[T]) -> T:
-        """Run it now."""
-        return operation(self._ready())
-
-    def _ready(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise Unavailable(detail={"why": "the store is not open"})
-        return self._connection

@@ -45,6 +45,35 @@ _DROP = (
     "DELETE FROM event WHERE (day, id) IN (SELECT day, id FROM event WHERE day <= :day "
     f"AND at < CASE WHEN kind GLOB 'admin.*' THEN :audit ELSE :log END AND NOT ({_WORK}) ORDER BY day, id LIMIT :most)"
 )
+_LAST_OF_DAYS = f"SELECT (SELECT max(id) FROM event WHERE event.day = listed.day) AS last FROM ({_DAYS}) AS listed"
+
+
+def count_events(connection: sqlite3.Connection) -> None:
+    """Set up the counter of event ids for a connection that writes.
+
+    It stands in a temporary table: it is rolled back with the transaction, and no delivery writes a page for it. What a
+    start cannot read from the events, because the newest were deleted, stands as the version of a setting of the store.
+    """
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS last_event (id INTEGER NOT NULL)")
+    connection.execute("DELETE FROM temp.last_event")
+    connection.execute("INSERT INTO temp.last_event VALUES (?)", (_newest(connection),))
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    """The greatest id that is stored or was written down."""
+    number: int = connection.execute(
+        f"SELECT max(coalesce((SELECT max(last) FROM ({_LAST_OF_DAYS})), 0), "
+        "coalesce((SELECT version FROM setting WHERE scope = 'store' AND name = 'last_event'), 0))"
+    ).fetchone()[0]
+    return number
+
+
+def _keep_count(connection: sqlite3.Connection) -> None:
+    """Write the counter down before events are deleted."""
+    connection.execute(
+        "INSERT INTO setting (scope, name, value, version) SELECT 'store', 'last_event', 'null', id "
+        "FROM temp.last_event WHERE true ON CONFLICT (scope, name) DO UPDATE SET version = excluded.version"
+    )
 
 
 def write_events(
@@ -52,15 +81,11 @@ def write_events(
 ) -> None:
     """Write events in the running transaction; an empty trace or message id is filled in.
 
-    Ids grow for ever, also when the clock is set back: the last one stands as the version of a setting of the store.
+    Ids grow for ever, also when the clock is set back: see :func:`count_events`.
     """
     if not events:
         return
-    last = connection.execute(
-        "INSERT INTO setting (scope, name, value, version) VALUES ('store', ?, 'null', ?) "
-        "ON CONFLICT (scope, name) DO UPDATE SET version = version + ? RETURNING version",
-        ("last_event", len(events), len(events)),
-    ).fetchone()[0]
+    last = connection.execute("UPDATE temp.last_event SET id = id + ? RETURNING id", (len(events),)).fetchone()[0]
     connection.executemany(
         _INSERT,
         [
@@ -134,14 +159,7 @@ class EventLog:
 
     async def newest(self) -> int:
         """The greatest id that was ever given; 0 before the first event."""
-
-        def read(connection: sqlite3.Connection) -> int:
-            row = connection.execute(
-                "SELECT version FROM setting WHERE scope = 'store' AND name = 'last_event'"
-            ).fetchone()
-            return 0 if row is None else int(row[0])
-
-        return await self._database.read(read)
+        return await self._database.read(_newest)
 
     async def after(self, number: int, limit: int = 1000) -> Sequence[tuple[int, Event]]:
         """Events with a greater id, whatever their time, by id."""
@@ -161,9 +179,13 @@ class EventLog:
             "work": self._database.now() - WORK_KEPT,
             "most": SLICE,
         }
+        def drop(connection: sqlite3.Connection) -> int:
+            _keep_count(connection)
+            return connection.execute(_DROP, limits).rowcount
+
         gone = 0
         while True:
-            dropped = await self._database.write(lambda connection: connection.execute(_DROP, limits).rowcount)
+            dropped = await self._database.write(drop)
             gone += dropped
             if dropped < SLICE:
                 return gone

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
 from mailshare.store.database import Operation, translate
+from mailshare.store.events import count_events
 from mailshare.store.files import Files
 from mailshare.store.migrate import ensure_schema
 from mailshare.store.queue import free_leases
@@ -98,6 +99,7 @@ class FileDatabase:
             try:
                 ensure_schema(connection, self.path)
                 free_leases(connection)
+                count_events(connection)
             except BaseException:
                 connection.close()
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from mailshare.store.bodies import FILE
 from mailshare.store.database import Database
@@ -11,6 +12,7 @@ from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, GONE_KEPT, SE
 
 SLICE = 100
 ROWS = 2_000
+_FOUND = 100_000  # old duplicate keys that one search gathers
 FILE_GRACE = 3_600 * 1_000_000  # microseconds that a content file stays after its row, for readers under way
 
 _LOOSE = (
@@ -18,10 +20,7 @@ _LOOSE = (
     "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.message_id = message.id) "
     "AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = message.id)"
 )
-_OLD_DUPLICATES = (
-    "DELETE FROM duplicate WHERE (mailbox_id, key) IN "
-    "(SELECT mailbox_id, key FROM duplicate WHERE at < :duplicate LIMIT :rows)"
-)
+_OLD_DUPLICATES = "SELECT mailbox_id, key FROM duplicate WHERE at < ? LIMIT ?"
 _OLD_SENT = "DELETE FROM sent WHERE message_id IN (SELECT message_id FROM sent WHERE at < :sent LIMIT :rows)"
 _GONE_ENTRIES = (
     "DELETE FROM entry WHERE (mailbox_id, uid) IN (SELECT entry.mailbox_id, entry.uid FROM mailbox "
@@ -36,7 +35,13 @@ _DONE = (
     "AND d.done < :done AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.submission_id = d.submission_id "
     "AND (o.state IN (0, 1, 5) OR o.done >= :done)) LIMIT :rows)"
 )
-_OLD = (_OLD_DUPLICATES, _OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
+_OLD = (_OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
+
+
+def _forget(connection: sqlite3.Connection, *, before: int, rows: Sequence[tuple[int, bytes]]) -> None:
+    """Drop duplicate keys, unless a copy came in since they were found."""
+    statement = "DELETE FROM duplicate WHERE mailbox_id = ? AND key = ? AND at < ?"
+    connection.executemany(statement, [(*row, before) for row in rows])
 
 
 class Garbage:
@@ -81,7 +86,6 @@ class Garbage:
         if not self._may_go_on():
             return 0
         limits = {
-            "duplicate": now - self._duplicate_window,
             "sent": now - SENT_KEPT,
             "gone": now - GONE_KEPT,
             "done": now - DONE_KEPT,
@@ -89,6 +93,7 @@ class Garbage:
         }
         for statement in _OLD:
             await self._drop_old(statement, limits)
+        await self._drop_duplicates(now - self._duplicate_window)
         dropped = 0
         loose = await self._database.read(_loose_messages)
         for start in range(0, len(loose), SLICE):
@@ -103,6 +108,17 @@ class Garbage:
             gone = await self._database.write(lambda connection: connection.execute(statement, limits).rowcount)
             if gone < ROWS:
                 return
+
+    async def _drop_duplicates(self, before: int) -> None:
+        """No index leads to the old ones: a reader searches the table, so that the writer has only to delete."""
+        found: list[tuple[int, bytes]] = []
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+            return connection.execute(_OLD_DUPLICATES, (before, _FOUND)).fetchall()
+
+        while self._may_go_on() and (found := await self._database.read(read)):
+            for start in range(0, len(found), ROWS):
+                await self._database.write(partial(_forget, before=before, rows=found[start : start + ROWS]))
 
     async def _drop_messages(self, numbers: Sequence[int], after: int) -> int:
         def write(connection: sqlite3.Connection) -> int:

@@ -15,8 +15,8 @@ from zope.interface import implementer
 from mailshare.core.errors import LocalFault, StorageFull, Unavailable
 from mailshare.interfaces import IBody, IBodySink, IStore
 from mailshare.store.bodies import MemoryBody
-from mailshare.store.database import MemoryDatabase
 from mailshare.store.measure import measured
+from mailshare.store.memory_database import MemoryDatabase
 from mailshare.store.messages import build_body_of
 from mailshare.store.naming import DUPLICATE_DAYS
 from mailshare.store.parts import StoreParts

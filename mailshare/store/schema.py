@@ -178,7 +178,6 @@ Table(
     _big("account_id", null=True),
     _big("received"),
     _json("hdr"),
-    Index("message_field", "message_id_field"),
     Index("message_key", "key", sqlite_where=text("storage <> 0"), postgresql_where=text("storage <> 0")),
     sqlite_autoincrement=True,
 )
@@ -210,7 +209,6 @@ Table(
     Column("key", LargeBinary, primary_key=True),
     _big("at"),
     _text("trace"),
-    Index("duplicate_at", "at"),
     sqlite_with_rowid=False,
 )
 Table(

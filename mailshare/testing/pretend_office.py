@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.servers import parse_server
+from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Hop, Origin, QueueItem, Receipt, Routing, Source, Target, User
 from mailshare.interfaces import IBody, IIntake, ISecrets
 from mailshare.isp.sign_on import Doors
@@ -176,7 +177,7 @@ def submit(
         office.wait(waiting)
     hops = [Hop("relay", address, "outside", office.account.id, params=params) for address in recipients]
     envelope = Envelope(Address.parse("mail@company.example"), ret="HDRS", envid="id+1")
-    origin = Origin(Source.SMTP, office.random(8).hex())
+    origin = Origin(Source.SMTP, trace_id(office.now(), office.random(3)))
     office.wait(office.store.delivery.deliver(
         envelope, office.wait(sink.finish()), origin, [], hops, at=office.now(), expires=office.now() + 10**12,
     ))  # fmt: skip

@@ -1,0 +1,71 @@
+"""The database of the store in memory: the file store's schema and operations, on SQLite without a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TypeVar
+
+from twisted.internet.interfaces import IReactorTime
+
+from mailshare.core.errors import Unavailable
+from mailshare.store.database import Operation
+from mailshare.store.events import count_events
+from mailshare.store.schema_version import HEAD
+
+T = TypeVar("T")
+
+
+class MemoryDatabase:
+    """A private database in memory; every operation runs at once on the caller's thread.
+
+    :param clock: tells the time.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+
+    def now(self) -> int:
+        """The clock's time, microseconds."""
+        return int(self._clock.seconds() * 1_000_000)
+
+    def open(self) -> None:
+        """Make the tables."""
+        if self._connection is not None:
+            return
+        # The schema module brings SQLAlchemy along, which no other use of the store needs.
+        from mailshare.store.schema import sqlite_statements  # noqa: PLC0415
+
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys=ON")
+        for statement in sqlite_statements():
+            connection.execute(statement)
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        count_events(connection)
+        self._connection = connection
+
+    def close(self) -> None:
+        """Nothing is let go before the object is: a closed memory store can be opened again with its mail."""
+
+    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
+        """Run it between BEGIN and COMMIT, now. ``cost`` and ``directory`` mean nothing in memory."""
+        del cost, directory
+        connection = self._ready()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = operation(connection)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return result
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run it now."""
+        return operation(self._ready())
+
+    def _ready(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise Unavailable(detail={"why": "the store is not open"})
+        return self._connection

@@ -1,0 +1,104 @@
+"""Compare our server with Postfix and Dovecot on this machine, in one run: ``make bench``.
+
+    python tests/bench/run.py [--only WORDS] [--rounds N] [--json FILE] [--alone]
+
+Every figure of a peer comes from the same run as ours; a row tells the ratio. Peers need root and the Debian packages
+postfix, dovecot-pop3d and dovecot-lmtpd; without them only our own figures are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
+
+from loads.servers import Dovecot, MailServer, Ours, PostfixDovecot  # noqa: E402 - the path comes first
+from loads.workloads import WORKLOADS, Workload, sync_floor  # noqa: E402 - as above
+
+Medians = Mapping[str, float]
+
+
+def servers(folder: Path, *, alone: bool) -> list[MailServer]:
+    """Ours, and the peers that this machine has."""
+    found: list[MailServer] = [Ours(folder / "ours")]
+    if not alone and os.geteuid() == 0 and Path("/usr/lib/dovecot/lmtp").exists():
+        found.append(Dovecot(folder / "dovecot"))
+        if Path("/usr/sbin/postfix").exists():
+            found.append(PostfixDovecot(folder / "postfix"))
+    return found
+
+
+def measured(server: MailServer, workload: Workload, rounds: int) -> Medians:
+    """The median of each figure."""
+    runs = [workload.run(server) for _ in range(rounds)]
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def ratio(workload: Workload, ours: Medians, peer: Medians) -> float:
+    """How many times better we are; below 1 the peer is better."""
+    one, other = ours[workload.figure], peer[workload.figure]
+    return (other / one if workload.lower else one / other) if one and other else float("nan")
+
+
+def table(workloads: Sequence[Workload], results: Mapping[str, Mapping[str, Medians]], names: Sequence[str]) -> str:
+    """Markdown."""
+    peers = [name for name in names if name != "mailshare"]
+    lines = [
+        "| workload | figure | mailshare | " + "".join(f"{name} | ratio | " for name in peers) + "CPU s/1,000 |",
+        "| --- | --- | ---: | " + "---: | ---: | " * len(peers) + "---: |",
+    ]
+    for workload in workloads:
+        row = results[workload.name]
+        ours = row["mailshare"]
+        cells = [workload.name, workload.figure, f"{ours[workload.figure]:,.1f}"]
+        for name in peers:
+            peer = row.get(name)
+            cells += [f"{peer[workload.figure]:,.1f}", f"{ratio(workload, ours, peer):.2f}"] if peer else ["", ""]
+        cells.append(f"{ours['cpu_s_per_1000']:.3f}" if "cpu_s_per_1000" in ours else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="workloads whose name has this text")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write everything there")
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    options = parser.parse_args()
+    workloads = [each for each in WORKLOADS if options.only.lower() in each.name.lower()]
+    folder = Path(tempfile.mkdtemp(prefix="mailshare-bench-"))
+    folder.chmod(0o755)
+    results: dict[str, dict[str, Medians]] = {each.name: {} for each in workloads}
+    everybody = servers(folder, alone=options.alone)
+    try:
+        for server in everybody:
+            server.start()
+            try:
+                for workload in workloads:
+                    if server.name == "mailshare" or server.name in workload.against:
+                        found = results[workload.name][server.name] = measured(server, workload, options.rounds)
+                        sys.stderr.write(f"{server.name}: {workload.name}: {found}\n")
+            finally:
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    floor = sync_floor()
+    sys.stdout.write(table(workloads, results, [server.name for server in everybody]) + "\n\n")
+    sys.stdout.write(f"One writer's 4 KiB append and fdatasync: {floor['syncs_s']:,.0f}/s on this disk.\n")
+    if options.json:
+        options.json.write_text(json.dumps({"results": results, "floor": floor}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
