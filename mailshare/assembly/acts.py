@@ -18,6 +18,7 @@ from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.handing_out import hand_out
 from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
+from mailshare.assembly.tag_testing import TagTesting
 from mailshare.config import Config
 from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
@@ -62,7 +63,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(DryRun, ProviderActs, Personal):
+class Acts(DryRun, ProviderActs, Personal, TagTesting):
     """The office as its administrator sees it.
 
     :param store: open.

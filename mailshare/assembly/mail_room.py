@@ -35,6 +35,7 @@ from mailshare.isp.provider_watch import ProviderWatch
 from mailshare.isp.relay import Relay
 from mailshare.isp.secrets import SealingKey, Secrets
 from mailshare.isp.sign_on import Doors
+from mailshare.isp.tag_test import TagTest
 from mailshare.isp.timetable import Timetable, account_zone
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
@@ -129,6 +130,7 @@ class MailRoom:
         """What goes to the provider's mailbox: the collector, what learns from its mail, and who only looks."""
         limits = config.tables.limits
         self.watch = ProviderWatch(self._store, Notices(self._store, self.intake, doors), lambda: micros(reactor))
+        self.tag_test = TagTest(self._store, lambda: micros(reactor), os.urandom, config.tables.server.hostname)
         collected = collecting_limits(config)
         self.probe = Probe(doors, collected)
         self.collector = Collector(
@@ -145,6 +147,7 @@ class MailRoom:
     def _seen(self, account_id: int, headers: Headers) -> None:
         """The door has stored a collected message."""
         self.watch.seen(account_id, headers)
+        self.tag_test.seen(account_id, headers)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says about mail that is handed in, and passwords that are new."""
@@ -190,6 +193,7 @@ class MailRoom:
         """One run, as :class:`mailshare.interfaces.ICollecting`; what came is told in words."""
         counts = await self.collector.collect(account)
         await self.watch.settle(account.id)
+        await self.tag_test.settle(account.id)
         status = self.collector.status(account.id)
         if counts:
             self._tell(f"{account.address}: {words(counts, status.messages)}")

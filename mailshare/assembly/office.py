@@ -190,6 +190,7 @@ class Office(Service):
             config=lambda: self.config,
             probe=room.probe,
         )
+        acts.tags = room.tag_test
         return _Parts(
             store=store,
             threads=threads,

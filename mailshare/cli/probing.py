@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,3 +40,27 @@ def account_probe(context: Context, /, address: str, write: bool) -> _Answer:
     elif answer["file"]:
         lines.append(f"As settings: {screens.safe(answer['file'])}")
     return answer, lines
+
+
+@account.command("test-tag")
+@click.argument("address")
+@click.option("--wait", type=int, default=120, show_default=True, help="Seconds to wait for the message.")
+@click.option("--look", is_flag=True, help="Send nothing; look for the message that was sent.")
+@click.pass_obj
+@with_json
+def account_test_tag(context: Context, /, address: str, wait: int, look: bool) -> _Answer:
+    """Send a message to mail+probe@ through the account ADDRESS (or number), and see whether it comes back."""
+    ends = time.monotonic() + wait
+    answer = context.ask("test_tag", address=address, look=look or None)
+    while answer["state"] == "waiting" and time.monotonic() < ends:
+        time.sleep(min(5, max(ends - time.monotonic(), 0)))
+        answer = context.ask("test_tag", address=address, look=True)
+    return answer, [_TAG_WORDS[answer["state"]]]
+
+
+_TAG_WORDS = {
+    "works": "Tagged addresses work here: answers to mail+name@ find their owner.",
+    "does not": "Tagged addresses do not work here: the message was refused or lost, or came without its tag.",
+    "waiting": "The message is not back yet. Ask again later with --look; after an hour it counts as lost.",
+    "never": "No test was made yet.",
+}

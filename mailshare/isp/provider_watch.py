@@ -62,7 +62,7 @@ class ProviderWatch:
 
     async def first_look(self, account: Account, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
         """Before the first lot of a new account is sorted: learn from the headers of what waits, if it is enough."""
-        if account.found or "trusted_by" in account.options or len(messages) < ENOUGH or not has_top(talk):
+        if "at" in account.found or "trusted_by" in account.options or len(messages) < ENOUGH or not has_top(talk):
             return
         sharers = people_of(self._store.directory.current()).sharers.get(account.id)
         try:
