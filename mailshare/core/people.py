@@ -125,7 +125,15 @@ class Sharers:
         return 0, ""
 
     def by_address(self, address: Address) -> tuple[int, str]:
-        """Whose address in an own domain it is; an alias that is a whole address comes first."""
+        """Whose address in an own domain it is: a login before an alias.
+
+        In the first domain, the one that mail leaves under, ``login@domain`` is the user's very address. In a further
+        domain an alias that is a whole address is the more exact of the two: ``info@two.example`` may be somebody else
+        than ``info``.
+        """
+        owner = self._locals.get(normalise(address.local[:_MAX_LOCAL]), set())
+        if len(owner) == 1 and address.key[1] in self.account.domains[:1]:
+            return next(iter(owner)), "user"
         found = self._addresses.get(address.key, set())
         return (next(iter(found)), "alias") if len(found) == 1 else self.by_local_part(address.local)
 
