@@ -95,6 +95,7 @@ def dovecot(running_dovecot: Dovecot) -> Dovecot:
 def provider(running_provider: Provider) -> Provider:
     """The provider with empty mailboxes; its queue may still hold what an earlier test left."""
     running_provider.dovecot.empty()
+    running_provider.postfix.forget()
     return running_provider
 
 

@@ -108,6 +108,7 @@ class Postfix:
     )
     size: int = 200_000_000
     running: Running | None = None
+    forgotten: int = 0
 
     def start(self) -> None:
         """Write the files and start it."""
@@ -149,8 +150,12 @@ class Postfix:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def seen(self, text: str) -> bool:
-        """Whether a word, e.g. a Message-ID or an address, came by."""
-        return text in self.log()
+        """Whether a word, e.g. a Message-ID or an address, came by in this test."""
+        return text in self.log()[self.forgotten :]
+
+    def forget(self) -> None:
+        """What came by so far belongs to other tests."""
+        self.forgotten = len(self.log())
 
     def stop(self) -> None:
         """End it."""
