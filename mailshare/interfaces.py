@@ -336,10 +336,14 @@ class IEventLog(Interface):
     def page(
         *, since: int, until: int, trace: str = "", kinds: Sequence[str] = (), after_id: int = 0, limit: int = 1000
     ) -> Awaitable[Sequence[tuple[int, Event]]]:
-        """Events in ``[since, until)`` microseconds UTC, oldest first, with their ids.
+        """Events in ``[since, until)`` microseconds UTC in the order in which they were written, with their ids.
 
         Empty ``trace`` and ``kinds`` match all.
         """
+
+    def traces(message_id: str) -> Awaitable[Sequence[str]]:
+        """Traces of messages whose ``route`` line has this Message-ID, newest first, at most 100; the messages may be
+        gone. Slow: looks at every line."""
 
     def newest() -> Awaitable[int]:
         """The greatest id that was ever given; ids grow for ever, also when the clock is set back. 0 = no event yet."""

@@ -13,7 +13,6 @@ from mailshare.interfaces import IStore
 _TRACE = re.compile(r"[0-9a-f]{16}\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"#?([0-9]{1,15})\Z")
 _PAGE = 1000
-_MOST = 50  # messages with one Message-ID
 _RUN = 2 * 3600 * SECOND  # a session with the provider notes its end this much later at the latest
 _SESSIONS = ("collect.run", "collect.failed")
 
@@ -64,15 +63,12 @@ async def _traces(store: IStore, text: str) -> dict[str, tuple[int, str]]:
         if item is not None:
             return {item.trace: next(((n, field) for n, _, field in await store.find(item.trace)), (0, ""))}
     if not found and "@" in text:
-        bare = text.strip("<> ")
-        async for event in _all_events(store, kinds=("route",)):
-            if str(event[1].data.get("message_id", "")).strip("<>") == bare and len(found) < _MOST:
-                found[event[1].trace] = (0, bare)
+        found = dict.fromkeys(await store.events.traces(text), (0, ""))
     return found
 
 
 async def _chain(store: IStore, trace: str, number: int, message_id: str) -> Chain:
-    events = tuple([each async for each in _all_events(store, trace=trace)])
+    events = tuple([each async for each in _all_events(store, trace)])
     rows = tuple(reversed(await store.queue.items(message_id=number, open_only=False))) if number else ()
     route = next((event for _, event in events if event.kind == "route"), None)
     if not message_id and route is not None:
@@ -89,14 +85,10 @@ async def _session(store: IStore, route: Event | None) -> Event | None:
     return min(ended, key=lambda event: event.at, default=None)
 
 
-async def _all_events(
-    store: IStore, *, trace: str = "", kinds: tuple[str, ...] = ()
-) -> AsyncIterator[tuple[int, Event]]:
-    """All events that fit, oldest first, a page at a time."""
+async def _all_events(store: IStore, trace: str) -> AsyncIterator[tuple[int, Event]]:
+    """All events of a message, as they were written, a page at a time."""
     after = 0
-    while page := await store.events.page(
-        since=0, until=1 << 62, trace=trace, kinds=kinds, after_id=after, limit=_PAGE
-    ):
+    while page := await store.events.page(since=0, until=1 << 62, trace=trace, after_id=after, limit=_PAGE):
         for each in page:
             yield each
         after = page[-1][0]

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, marks
-from mailshare.store.naming import WORK_KEPT
+from mailshare.store.naming import WORK_KEPT, bare_message_id
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
@@ -74,6 +74,12 @@ def _keep_count(connection: sqlite3.Connection) -> None:
         "INSERT INTO setting (scope, name, value, version) SELECT 'store', 'last_event', 'null', id "
         "FROM temp.last_event WHERE true ON CONFLICT (scope, name) DO UPDATE SET version = excluded.version"
     )
+
+
+_TRACES = (
+    "SELECT DISTINCT trace FROM event WHERE kind = 'route' AND trace <> '' "
+    "AND json_extract(data, '$.message_id') IN (?, ?) ORDER BY id DESC LIMIT 100"
+)
 
 
 def write_events(
@@ -137,23 +143,38 @@ class EventLog:
         after_id: int = 0,
         limit: int = 1000,
     ) -> Sequence[tuple[int, Event]]:
-        """Events in ``[since, until)``, oldest first, with their ids."""
-        clauses = ["day BETWEEN ? AND ?", "at >= ?", "at < ?", "id > ?"]
-        values: list[object] = [since // DAY, until // DAY, since, until, after_id]
+        """Events in ``[since, until)`` in the order in which they were written, with their ids."""
+        clauses = ["e.at >= ?", "e.at < ?", "e.id > ?"]
+        values: list[object] = [since, until, after_id]
         if trace:
-            clauses.append("trace = ? AND trace <> ''")
+            table = "event e"
+            clauses.append("e.trace = ? AND e.trace <> ''")
             values.append(trace)
+        else:
+            # Day by day: ids do not follow the days when the clock was set, and the next page asks by id.
+            table = "found JOIN event e ON e.day = found.day"
+            clauses.append("found.day BETWEEN ? AND ?")
+            values += [since // DAY, until // DAY]
         if kinds:
-            clauses.append(f"kind IN ({marks(kinds)})")
+            clauses.append(f"e.kind IN ({marks(kinds)})")
             values.extend(kinds)
         statement = (
-            "SELECT id, at, kind, trace, account_id, user_id, message_id, data FROM event "
-            f"WHERE {' AND '.join(clauses)} ORDER BY day, id LIMIT ?"
+            f"{_FOUND} SELECT e.id, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data FROM {table} "
+            f"WHERE {' AND '.join(clauses)} ORDER BY e.id LIMIT ?"
         )
         values.append(limit)
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, Event]]:
             return [_event(row) for row in connection.execute(statement, values)]
+
+        return await self._database.read(read)
+
+    async def traces(self, message_id: str) -> Sequence[str]:
+        """Traces of messages that came in with this Message-ID, newest first; looks at every line there is."""
+        bare = bare_message_id(message_id)
+
+        def read(connection: sqlite3.Connection) -> list[str]:
+            return [row[0] for row in connection.execute(_TRACES, (bare, f"<{bare}>"))] if bare else []
 
         return await self._database.read(read)
 

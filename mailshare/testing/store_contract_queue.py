@@ -289,12 +289,27 @@ class JournalContract:
             found = await store.events.after(0)
             assert [event.kind for _, event in found] == ["k5", "k3", "k9", "k3", "k1"]
             assert [event.kind for _, event in await store.events.after(found[1][0], 2)] == ["k9", "k3"]
+            pages, after = [], 0
+            while page := await store.events.page(since=0, until=99 * DAY, after_id=after, limit=2):
+                pages += [event.kind for _, event in page]
+                after = page[-1][0]
+            assert pages == ["k5", "k3", "k9", "k3", "k1"]
             newest = await store.events.newest()
             assert newest == found[-1][0]
             await store.events.expire(99 * DAY)
             assert (await store.events.newest(), await store.events.after(0)) == (newest, [])
             await store.events.append([Event(2 * DAY, "k2")])
             assert [event.kind for _, event in await store.events.after(newest)] == ["k2"]
+
+    async def test_a_message_is_found_by_the_line_of_its_coming(self, store_factory: StoreFactory) -> None:
+        """By Message-ID with or without brackets, newest first, whatever became of the message."""
+        async with opened(store_factory) as store:
+            for trace, kind in (("a" * 16, "route"), ("b" * 16, "route"), ("c" * 16, "notice")):
+                await store.events.append([Event(NOW, kind, trace, data={"message_id": "<one@x.example>"})])
+            for wanted in ("one@x.example", "<one@x.example>", " <one@x.example> "):
+                assert await store.events.traces(wanted) == ["b" * 16, "a" * 16]
+            for wanted in ("two@x.example", "", "<>"):
+                assert await store.events.traces(wanted) == []
 
     async def test_rules_are_kept_told_and_forgotten(self, store_factory: StoreFactory) -> None:
         """A taught rule replaces the one of its kind and match, and its event is written with it."""
