@@ -193,6 +193,25 @@ def test_two_listeners_may_share_a_port_on_different_addresses(tmp_path: Path) -
     assert parse_config(text, str(tmp_path / "m.toml")).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[device]]\nname = 'a'\nnetworks = ['192.168.1.300']\nuser = 'x'", "is not a network"),
+        ("[[device]]\nname = 'a'\nnetworks = []\nuser = 'x'", "needs an address"),
+        ("[[device]]\nname = 'a'\nnetworks = ['10.0.0.1']\nuser = 'x'\nrecipients = ['boss']", "is no recipient"),
+        ("[[device]]\nname = 'a'\nuser = 'x'", "networks is missing"),
+        ("[[user]]\nname = 'a'\nforward = ['b']", "has no domain"),
+        ("[[user]]\nname = 'a'\nlocal_only = true\nforward = ['b@x.example']", "cannot forward to the outside"),
+        ("[[user]]\nname = 'a'\nforward = ['m@c.example']\n[[account]]\naddress = 'm@c.example'", "of this office"),
+        ("[[user]]\nname = 'a'\nquota = -1", "too small"),
+    ],
+)
+def test_mistakes_about_devices_and_mailboxes_are_named(text: str, words: str, tmp_path: Path) -> None:
+    """Each in a sentence of its own."""
+    with pytest.raises(BrokenConfig, match=words):
+        parse_config(text, str(tmp_path / "m.toml"))
+
+
 def test_a_device_of_nobody_is_a_warning(tmp_path: Path) -> None:
     """It may be somebody whom a command made; a typing error is shown all the same."""
     text = "[trusted]\ndevices = { '192.168.1.77' = 'scaner' }\n[[user]]\nname = 'scanner'\nenabled = false\n"

@@ -31,6 +31,7 @@ def build_store(config: Config, reactor: Any) -> IStore:
             clock=IReactorTime(reactor),
             hostname=config.tables.server.hostname,
             duplicate_days=config.tables.limits.duplicate_window,
+            former_days=config.tables.limits.former_mailbox,
         )
     from mailshare.store.sqlite import SQLiteStore  # noqa: PLC0415 - one of two
 
@@ -41,6 +42,7 @@ def build_store(config: Config, reactor: Any) -> IStore:
         hostname=config.tables.server.hostname,
         free_reserve=limits.disk_reserve,
         duplicate_days=limits.duplicate_window,
+        former_days=limits.former_mailbox,
     )
 
 

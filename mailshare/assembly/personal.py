@@ -13,7 +13,7 @@ from mailshare.assembly import shapes
 from mailshare.assembly.changes import Changes
 from mailshare.core.errors import PeerFault, PolicyRefusal
 from mailshare.core.people import usable_addresses
-from mailshare.core.personal import KEPT, Vacation
+from mailshare.core.personal import Vacation
 from mailshare.core.values import Account, AccountMode, User, UserKind
 from mailshare.delivery.answers import SCOPE as ANSWERED
 from mailshare.portal.app_passwords import AppPassword, AppPasswords, mark_of
@@ -76,7 +76,7 @@ class Personal(Changes):
         found = sorted(self._directory().former, key=lambda one: one.name)
         return [
             {"name": one.name, "names": list(one.names), "deleted": shapes.moment(one.deleted),
-             "kept_until": shapes.moment(one.deleted + KEPT)}
+             "kept_until": shapes.moment(one.until)}
             for one in found
         ]  # fmt: skip
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from attrs import frozen
 
-KEPT = 30 * 86_400 * 1_000_000
-"""Microseconds that the mail of a deleted user is kept, and that his names lead to ADMIN with their own reason."""
-
 
 @frozen
 class Quota:
@@ -57,6 +54,7 @@ class FormerUser:
     """Somebody who was deleted and whose mail is still kept.
 
     :ivar deleted: when, microseconds UTC.
+    :ivar until: when mail and name are dropped for good.
     """
 
     id: int
@@ -64,3 +62,4 @@ class FormerUser:
     names: tuple[str, ...] = ()
     accounts: tuple[int, ...] = ()
     deleted: int = 0
+    until: int = 0

@@ -27,7 +27,7 @@ from mailshare.store.directory_rows import (
 )
 from mailshare.store.events import write_events
 from mailshare.store.former_users import bring_back, forget_former, remember_former
-from mailshare.store.naming import login_name, refuse_reserved, resolved_login
+from mailshare.store.naming import DAY, FORMER_DAYS, login_name, refuse_reserved, resolved_login
 
 _OWNED = frozenset({UserKind.ADMIN, UserKind.PUBLIC})
 
@@ -46,13 +46,15 @@ class DirectoryStore:
     """The tables ``user_``, ``account``, ``cc``, ``rule``, and their mailboxes.
 
     :param hostname: the server's own name, part of the directory.
+    :param former_days: that a deleted user and his mail are kept.
     """
 
     log = Logger()
 
-    def __init__(self, database: Database, hostname: str) -> None:
+    def __init__(self, database: Database, hostname: str, former_days: int = FORMER_DAYS) -> None:
         self._database = database
         self._hostname = hostname
+        self._former_kept = former_days * DAY
         self._current = Directory(hostname=hostname)
         self._watchers: list[Callable[[Directory], None]] = []
         self._asking: list[Deferred[None]] = []
@@ -95,7 +97,7 @@ class DirectoryStore:
         self._loading = False
 
     def _read(self, connection: sqlite3.Connection) -> Directory:
-        return read_directory(connection, self._hostname, self._current.version + 1)
+        return read_directory(connection, self._hostname, self._current.version + 1, self._former_kept)
 
     def _show(self, found: Directory) -> None:
         self._current = found
@@ -192,14 +194,15 @@ class DirectoryStore:
         await self.load()
 
     async def restore_user(self, name: str) -> User:
-        """Bring back who was deleted within the last 30 days, with mail and passwords."""
+        """Bring back who was deleted lately, with mail and passwords."""
         login, at = login_name(name), self._database.now()
-        number = await self._database.write(lambda connection: bring_back(connection, login, at))
+        number = await self._database.write(lambda connection: bring_back(connection, login, at - self._former_kept))
         await self.load()
         return self._current.user_by_id[number]
 
-    async def forget_former(self, before: int) -> int:
-        """Drop what is still known of users who were deleted before that time; gives how many they were."""
+    async def forget_former(self, now: int) -> int:
+        """Drop what is still known of users whose time is over; gives how many they were."""
+        before = now - self._former_kept
         if not any(one.deleted < before for one in self._current.former):
             return 0
         dropped = await self._database.write(lambda connection: forget_former(connection, before))

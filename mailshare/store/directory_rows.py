@@ -151,7 +151,7 @@ def write_instance(connection: sqlite3.Connection, instance: str) -> None:
     )
 
 
-def read_directory(connection: sqlite3.Connection, hostname: str, version: int) -> Directory:
+def read_directory(connection: sqlite3.Connection, hostname: str, version: int, former_kept: int) -> Directory:
     """Everybody, every account and every rule."""
     rules = tuple(
         SenderRule(account, kind, match, tuple(json.loads(users)))
@@ -166,7 +166,7 @@ def read_directory(connection: sqlite3.Connection, hostname: str, version: int) 
         hostname,
         version,
         read_instance(connection),
-        read_former(connection),
+        read_former(connection, former_kept),
     )
 
 

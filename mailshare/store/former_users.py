@@ -1,4 +1,4 @@
-"""Users who were deleted: kept 30 days as settings of the scope ``former-user``, so that they can come back whole.
+"""Users who were deleted: kept some days as settings of the scope ``former-user``, so that they can come back whole.
 
 The mailbox stays with ``gone_at`` set, and the id with it: whoever comes back finds mail, passwords and copies as they
 were. The collection of garbage drops both when their time is over.
@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any
 
 from mailshare.core.errors import NoSuchUser, PolicyRefusal
-from mailshare.core.personal import KEPT, FormerUser
+from mailshare.core.personal import FormerUser
 
 SCOPE = "former-user"
 _OF_PERSONS = ("app-password", "answered", "quota-told")
@@ -40,27 +40,30 @@ def _all(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
     return [(int(name), json.loads(value)) for name, value in rows]
 
 
-def read_former(connection: sqlite3.Connection) -> tuple[FormerUser, ...]:
-    """Everybody who was deleted and is not forgotten yet, by id."""
+def read_former(connection: sqlite3.Connection, kept: int) -> tuple[FormerUser, ...]:
+    """Everybody who was deleted and is not forgotten yet, by id.
+
+    :param kept: microseconds.
+    """
     found = []
     for number, facts in _all(connection):
         config = json.loads(facts["config"])
-        found.append(
-            FormerUser(number, facts["name"], tuple(config["names"]), tuple(config["accounts"]), facts["deleted"])
-        )
+        names, accounts, at = tuple(config["names"]), tuple(config["accounts"]), facts["deleted"]
+        found.append(FormerUser(number, facts["name"], names, accounts, at, at + kept))
     return tuple(sorted(found, key=lambda one: one.id))
 
 
-def bring_back(connection: sqlite3.Connection, name: str, at: int) -> int:
+def bring_back(connection: sqlite3.Connection, name: str, after: int) -> int:
     """Make the user again who had this login last; gives the id, which is the old one.
 
-    :raises NoSuchUser: nobody of that name was deleted within the last 30 days.
+    :param after: who was deleted earlier does not come back.
+    :raises NoSuchUser: nobody of that name was deleted since then.
     :raises PolicyRefusal: the name is somebody else's by now.
     """
     found = [(facts["deleted"], number, facts) for number, facts in _all(connection) if facts["name"] == name]
-    found = [one for one in found if one[0] > at - KEPT]
+    found = [one for one in found if one[0] > after]
     if not found:
-        raise NoSuchUser(f"Nobody called {name} was deleted within the last 30 days")
+        raise NoSuchUser(f"Nobody called {name} was deleted so lately that the mail is still kept")
     _, number, facts = max(found, key=lambda one: one[:2])
     if connection.execute("SELECT 1 FROM user_ WHERE name = ?", (name,)).fetchone():
         raise PolicyRefusal(f"There is another user {name} by now; rename or delete that one first")

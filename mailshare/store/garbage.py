@@ -8,7 +8,7 @@ from functools import partial
 
 from mailshare.store.bodies import FILE
 from mailshare.store.database import Database
-from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, GONE_KEPT, SENT_KEPT
+from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, FORMER_DAYS, SENT_KEPT
 
 SLICE = 100
 ROWS = 2_000
@@ -49,6 +49,7 @@ class Garbage:
 
     :param unlink: takes content files away by key and fires when they are gone; None for a store without files.
     :param duplicate_days: that the keys of messages a mailbox has are kept.
+    :param former_days: that mailboxes of deleted users are kept.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Garbage:
         unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
         *,
         duplicate_days: int = DUPLICATE_DAYS,
+        former_days: int = FORMER_DAYS,
     ) -> None:
+        self._former_kept = former_days * DAY
         self._duplicate_window = duplicate_days * DAY
         self._database = database
         self._unlink = unlink
@@ -87,7 +90,7 @@ class Garbage:
             return 0
         limits = {
             "sent": now - SENT_KEPT,
-            "gone": now - GONE_KEPT,
+            "gone": now - self._former_kept,
             "done": now - DONE_KEPT,
             "rows": ROWS,
         }

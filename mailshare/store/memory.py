@@ -18,7 +18,7 @@ from mailshare.store.bodies import MemoryBody
 from mailshare.store.measure import measured
 from mailshare.store.memory_database import MemoryDatabase
 from mailshare.store.messages import build_body_of
-from mailshare.store.naming import DUPLICATE_DAYS
+from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
 
 
@@ -67,6 +67,7 @@ class MemoryStore(StoreParts):
     :param hostname: the server's own name in the directory.
     :param capacity: octets of the largest message; beyond it StorageFull, as on a full disk.
     :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
+    :param former_days: that a deleted user and his mail are kept.
     """
 
     capabilities = frozenset({"transactional_ledger", "single_instance", "claims", "notify"})
@@ -78,6 +79,7 @@ class MemoryStore(StoreParts):
         hostname: str = "localhost",
         capacity: int = 1 << 30,
         duplicate_days: int = DUPLICATE_DAYS,
+        former_days: int = FORMER_DAYS,
     ) -> None:
         self._database = MemoryDatabase(clock)
         self._capacity = capacity
@@ -87,6 +89,7 @@ class MemoryStore(StoreParts):
             body_of=build_body_of(None, lambda key: key),
             new_body=self.new_body,
             duplicate_days=duplicate_days,
+            former_days=former_days,
         )
 
     async def open(self) -> None:

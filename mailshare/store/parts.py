@@ -27,7 +27,7 @@ from mailshare.store.garbage import Garbage
 from mailshare.store.ledger import Ledger
 from mailshare.store.mailboxes import Mailboxes
 from mailshare.store.messages import BodyOf, Messages
-from mailshare.store.naming import DUPLICATE_DAYS, GONE_KEPT
+from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.notifier import Notifier
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
@@ -60,11 +60,12 @@ class StoreParts:
         new_body: Callable[[int], IBodySink],
         unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
         duplicate_days: int = DUPLICATE_DAYS,
+        former_days: int = FORMER_DAYS,
     ) -> None:
         notifier = Notifier()
         self._messages = Messages(database, body_of)
-        self._directory = DirectoryStore(database, hostname)
-        self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days)
+        self._directory = DirectoryStore(database, hostname, former_days)
+        self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days, former_days=former_days)
         self._rows = database
         self.delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
         self.mailboxes = Mailboxes(database, body_of)
@@ -90,7 +91,7 @@ class StoreParts:
 
     async def collect_garbage(self, now: int) -> int:
         """Drop messages that nothing refers to, and files past their grace."""
-        await self._directory.forget_former(now - GONE_KEPT)
+        await self._directory.forget_former(now)
         return await self._garbage.collect(now)
 
     async def verify(self, *, deep: bool = False) -> Sequence[str]:

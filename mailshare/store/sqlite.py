@@ -24,7 +24,7 @@ from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
-from mailshare.store.naming import DUPLICATE_DAYS
+from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
 from mailshare.store.spool import Spool
 
@@ -50,6 +50,7 @@ class SQLiteStore(StoreParts):
     :param inline_limit: octets up to which a body lies in the database, 0 to 1 MiB.
     :param free_reserve: octets of the disk that mail never takes.
     :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
+    :param former_days: that a deleted user and his mail are kept.
     :param durability: ``"full"``, or ``"relaxed"`` for test rigs: a power cut may take the last seconds.
     :param files, connect, token: the operating system's files, SQLite's connect and the source of file names.
     """
@@ -68,6 +69,7 @@ class SQLiteStore(StoreParts):
         inline_limit: int = INLINE_LIMIT,
         free_reserve: int = FREE_RESERVE,
         duplicate_days: int = DUPLICATE_DAYS,
+        former_days: int = FORMER_DAYS,
         durability: str = "full",
         files: Files | None = None,
         connect: Connect = plain_connect,
@@ -104,6 +106,7 @@ class SQLiteStore(StoreParts):
             new_body=self.new_body,
             unlink=self._spool.unlink,
             duplicate_days=duplicate_days,
+            former_days=former_days,
         )
 
     @property

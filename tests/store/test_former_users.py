@@ -109,6 +109,24 @@ def test_after_thirty_days_nothing_is_left(store: MemoryStore, clock: Clock) -> 
     assert done(store.find("a" * 16)) == []
 
 
+def test_the_days_are_those_of_the_limits(clock: Clock) -> None:
+    """``limits.former_mailbox`` of 2 days: a user comes back within them and not after."""
+    store = MemoryStore(clock=clock, former_days=2)
+    done(store.open())
+    for name in ("greg", "lisa"):
+        done(store.directory.delete_user(done(store.directory.add_user(User(0, name))).id))
+    (greg, _) = store.directory.current().former
+    assert greg.until - greg.deleted == 2 * DAY * 1_000_000
+    clock.advance(2 * DAY - 1)
+    done(store.collect_garbage(int(clock.seconds()) * 1_000_000))
+    done(store.directory.restore_user("greg"))
+    clock.advance(2)
+    done(store.collect_garbage(int(clock.seconds()) * 1_000_000))
+    with pytest.raises(NoSuchUser):
+        done(store.directory.restore_user("lisa"))
+    assert store.directory.current().former == ()
+
+
 def test_nobody_comes_back_into_a_name_that_is_taken(store: MemoryStore) -> None:
     """A successor keeps the login."""
     done(store.directory.delete_user(store.directory.current().user_by_name["greg"].id))
