@@ -97,10 +97,12 @@ class Examiner:
         sink.write(octets)
         return finish(sink.finish())
 
-    def ask(self, text: str | bytes) -> str:
+    def ask(self, text: str | bytes, *, take: bool = False) -> str:
         """Who gets it and why: ``"andrew name-L1, lisa name-L2"``, sorted; ADMIN1 reads ``ADMIN``.
 
         What was stored is read back and compared octet by octet.
+
+        :param take: take it out of the mailbox again, so that thousands can be asked about.
         """
         octets = text if isinstance(text, bytes) else as_octets(text)
         origin = Origin(Source.COLLECT, f"{next(self.trace):016x}", account_id=1)
@@ -110,8 +112,8 @@ class Examiner:
             name = users[target.user_id].name
             count = self.count(name)
             if count > self._held.get(name, 0):  # else it was there before
-                self._held[name] = count
-                assert self._newest(target.user_id) == target.prefix + octets
+                self._held[name] = count - take
+                assert self._newest(target.user_id, take=take) == target.prefix + octets
         names = [(users[t.user_id].name, t.reason) for t in receipt.routing.targets]
         return ", ".join(sorted(f"{'ADMIN' if name == 'admin1' else name} {why}" for name, why in names))
 
@@ -122,13 +124,15 @@ class Examiner:
         drop.release()
         return len(uids)
 
-    def _newest(self, user_id: int) -> bytes:
+    def _newest(self, user_id: int, *, take: bool) -> bytes:
         drop = finish(self.store.mailboxes.lock_maildrop(user_id, "examiner"))
         uids, _ = finish(drop.snapshot())
         body = finish(drop.body(uids[-1]))
         octets = bytearray()
         while len(octets) < body.size:
             octets += finish(body.read(len(octets), body.size))
+        if take:
+            finish(drop.commit([uids[-1]]))
         drop.release()
         return bytes(octets)
 
