@@ -23,6 +23,10 @@ from mailshare.core.values import Account, AccountMode, Directory, Step, User
 
 POLICIES = ("fix", "enforce", "keep")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\- ]+\Z")
+_READ_ALIKE = re.compile(  # a bare address, or one behind plain words, one quoted string or one encoded word
+    r"[!-'*-;=?-~]+\Z|(?:[A-Za-z0-9!#$%&'*+/?^_`{|}~. -]*+"
+    r'|"[ !#-\[\]-~]*+" *+|=\?[\w.-]+\?[BbQq]\?[!->@-~]*+\?= *+)<[!-;=?-~]+>\Z'
+)
 _SIGNED = re.compile(r"(?:\A|;)\s*h\s*=([^;]*)")
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
 _MAX_NAME = 255
@@ -177,6 +181,9 @@ def _make_from(work: _Rewrite, user: User, sharers: Sharers | None, directory: D
     if strict and not own:
         raise PolicyRefusal("The From address is not yours to use", code=550, enhanced=(5, 7, 1))
     if own and first is not None and (not _named_by_display(sharers) or _keeps_name(first, user, sharers)):
+        if not _READ_ALIKE.match(work.named("from")[0].value):
+            work.put("From", display(first.name, first.address))
+            work.steps.append(step("from-fixed", f"{first} is written so that every program reads it alike"))
         return
     wished = first.name if first is not None else ""
     if own and first is not None:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
@@ -332,9 +332,8 @@ def _is_public(where: object, directory: Directory) -> bool:
 
 def _completed(block: bytes, headers: Headers, message_id: str, date: str) -> bytes:
     """A block of a device that did not log in: nothing is changed but what must not go on or has to be there."""
-    fields = b"".join(each.raw for each in headers.fields if each.key not in {"bcc", "resent-bcc"})
-    if headers.oversize:  # the reader has cut it: its octets stay as they came
-        fields = block.removesuffix(b"\r\n")
+    whole, _ = split_block(block)  # the reader may have cut it
+    fields = b"".join(each.raw for each in whole if each.key not in {"bcc", "resent-bcc"})
     if not headers.named("date"):
         fields += f"Date: {date}\r\n".encode()
     if not headers.message_ids("message-id"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -233,6 +233,21 @@ def test_nobody_hands_in_mail_for_local_people(office: Office) -> None:
     assert message["X"] is None
     assert message["Message-ID"]
     assert "with ESMTP" in message["Received"]
+
+
+def test_a_devices_long_header_hides_no_recipient_3_6(office: Office) -> None:
+    """Bcc goes also where the reader has cut the header, and all other octets stay."""
+    envelope = Envelope(None, (Recipient(Address("greg")),))
+    submission = finish(office.desk.submitter(None).submit(envelope, FakeSession()))
+    kept = b"X: " + b"y" * 70_000 + b"\r\nMessage-ID: <a@lan>\r\nDate: x\r\n"
+    finish(Deferred.fromCoroutine(_all(submission.write(kept + b"bcc :\r\n secret@lan\r\n\r\npages\r\n"))))
+    finish(submission.finish())
+    assert office.mailbox("greg")[0].endswith(kept + b"\r\npages\r\n")
+
+
+async def _all(wait: Awaitable[None] | None) -> None:
+    if wait is not None:
+        await wait
 
 
 def test_nobody_from_elsewhere_writes_to_anybody(office: Office) -> None:
