@@ -149,6 +149,7 @@ class SMTPFactory(EngineFactory):
             tls=self.tls is not None,
             mechanisms=(("SCRAM-SHA-256",) if self.verifier else ()) + ("PLAIN", "LOGIN"),
             clear_auth=trusted,
+            old_form=trusted,
             login_failures=limits.login_failures,
         )
         engine = SMTPServerEngine(settings, nonce=self._nonce, secure=connection.secure)

@@ -18,6 +18,7 @@ from attrs import evolve
 from mailshare.core.address import is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.recipients import old_form
 from mailshare.wire.lines import OVERLONG
 from mailshare.wire.replies import ANSWERED, START_TLS, reply
 from mailshare.wire.smtp_params import mail_parameters, read_path, recipient_parameters, split_argument
@@ -275,7 +276,8 @@ class SMTPServerEngine(EngineCore):
             raise PeerFault("The recipient is empty", code=501, enhanced=(5, 1, 3))
         if parameters and not self.extended:
             raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
-        recipient = recipient_parameters(read_path(path, utf8=envelope.smtputf8), parameters)
+        old = old_form(path.decode("ascii", "replace")) if self.settings.old_form else None
+        recipient = recipient_parameters(old or read_path(path, utf8=envelope.smtputf8), parameters)
         if self._unknown >= self.settings.unknown_recipients:
             return self._fault(450, (4, 7, 1), "Too many wrong recipients")
         if self._named >= self.settings.max_recipients:

@@ -27,6 +27,7 @@ class SMTPSettings:
     :ivar tls: STARTTLS can be offered.
     :ivar mechanisms: of SASL, as offered; empty for a server without AUTH.
     :ivar clear_auth: AUTH is offered without TLS too; for clients in a trusted network only.
+    :ivar old_form: ``greg@mail@company.example`` is taken as a recipient; for clients in a trusted network only.
     :ivar login_failures: then the connection is closed.
     :ivar unknown_recipients: refused recipients, then each further one gets 450 and counts as a fault.
     """
@@ -42,6 +43,7 @@ class SMTPSettings:
     tls: bool = False
     mechanisms: tuple[str, ...] = ()
     clear_auth: bool = False
+    old_form: bool = False
     login_failures: int = 5
     unknown_recipients: int = 20
 

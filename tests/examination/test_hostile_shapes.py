@@ -108,12 +108,12 @@ def test_time_grows_with_size_only(office: Examiner, piece: bytes):
         best = 9.0
         for turn in range(3):
             text = b"To: " + (piece * length)[:length] + b" <mail@company.example>\r\nX: %d\r\n\r\n" % turn
-            start = time.perf_counter()
+            start = time.process_time()
             office.ask(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(48_000) < 64 * max(seconds(3_000), 0.002)
+    assert seconds(48_000) < 64 * max(seconds(3_000), 0.01)
 
 
 def test_two_copies_with_and_without_an_id_3_5():
