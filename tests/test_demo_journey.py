@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import poplib
+import re
+import shutil
 import smtplib
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +69,9 @@ async def test_the_demonstration_office_takes_mail_all_the_way(tmp_path: Path, f
         await told("The demonstration office is open")
         welcome = next(line for line in said if "is open" in line)
         assert all(f"user name {name}, password {name}" in welcome for name in ("andrew", "greg", "carolyn"))
+        named = re.search(r"and: (\S+) -c ", welcome)
+        assert named
+        assert shutil.which(named[1]), "the command that it names can be typed here"
         places = {place["service"]: int(str(place["address"]).rpartition(":")[2]) for place in office.places()}
         await deferToThread(_send, places["smtp"], "carolyn")
         await deferToThread(_send, places["smtp"], "someone@far.example")

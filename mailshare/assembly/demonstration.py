@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -128,7 +129,7 @@ class Demonstration(MultiService):
         if self._config.users and pop3:
             first = self._config.users[0]
             lines.append(f"  for example: curl pop3://{first.name}:{first.password.value}@{pop3[0]}/1")
-        lines.append(f"  and: mailshare -c {os.path.relpath(self._config.path)} status --watch")
+        lines.append(f"  and: {_command()} -c {os.path.relpath(self._config.path)} status --watch")
         lines += ["Ctrl-C ends it; the next start goes on with the same mail.", ""]
         self._say("\n".join(lines))
         self._presses.start(self._config.tables.demonstration.every * 3, now=False)
@@ -139,3 +140,9 @@ def say_on_screen(text: str) -> None:
     if sys.__stdout__ is not None and not sys.__stdout__.closed:
         sys.__stdout__.write(text + "\n")
         sys.__stdout__.flush()
+
+
+def _command() -> str:
+    """How to type the command here: by its name, or by its place when the shell would not find it."""
+    place = os.path.join(os.path.dirname(sys.executable), "mailshare")
+    return "mailshare" if shutil.which("mailshare") or not os.path.exists(place) else os.path.relpath(place)

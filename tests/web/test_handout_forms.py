@@ -311,6 +311,13 @@ def test_each_caution_comes_when_it_must(changed: dict[str, object], code: str):
     assert code in codes(evolve(calm, **changed))
 
 
+def test_nothing_crosses_the_network_on_the_own_computer():
+    """A listener of loopback is cautioned of for its reach, not for its readers."""
+    near = evolve(PLAIN, doors=tuple(evolve(door, near=True) for door in PLAIN.doors))
+    assert "no-tls" not in codes(near)
+    assert "near-only" in codes(near)
+
+
 def test_slip_fits_on_paper_and_has_room_for_the_password():
     """Plain text of 72 columns with the same values."""
     text = slip(GREG)

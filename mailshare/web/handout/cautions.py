@@ -51,7 +51,7 @@ def cautions(handout: Handout) -> tuple[Caution, ...]:
 
 def _of_door(door: Door, word: str) -> list[Caution]:
     found = []
-    if door.tls == "none":
+    if door.tls == "none" and not door.near:
         text = (
             f"This listener has no TLS: for {word} mail on port {door.port} the password and the mail cross the "
             "network readable to others. The server takes a password there from its trusted networks only."
