@@ -314,8 +314,10 @@ class IDirectoryStore(Interface):
     def learn(account_id: int, found: Mapping[str, object], events: Sequence[Event] = ()) -> Awaitable[None]:
         """Keep what was found out about an account's provider (:attr:`Account.found`) in place of what was known."""
 
-    def credentials(name: str) -> Awaitable[tuple[User, str, str] | None]:
+    def credentials(name: str, *, disabled: bool = False) -> Awaitable[tuple[User, str, str] | None]:
         """``(user, argon2 hash, SCRAM verifier)`` of an enabled login, or ``None``.
+
+        :param disabled: also of a disabled one; for what writes the store down, never for a login.
 
         The verifier is ``SCRAM-SHA-256$iterations:salt$stored:server`` with base64 parts, or empty.
         """

@@ -225,7 +225,7 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
 
     async def export(self) -> str:
         """The users and accounts of the store in the syntax of the configuration file."""
-        return await export_toml(self._store)
+        return await export_toml(self._store, self._config() if self._config is not None else None)
 
     # ------------------------------------------------------------------ acting
 

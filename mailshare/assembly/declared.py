@@ -147,7 +147,7 @@ class DeclaredObjects:
             await store.add_user(wanted, password_hash=hashed, scram=scram, declared=True)
             self._counts["made"] += 1
             return
-        _, old_hash, old_scram = await store.credentials(declared.name) or (old, "", "")
+        _, old_hash, old_scram = await store.credentials(declared.name, disabled=True) or (old, "", "")
         # A verifier that the file does not know was made at a login; it fits as long as the hash does.
         same = old_hash == hashed and scram in ("", old_scram)
         if wanted != old or not same:
@@ -158,6 +158,7 @@ class DeclaredObjects:
 
     async def _copies(self, users: Sequence[DeclaredUser]) -> None:
         """The cc lists, once everybody is there."""
+        changes = []
         for declared in users:
             user = self._directory().user_by_name.get(declared.name)
             if user is None:
@@ -165,8 +166,16 @@ class DeclaredObjects:
             people = (self._directory().user_by_name.get(name) for name in declared.cc)
             cc = tuple(one.id for one in people if one is not None)
             if cc != user.cc:
-                await self._store.directory.change_user(evolve(user, cc=cc), declared=True)
-                self._counts["changed"] += 1
+                changes.append(self._copy(evolve(user, cc=cc), declared))
+        await self._side_by_side(changes)
+
+    async def _copy(self, user: User, declared: DeclaredUser) -> None:
+        try:
+            await self._store.directory.change_user(user, declared=True)
+        except MailshareError as error:
+            self._faults.append(f"{declared.managed_by}: {error.public}")
+        else:
+            self._counts["changed"] += 1
 
     async def _rules(self, config: Config) -> None:
         """Teach the rules of the file. One that is taken out of it stays: forget it by command."""
@@ -191,15 +200,19 @@ class DeclaredObjects:
     async def _forget(self, config: Config) -> None:
         accounts = {one.account.address.key for one in config.accounts}
         users = {one.name for one in config.users}
+        store = self._store.directory
+        gone: list[Awaitable[object]] = []
         for account in self._directory().accounts:
             if account.managed_by and account.address.key not in accounts:
                 self._log.warn("{address} is declared no more: disabled", address=str(account.address))
-                await self._store.directory.change_account(
-                    evolve(account, enabled=False, managed_by=""), declared=True
-                )
-                self._counts["disabled"] += 1
+                gone.append(store.change_account(evolve(account, enabled=False, managed_by=""), declared=True))
         for user in self._directory().users:
             if user.managed_by and user.kind is UserKind.PERSON and user.name not in users:
                 self._log.warn("{name} is declared no more: disabled", name=user.name)
-                await self._store.directory.change_user(evolve(user, enabled=False, managed_by=""), declared=True)
-                self._counts["disabled"] += 1
+                gone.append(store.change_user(evolve(user, enabled=False, managed_by=""), declared=True))
+        await self._side_by_side([_waited(one) for one in gone])
+        self._counts["disabled"] += len(gone)
+
+
+async def _waited(work: Awaitable[object]) -> None:
+    await work

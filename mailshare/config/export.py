@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import TYPE_CHECKING
 
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from mailshare.config.schema import AccountTable, UserTable
+from mailshare.config.schema import AccountTable, Secret, UserTable
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
 from mailshare.core.values import Account, Directory, SenderRule, User, UserKind
 from mailshare.interfaces import IStore
 
+if TYPE_CHECKING:
+    from mailshare.config.loading import Config
 
-async def export_toml(store: IStore) -> str:
+
+async def export_toml(store: IStore, config: Config | None = None) -> str:
     """Everything that may be declared: accounts in the order of their numbers, the persons, the taught rules.
 
-    Passwords of users come out as their hashes, those of accounts as the references they are.
+    Passwords of users come out as their hashes or, where the file refers to them, as these references; those of
+    accounts as the references they are. Paths come out whole, so that the text may be loaded from anywhere.
+
+    :param config: of now; the passwords of declared users stand only there.
     """
+    base = config.directory if config is not None else ""
+    declared = {one.name: one.password for one in config.users} if config is not None else {}
     directory = store.directory.current()
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by mailshare export. Keep it as secret as a password file."))
     accounts = tomlkit.aot()
     for account in sorted(directory.accounts, key=lambda one: one.number):
-        accounts.append(_account(account, await store.directory.secret(account.id)))
+        accounts.append(_account(account, await store.directory.secret(account.id), base))
     users = tomlkit.aot()
     for user in sorted(directory.users, key=lambda one: one.name):
         if user.kind is UserKind.PERSON:
-            found = await store.directory.credentials(user.name)
+            found = await store.directory.credentials(user.name, disabled=True)
             _, hashed, scram = found or (user, "", "")
-            users.append(_user(user, directory, hashed, scram))
+            secret = declared.get(user.name) if user.managed_by else None
+            if secret is None or secret.kind in ("", "hash"):
+                secret = Secret("hash", hashed, scram) if hashed else Secret()
+            users.append(_user(user, directory, secret, base))
     _put(document, "account", accounts)
     _put(document, "user", users)
     rules = tomlkit.aot()
@@ -55,7 +68,7 @@ def _table(facts: dict[str, object], defaults: object) -> Table:
     return table
 
 
-def _account(account: Account, secret: str) -> Table:
+def _account(account: Account, secret: str, base: str) -> Table:
     facts: dict[str, object] = {
         "address": str(account.address),
         "mode": account.mode.value,
@@ -73,7 +86,7 @@ def _account(account: Account, secret: str) -> Table:
     }
     table = _table(facts, AccountTable())
     if secret:
-        table.add("password", _reference(json.loads(secret)))
+        table.add("password", _reference(json.loads(secret), base))
     timetable = tomlkit.array()
     for window in account.timetable:
         timetable.append(_inline(write_window(window)))
@@ -83,15 +96,17 @@ def _account(account: Account, secret: str) -> Table:
     return table
 
 
-def _reference(reference: dict[str, object]) -> object:
+def _reference(reference: dict[str, object], base: str) -> object:
     """A secret reference as it stands in the file; a plain one is the text itself."""
     if "plain" in reference:
         return reference["plain"]
-    inner = {key: _reference(one) if isinstance(one, dict) else one for key, one in reference.items()}
+    inner = {key: _reference(one, base) if isinstance(one, dict) else one for key, one in reference.items()}
+    if "file" in inner:
+        inner["file"] = os.path.join(base, str(inner["file"]))
     return _inline(inner)
 
 
-def _user(user: User, directory: Directory, hashed: str, scram: str) -> Table:
+def _user(user: User, directory: Directory, secret: Secret, base: str) -> Table:
     facts: dict[str, object] = {
         "name": user.name,
         "names": list(user.names),
@@ -105,8 +120,11 @@ def _user(user: User, directory: Directory, hashed: str, scram: str) -> Table:
         "forward_keep": user.forward_keep,
     }
     table = _table(facts, UserTable())
-    if hashed:
-        table.add("password", _inline({"hash": hashed, "scram": scram} if scram else {"hash": hashed}))
+    if secret.kind == "hash":
+        scram = {"scram": secret.scram} if secret.scram else {}
+        table.add("password", _inline({"hash": secret.value, **scram}))
+    elif secret:
+        table.add("password", _reference(secret.reference(), base))
     return table
 
 

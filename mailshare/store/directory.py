@@ -314,13 +314,13 @@ class DirectoryStore:
         await self._database.write(write)
         await self.load()
 
-    async def credentials(self, name: str) -> tuple[User, str, str] | None:
-        """``(user, argon2 hash, SCRAM verifier)`` of an enabled login."""
+    async def credentials(self, name: str, *, disabled: bool = False) -> tuple[User, str, str] | None:
+        """``(user, argon2 hash, SCRAM verifier)`` of an enabled login; with ``disabled`` of any."""
         login = resolved_login(name)
 
         def read(connection: sqlite3.Connection) -> tuple[int, str, str] | None:
             found: tuple[int, str, str] | None = connection.execute(
-                "SELECT id, password, scram FROM user_ WHERE name = ? AND enabled = 1", (login,)
+                "SELECT id, password, scram FROM user_ WHERE name = ? AND enabled >= ?", (login, int(not disabled))
             ).fetchone()
             return found
 
