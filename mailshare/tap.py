@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -51,4 +53,14 @@ def makeService(options: Options) -> IService:
     from mailshare.assembly import build_service  # noqa: PLC0415 - keeps twistd --help quick
 
     installed: Any = reactor
-    return build_service(options.config, installed, data=options["data"])
+    service = build_service(options.config, installed, data=options["data"])
+    atexit.register(_tell_failure, service)
+    return service
+
+
+def _tell_failure(service: IService) -> None:
+    """End with code 1 when the office could not start: twistd itself ends with 0 then, and nobody would notice."""
+    if getattr(getattr(service, "office", service), "trouble", ""):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from mailshare.assembly.acts import Acts
 from mailshare.assembly.declared import DeclaredObjects, Synced
+from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.handing_out import describe
@@ -90,12 +91,22 @@ class Office(Service):
         self._reload_error = ""
         self._reloaded = 0
         self._one_reload = DeferredLock()
+        self._early = EarlyPorts(reactor)
+        self._early_fault: CannotListenError | None = None
         self._hangup = Hangup(reactor, self._reload_for_signal)
         self._systemd = SystemdNotifier(os.environ, reactor, lambda: time.monotonic_ns() // 1000)
         self.started: Deferred[None] | None = None
         self.trouble = ""
 
     # ------------------------------------------------------------------ start
+
+    def privilegedStartService(self) -> None:
+        """Bind ports below 1024; twistd calls this before it becomes the user of ``--uid``."""
+        super().privilegedStartService()
+        try:
+            self._early.bind(self.config)
+        except CannotListenError as fault:
+            self._early_fault = fault
 
     def startService(self) -> None:
         """Begin to start; :attr:`started` fires when every listener is bound and the store is open.
@@ -121,7 +132,17 @@ class Office(Service):
             self._reactor.stop()
 
     async def _start(self) -> None:
+        try:
+            await self._open()
+        except BaseException:
+            # Whoever embeds an office may go on without it: no port, socket, store or thread of it stays.
+            await self._close(0)
+            raise
+
+    async def _open(self) -> None:
         config, reactor = self.config, self._reactor
+        if self._early_fault is not None:
+            raise self._early_fault
         for warning in config.warnings:
             self._log.warn("{warning}", warning=str(warning))
         data_directory(config.data)
@@ -131,14 +152,19 @@ class Office(Service):
         await store.open()
         threads = Threads(reactor, config.tables.limits.threads)
         threads.start()
-        self._parts = parts = self._build(store, threads)
+        try:
+            self._parts = parts = self._build(store, threads)
+        except BaseException:
+            threads.stop()
+            await store.close()
+            raise
         synced = await parts.declared.sync(config)
         self._complain(synced)
-        self._since = int(reactor.seconds() * SECOND)
         parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
         await parts.room.public_rate.recover(store.events)
         await parts.listeners.follow(config)
         await parts.room.open()
+        self._since = int(reactor.seconds() * SECOND)
         parts.room.queue.startService()
         parts.room.timetable.startService()
         parts.room.clock_watch.start()
@@ -197,7 +223,7 @@ class Office(Service):
             room=room,
             declared=declared,
             entrance=entrance,
-            listeners=Listeners(reactor, entrance.factory),
+            listeners=Listeners(self._early, entrance.factory),
             housekeeping=Housekeeping(store, reactor),
             journal=journal,
             acts=acts,
@@ -218,11 +244,16 @@ class Office(Service):
 
     async def _stop(self) -> None:
         self._systemd.stopping()
+        if await self._close(self.config.tables.server.grace):
+            self._log.info("mailshare has stopped")
+
+    async def _close(self, grace: float) -> bool:
+        """Take down what is up; tells whether anything was."""
         self._hangup.remove()
+        self._early.close()
         parts, self._parts = self._parts, None
         if parts is None:
-            return
-        grace = self.config.tables.server.grace
+            return False
         await parts.pulse.stopService()
         parts.room.clock_watch.stop()
         await parts.listeners.stop_accepting()
@@ -238,7 +269,7 @@ class Office(Service):
             await parts.control.stopListening()
         await parts.store.close()
         parts.threads.stop()
-        self._log.info("mailshare has stopped")
+        return True
 
     # ------------------------------------------------------------------ what the commands ask
 
