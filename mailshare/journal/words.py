@@ -81,6 +81,7 @@ KINDS: Mapping[str, str] = {
     "relay.paused": "the provider refuses the login, or the day's number is reached; mail waits",
     "report.due": "a report to the sender became due",
     "report.sent": "that report was stored in a mailbox, or nobody is to have it",
+    "account.tag-test": "a mail to oneself tries whether the provider delivers tagged addresses",
     "notice": "the server wrote a notice into a mailbox",
     "collect.run": "a session with the provider ended; it says what came",
     "collect.failed": "a session with the provider ended with trouble",

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, marks
-from mailshare.store.naming import WORK_KEPT, bare_message_id
+from mailshare.store.naming import COUNTED, WORK_KEPT, bare_message_id
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
@@ -33,9 +33,10 @@ _AFTER = (
     f"{_FOUND} SELECT e.id, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data FROM found "
     "JOIN event e ON e.day = found.day AND e.id > ? WHERE found.day IS NOT NULL ORDER BY e.id LIMIT ?"
 )
-# A report that is due and was not sent is work, and no log: it stays until it is done or nobody would send it any more.
+# Work, and no log: what is counted over an hour; a report that is due, until it is sent or nobody would send it now.
 _WORK = (
-    "kind = 'report.due' AND at >= :work AND NOT EXISTS (SELECT 1 FROM event sent WHERE sent.trace = event.trace "
+    "kind = 'public.sent' AND at >= :counted OR kind = 'report.due' "
+    "AND at >= :work AND NOT EXISTS (SELECT 1 FROM event sent WHERE sent.trace = event.trace "
     "AND sent.trace <> '' AND sent.kind = 'report.sent' "
     "AND json_extract(sent.data, '$.action') = json_extract(event.data, '$.action') "
     "AND json_extract(sent.data, '$.items') = json_extract(event.data, '$.items') "
@@ -198,6 +199,7 @@ class EventLog:
             "audit": audit,
             "log": before,
             "work": self._database.now() - WORK_KEPT,
+            "counted": self._database.now() - COUNTED,
             "most": SLICE,
         }
         def drop(connection: sqlite3.Connection) -> int:

@@ -281,6 +281,14 @@ class JournalContract:
             await store.events.append([Event(FAR + 5, "report.sent", "a" * 16, data={**facts, "report": "c"})])
             assert await store.events.expire(FAR + 1) == 1
 
+    async def test_what_is_counted_over_an_hour_is_no_log(self, store_factory: StoreFactory) -> None:
+        """Rule 3.11 meets 3.4: midnight forgives nobody who wrote to everybody before it."""
+        async with opened(store_factory) as store:
+            await store.events.append([Event(FAR, "public.sent"), Event(FAR, "route"), Event(-1, "public.sent")])
+            await store.events.expire(FAR + 1)
+            left = [event.at for _, event in await store.events.page(since=-DAY, until=FAR + 1)]
+            assert left == [FAR]
+
     async def test_ids_grow_whatever_the_clock_says(self, store_factory: StoreFactory) -> None:
         """What is new is found by id, also when the clock was set back by days, and after everything was dropped."""
         async with opened(store_factory) as store:
