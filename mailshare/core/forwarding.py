@@ -20,7 +20,10 @@ from mailshare.core.recipients import Outside, resolve_recipient
 from mailshare.core.values import Account, Directory, Hop, Origin, Step, Target, User
 
 FORWARD = "forward"
-"""Reason of a hop that was made by forwarding; its ``params`` name the user as ``forward_for``."""
+"""Reason of a hop that was made by forwarding.
+
+Its ``params`` name the user as ``forward_for``, and why he got the message as ``forward_reason``.
+"""
 
 MAX_HOPS = 30
 _NEVER = frozenset({"loop", "oversize", "trouble", "report"})
@@ -98,6 +101,7 @@ def _hops(
             params = {
                 "forward_for": user.id,
                 "forward_keep": user.forward_keep,
+                "forward_reason": target.reason,
                 "top": _delivered_to(target.prefix),
             }
             yield Hop("relay", str(address), FORWARD, account.id, params=params, sender=sender)

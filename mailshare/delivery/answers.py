@@ -56,10 +56,10 @@ class Answers:
             return
         directory = self._store.directory.current()
         today = datetime.fromtimestamp(self._clock.seconds(), self._zone).strftime("%Y-%m-%d")
-        for target in routing.targets:
-            user = directory.user_by_id.get(target.user_id)
+        for user_id, reason in _readers(routing).items():
+            user = directory.user_by_id.get(user_id)
             away = user is not None and user.vacation is not None and user.vacation.active(today)
-            if user is None or not away or target.reason in _NOT_MEANT:
+            if user is None or not away or reason in _NOT_MEANT:
                 continue
             try:
                 await self._one(accept, user, headers, envelope, origin, directory)
@@ -129,3 +129,13 @@ class Answers:
             return why
         finally:
             self._one_at_a_time.release()
+
+
+def _readers(routing: Routing) -> dict[int, str]:
+    """Who gets it and why, those included whose mailbox keeps nothing of what is forwarded."""
+    sent_on = {
+        int(str(hop.params["forward_for"])): str(hop.params.get("forward_reason", ""))
+        for hop in routing.hops
+        if hop.params.get("forward_for")
+    }
+    return sent_on | {target.user_id: target.reason for target in routing.targets}

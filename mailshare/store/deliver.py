@@ -97,7 +97,7 @@ class Handing:
         events = list(self.events)
         for target in self.targets:
             self._entry(connection, number, target, uids, suppressed, events)
-        self._queue(connection, number)
+        self._queue(connection, number, suppressed)
         if self.sent is not None:
             remember(connection, self.sent, self.at)
         write_events(connection, events, trace=origin.trace, message_id=number)
@@ -172,9 +172,11 @@ class Handing:
         connection.execute(_ENTRY, (mailbox, uid, number, size, modseq, self.at, target.prefix or None))
         uids[target.user_id] = uid
 
-    def _queue(self, connection: sqlite3.Connection, number: int) -> None:
+    def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
         groups: dict[tuple[str, int | None, str, object], list[Hop]] = {}
         for hop in self.hops:
+            if hop.params.get("forward_for") in suppressed:
+                continue  # it was sent on with the copy that the mailbox has
             groups.setdefault((hop.agent, hop.account_id, hop.sender, hop.params.get("top", "")), []).append(hop)
         envelope = self.envelope
         params = {"body": envelope.body, "smtputf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid}

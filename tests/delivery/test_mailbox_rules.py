@@ -153,6 +153,15 @@ def test_a_copy_and_local_mail_are_forwarded_too(rules: Office) -> None:
     assert [(row.address, str(row.sender)) for row in outside(rules)] == [("c@home.example", "mail@company.example")]
 
 
+def test_a_second_copy_of_a_message_is_not_forwarded_again(rules: Office) -> None:
+    """The mailbox has it, and it went on with the first one."""
+    change(rules, "greg", forward=(Address("greg", "home.example"),))
+    octets = letter()
+    collect(rules, octets)
+    collect(rules, octets)
+    assert (len(rules.mailbox("greg")), len(outside(rules))) == (1, 1)
+
+
 # ---------------------------------------------------------------------- vacation (RFC 3834)
 
 
@@ -254,6 +263,17 @@ def test_a_colleague_is_answered_in_the_house(rules: Office) -> None:
     (mail,) = rules.mailbox("andrew")
     assert b"Auto-Submitted: auto-replied" in mail
     assert rules.rows() == []
+
+
+def test_who_forwards_everything_and_keeps_nothing_answers_too(rules: Office) -> None:
+    """He is the reader all the same; a copy that he forwards is answered by nobody."""
+    greg = change(rules, "greg", forward=(Address("g", "home.example"),), forward_keep=False)
+    away(rules)
+    change(rules, "andrew", cc=(greg.id,))
+    collect(rules, letter())
+    assert len(answers(rules)) == 1
+    collect(rules, letter("Andrew <mail@company.example>"), Address("bob", "far.example"))
+    assert len(answers(rules)) == 1
 
 
 # ---------------------------------------------------------------------- bounds

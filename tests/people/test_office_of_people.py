@@ -11,6 +11,7 @@ import pytest
 import pytest_twisted
 
 from mailshare.core.errors import MailshareError
+from mailshare.wire.sasl.scram import ScramClient
 from tests.people.conftest import House
 
 GREG = '[[user]]\nname = "greg"\nnames = ["Greg Jones"]\npassword = "greg"\naccounts = ["mail@company.example"]\n'
@@ -241,3 +242,32 @@ async def test_a_local_only_user_has_no_mail_with_the_outside(house: House) -> N
     for forward in (["anna@home.example"], ["lisa@mail.office.example"], ["mail@company.example"]):
         with pytest.raises(MailshareError):
             await office.acts.change_user(name="anna", forward=forward)
+
+
+@pytest_twisted.ensureDeferred
+async def test_scram_takes_the_own_password_and_each_app_password(house: House) -> None:
+    """SCRAM-SHA-256 on the wire; what was revoked proves nothing any more."""
+    office = await house.start(LISA)
+    await office.acts.add_user(name="greg", accounts=["1"], password="greg")
+    app = str((await office.acts.add_app_password(name="greg", label="telephone"))["password"])
+
+    def scram(password: str) -> Callable[[smtplib.SMTP], int]:
+        def talk(client: smtplib.SMTP) -> int:
+            side = ScramClient("greg", password, "c" * 24)
+            first = base64.b64encode(side.initial()).decode()
+            code, answer = client.docmd("AUTH", f"SCRAM-SHA-256 {first}")
+            if code == 334:
+                final = base64.b64encode(side.respond(base64.b64decode(answer))).decode()
+                code, answer = client.docmd(final)
+            if code == 334:
+                side.respond(base64.b64decode(answer))
+                code, _ = client.docmd("")
+            return code
+
+        return talk
+
+    assert [await house.smtp(scram(password)) for password in ("greg", app, "wrong")] == [235, 235, 535]
+    await office.acts.change_user(name="greg", password="changed")
+    assert [await house.smtp(scram(password)) for password in ("changed", app)] == [235, 235]
+    await office.acts.revoke_app_password(name="greg", label="telephone")
+    assert [await house.smtp(scram(password)) for password in ("changed", app)] == [235, 535]
