@@ -16,6 +16,7 @@ from mailshare.assembly.audit import write_audit
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.handing_out import hand_out
+from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.tag_testing import TagTesting
@@ -55,6 +56,9 @@ class Running(Protocol):
 
     def send_receive(self, account: Account) -> Awaitable[Mapping[str, object]]:
         """Collect and send now, whatever the timetable says."""
+
+    def resume(self, account: Account) -> Awaitable[int]:
+        """Use an account's ways out again and send now; how many rows had to wait."""
 
     def wake(self, *, urgent: bool) -> None:
         """Rows of the queue were steered: look at them; urgent = at once, whatever the thresholds are."""
@@ -236,12 +240,23 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
         wanted = [self._account(account)] if account else [one for one in self._directory().accounts if one.enabled]
         return {str(one.address): await self._running.send_receive(one) for one in wanted}
 
-    async def steer(self, *, act: str, ids: Sequence[int]) -> Mapping[str, object]:
-        """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox."""
+    async def steer(
+        self,
+        *,
+        act: str,
+        ids: Sequence[int] = (),
+        message: str = "",
+        account: str = "",
+        route: str = "",
+        all: bool = False,  # noqa: A002
+    ) -> Mapping[str, object]:
+        """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox, chosen in one of these ways."""
         if act not in _STEERING:
             raise PeerFault(f"{act!r} is none of {', '.join(_STEERING)}", code=404)
-        if not all(isinstance(one, int) for one in ids):
-            raise PeerFault("ids are whole numbers", code=400)
+        whose = self._account(account) if account else None
+        ids = await chosen_rows(
+            self._store, act, ids=ids, message=message.strip(), account=whose, route=route, everything=all
+        )
         changed = await self._store.queue.steer(tuple(ids), _STEERING[act], self._clock())
         await self._store.events.append([each async for each in self._steered(act, ids)])
         if self._running is not None:
@@ -277,6 +292,15 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
                 yield Event(
                     self._clock(), f"admin.{act}", item.trace, item.account_id, item.submitter_id, item.message_id, data
                 )
+
+    async def resume(self, *, address: str) -> Mapping[str, object]:
+        """Use an account's ways out again, whatever paused them, and send what waits for them now."""
+        account = self._account(address)
+        if self._running is None:
+            raise Unavailable("The server does not run; when it starts it tries every way out anew")
+        waiting = await self._running.resume(account)
+        await self._store.events.append([Event(self._clock(), "admin.resume", account_id=account.id)])
+        return {"address": str(account.address), "waiting": waiting}
 
     async def backup(self, *, directory: str) -> Mapping[str, object]:
         """A consistent copy of the store into a new directory."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from attrs import asdict
 
+from mailshare.assembly.outbox_choice import waits_for
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
 from mailshare.core.values import SECOND, Account, Directory, MailboxCount, QueueItem, User
@@ -81,6 +82,7 @@ def queue_json(item: QueueItem, directory: Directory) -> dict[str, object]:
         "code": item.code,
         "status": item.status,
         "reply": item.reply,
+        "why": waits_for(item),
     }
 
 

@@ -12,7 +12,7 @@ from mailshare.cli import screens
 from mailshare.cli.calling import Context, with_json
 
 _Answer = tuple[Any, Iterable[str]]
-_OUTBOX = ("id", "state", "from", "to", "size", "attempts", "next", "reply")
+_OUTBOX = ("id", "state", "from", "to", "size", "attempts", "next", "why")
 
 
 @click.command()
@@ -83,11 +83,21 @@ def outbox_list(context: Context, account: str | None, everything: bool) -> _Ans
 
 
 def _steering(act: str, text: str) -> click.Command:
-    @click.argument("ids", nargs=-1, required=True, type=int)
+    @click.argument("ids", nargs=-1, type=int)
+    @click.option("--message", help="All rows of the message with this trace or Message-ID.")
+    @click.option("--account", help="All rows of this account (address or number).")
+    @click.option("--route", help="All rows that would leave by the server with this host name.")
+    @click.option("--all", "everything", is_flag=True, help="All rows.")
+    @click.option("--yes", is_flag=True, help="Do not ask before many are deleted.")
     @click.pass_obj
     @with_json
-    def command(context: Context, ids: tuple[int, ...]) -> _Answer:
-        answer = context.ask("steer", act=act, ids=list(ids))
+    def command(
+        context: Context, /, ids: tuple[int, ...], everything: bool, yes: bool, **which: str | None
+    ) -> _Answer:
+        given = {name: value for name, value in which.items() if value}
+        if act == "delete" and not ids and not yes:
+            click.confirm("Delete all of these from the outbox?", abort=True)
+        answer = context.ask("steer", act=act, ids=list(ids) or None, all=everything or None, **given)
         return answer, [f"{act}: {answer['changed']} of {answer['asked']} rows changed"]
 
     command.__doc__ = text

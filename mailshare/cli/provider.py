@@ -137,3 +137,13 @@ def import_uids(context: Context, /, address: str, file: str, form: str, login: 
     answer = {"account": facts["address"], "program": found.program, "login": found.who, **counts}
     words = f"{len(found.uids)} unique-ids of {found.program} for {found.who}, {new} of them new to the ledger."
     return answer, [f"{facts['address']}: took over {screens.safe(words)}"]
+
+
+@account.command("resume")
+@click.argument("address")
+@click.pass_obj
+@with_json
+def account_resume(context: Context, /, address: str) -> _Answer:
+    """Send through ADDRESS (or number) again at once, when its provider had refused the login or the certificate."""
+    answer = context.ask("resume", address=address)
+    return answer, [f"{answer['address']} sends again; {answer['waiting']} rows that waited are tried now."]

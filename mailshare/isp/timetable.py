@@ -240,7 +240,9 @@ class Timetable(Service):
             waiting, later = due.get(account.id, (0, 0))
             collect_at = self._collect_at(account, plan, now)
             flush_time = self._flush_at(account, plan, waiting, now)
-            plan.next_at, plan.retry_at = collect_at or 0, later
+            plan.next_at = collect_at or 0
+            # What came in while this look was under way is not due yet either, and yet it is no retry.
+            plan.retry_at = later if later > now + SECOND // 2 else 0
             if collect_at is not None and collect_at <= now and plan.running is None:
                 self._start(account, collect=True)
             elif flush_time is not None and flush_time <= now:

@@ -112,12 +112,13 @@ _ACCOUNT: Mapping[str, type] = {
     "ambiguous": str,
     "options": dict,
 }
+_ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all": bool}
 OPERATIONS: tuple[Operation, ...] = (
     Operation("status", "GET", "/status"),
     Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False),
     Operation("mailboxes", "GET", "/mailboxes"),
     Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),
-    Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list}, ("act", "ids")),
+    Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",)),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
     Operation("why", "GET", "/why", {"id": str}, ("id",)),
     Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int}),
@@ -157,6 +158,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
+    Operation("resume", "POST", "/accounts/<address>/resume", {"address": str}, ("address",), offline=False),
     Operation("delete_account", "DELETE", "/accounts/<address>", {"address": str}, ("address",)),
     Operation("probe_account", "POST", "/accounts/<address>/probe", {"address": str, "write": bool}, ("address",)),
     Operation("account_show", "GET", "/accounts/<address>/provider", {"address": str}, ("address",)),
