@@ -228,6 +228,7 @@ class Timetable(Service):
             await self._recall()
         now = self._now()
         wake = now + int(_LOOK * SECOND)
+        hurried = {account_id for account_id, plan in self._plans.items() if plan.urgent}
         try:
             due = await self._store.queue.due("relay", now)
         except MailshareError as fault:
@@ -238,6 +239,8 @@ class Timetable(Service):
                 continue
             plan = self._of(account.id)
             waiting, later = due.get(account.id, (0, 0))
+            if not waiting and account.id in hurried:
+                plan.urgent = False  # what was in a hurry has left, or is held
             collect_at = self._collect_at(account, plan, now)
             flush_time = self._flush_at(account, plan, waiting, now)
             plan.next_at = collect_at or 0

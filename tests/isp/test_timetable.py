@@ -186,6 +186,17 @@ def test_priority_mail_leaves_at_once(office: Office) -> None:
     running.stop()
 
 
+def test_hurry_does_not_outlive_what_was_in_a_hurry(office: Office) -> None:
+    """Nothing waits any more when the timetable looks: the next ordinary mail is not hurried."""
+    running = Running(office, timetable=SUNDAY_NIGHT, threshold=0).start()
+    running.timetable.arrived(office.account.id, urgent=True)
+    office.settle()
+    put(office)
+    running.until(60)
+    assert running.flushing.calls == []
+    running.stop()
+
+
 def test_priority_mail_of_before_a_restart_leaves_at_the_start(office: Office) -> None:
     """The outbox itself remembers that it is urgent."""
     put(office, urgent=True)
