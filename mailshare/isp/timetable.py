@@ -234,6 +234,7 @@ class Timetable(Service):
         except MailshareError as fault:
             self._log.warn("The outbox could not be looked at: {fault}", fault=fault.public)
             due = {}
+        seen = self._now()
         for account in self._store.directory.current().accounts:
             if not account.enabled or not self.running:
                 continue
@@ -245,7 +246,7 @@ class Timetable(Service):
             flush_time = self._flush_at(account, plan, waiting, now)
             plan.next_at = collect_at or 0
             # What came in while this look was under way is not due yet either, and yet it is no retry.
-            plan.retry_at = later if later > now + SECOND // 2 else 0
+            plan.retry_at = later if later > seen or later == plan.retry_at else 0
             if collect_at is not None and collect_at <= now and plan.running is None:
                 self._start(account, collect=True)
             elif flush_time is not None and flush_time <= now:
