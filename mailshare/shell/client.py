@@ -15,7 +15,7 @@ from OpenSSL.SSL import Error as SSLError
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -369,10 +369,16 @@ async def connect(
     conversation = Conversation(engine, reactor, limits)
     factory = Factory.forProtocol(lambda: conversation)
     factory.noisy = False
+    began = reactor.seconds()
     connecting = endpoint.connect(factory)
     connecting.addTimeout(limits.connect, reactor)
     try:
         await connecting
+    except ConnectingCancelledError as error:
+        # An endpoint says so both when we are cancelled and when the deadline has come.
+        if reactor.seconds() - began < limits.connect:
+            raise CancelledError from error
+        raise Unavailable(f"No connection to {server.host} port {server.port} within {limits.connect:.0f} s") from error
     except (ConnectError, DNSLookupError, OSError, CancelledError) as error:
         if isinstance(error, CancelledError):
             raise

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError
 
 from mailshare.core.address import Address
 from mailshare.core.errors import MessageTooLarge, UntrustedServer
@@ -123,6 +125,27 @@ def test_when_no_way_works_the_row_waits_for_the_first(office: Office) -> None:
     )  # fmt: skip
     assert "smtp.example" in outcome.reply
     assert "smtp1.example" in outcome.reply
+
+
+class NeverThere:
+    """An endpoint that is still connecting when it is cancelled, and says so in Twisted's own way."""
+
+    def connect(self, _factory: object) -> Deferred[object]:
+        """Begin."""
+        return Deferred(lambda self: self.errback(ConnectingCancelledError(None)))
+
+
+def test_a_stop_while_connecting_is_a_stop_and_a_deadline_is_a_deadline(office: Office) -> None:
+    """Cancelled, the row goes back as it was; after the deadline it waits like any that met nobody."""
+    office.doors = evolve(office.doors, endpoint=lambda _: NeverThere())
+    agent = make(office)
+    stopped = office.begin(agent.deliver(submit(office), ignore))
+    office.settle()
+    office.deferred.cancel()
+    assert isinstance(stopped[0], CancelledError)
+    outcome = send(office, make(office), submit(office))["a@out.example"]
+    assert (outcome.state, outcome.counts) == (QueueState.QUEUED, True)
+    assert "within 30 s" in outcome.reply
 
 
 # ---------------------------------------------------------------------- pauses
