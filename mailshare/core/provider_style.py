@@ -16,9 +16,10 @@ from attrs import evolve, field, frozen
 from mailshare.core.address import Address
 from mailshare.core.evidence import ENVELOPE_FIELDS, Received, TrustedBlock, envelope_candidates, read_received
 from mailshare.core.ladder import own_recipient
-from mailshare.core.people import Sharers
+from mailshare.core.people import Sharers, people_of
 from mailshare.core.provider_hosts import learn_hosts
 from mailshare.core.sightings import Sighting
+from mailshare.core.sorting_options import SortingOptions
 from mailshare.core.values import Account, AccountMode, Directory
 
 WINDOW = 50
@@ -119,12 +120,15 @@ class Style:
 
 @frozen
 class _Mail:
-    """One sighting, read."""
+    """One sighting, read.
+
+    :ivar addresses: by kind, what its fields hold where only the provider writes, field by field, the outermost first.
+    """
 
     sighting: Sighting
     hops: tuple[Received, ...]
-    block: TrustedBlock
     present: frozenset[str]
+    addresses: Mapping[str, Sequence[tuple[Address, ...]]]
 
 
 @frozen
@@ -149,8 +153,7 @@ def detect(sightings: Sequence[Sighting], account: Account, directory: Directory
     :param account: what its options say by hand is taken as it is; what was found before is not looked at.
     """
     newest = sightings[-WINDOW:]
-    bare = evolve(account, found={})
-    look = _Look(Sharers.build(bare, directory))
+    look = _Look(_bare_sharers(account, directory))
     hops = [_hops(one) for one in newest]
     by_hand = look.sharers.options.trusted_by
     trusted = by_hand or frozenset(learn_hosts(hops) if len(newest) >= ENOUGH else ())
@@ -185,6 +188,16 @@ def detect(sightings: Sequence[Sighting], account: Account, directory: Directory
     )
 
 
+def _bare_sharers(account: Account, directory: Directory) -> Sharers:
+    """The account's people, with the settings by hand alone: what was found before must not prove itself."""
+    bare = evolve(account, found={})
+    options = SortingOptions.of(bare)
+    indexed = people_of(directory).sharers.get(account.id)
+    if indexed is None:
+        return Sharers.build(bare, directory)
+    return evolve(indexed, account=bare, options=options)
+
+
 def share_of(style: Style, evidence: str) -> float:
     """In which share of the mail that kind of field names the recipient, 0 to 1."""
     return next((one.inside / style.mails for one in style.kinds if one.name == evidence), 0.0) if style.mails else 0.0
@@ -199,19 +212,15 @@ def _hops(sighting: Sighting) -> tuple[Received, ...]:
 
 def _mail(sighting: Sighting, hops: tuple[Received, ...], trusted: frozenset[str]) -> _Mail:
     names = frozenset(name for name, _ in sighting.fields if name)
-    return _Mail(sighting, hops, TrustedBlock.of(sighting.headers(), trusted), names)
-
-
-def _addresses(mail: _Mail, kind: str) -> list[tuple[Address, ...]]:
-    """What the fields of that kind hold where only the provider writes, field by field, the outermost first."""
-    if kind == RECEIVED_FOR:
-        return [hop.recipients for hop in reversed(mail.block.hops) if len(hop.recipients) == 1]
-    return [addresses for _, addresses in envelope_candidates(mail.block, (kind,))]
+    block = TrustedBlock.of(sighting.headers(), trusted)
+    addresses = {kind: [each for _, each in envelope_candidates(block, (kind,))] for kind in names}
+    addresses[RECEIVED_FOR] = [hop.recipients for hop in reversed(block.hops) if len(hop.recipients) == 1]
+    return _Mail(sighting, hops, names, addresses)
 
 
 def _named(look: _Look, mail: _Mail, kind: str, box_names: frozenset[str]) -> list[Address]:
     """Own addresses in the first field of that kind that has any: what the router would take."""
-    for addresses in _addresses(mail, kind):
+    for addresses in mail.addresses.get(kind, ()):
         own = [found for one in addresses if (found := look.own(one, box_names)) is not None]
         if own:
             return own
@@ -236,7 +245,7 @@ def _counted(look: _Look, box_names: frozenset[str]) -> Iterable[KindCount]:
         row = KindCount(
             kind,
             present=sum(map(has, look.mails)),
-            trusted=sum(bool(_addresses(mail, kind)) for mail in look.mails),
+            trusted=sum(bool(mail.addresses.get(kind, ())) for mail in look.mails),
             inside=sum(map(bool, named)),
             distinct=len({one.key for found in named for one in found}),
             together=sum(len({one.key for one in found}) > 1 for found in named),
@@ -280,7 +289,8 @@ def _box_names(look: _Look) -> Iterable[str]:
         agreeing: Counter[str] = Counter()
         comparable: Counter[str] = Counter()
         for mail in look.mails:
-            for address in {found for one in _addresses(mail, kind)[:1] for each in one if (found := look.own(each))}:
+            outermost = next(iter(mail.addresses.get(kind, ())), ())
+            for address in {found for each in outermost if (found := look.own(each))}:
                 text = str(address).casefold()
                 values[text] += 1
                 comparable[text] += bool(mail.sighting.written_to)
@@ -288,7 +298,7 @@ def _box_names(look: _Look) -> Iterable[str]:
         for text, count in values.items():
             local, _, domain = text.rpartition("@")
             if (
-                count >= _HALF * len(look.mails)
+                count >= OFTEN * len(look.mails)
                 and comparable[text] >= _COMPARABLE
                 and agreeing[text] < _RARELY * comparable[text]
                 and not look.sharers.by_address(Address(local, domain))[0]

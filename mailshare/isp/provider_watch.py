@@ -25,6 +25,7 @@ from mailshare.isp.sign_on import POP3Conversation
 
 _SCOPE = "sightings"
 _WEEK = 7 * 24 * 3600 * SECOND
+_SOME = 5  # new messages that make another detection worth its while
 _NOTED = 0.02  # a change of the share that is worth writing down
 _LEARNED = frozenset({"trusted_by", "envelope_headers", "box_names", "prefix_map"})
 
@@ -50,6 +51,7 @@ class ProviderWatch:
         self._notices = notices
         self._now = now
         self._fresh: dict[int, list[Sighting]] = {}
+        self._since: dict[int, int] = {}  # messages since the last detection
 
     def seen(self, account_id: int, headers: Headers) -> None:
         """A message of that account was stored; it counts at the end of the run."""
@@ -82,7 +84,11 @@ class ProviderWatch:
         try:
             kept = [*await self._kept(account_id), *fresh][-WINDOW:]
             await self._store.settings.put(_SCOPE, str(account_id), [one.as_json() for one in kept])
-            await self._learn(account, kept)
+            self._since[account_id] = self._since.get(account_id, 0) + len(fresh)
+            at = account.found.get("at")
+            if self._since[account_id] >= _SOME or not isinstance(at, int) or self._now() - at >= _WEEK:
+                self._since[account_id] = 0
+                await self._learn(account, kept)
         except MailshareError as fault:
             self._log.warn("{address}: not learned: {fault}", address=str(account.address), fault=fault.public)
 
