@@ -21,14 +21,23 @@ _ENCODED = re.compile(
 )
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
-_ROBOTS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "bounce", "bounces"})
+_ROBOTS = frozenset(
+    {"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "bounce", "bounces", "mdaemon", "ndr"}
+)
+_SAYS_SO = re.compile(
+    r"(?:undeliver|returned mail|(?:mail |message )?delivery (?:status|failure|report|error|fail|problem)"
+    r"|failure (?:notice|delivery)"
+    r"|non-?deliver|unzustellbar|mail (?:system )?error)",
+    re.IGNORECASE,
+)
 _MARKS = ("x-failed-recipients", "x-ms-embedded-report")  # Exim and others; Exchange
 
 
 def is_report(headers: Headers) -> bool:
     """The message may be a bounce or a receipt: multipart/report, or sent by a mail server with the null sender.
 
-    Source: RFC 3464, RFC 8098, RFC 3834 section 5; old servers send plain text.
+    Also by what servers without standards write into From and Subject. It may be generous: a message counts as a
+    report only to look for ids of ours in it. Source: RFC 3464, RFC 8098, RFC 3834 section 5.
     """
     if _REPORT.match(headers.first("content-type") or ""):
         return True
@@ -36,6 +45,8 @@ def is_report(headers: Headers) -> bool:
         return True
     sender = headers.first("from")
     if any(headers.named(mark) for mark in _MARKS) or (sender and sender.strip(' <>"').casefold() in {"", *_ROBOTS}):
+        return True
+    if (sender or "").endswith("<>") or _SAYS_SO.match(headers.text("subject")):
         return True
     return any(box.address.local.casefold() in _ROBOTS for box in headers.mailboxes("from"))
 

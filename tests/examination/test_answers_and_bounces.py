@@ -135,7 +135,12 @@ BOUNCES = [
         "andrew bounce",
     ),
     (text_bounce("x" * 80 + "\n" + "y\n" * 9_000 + "Message-ID: " + A1, "postmaster@far.example"), "andrew bounce"),
-    (text_bounce("Message-ID: " + A1, "friend@far.example"), "ADMIN no-name"),
+    (text_bounce("Message-ID: " + A1, '"Mail System" <>'), "andrew bounce"),
+    (text_bounce("Message-ID: " + A1, "E500_Mail_Service@far.example"), "andrew bounce"),
+    (
+        text_bounce("Message-ID: " + A1, "friend@far.example").replace("Subject: failure", "Subject: Re: failure"),
+        "ADMIN no-name",
+    ),
     (
         f"{HOP}From: postmaster@far.example\nTo: {BOX}\nIn-Reply-To: {A1}\nContent-Type: multipart/report\n\nx\n",
         "andrew ledger",
