@@ -148,7 +148,7 @@ class Collector:
                 tally.add(session.tally)
                 if session.tally.top_unlike:
                     memory.past = evolve(memory.past, top_unlike=1)
-            progress = session.tally.messages or session.tally.again
+            progress = session.tally.messages or session.tally.deleted
             if not session.tally.more or not progress or session.tally.login_delay:
                 return
 

@@ -32,11 +32,13 @@ from mailshare.isp.listing import (
     header_name,
     in_order,
     list_upstream,
+    recognize,
     renumbered,
     renumbering_suspects,
     stem,
     suspicious,
     to_verify,
+    vanished,
     without_digest,
 )
 from mailshare.isp.notices import Notices
@@ -130,6 +132,7 @@ class Collection:
         self._read_policy(talk)
         messages, complete = await self._list(talk)
         known = await self._store.ledger.known(self._account.id)
+        recognize(messages, known)
         if messages and self._first_look is not None:
             await self._first_look(self._account, talk, messages)
         if messages:
@@ -196,7 +199,12 @@ class Collection:
         replies = [cast("POP3Reply", reply) for reply in await all_of(asked)]
         sizes, uids = replies[0].sizes, replies[1].uids if len(replies) > 1 else {}
         self.tally.ignored_lines = sum(reply.ignored for reply in replies)
-        messages = list_upstream(count, sizes, uids)
+        if all(reply.ok for reply in replies) and not (sizes or uids or self.tally.ignored_lines):
+            # STAT says so many, the listings say none: what is not listed cannot be had.
+            return [], False
+        messages = list_upstream(min(count, self._limits.rows), sizes, uids)
+        # The rest of a listing that is too long comes when the beginning was deleted.
+        self.tally.more = count > self._limits.rows and len(messages) >= self._limits.rows
         await self._name(talk, [message for message in messages if not message.uid])
         complete = len(messages) == count and all(r.ok for r in replies) and not self.tally.ignored_lines
         return messages, complete and all(message.name for message in messages)
@@ -230,11 +238,12 @@ class Collection:
             message.digest = header.digest
 
     async def _follow_renumbering(self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known) -> Known:
-        suspects = renumbering_suspects(messages, known)
+        gone = vanished(messages, known)
+        suspects = renumbering_suspects(messages, gone, known)
         if not suspects:
             return known
         await self._digests(talk, suspects)
-        pairs = renumbered(suspects, (m.uid for m in messages), known)
+        pairs = renumbered(suspects, gone)
         if not pairs:
             return known
         await self._store.ledger.rekey(self._account.id, pairs)

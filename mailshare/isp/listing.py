@@ -41,6 +41,7 @@ class Upstream:
     :ivar size: octets as listed, 0 when unknown.
     :ivar name: what the ledger calls it, or for one without id what all its rows begin with.
     :ivar digest: of its header, when TOP was asked for it.
+    :ivar recognized: it came without id, and its header and size are those of a message that the ledger knows by id.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Upstream:
     size: int
     name: str = ""
     digest: bytes = b""
+    recognized: bool = False
 
 
 class Act(Enum):
@@ -100,6 +102,29 @@ def stem(name: str) -> str:
     return " ".join(name.split(" ", 2)[:2])
 
 
+def recognize(messages: Iterable[Upstream], known: Mapping[str, LedgerRow]) -> int:
+    """Find the rows of messages that came without id this time: UIDL was refused, or gave one id twice.
+
+    They are left alone until their ids are back: equal headers prove too little to delete by. Each row is used once.
+
+    :returns: how many were recognized.
+    """
+    messages = list(messages)
+    listed = {message.uid for message in messages if message.uid}
+    rows: dict[tuple[int, bytes], list[str]] = {}
+    for uidl, row in known.items():
+        stays = row.state in (LedgerState.KEPT, LedgerState.SKIPPED, LedgerState.POISON)
+        if stays and row.key.digest and uidl not in listed and not uidl.startswith("header "):
+            rows.setdefault((row.key.size, row.key.digest), []).append(uidl)
+    found = 0
+    for message in messages:
+        fitting = rows.get((message.size, message.digest)) if message.digest and not message.uid else None
+        if fitting:
+            message.name, message.recognized = fitting.pop(), True
+            found += 1
+    return found
+
+
 def decide(
     messages: Iterable[Upstream],
     known: Mapping[str, LedgerRow],
@@ -124,7 +149,9 @@ def decide(
     for message in messages:
         row = known.get(message.uid) if message.uid else None
         take = Act.SKIP if message.size > limit and message.name not in wanted else Act.FETCH
-        if row is None:
+        if message.recognized and message.name not in wanted:
+            act = Act.LEAVE
+        elif row is None:
             act = Act.LEAVE if message.name in unnamed and message.name not in wanted else take
         elif message.uid in reused or (message.size and row.key.size and message.size != row.key.size):
             act = take
@@ -223,27 +250,35 @@ def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow])
     return imported[:_ADOPTED]
 
 
-def renumbering_suspects(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:
-    """New ids that may be old messages: more than half of those expected are gone, and the sizes fit.
+def vanished(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> dict[str, LedgerRow]:
+    """Rows of stored messages that may lie there under another id by now.
 
-    Empty when the provider did not renumber.
+    Those that were stored without an id, once there are ids; and all that are missing, when they are more than half of
+    those expected, for then the provider has renumbered.
     """
     listed = {message.uid for message in messages if message.uid}
-    expected = [row for row in known.values() if row.state in (LedgerState.KEPT, LedgerState.DELETE)]
-    gone = [row for row in expected if row.key.uidl not in listed]
-    if not gone or 2 * len(gone) <= len(expected):
-        return []
-    sizes = {row.key.size for row in gone}
+    if not listed:
+        return {}
+    expected = {u: row for u, row in known.items() if row.state in (LedgerState.KEPT, LedgerState.DELETE)}
+    gone = {uidl: row for uidl, row in expected.items() if uidl not in listed}
+    if 2 * len(gone) > len(expected):
+        return gone
+    return {uidl: row for uidl, row in gone.items() if uidl.startswith("header ")}
+
+
+def renumbering_suspects(
+    messages: Sequence[Upstream], gone: Mapping[str, LedgerRow], known: Mapping[str, LedgerRow]
+) -> list[Upstream]:
+    """New ids that may be old messages, for the sizes fit."""
+    sizes = {row.key.size for row in gone.values()}
     return [message for message in messages if message.uid and message.uid not in known and message.size in sizes]
 
 
-def renumbered(suspects: Iterable[Upstream], listed: Iterable[str], known: Mapping[str, LedgerRow]) -> dict[str, str]:
+def renumbered(suspects: Iterable[Upstream], gone: Mapping[str, LedgerRow]) -> dict[str, str]:
     """Old id to new id, for suspects whose digest is that of a vanished message. Each row is used once."""
-    present = set(listed)
     rows: dict[tuple[int, bytes], list[str]] = {}
-    for uidl, row in known.items():
-        if row.state in (LedgerState.KEPT, LedgerState.DELETE) and uidl not in present:
-            rows.setdefault((row.key.size, row.key.digest), []).append(uidl)
+    for uidl, row in gone.items():
+        rows.setdefault((row.key.size, row.key.digest), []).append(uidl)
     pairs = {}
     for message in suspects:
         old = rows.get((message.size, message.digest))

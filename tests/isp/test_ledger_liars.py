@@ -9,6 +9,7 @@ from mailshare.isp.collect import Collector
 from mailshare.isp.listing import CLOSE_LOOK, SAMPLE, Upstream, to_verify
 from mailshare.testing.liars import CUT, Lie, PretendPOP3, honest, instead
 from mailshare.testing.pretend_office import Office, letters
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 LOCK_STEP = ("TOP", "UIDL", "USER")
 AHEAD = ("TOP", "UIDL", "PIPELINING", "SASL PLAIN")
@@ -71,6 +72,52 @@ def test_ids_that_change_with_every_listing_are_followed(office: Office) -> None
         collect(office)
     assert server.retrieved == ["a", "b", "c"]
     assert sorted(office.mail_of("andrew")) == sorted(letters().values())
+
+
+@pytest.mark.parametrize(
+    "uidl", [b"-ERR not now\r\n", b"+OK\r\n1 same\r\n2 same\r\n3 same\r\n.\r\n", b"+OK\r\n.\r\n"]
+)
+def test_a_listing_without_ids_brings_nothing_twice(office: Office, uidl: bytes) -> None:
+    """UIDL fails for an hour: what is left at the provider is known by its header, and new mail still comes."""
+    office.change(leave_days=40)
+    server = PretendPOP3(letters())
+    office.provider(server)
+    collect(office)
+    office.clock.advance(35 * 86_400)
+    server.lie = instead(UIDL=uidl)
+    server.messages.update(letters(["new"]))
+    collect(office)
+    server.lie = honest
+    collect(office)
+    assert server.retrieved == ["a", "b", "c", "new"]
+    assert office.mail_of("andrew") == [*letters().values(), *letters(["new"]).values()]
+    office.clock.advance(6 * 86_400)
+    collect(office)
+    assert list(server.messages) == ["new"]
+
+
+def test_a_server_that_loses_uidl_for_good_is_lived_with(office: Office) -> None:
+    """CAPA no longer has it: rows of before stay, nothing is fetched again, nothing is deleted by its header alone."""
+    office.change(leave_days=40)
+    server = PretendPOP3(letters())
+    office.provider(server)
+    collect(office)
+    server.capabilities = ("TOP", "USER")
+    for _ in range(3):
+        office.clock.advance(20 * 86_400)
+        collect(office)
+    assert server.retrieved == ["a", "b", "c"]
+    assert len(server.messages) == 3
+
+
+def test_a_listing_longer_than_we_take_is_worked_off(office: Office) -> None:
+    """``[limits] listing_rows``: the rest comes in the next session, at once, and nothing is lost."""
+    server = PretendPOP3(letters([f"m{n}" for n in range(7)]))
+    office.provider(server)
+    limits = POP3Limits(rows=3)
+    office.run(Collector(office.store, office.door, office.doors, limits=limits).collect(office.account), 5)
+    assert len(office.mail_of("andrew")) == 7
+    assert (server.messages, server.sessions) == ({}, 3)
 
 
 @pytest.mark.parametrize("days", [0, -1])
