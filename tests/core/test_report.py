@@ -193,7 +193,7 @@ def test_notices_are_plain_mail() -> None:
     for subject, words in (
         unknown_name(["Nobody here is called Grgory"]),
         too_large("big@example.net", 90_000_000, 50_000_000, "mail@company.example"),
-        route_paused("mail@company.example", "535 5.7.8 bad\r\nBcc: x", "13:00"),
+        route_paused("mail@company.example", "mail@smtp.isp.example:465", "535 5.7.8 bad\r\nBcc: x", "13:00"),
     ):
         message = parse(notice(subject, words, HEAD))
         assert message["Subject"] == subject
