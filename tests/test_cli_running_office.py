@@ -137,7 +137,10 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     copy = office.folder / "copy"
     office.run("backup", str(copy))
     assert (copy / "mailshare.db").exists()
-    assert "server" in office.run("restore", str(copy), "--yes", code=1)
+    refused = office.run("restore", str(copy), "--yes", code=1)
+    assert "Another server has this store open" in refused
+    assert "Traceback" not in refused
+    assert office.json("export")["toml"].strip() == office.run("export").strip()
 
     file = office.folder / "m.toml"
     right = file.read_text()
@@ -152,6 +155,7 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     assert "mailshare has stopped" in (office.folder / "log").read_text()
     assert "Traceback" not in (office.folder / "log").read_text()
 
+    assert "holds no copy" in office.run("restore", str(office.folder), "--yes", code=1)
     assert not office.json("status")["running"]
     assert "Password: " in office.run("admin", "reset")
     before = office.json("mailboxes")

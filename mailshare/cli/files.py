@@ -14,6 +14,7 @@ from attrs import fields
 
 from mailshare.cli.calling import Context, Refused, with_json
 from mailshare.config import BrokenConfig, Limits, Problem, load_config
+from mailshare.core.errors import MailshareError
 
 _Answer = tuple[Any, Iterable[str]]
 
@@ -66,9 +67,11 @@ def _print_defaults(as_json: bool) -> None:
 
 @click.command()
 @click.pass_obj
-def export(context: Context) -> None:
-    """Print users and accounts in the syntax of the configuration file."""
-    click.echo(context.ask("export"), nl=False)
+@with_json
+def export(context: Context, /) -> _Answer:
+    """Print users and accounts in the syntax of the configuration file; with --json as one text."""
+    text = str(context.ask("export"))
+    return {"toml": text}, text.splitlines()
 
 
 @click.command()
@@ -92,7 +95,10 @@ def restore(context: Context, directory: str, yes: bool) -> _Answer:
 
     if not yes:
         click.confirm(f"Replace the store under {context.config.data}?", abort=True)
-    old = restore_store(context.config, os.path.abspath(directory))
+    try:
+        old = restore_store(context.config, os.path.abspath(directory))
+    except MailshareError as error:
+        raise Refused(error.public) from error
     answer = {"restored": directory, "old": old}
     return answer, ["The store is restored.", f"The old one lies in {old}." if old else "There was no old one."]
 

@@ -54,7 +54,8 @@ def _print_status(answer: Any, as_json: bool) -> None:
 def sendreceive(context: Context, account: str | None) -> _Answer:
     """Collect and send now, for ACCOUNT (address or number) or for all."""
     answer = context.ask("send_receive", account=account)
-    return answer, [f"{screens.safe(address)}: {screens.safe(facts['text'])}" for address, facts in answer.items()]
+    lines = [f"{screens.safe(address)}: {screens.safe(facts['text'])}" for address, facts in answer.items()]
+    return answer, lines or ["There is no enabled account yet, so there is nothing to collect or send."]
 
 
 @click.command()
