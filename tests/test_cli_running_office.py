@@ -98,6 +98,16 @@ def _reset_admin(office: Installed) -> None:
     assert "no account" in office.run("admin", "reset", "--account", "9", code=1)
 
 
+def _copies_while_it_runs(office: Installed, copy: Path) -> None:
+    """A store that is open is not replaced, and told so in a sentence; the export is one text for programs."""
+    office.run("backup", str(copy))
+    assert (copy / "mailshare.db").exists()
+    refused = office.run("restore", str(copy), "--yes", code=1)
+    assert "Another server has this store open" in refused
+    assert "Traceback" not in refused
+    assert office.json("export")["toml"].strip() == office.run("export").strip()
+
+
 @pytest.mark.slow
 def test_the_commands_ask_the_running_server_and_signals_work(office: Installed) -> None:
     """Every command, then SIGHUP with a broken and a right file, then SIGTERM."""
@@ -135,12 +145,7 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     assert office.json("account", "delete", "2", "--yes") == {"deleted": "b@b.example"}
     assert '[[account]]\naddress = "mail@company.example"' in office.run("export")
     copy = office.folder / "copy"
-    office.run("backup", str(copy))
-    assert (copy / "mailshare.db").exists()
-    refused = office.run("restore", str(copy), "--yes", code=1)
-    assert "Another server has this store open" in refused
-    assert "Traceback" not in refused
-    assert office.json("export")["toml"].strip() == office.run("export").strip()
+    _copies_while_it_runs(office, copy)
 
     file = office.folder / "m.toml"
     right = file.read_text()
@@ -150,7 +155,6 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     office.wait("was not taken over")
     file.write_text(right + "\n[[user]]\nname = 'greg'\npassword = 'x'\n")
     assert office.json("reload")["made"] == 1
-    # When all is done, twistd ends by the signal that it was asked to end with.
     assert office.stop() == -signal.SIGTERM
     assert "mailshare has stopped" in (office.folder / "log").read_text()
     assert "Traceback" not in (office.folder / "log").read_text()
