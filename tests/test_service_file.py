@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mailshare.config import Limits
+
 UNIT = Path(__file__).resolve().parent.parent / "examples" / "mailshare.service"
 
 
@@ -45,3 +47,16 @@ def test_paths_are_those_of_the_tutorial() -> None:
     assert Path(start[0]).name == "twistd"
     assert f"python3 -m venv {Path(start[0]).parent.parent}" in tutorial
     assert f"Put this into `{start[1]}`" in tutorial
+
+
+def test_limits_of_the_process_fit_those_of_the_configuration() -> None:
+    """The unit allows the open files and threads that the default limits can lead to, and bounds memory and threads."""
+    found = dict(re.findall(r"^(LimitNOFILE|MemoryMax|TasksMax)=(\d+)", UNIT.read_text(), flags=re.MULTILINE))
+    limits = Limits()
+    listeners, store_threads, resolver_threads, others = 6, 9, 10, 5
+    threads = limits.threads + store_threads + resolver_threads + others
+    assert threads * 2 <= int(found["TasksMax"])
+    files = listeners * limits.connections + 3 * threads + 100
+    assert files * 2 <= int(found["LimitNOFILE"])
+    assert int(found["MemoryMax"]) <= 512
+    assert "MemoryMax=512M" in UNIT.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -30,17 +31,18 @@ def machine_key(directory: str, random: Callable[[int], bytes]) -> bytes:
     :raises ConfigFault: the file is damaged.
     """
     path = os.path.join(directory, "machine.key")
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    with contextlib.suppress(FileNotFoundError):
         with open(path, "rb") as stream:
             key = stream.read()
         if len(key) != _OCTETS:
-            raise ConfigFault(f"{path} is damaged: delete it, a new one is made") from None
+            raise ConfigFault(f"{path} is damaged: delete it, a new one is made")
         return key
+    key = random(_OCTETS)
+    # Under its name only when it is whole: a kill in the midst must not keep the next start from going on.
+    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        key = random(_OCTETS)
         stream.write(key)
         stream.flush()
         os.fsync(stream.fileno())
+    os.rename(f"{path}.new", path)
     return key

@@ -15,6 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from mailshare.assembly.acts import Acts
+from mailshare.assembly.causes import cause_of
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance
@@ -32,7 +33,7 @@ from mailshare.assembly.sealing import sealing_key
 from mailshare.assembly.shapes import moment
 from mailshare.assembly.signals import Hangup
 from mailshare.config import BrokenConfig, Config, Limits, load_config
-from mailshare.core.errors import ConfigFault, MailshareError, Unavailable
+from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
 from mailshare.interfaces import IStore
@@ -118,13 +119,11 @@ class Office(Service):
         self.started.addErrback(self._failed)
 
     def _failed(self, failure: Any) -> None:
-        if failure.check(MailshareError, CannotListenError):
-            self.trouble = str(failure.value)
-            detail = dict(getattr(failure.value, "detail", {})) or ""
-            self._log.critical("mailshare cannot start: {reason} {detail}", reason=self.trouble, detail=detail)
+        self.trouble = cause_of(failure.value)
+        if failure.check(MailshareError, CannotListenError) and not failure.check(LocalFault):
+            self._log.critical("mailshare cannot start: {reason}", reason=self.trouble)
         else:
-            self.trouble = "an error of this program; see the log"
-            self._log.failure("mailshare cannot start", failure=failure)
+            self._log.failure("mailshare cannot start: {reason}", failure=failure, reason=self.trouble)
         self._reactor.callLater(0, self._give_up)
 
     def _give_up(self) -> None:

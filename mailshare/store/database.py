@@ -11,12 +11,29 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
+from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 
 _PRIMARY = 0xFF  # the low octet of an extended result code is the code itself
+# The file or the disk under it cannot be trusted or written.
+_DAMAGED = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# Somebody else holds it, or this machine is short of memory, files or time.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_SCHEMA,
+    }
+)
 SYNC_FAILED = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
 
@@ -38,15 +55,23 @@ class Database(Protocol):
         """Run it for reading: short statements, nothing kept open afterwards."""
 
 
-def translate(fault: sqlite3.Error) -> MailshareError:
-    """Turn what SQLite says into the store's own errors."""
-    code = getattr(fault, "sqlite_errorcode", 0) or 0
+def translate(fault: sqlite3.Error, said: str = "") -> MailshareError:
+    """Turn what SQLite says into the store's own errors.
+
+    Only what time, or somebody with more disk, can mend becomes a fault to try again after. Everything else, such as a
+    column that does not exist, is a mistake in a statement of ours: :class:`LocalFault`, which whoever calls this logs.
+
+    :param said: words in place of the error's own.
+    """
+    code = (getattr(fault, "sqlite_errorcode", 0) or 0) & _PRIMARY
     detail = {"sqlite": getattr(fault, "sqlite_errorname", "") or type(fault).__name__, "text": str(fault)}
-    if code & _PRIMARY == sqlite3.SQLITE_FULL:
-        return StorageFull(detail=detail)
-    if code & _PRIMARY in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT}:
-        return StoreReadOnly(detail=detail)
-    return Unavailable(detail=detail)
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFull(said, detail=detail)
+    if code in _DAMAGED:
+        return StoreReadOnly(said, detail=detail)
+    if code in _PASSING:
+        return Unavailable(said, code=452, enhanced=(4, 3, 1), detail=detail)
+    return LocalFault(said, detail=detail)
 
 
 def marks(values: Iterable[object]) -> str:

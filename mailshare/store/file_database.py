@@ -104,7 +104,9 @@ class FileDatabase:
                 connection.close()
                 raise
         except sqlite3.Error as fault:
-            raise translate(fault) from fault
+            raise translate(fault, f"The store cannot be opened: {fault} ({self.path})") from fault
+        except OSError as fault:
+            raise Unavailable(f"The store cannot be opened: {fault}") from fault
         return connection
 
     def start(self, connection: sqlite3.Connection) -> None:

@@ -37,7 +37,10 @@ def ensure_schema(connection: sqlite3.Connection, path: str) -> bool:
 
 
 def upgrade(path: str, revision: str = "head") -> None:
-    """Run the migrations in ``migrations/versions`` on a database file, in one transaction."""
+    """Run the migrations in ``migrations/versions`` on a database file, in one transaction.
+
+    :raises sqlite3.Error: as SQLite said it.
+    """
     import sqlalchemy  # noqa: PLC0415 - a third of a second that a steady start does not pay
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -51,5 +54,9 @@ def upgrade(path: str, revision: str = "head") -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+    except sqlalchemy.exc.DBAPIError as fault:
+        if isinstance(fault.orig, sqlite3.Error):  # what SQLite itself said, for whoever translates it
+            raise fault.orig from fault
+        raise
     finally:
         engine.dispose()

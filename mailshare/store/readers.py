@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
-from mailshare.core.errors import Unavailable
+from mailshare.core.errors import LocalFault, Unavailable
 from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.database import Operation, translate
 
@@ -26,6 +27,8 @@ class Readers:
     :param connect: opens a connection that cannot write.
     """
 
+    log = Logger()
+
     def __init__(self, reactor: IReactorFromThreads, connect: Callable[[], sqlite3.Connection], threads: int) -> None:
         self._reactor = reactor
         self._connect = connect
@@ -39,6 +42,7 @@ class Readers:
         """Run it in a thread.
 
         :raises Unavailable: the database cannot be read, or the store is closed.
+        :raises LocalFault: the operation's statement is wrong; logged.
         """
         if self._stopped:
             raise Unavailable(detail={"why": "the store is closed"})
@@ -48,8 +52,13 @@ class Readers:
 
         try:
             result: T = await deferToThreadPool(self._reactor, self._pool, act)
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as fault:
-            raise translate(fault) from fault
+        except sqlite3.Error as fault:
+            if self._stopped:  # its connection was closed meanwhile
+                raise Unavailable(detail={"why": "the store is closed"}) from fault
+            told = translate(fault)
+            if isinstance(told, LocalFault):
+                self.log.failure("A statement of this program is wrong: {why}", why=str(fault))
+            raise told from fault
         return result
 
     def _connection(self) -> sqlite3.Connection:

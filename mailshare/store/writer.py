@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
+from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.store.database import SYNC_FAILED, Operation, translate
 
 T = TypeVar("T")
@@ -178,6 +178,8 @@ class Writer:
             if isinstance(told, (StorageFull, StoreReadOnly)) and not self.trouble:
                 self.trouble = f"writing failed: {fault}"
                 self.log.error("The store cannot write: {why}. It tries again with the next message.", why=str(fault))
+            elif isinstance(told, LocalFault):
+                self.log.failure("A statement of this program is wrong: {why}", failure=Failure(fault), why=str(fault))
             return told
         return fault
 

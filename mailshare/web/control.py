@@ -10,7 +10,6 @@ import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
-from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
@@ -58,6 +57,9 @@ class ControlAPI:
         self._acts = acts
         self._reactor = reactor
         self._streams: set[EventStream] = set()
+        # klein installs a reactor when it is imported: by now there is one, which is not for this module to choose.
+        from klein import Klein  # noqa: PLC0415
+
         self.app = Klein()
         for operation in OPERATIONS:
             self._serve(operation)
