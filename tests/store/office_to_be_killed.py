@@ -3,6 +3,10 @@
 Lines on standard input: ``deliver|collect DIRECTORY SEED``. For each, a child is forked (all is imported already,
 so that a kill costs milliseconds); the answers are ``started PID``, ``ready`` once its store is open, and ``ended
 STATUS``. What the child acknowledges it appends to ``DIRECTORY.acknowledged`` before it goes on.
+
+A kill may cut a write where it crosses a page of the file (the kernel copies page by page and looks for a fatal signal
+in between). So each line begins with a line end of its own and ends with a semicolon: one without was cut, counts as
+never written, and spoils none that follows.
 """
 
 from __future__ import annotations
@@ -27,16 +31,16 @@ PRODUCERS = 8
 def append(path: str, line: str) -> None:
     """Add a line that a kill cannot take back."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(descriptor, line.encode() + b"\n")
+    os.write(descriptor, f"\n{line};\n".encode())
     os.close(descriptor)
 
 
 def lines(path: str) -> list[str]:
-    """What was appended."""
+    """What was appended and not cut."""
     if not os.path.exists(path):
         return []
     with open(path, encoding="ascii") as file:
-        return file.read().split("\n")[:-1]
+        return [line[:-1] for line in file.read().split("\n") if line.endswith(";")]
 
 
 async def people(store: SQLiteStore) -> tuple[Account, list[User]]:
