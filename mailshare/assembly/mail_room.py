@@ -37,6 +37,7 @@ from mailshare.isp.secrets import SealingKey, Secrets
 from mailshare.isp.sign_on import Doors
 from mailshare.isp.tag_test import TagTest
 from mailshare.isp.timetable import Timetable, account_zone
+from mailshare.isp.weekly_look import WeeklyLook
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
@@ -143,6 +144,7 @@ class MailRoom:
             changed=changed,
             first_look=self.watch.first_look,
         )
+        self.weekly = WeeklyLook(self._store, self.probe, self.watch, self.collector, reactor)
 
     def _seen(self, account_id: int, headers: Headers) -> None:
         """The door has stored a collected message."""
@@ -252,6 +254,7 @@ def submission_rules(config: Config) -> SubmissionRules:
         max_size=limits.message_size,
         max_header=limits.header_size,
         max_hops=limits.received_hops,
+        devices=config.device_rules,
     )
 
 

@@ -130,7 +130,22 @@ class WorkList(Changes):
                         return case
         else:
             raise PeerFault(f"{wanted!r} is neither an id such as 1.17 nor a trace", code=400)
-        raise NoSuchEntry(f"{wanted} does not lie with ADMIN, or not any more")
+        raise NoSuchEntry(await self._gone(wanted))
+
+    async def _gone(self, wanted: str) -> str:
+        """Why something does not lie with ADMIN: who has it now, when that can be told."""
+        after, given = 0, None
+        while page := await self._store.events.page(
+            since=0, until=self._clock() + SECOND, kinds=("admin.gave",), after_id=after, limit=_PAGE
+        ):
+            after = page[-1][0]
+            given = next((one for _, one in page if wanted in (one.trace, one.data.get("id"))), given)
+        if given is None:
+            return f"{wanted} does not lie with ADMIN; mailshare admin list shows what does"
+        by, to = given.data.get("by"), given.data.get("to")
+        names = ", ".join(map(str, to)) if isinstance(to, list | tuple) else str(to)
+        who = f" by {by}" if by else ""
+        return f"{wanted} lies with ADMIN no more: it was given to {names} at {shapes.moment(given.at)}{who}"
 
     async def _cases(self, account: Account) -> AsyncIterator[_Case]:
         """All of an ADMIN's mail, newest first, a page at a time."""
@@ -192,7 +207,7 @@ class WorkList(Changes):
     ) -> Mapping[str, object]:
         at, names = self._clock(), self._directory().user_by_id
         to = [names[target.user_id].name for target in targets]
-        data: dict[str, object] = {"by": by, "why": why, "from": case.admin.name, "to": to}
+        data: dict[str, object] = {"id": case.id, "by": by, "why": why, "from": case.admin.name, "to": to}
         if steps:
             data["steps"] = [list(one) for one in steps]
         event = Event(at, "admin.gave", case.entry.message.trace, case.account.id, data=data)

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
+import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -61,6 +62,7 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     for index, user in enumerate(tables.user):
         _user(user, index, tables, findings)
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
+    _same_mailbox(tables, findings)
     _devices(tables, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     _secrets(tables, directory, findings)
@@ -291,6 +293,11 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
         findings.error((*path, "name"), f"{user.name!r} is reserved: ADMINn and PUBLICn come with each account")
     elif name and not _LOGIN.match(name):
         findings.error((*path, "name"), f"{user.name!r} cannot be a login; no blanks, @, quotes, brackets, commas")
+    for number, text in enumerate(user.names):
+        if not text.strip():
+            findings.error((*path, "names", number), "is empty")
+        elif _RESERVED.match(unicodedata.normalize("NFKC", text).strip().casefold()):
+            findings.error((*path, "names", number), f"{text!r} is reserved: it means an account's own ADMIN or PUBLIC")
     addresses = {one.address.casefold(): one.address for one in tables.account}
     people = {one.name.casefold(): one.name for one in tables.user}
     for key, given, known in (("accounts", user.accounts, addresses), ("cc", user.cc, people)):
@@ -318,6 +325,23 @@ def _forward(user: UserTable, path: Path, tables: FileTables, findings: Findings
             findings.error(here, f"{text} is an address of this office", "for a copy to somebody here use cc")
     if user.forward and user.local_only:
         findings.error((*path, "forward"), "a user without outside mail cannot forward to the outside", at_key=True)
+
+
+def _same_mailbox(tables: FileTables, findings: Findings) -> None:
+    """Two accounts that fetch one mailbox take each other's mail: each message reaches only one of them."""
+    seen: dict[tuple[str, str], str] = {}
+    for index, one in enumerate(tables.account):
+        try:
+            server = parse_server(one.collect) if one.collect and one.enabled else None
+        except ConfigFault:
+            continue
+        if server is None:
+            continue
+        key = (f"{server.host}:{server.port}".casefold(), server.login or one.address)
+        if key in seen:
+            hint = "write all addresses of a mailbox into one account, as aliases"
+            findings.warn(("account", index, "collect"), f"{seen[key]} collects this mailbox already", hint)
+        seen.setdefault(key, one.address)
 
 
 def _doubles(names: Iterable[tuple[str, Path]], findings: Findings) -> None:

@@ -511,11 +511,15 @@ class Entry:
 
 @frozen
 class Receipt:
-    """What the door says when everything is durable."""
+    """What the door says when everything is durable.
+
+    :ivar suppressed: user ids whose mailbox had this very message already.
+    """
 
     trace: str
     message_id: int
     routing: Routing
     already: bool = False
+    suppressed: tuple[int, ...] = ()
 
 

@@ -122,7 +122,7 @@ class Intake:
                 await self._answers.answer(self.accept, routing, headers, envelope, origin)
             if origin.source is Source.COLLECT and origin.account_id is not None:
                 self._seen(origin.account_id, headers)
-        return Receipt(origin.trace, result.message_id, routing, result.already)
+        return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
 
     async def who_gets(self, envelope: Envelope, header: bytes, origin: Origin) -> Sequence[int]:
         """Ids of the users who would get a collected message with this header; see ``IForecast``."""

@@ -110,7 +110,7 @@ class _Journey:
         self._warn(account)
         if went_through(self.headers, self.directory.instance):
             self.came_back = True
-            self.steps.append(step("came-back", "it left this office before: no forward and no automatic answer"))
+            self.steps.append(step("came-back", "it bears the mark of this office"))
 
     def _adopt(self, decision: Decision, account: Account) -> None:
         self.steps += decision.steps

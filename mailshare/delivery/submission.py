@@ -14,14 +14,16 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
 from mailshare.core.headers import Headers, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
+from mailshare.core.ladder import step
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
 from mailshare.core.trace import trace_id
-from mailshare.core.values import Account, Directory, Origin, Source, User, UserKind
+from mailshare.core.values import Account, Directory, Origin, Source, Step, User, UserKind
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
@@ -44,6 +46,7 @@ class SubmissionRules:
     :ivar max_size: octets of a message.
     :ivar max_header: octets of its header block.
     :ivar max_hops: ``Received`` lines after which a message goes in a circle (RFC 5321 section 6.3).
+    :ivar devices: machines that are known by their address; the journal names them.
     """
 
     policy: str = "fix"
@@ -51,6 +54,7 @@ class SubmissionRules:
     max_size: int = 50 * 1024 * 1024
     max_header: int = 256 * 1024
     max_hops: int = 30
+    devices: tuple[Device, ...] = ()
 
 
 @define
@@ -149,8 +153,14 @@ class LocalSubmitter:
             helo=session.helo,
             secure=session.secure,
             trusted=session.trusted,
+            steps=self._machine(session),
         )
         return LocalSubmission(self._desk, sink, envelope, origin, user, directory, _protocol(session.protocol))
+
+    def _machine(self, session: ISession) -> tuple[Step, ...]:
+        """The machine that hands in without a login (``ESMTPA`` and the like have one, RFC 3848), for the journal."""
+        device = None if session.protocol.endswith("A") else device_at(self._desk.rules.devices, session.peer)
+        return () if device is None else (step("device", device.name),)
 
     def _user(self) -> tuple[User | None, Directory]:
         """The user as the directory has him now.
@@ -311,7 +321,7 @@ class LocalSubmission:
             message_id=f"<{trace}@{_id_domain(account, host)}>",
             date=date,
         )
-        self._origin = evolve(self._origin, steps=steps)
+        self._origin = evolve(self._origin, steps=(*self._origin.steps, *steps))
         return made
 
     def _nobody_is_public(self, headers: Headers) -> None:

@@ -52,12 +52,14 @@ class Tally:
     :ivar more: the session had enough; the rest waits for the next one.
     :ivar listed: messages at the provider when the session ended; -1 = not known.
     :ivar waiting: those of them that are still to be fetched.
+    :ivar duplicates: copies that a mailbox had already and did not take again.
     :ivar top_unlike: messages whose header is another by TOP than by RETR.
     """
 
     messages: int = 0
     users: Counter[str] = field(factory=Counter)
     again: int = 0
+    duplicates: int = 0
     deleted: int = 0
     failed: int = 0
     poison: int = 0
@@ -72,12 +74,12 @@ class Tally:
 
     def counters(self) -> dict[str, int]:
         """The rarer figures, for the journal."""
-        names = ("again", "deleted", "failed", "poison", "skipped", "ignored_lines")
+        names = ("again", "duplicates", "deleted", "failed", "poison", "skipped", "ignored_lines")
         return {name: getattr(self, name) for name in names}
 
     def add(self, other: Tally) -> None:
         """Count another session in; what is not counted is as the last one saw it."""
-        for name in ("messages", "again", "deleted", "failed", "poison", "skipped", "ignored_lines", "top_unlike"):
+        for name in ("messages", "top_unlike", *self.counters()):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.users.update(other.users)
         self.login_delay, self.expire, self.more = other.login_delay, other.expire, other.more
@@ -230,7 +232,9 @@ class Arrivals:
         users = self.store.directory.current().user_by_id
         for target in receipt.routing.targets:
             user = users.get(target.user_id)
-            if user is not None:
+            if target.user_id in receipt.suppressed:
+                self.tally.duplicates += 1
+            elif user is not None:
                 self.tally.users[user.name.upper() if user.kind is UserKind.ADMIN else user.name] += 1
 
     def _now(self) -> int:

@@ -92,6 +92,15 @@ class ProviderWatch:
         except MailshareError as fault:
             self._log.warn("{address}: not learned: {fault}", address=str(account.address), fault=fault.public)
 
+    async def look_again(self, account: Account, lying: Sequence[Sighting]) -> None:
+        """Judge once more, also when nothing came: by what lies at the provider, else by what came last.
+
+        ADMIN is reminded of what is not in order as long as it lasts.
+        """
+        sightings = lying if len(lying) >= ENOUGH else await self._kept(account.id)
+        if sightings:
+            await self._learn(account, sightings)
+
     async def _kept(self, account_id: int) -> list[Sighting]:
         row = await self._store.settings.get(_SCOPE, str(account_id))
         values = row[0] if row is not None and isinstance(row[0], list) else []

@@ -55,6 +55,7 @@ REASONS: Mapping[str, str] = {
     "forward": "a user has it sent on to the outside",
     "not-forwarded": "it was not sent on, for the reason that is told",
     "forward-failed": "it could not be sent on, so the mailbox has it",
+    "device": "a machine that is known by its address handed it in",
     "from-fixed": "the From field was made right",
     "sender-dropped": "the Sender field went, since From was replaced",
     "reply-to-added": "a Reply-To with the sender's tag was added",

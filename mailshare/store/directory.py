@@ -394,7 +394,8 @@ def _drop_account(connection: sqlite3.Connection, account_id: int, at: int) -> N
             connection.execute("UPDATE user_ SET config = ? WHERE id = ?", (json.dumps(facts), user_id))
     connection.execute("DELETE FROM ledger WHERE account_id = ?", (account_id,))
     connection.execute(
-        "DELETE FROM setting WHERE scope IN ('found', 'sightings', 'style-alarm', 'tag-test') AND name = ?",
+        "DELETE FROM setting "
+        "WHERE scope IN ('found', 'sightings', 'style-alarm', 'style-look', 'tag-test') AND name = ?",
         (str(account_id),),
     )
     connection.execute("DELETE FROM account WHERE id = ?", (account_id,))

@@ -131,3 +131,23 @@ async def test_a_boundary_set_by_hand_is_not_overruled(room: Room) -> None:
     office = await room.start()
     await office.acts.send_receive()
     assert await boxes(office.acts) == {"admin1": 12}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_is_noticed_by_the_weekly_look_though_no_mail_is_collected(room: Room) -> None:
+    """What lies at the provider and is no longer fetched shows the change; ADMIN hears of it."""
+    settings(room, "leave_on_server_days = -1\n")
+    for number in range(20):
+        put(room, number, "greg", below_the_box("greg@firm.example"))
+    office = await room.start()
+    await office.acts.send_receive()
+    room.isp.box.letters.clear()
+    for number in range(20, 40):
+        put(room, number, "lisa", on_top("lisa@firm.example"))
+    (account,) = office.store.directory.current().accounts
+    past = int(str(account.found["at"])) - 8 * 24 * 3600 * 1_000_000
+    await office.store.directory.learn(account.id, {**account.found, "at": past})
+    await office._running().room.weekly.look()
+    (notice,) = await office.acts.admin_list()
+    assert "marked otherwise" in str(notice["subject"])
+    assert (await boxes(office.acts)) == {"greg": 20, "admin1": 1}

@@ -1,0 +1,131 @@
+"""Where two rooms meet: rules of sharing that no room keeps alone, on a whole office through its sockets."""
+
+from __future__ import annotations
+
+import smtplib
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from mailshare.assembly.office import Office
+from mailshare.core.errors import MailshareError
+from tests.acceptance.conftest import House
+
+HERE = '\naccounts = ["mail@company.example"]\n'
+DEVICE = """
+[[device]]
+name = "scanner-2"
+networks = ["127.0.0.1"]
+user = "scanner"
+recipients = ["local", "@customer.example"]
+"""
+SCAN = b"From: q@z.example\r\nSubject: Scan\r\nMessage-ID: <scan@z.example>\r\n\r\nPages\r\n"
+
+
+def user(name: str, more: str = "") -> str:
+    """A declared user whose password is the login."""
+    return f'[[user]]\nname = "{name}"\npassword = "{name}"{HERE}{more}\n'
+
+
+async def told(office: Office, wanted: str) -> str:
+    """What ``mailshare why`` prints."""
+    chains: Any = await office.acts.why(id=wanted)
+    return "\n".join(line for chain in chains for line in chain["words"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_given_mail_tells_its_way_and_cannot_be_given_twice(house: House) -> None:
+    """``why`` tells who gave it and who fetched it; the second try says who has it now."""
+    office = await house.start(user("andrew") + user("greg"))
+    house.arrives("mail@company.example")
+    await office.acts.send_receive()
+    (row,) = await office.acts.admin_list()
+    await office.acts.admin_give(id=str(row["id"]), users=["andrew"], by="boss")
+    assert len(await house.mail_of("andrew", "andrew")) == 1
+    words = await told(office, str(row["trace"]))
+    assert words.index("[no-name]") < words.index("ADMIN gave it to andrew") < words.index("andrew fetched it")
+    for wanted in (row["id"], row["trace"]):
+        with pytest.raises(MailshareError, match=r"was given to andrew at .* by boss"):
+            await office.acts.admin_give(id=str(wanted), users=["greg"])
+    with pytest.raises(MailshareError, match="admin list shows what does"):
+        await office.acts.admin_give(id="1.99", users=["greg"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_everybody_copies_and_duplicates_at_once(house: House) -> None:
+    """Everybody has it once, as mail to everybody: no copies of it, the second copy is told and not counted as mail."""
+    office = await house.start(user("lisa") + user("greg", 'cc = ["lisa"]') + user("andrew"))
+    letter = house.arrives("PUBLIC <mail@company.example>, Greg <mail@company.example>")
+    house.isp.box.put(letter, "again")
+    done: Any = await office.acts.send_receive()
+    assert done["mail@company.example"]["collected"] == {"lisa": 1, "greg": 1, "andrew": 1}
+    for name in ("lisa", "greg", "andrew"):
+        (mail,) = await house.mail_of(name, name)
+        assert b"X-Mailshare-Copy-For" not in mail
+    log: Any = await office.acts.log(kinds=["collect.run"])
+    assert log["events"][-1]["data"]["duplicates"] == 3
+    assert (await told(office, "1@far.example")).count("has it already: duplicate of") == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_forward_answer_and_what_came_back(house: House) -> None:
+    """One forward, one answer; what comes back is known, adds no copy, and is neither forwarded nor answered."""
+    office = await house.start(user("greg", 'forward = ["greg@home.example"]'))
+    await office.acts.vacation(name="greg", text="Away.")
+    house.arrives("greg <mail@company.example>")
+    for _ in range(2):
+        await office.acts.send_receive()
+    senders = [str(each.envelope.sender or "") for each in house.isp.relayed]
+    assert sorted(senders) == ["", "mail@company.example"]
+    gone = next(each for each in house.isp.relayed if each.envelope.sender)
+    house.isp.box.put(b"Received: from home by mx.isp.example; x\r\n" + gone.octets, "back")
+    for _ in range(2):
+        await office.acts.send_receive()
+    assert len(house.isp.relayed) == 2
+    assert len(await house.mail_of("greg", "greg")) == 1
+    words = await told(office, "1@far.example")
+    for each in ("it bears the mark of this office [came-back]", "[not-forwarded]", "has it already", "gets no answer"):
+        assert each in words
+
+
+@pytest_twisted.ensureDeferred
+async def test_why_names_the_machine_that_handed_in(house: House) -> None:
+    """A scanner's message bears its user's identity, waits in the outbox, and ``why`` names the machine."""
+    office = await house.start(user("scanner", 'names = ["Scanner Two"]') + user("greg") + DEVICE)
+
+    def talk(client: smtplib.SMTP) -> Any:
+        return client.sendmail("x@y.example", ["greg", "a@customer.example"], SCAN)
+
+    assert await house.smtp(talk, "device") == {}
+    (row,) = await office.acts.outbox()
+    assert (row["user"], row["from"], row["to"]) == ("scanner", "mail@company.example", "a@customer.example")
+    words = await told(office, "scan@z.example")
+    assert "a machine that is known by its address handed it in: scanner-2 [device]" in words
+    assert "q@z.example became Scanner Two <mail@company.example> [from-fixed]" in words
+
+    def by_greg(client: smtplib.SMTP) -> Any:
+        client.login("greg", "greg")
+        return client.sendmail("greg", ["scanner"], SCAN.replace(b"scan@", b"own@"))
+
+    await house.smtp(by_greg)
+    assert "[device]" not in await told(office, "own@z.example")
+
+
+@pytest_twisted.ensureDeferred
+async def test_names_that_mean_admin_and_public_belong_to_nobody(house: House) -> None:
+    """Neither a login nor a further name may be ADMINn or PUBLICn in any spelling; logins have no case."""
+    office = await house.start(user("greg"))
+    for name in ("ADMIN1", "admin", "Public2", "public", "Admin01", "ADMIN\uff11", "a b", "x@y", ""):
+        with pytest.raises(MailshareError):
+            await office.acts.add_user(name=name, accounts=["1"], password="x")
+    for names in (["Public"], ["ADMIN1"], ["Public\uff12"], ["  "], ["Greg Jones", "admin"]):
+        with pytest.raises(MailshareError):
+            await office.acts.change_user(name="greg", names=names)
+    for number, name in enumerate(("AdMiN1", "Admin", "PUBLIC1", "GREG")):
+        house.arrives(f"{name} <mail@company.example>", number=number)
+    done: Any = await office.acts.send_receive()
+    assert done["mail@company.example"]["collected"] == {"ADMIN1": 2, "greg": 2}
+    await office.acts.change_user(name="admin1", password="boss")
+    for login, password, count in (("ADMIN1", "boss", 2), ("Admin", "boss", 2), ("GREG", "greg", 2)):
+        assert len(await house.mail_of(login, password)) == count
