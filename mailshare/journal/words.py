@@ -100,7 +100,6 @@ KINDS: Mapping[str, str] = {
     "admin.hold": "an administrator kept it back",
     "admin.release": "an administrator let it go on",
     "admin.delete": "an administrator cancelled it",
-    "admin.resume": "an administrator ended the pause of a way out",
     "admin.gave": "an administrator gave it to somebody",
     "admin.fetch": "an administrator had a message fetched that was left at the provider",
     "admin.import": "an administrator took over what another program had fetched",
