@@ -1,0 +1,62 @@
+"""Every seam of mailshare. What a third party may replace is an interface here, and nothing else is.
+
+Each facet has a module here; all names can be imported from the package itself.
+
+Rules: methods carry no ``self``; results are ``Awaitable`` so that both ``async def`` and functions that return a
+Deferred satisfy them; a method without ``Awaitable`` is called on the reactor thread and must not wait.
+Each interface has a contract test class in :mod:`mailshare.testing` that third parties run on their own providers.
+Errors are those of :mod:`mailshare.core.errors`; anything else that escapes is treated as a program error.
+"""
+
+from __future__ import annotations
+
+from mailshare.interfaces.avatars import (
+    IAvatarAuthor,
+    IGate,
+    IMailboxOpener,
+    ISession,
+    ISubmission,
+    ISubmitter,
+    IVerifierSource,
+)
+from mailshare.interfaces.bodies import IBody, IBodySink
+from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IRouter
+from mailshare.interfaces.directory import IDirectoryStore, ISettings
+from mailshare.interfaces.events import IEventLog, IMemory
+from mailshare.interfaces.mailboxes import IMailboxes, IMaildrop
+from mailshare.interfaces.provider import ICollecting, IFactory, ISecrets, ISurroundings, ITokenSource
+from mailshare.interfaces.queue import ILedger, INotifier, IQueue
+from mailshare.interfaces.store import IDelivery, IStore
+
+__all__ = [
+    "IAgent",
+    "IAvatarAuthor",
+    "IBody",
+    "IBodySink",
+    "ICollecting",
+    "IDelivery",
+    "IDirectoryStore",
+    "IEventLog",
+    "IFactory",
+    "IForecast",
+    "IGate",
+    "IIntake",
+    "ILaned",
+    "ILedger",
+    "IMailboxOpener",
+    "IMailboxes",
+    "IMaildrop",
+    "IMemory",
+    "INotifier",
+    "IQueue",
+    "IRouter",
+    "ISecrets",
+    "ISession",
+    "ISettings",
+    "IStore",
+    "ISubmission",
+    "ISubmitter",
+    "ISurroundings",
+    "ITokenSource",
+    "IVerifierSource",
+]

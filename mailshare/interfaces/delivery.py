@@ -1,0 +1,72 @@
+"""Routing, the one door, and the agents that hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from zope.interface import Attribute, Interface
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.headers import Headers
+from mailshare.core.values import Directory, Origin, Outcome, QueueItem, Receipt, Routing, SentMark
+from mailshare.interfaces.bodies import IBody
+
+
+class IRouter(Interface):
+    """Pure routing: no waiting, no state."""
+
+    def route(
+        envelope: Envelope,
+        headers: Headers,
+        origin: Origin,
+        directory: Directory,
+        known: Mapping[str, SentMark],
+    ) -> Routing:
+        """Who gets it and why. Never raises for what a message says.
+
+        :param known: those Message-IDs of the message's References that are ours.
+        """
+
+
+class IIntake(Interface):
+    """The one door."""
+
+    def accept(envelope: Envelope, body: IBody, origin: Origin) -> Awaitable[Receipt]:
+        """Route and store in one transaction; fires when durable.
+
+        :raises PolicyRefusal: the router or a rule says no (SMTP: 550; a collector never gets this).
+        :raises Unavailable: not now; nothing was stored.
+        """
+
+
+class IForecast(Interface):
+    """Says whom the door would give a message to, without taking it."""
+
+    def who_gets(envelope: Envelope, header: bytes, origin: Origin) -> Awaitable[Sequence[int]]:
+        """Ids of the users in whose mailboxes a collected message with this header block would be put.
+
+        :raises MailshareError: it cannot be said.
+        """
+
+
+class IAgent(Interface):
+    """Hands on one kind of delivery."""
+
+    name: str = Attribute("'relay', 'fax', 'print' ...")
+
+    def deliver(
+        batch: Sequence[QueueItem], progress: Callable[[int, Mapping[str, object]], None]
+    ) -> Awaitable[Sequence[Outcome]]:
+        """Try rows of one submission and one route; one outcome for each, in any order.
+
+        Never raises for what the peer does: that is an outcome. ``progress(item id, JSON)`` keeps what a resume needs.
+        :cancel: stops as soon as the peer allows; rows without outcome go back to the queue.
+        """
+
+
+class ILaned(IAgent):
+    """An agent with several ways out that must not wait for one another."""
+
+    def lane(item: QueueItem) -> str:
+        """The way out that a row would take now. Rows of one lane are tried a few at a time, lanes beside each other;
+        a batch of :meth:`IAgent.deliver` never spans two."""

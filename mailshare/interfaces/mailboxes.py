@@ -1,0 +1,69 @@
+"""Local mailboxes: the lock of one session, and the look of an administrator."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Awaitable, Mapping, Sequence
+
+from zope.interface import Attribute, Interface
+
+from mailshare.core.values import Entry, Event, MailboxCount, Target
+from mailshare.interfaces.bodies import IBody
+
+
+class IMaildrop(Interface):
+    """One user's mailbox, held exclusively by one session (RFC 1939 section 4)."""
+
+    count: int = Attribute("messages when it was locked")
+    octets: int = Attribute("their octets, with the prefixes of the entries")
+
+    def snapshot() -> Awaitable[tuple[array[int], array[int]]]:
+        """``(uids, sizes)`` of those messages in the order of uids; kept for the life of the maildrop."""
+
+    def uidl(uid: int) -> str:
+        """The unique-id: 1 to 33 characters 0x21-0x7e, never reused (RFC 1939 section 7)."""
+
+    def body(uid: int) -> Awaitable[IBody]:
+        """The message with the entry's prefix in front.
+
+        :raises Unavailable: it cannot be read now, or was taken away by an administrator.
+        """
+
+    def commit(deleted: Sequence[int], retrieved: Sequence[int] = ()) -> Awaitable[int]:
+        """Delete these uids all together and mark those as retrieved, durable when it fires; keeps the lock.
+
+        :returns: how many were deleted.
+        """
+
+    def release() -> None:
+        """Give the lock back. Idempotent."""
+
+
+class IMailboxes(Interface):
+    """All local mailboxes."""
+
+    def lock_maildrop(user_id: int, owner: str) -> Awaitable[IMaildrop]:
+        """Take the exclusive lock.
+
+        :param owner: who asks, for the log, e.g. the peer's address.
+        :raises MailboxInUse: another session has it.
+        """
+
+    def counts() -> Awaitable[Sequence[MailboxCount]]:
+        """Totals of all mailboxes."""
+
+    def entries(user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Awaitable[Sequence[Entry]]:
+        """What lies in a mailbox, newest first; takes no lock."""
+
+    def give(
+        user_id: int, uid: int, targets: Sequence[Target], *, at: int, events: Sequence[Event] = ()
+    ) -> Awaitable[Mapping[int, int]]:
+        """Move an entry into other mailboxes, with its events, all or nothing; the body stays the one it is.
+
+        A session that holds the mailbox finds the entry gone. A target that has the message already keeps the one it
+        has.
+
+        :returns: user id to uid of each new entry.
+        :raises NoSuchEntry: it is not there, or not any more.
+        :raises Unavailable: a target has no mailbox; nothing was changed.
+        """

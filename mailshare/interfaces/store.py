@@ -1,0 +1,111 @@
+"""The store whole, and its one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+
+from zope.interface import Attribute, Interface
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.values import (
+    DeliveryResult,
+    Event,
+    Hop,
+    LedgerKey,
+    LedgerState,
+    Origin,
+    SentMark,
+    StoredMessage,
+    Target,
+)
+from mailshare.interfaces.bodies import IBody, IBodySink
+from mailshare.interfaces.directory import IDirectoryStore, ISettings
+from mailshare.interfaces.events import IEventLog, IMemory
+from mailshare.interfaces.mailboxes import IMailboxes
+from mailshare.interfaces.queue import ILedger, INotifier, IQueue
+
+
+class IDelivery(Interface):
+    """The one transaction of the door (transaction 1 and 3 of the store's rules)."""
+
+    def deliver(
+        envelope: Envelope,
+        body: IBody,
+        origin: Origin,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        events: Sequence[Event] = (),
+        *,
+        at: int,
+        duplicate_key: bytes = b"",
+        sent: SentMark | None = None,
+        expires: int = 0,
+        hold: bool = False,
+    ) -> Awaitable[DeliveryResult]:
+        """Store message, entries, ledger row, queue rows and events, all or nothing; fires when durable.
+
+        ``origin.ledger`` is inserted first; when that row exists nothing else is done and ``already`` is True.
+        ``duplicate_key`` (32 bytes, empty = do not look) suppresses entries in mailboxes that met the key within
+        14 days.
+        ``steps`` of the routing travel as an event of kind ``route``.
+
+        :param at: microseconds UTC, the time of reception.
+        :param expires: when queue rows give up, microseconds UTC.
+        :param hold: queue rows start as HELD.
+        :raises StorageFull, StoreReadOnly: nothing was stored.
+        """
+
+    def refuse(
+        key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()
+    ) -> Awaitable[None]:
+        """Write a ledger row without a message (poison, skipped for size)."""
+
+
+class IStore(Interface):
+    """The only memory. Everything durable goes through here."""
+
+    delivery: IDelivery = Attribute("IDelivery")
+    mailboxes: IMailboxes = Attribute("IMailboxes")
+    ledger: ILedger = Attribute("ILedger")
+    queue: IQueue = Attribute("IQueue")
+    directory: IDirectoryStore = Attribute("IDirectoryStore")
+    events: IEventLog = Attribute("IEventLog")
+    settings: ISettings = Attribute("ISettings")
+    memory: IMemory = Attribute("IMemory")
+    notifier: INotifier = Attribute("INotifier")
+    capabilities: frozenset[str] = Attribute(
+        "of transactional_ledger, single_instance, durable, shared, claims, notify"
+    )
+
+    def open() -> Awaitable[None]:
+        """Make or migrate the schema, take the lock, load the directory.
+
+        :raises Unavailable: another server has it open.
+        """
+
+    def close() -> Awaitable[None]:
+        """Finish what is queued and let go. Idempotent."""
+
+    def new_body(size_hint: int = 0) -> IBodySink:
+        """A sink for one message.
+
+        :raises StorageFull: less than twice ``size_hint`` and the reserve is free.
+        """
+
+    def message(message_id: int) -> Awaitable[tuple[IBody, str, int] | None]:
+        """``(body, trace, received)`` of a stored message."""
+
+    def find(trace_or_message_id: str) -> Awaitable[Sequence[tuple[int, str, str]]]:
+        """``(message id, trace, Message-ID field)`` of stored messages with this trace or Message-ID."""
+
+    def recent(limit: int, *, account_id: int | None = None) -> Awaitable[Sequence[StoredMessage]]:
+        """The last messages stored and not dropped yet, newest first; reports of our own left out."""
+
+    def collect_garbage(now: int) -> Awaitable[int]:
+        """Drop messages that nothing refers to and files past their grace; returns how many."""
+
+    def backup(directory: str) -> Awaitable[None]:
+        """A consistent copy that :meth:`open` accepts, made while serving."""
+
+    def verify(*, deep: bool = False) -> Awaitable[Sequence[str]]:
+        """Problems found, in words; empty when sound. ``deep`` reads every body."""
