@@ -11,8 +11,9 @@ from mailshare.core.errors import Unavailable
 DATABASE = "mailshare.db"
 Connect = Callable[[str], sqlite3.Connection]
 
-# Page size and vacuum mode are fixed with the first table; the rest is set for each connection.
-_BIRTH = ("PRAGMA page_size=4096", "PRAGMA auto_vacuum=INCREMENTAL")
+# Page size and vacuum mode are fixed with the first table; the rest is set for each connection. A commit writes whole
+# pages, mostly for a row or two in each: docs/why/store.md has the figures that chose the size.
+_BIRTH = ("PRAGMA page_size=2048", "PRAGMA auto_vacuum=INCREMENTAL")
 _WRITING = (
     "PRAGMA wal_autocheckpoint=0",
     "PRAGMA journal_size_limit=67108864",

@@ -52,7 +52,7 @@ _ENTRY = (
 )
 # A row comes back when the mailbox has not met this key within the window.
 _NOT_MET = (
-    "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (mailbox_id, key) "
+    "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (key, mailbox_id) "
     "DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE duplicate.at < ? RETURNING 1"
 )
 _SUBMISSION = (
@@ -132,12 +132,7 @@ class Handing:
         number = connection.execute(_MESSAGE, values).lastrowid
         assert number is not None
         if isinstance(body, MemoryBody):
-            data = body.data
-            for seq, start in enumerate(range(0, len(data) or 1, PIECE)):
-                connection.execute(
-                    "INSERT INTO body (message_id, seq, data) VALUES (?, ?, ?)",
-                    (number, seq, data[start : start + PIECE]),
-                )
+            connection.execute("INSERT INTO body (message_id, data) VALUES (?, ?)", (number, body.data))
         return number
 
     def _entry(

@@ -25,8 +25,8 @@ def inline_data(connection: sqlite3.Connection, row: Row) -> bytes:
     """The octets of a body that is in the database; empty for one that has a content file."""
     if row[3] != INLINE:
         return b""
-    rows = connection.execute("SELECT data FROM body WHERE message_id = ? ORDER BY seq", (row[0],)).fetchall()
-    return rows[0][0] if len(rows) == 1 else b"".join(data for (data,) in rows)
+    found = connection.execute("SELECT data FROM body WHERE message_id = ?", (row[0],)).fetchone()
+    return found[0] if found is not None else b""
 
 
 def build_body_of(in_thread: InThread | None, path_of: Callable[[str], str]) -> BodyOf:

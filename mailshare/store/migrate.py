@@ -52,6 +52,7 @@ def upgrade(path: str, revision: str = "head") -> None:
     )
     try:
         with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # left alone, sqlite3 begins with the first row, not before
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     except sqlalchemy.exc.DBAPIError as fault:

@@ -184,8 +184,7 @@ Table(
 Table(
     "body",
     metadata,
-    Column("message_id", BIG, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True),
-    Column("seq", BIG, primary_key=True, autoincrement=False),
+    Column("message_id", BIG, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
 Table(
@@ -202,11 +201,12 @@ Table(
     Index("entry_message", "message_id"),
     sqlite_with_rowid=False,
 )
+# The key comes first, so that the rows of one message lie together however many mailboxes get it.
 Table(
     "duplicate",
     metadata,
-    Column("mailbox_id", BIG, ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True),
     Column("key", LargeBinary, primary_key=True),
+    _big("mailbox_id", key=True),
     _big("at"),
     _text("trace"),
     sqlite_with_rowid=False,

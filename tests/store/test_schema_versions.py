@@ -113,6 +113,43 @@ async def test_a_store_of_an_older_version_opens(tmp_path: Path, version: int) -
     await store.close()
 
 
+async def test_a_body_in_pieces_and_its_duplicate_key_survive_version_3(tmp_path: Path) -> None:
+    """Version 3 keeps a body in one row, and a message that a mailbox has is still known by its key."""
+    path = tmp_path / "mailshare.db"
+    with gzip.open(DATA / "store_schema_1.db.gz") as packed, open(path, "wb") as file:
+        shutil.copyfileobj(packed, file)
+    migrate.upgrade(str(path), "0002")
+    with sqlite3.connect(path) as connection:
+        (number, body) = connection.execute("SELECT message_id, data FROM body ORDER BY message_id").fetchone()
+        connection.execute("UPDATE body SET data = ? WHERE message_id = ?", (body[:10], number))
+        connection.execute("INSERT INTO body (message_id, seq, data) VALUES (?, 1, ?)", (number, body[10:]))
+        connection.execute("DELETE FROM duplicate")
+        connection.execute("INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (2, x'01', 3, 'abc')")
+    connection.close()
+    migrate.upgrade(str(path))
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT data FROM body WHERE message_id = ?", (number,)).fetchall() == [(body,)]
+        kept = connection.execute("SELECT key, mailbox_id, at, trace FROM duplicate").fetchall()
+    connection.close()
+    assert kept == [(b"\x01", 2, 3, "abc")]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+    """All steps are one transaction: the older program can still open the file."""
+    path = tmp_path / "mailshare.db"
+    migrate.upgrade(str(path), "0002")
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE body_before (stands TEXT)")  # in the way of the second step
+        before = tables(connection)
+    connection.close()
+    with pytest.raises(sqlite3.OperationalError):
+        migrate.upgrade(str(path))
+    with sqlite3.connect(path) as connection:
+        assert migrate.stored_version(connection) == "0002"
+        assert tables(connection) == before
+    connection.close()
+
+
 async def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     """A database of a later program is left alone, and the text says what to do."""
     store = SQLiteStore(str(tmp_path), reactor=reactor)
