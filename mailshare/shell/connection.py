@@ -8,14 +8,12 @@ reads costs memory. Deadlines are absolute: an octet now and then does not move 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
-    IPushProducer,
     ISSLTransport,
     ITCPTransport,
 )
@@ -27,6 +25,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault
 from mailshare.shell.limits import UNPARSED_LIMIT, Goodbye
+from mailshare.shell.outlet import Outlet
 from mailshare.shell.steps import first_step
 from mailshare.wire.replies import StartTLS
 
@@ -104,23 +103,6 @@ class ConnectionGone(Exception):
     """The peer is gone; there is nobody to answer."""
 
 
-@implementer(IPushProducer)
-class _Outlet:
-    """Tells the connection when the transport's buffer is full, and when it is empty again."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def pauseProducing(self) -> None:
-        self._connection.outlet_full()
-
-    def resumeProducing(self) -> None:
-        self._connection.outlet_free()
-
-    def stopProducing(self) -> None:
-        """Nothing to stop: the connection hears of its end itself."""
-
-
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Connection(TwistedProtocol):
     """One connection.
@@ -135,6 +117,7 @@ class Connection(TwistedProtocol):
         self.factory: EngineFactory = factory
         self.peer = peer
         self._session: Session | None = None
+        self._outlet: Outlet | None = None
         self._input: deque[bytes] = deque()
         self._unparsed = 0
         self._paused = False
@@ -168,8 +151,8 @@ class Connection(TwistedProtocol):
         if self._session is None or self._gone or self._closing:
             return
         data = self._session.engine.take_output()
-        if data:
-            self.transport.write(data)
+        if data and self._outlet is not None:
+            self._outlet.write(data, queued=self._full)
 
     async def drain(self) -> None:
         """Send what the engine has queued; go on when the peer has read enough of it.
@@ -219,7 +202,7 @@ class Connection(TwistedProtocol):
         self._since = now
         self._session = self.factory.build_session(self)
         self._deadline = now + self._session.patience
-        self.transport.registerProducer(_Outlet(self), True)
+        self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
         self._start(greet=True)
 
@@ -270,8 +253,9 @@ class Connection(TwistedProtocol):
 
     def outlet_free(self) -> None:
         """The transport has sent everything."""
-        self._full = False
-        self._release()
+        if self._full:
+            self._full = False
+            self._release()
 
     # ------------------------------------------------------------------ inside
 
@@ -294,7 +278,7 @@ class Connection(TwistedProtocol):
         assert session is not None
         engine = session.engine
         if greet:
-            await self._call(session.begin())
+            await session.begin()
         handled = 0
         while not (self._gone or self._closing):
             if self._full:
@@ -308,7 +292,10 @@ class Connection(TwistedProtocol):
             if isinstance(event, StartTLS):
                 self._start_tls(engine)
             else:
-                await self._call(session.handle(event))
+                rest = first_step(session.handle(event))
+                if rest is not None:
+                    self.flush()
+                    await rest
                 if engine.waiting:
                     raise LocalFault("An event was left without its answer")
             self._renew(session)
@@ -320,13 +307,6 @@ class Connection(TwistedProtocol):
             if self._stopping and not session.receiving:
                 break
         self._finish(session)
-
-    async def _call(self, step: Coroutine[Any, Any, None]) -> None:
-        """Run one step of the session; what is queued is sent before waiting for it."""
-        rest = first_step(step)
-        if rest is not None:
-            self.flush()
-            await rest
 
     def _finish(self, session: Session) -> None:
         """The engine is idle: send, and close if it is time."""
@@ -355,6 +335,8 @@ class Connection(TwistedProtocol):
             self._close()
             return
         self.flush()
+        if self._outlet is not None:
+            self._outlet.use_queue()
         self._handshaking = True
         self._since = self.factory.reactor.seconds()
         self.transport.startTLS(self.factory.tls)

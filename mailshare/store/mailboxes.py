@@ -13,12 +13,12 @@ from zope.interface import implementer
 from mailshare.core.errors import MailboxInUse, Unavailable
 from mailshare.core.values import Entry, Event, MailboxCount, Target
 from mailshare.interfaces import IBody, IMailboxes, IMaildrop
-from mailshare.store.bodies import PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, giving, list_entries
 from mailshare.store.events import write_events
-from mailshare.store.messages import COLUMNS, BodyOf, inline_data
+from mailshare.store.messages import BodyOf
 from mailshare.store.naming import uidl
+from mailshare.store.read_ahead import ReadAhead
 
 READ, DELETED = "pop3.read", "pop3.deleted"
 _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
@@ -32,6 +32,7 @@ class Mailboxes:
         self._database = database
         self._body_of = body_of
         self._owners: dict[int, str] = {}
+        self._open: dict[int, Maildrop] = {}
 
     async def lock_maildrop(self, user_id: int, owner: str) -> IMaildrop:
         """Take the exclusive lock; STAT's figures come with it in one short read."""
@@ -54,10 +55,13 @@ class Mailboxes:
         except BaseException:
             self._owners.pop(user_id, None)
             raise
-        return Maildrop(self._database, self._body_of, user_id, owner, *row, unlock=lambda: self._unlock(user_id))
+        drop = Maildrop(self._database, self._body_of, user_id, owner, *row, unlock=lambda: self._unlock(user_id))
+        self._open[user_id] = drop
+        return drop
 
     def _unlock(self, user_id: int) -> None:
         self._owners.pop(user_id, None)
+        self._open.pop(user_id, None)
 
     async def counts(self) -> Sequence[MailboxCount]:
         """Totals from the counters; no entry is read."""
@@ -79,7 +83,10 @@ class Mailboxes:
     ) -> Mapping[int, int]:
         """Move an entry into other mailboxes, all or nothing."""
         cost = 512 * (1 + len(targets) + len(events))
-        return await self._database.write(giving(user_id, uid, targets, at, events), cost=cost)
+        given = await self._database.write(giving(user_id, uid, targets, at, events), cost=cost)
+        if user_id in self._open:
+            self._open[user_id].forget_ahead()
+        return given
 
 
 @implementer(IMaildrop)
@@ -99,6 +106,15 @@ class Maildrop:
     _unlock: Callable[[], None] = field(kw_only=True)
     _listing: tuple[array[int], array[int]] | None = None
     _held: bool = True
+    _ahead: ReadAhead = field(init=False)
+
+    @_ahead.default
+    def _new_ahead(self) -> ReadAhead:
+        return ReadAhead(self._database, self._body_of, self._mailbox)
+
+    def forget_ahead(self) -> None:
+        """Entries of the mailbox were taken away by somebody else."""
+        self._ahead.forget()
 
     async def snapshot(self) -> tuple[array[int], array[int]]:
         """``(uids, sizes)``, read once."""
@@ -119,24 +135,8 @@ class Maildrop:
         return uidl(self._uidvalidity, uid)
 
     async def body(self, uid: int) -> IBody:
-        """The message with the entry's prefix in front; a body in the database comes with the same read."""
-
-        def read(connection: sqlite3.Connection) -> tuple[bytes, tuple[object, ...], bytes] | None:
-            row = connection.execute(
-                f"SELECT entry.prefix, {COLUMNS} FROM entry JOIN message ON message.id = entry.message_id "
-                "WHERE entry.mailbox_id = ? AND entry.uid = ?",
-                (self._mailbox, uid),
-            ).fetchone()
-            if row is None:
-                return None
-            return row[0] or b"", row[1:], inline_data(connection, row[1:])
-
-        found = await self._database.read(read)
-        if found is None:
-            raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
-        prefix, row, data = found
-        body = self._body_of(row, data)
-        return PrefixedBody(prefix, body) if prefix else body
+        """The message with the entry's prefix in front; small ones come several at a time when asked for in order."""
+        return await self._ahead.body(uid)
 
     async def commit(self, deleted: Sequence[int], retrieved: Sequence[int] = ()) -> int:
         """Delete and mark in one transaction."""
@@ -169,7 +169,9 @@ class Maildrop:
             self._tell(connection, told, now)
             return len(dropped)
 
-        return await self._database.write(write, cost=256 * (len(deleted) + len(retrieved)))
+        count = await self._database.write(write, cost=256 * (len(deleted) + len(retrieved)))
+        self._ahead.forget()
+        return count
 
     def _tell(
         self, connection: sqlite3.Connection, told: Sequence[tuple[int, str, Mapping[str, object]]], at: int

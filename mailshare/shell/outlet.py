@@ -1,0 +1,73 @@
+"""The way out of a connection: straight to the socket while nothing waits there, else through the transport's queue.
+
+A transport's ``write`` queues, asks the reactor to tell when the socket takes octets, and stops asking afterwards:
+three system calls and a turn of the reactor for a reply that the socket would have taken at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from zope.interface import implementer
+
+
+class Listener(Protocol):
+    """Who is told how the queue stands."""
+
+    def outlet_full(self) -> None:
+        """Octets wait; hand over no more than must be."""
+
+    def outlet_free(self) -> None:
+        """None wait any more."""
+
+
+@implementer(IPushProducer, IPullProducer)
+class Outlet:
+    """Writes to one transport and tells when its queue is full, and when it is empty again.
+
+    On a plain socket the queue counts as full as soon as anything is in it, so a peer that does not read costs what was
+    handed over in one piece and no more. Inside TLS, and on transports that are no sockets, the transport's own bound
+    holds (64 KiB in Twisted).
+    """
+
+    __slots__ = ("_listener", "_straight", "_transport")
+
+    def __init__(self, transport: Any, listener: Listener, *, secure: bool) -> None:
+        self._transport = transport
+        self._listener = listener
+        self._straight = None if secure else getattr(transport, "writeSomeData", None)
+        # A pull producer is told whenever the queue has become empty, a push producer only after it was paused.
+        transport.registerProducer(self, self._straight is None)
+
+    def write(self, data: bytes, *, queued: bool) -> None:
+        """Send.
+
+        :param queued: octets wait already, so these go behind them.
+        """
+        if self._straight is None or queued:
+            self._transport.write(data)
+            return
+        sent = self._straight(data)
+        if sent != len(data):
+            # What is no count is a lost connection: the transport meets it again and ends in good order.
+            self._transport.write(data[sent:] if isinstance(sent, int) else data)
+            self._listener.outlet_full()
+
+    def use_queue(self) -> None:
+        """TLS begins: from now on octets may not reach the socket past it."""
+        if self._straight is not None:
+            self._straight = None
+            self._transport.unregisterProducer()
+            self._transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """Twisted: the queue is full."""
+        self._listener.outlet_full()
+
+    def resumeProducing(self) -> None:
+        """Twisted: the queue is empty."""
+        self._listener.outlet_free()
+
+    def stopProducing(self) -> None:
+        """Nothing to stop: the connection hears of its end itself."""

@@ -1,0 +1,129 @@
+"""Replies go straight to a socket that takes them; what it does not take waits in one bounded place."""
+
+from __future__ import annotations
+
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.testing import StringTransport
+
+from mailshare.pop3.session import CHUNK
+from mailshare.shell.outlet import Outlet
+
+BIG = b"Subject: big\r\n\r\n" + (b"x" * 62 + b"\r\n") * (20 * CHUNK // 64)
+
+
+class Socket(StringTransport):
+    """A transport on a socket that takes so many octets and then none until :meth:`take`."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.taken = b""
+        self.lost = False
+
+    def writeSomeData(self, data: bytes) -> object:
+        if self.lost:
+            return CONNECTION_LOST
+        sent = min(len(data), self.room)
+        self.taken += data[:sent]
+        self.room -= sent
+        return sent
+
+    def take(self, room: int) -> None:
+        """Send what waits, as a reactor does, and tell the producer when nothing waits any more."""
+        self.room = room
+        waiting = self.value()
+        self.clear()
+        sent = self.writeSomeData(waiting)
+        self.write(waiting[sent:])
+        if not self.value() and self.producer is not None:
+            self.producer.resumeProducing()
+
+
+class Heard:
+    """What the outlet says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def outlet_full(self) -> None:
+        self.said.append("full")
+
+    def outlet_free(self) -> None:
+        self.said.append("free")
+
+
+def connected(office, room: int):
+    """A POP3 connection on such a socket, logged in."""
+    transport = Socket(room)
+    protocol = office.factory.buildProtocol(transport.getPeer())
+    protocol.peer = "192.0.2.7"
+    protocol.makeConnection(transport)
+    protocol.dataReceived(b"USER joe\r\nPASS secret\r\n")
+    return transport, protocol
+
+
+def test_a_reply_takes_no_queue(office):
+    """While the socket takes what it is given, nothing is queued and the reactor is asked for nothing."""
+    transport, protocol = connected(office, 1 << 20)
+    protocol.dataReceived(b"STAT\r\nRETR 1\r\n")
+    assert transport.value() == b""
+    assert transport.taken.endswith(b"first\r\n..dot\r\n.\r\n")
+
+
+def test_order_is_kept_when_the_socket_is_full(office):
+    """What the socket left and what came later arrive in order, whole."""
+    office.box.messages = {1: BIG}
+    transport, protocol = connected(office, 1 << 20)
+    transport.taken, transport.room = b"", 1000
+    protocol.dataReceived(b"RETR 1\r\nSTAT\r\n")
+    while transport.value():
+        transport.take(50_000)
+    assert transport.taken == b"+OK %d octets\r\n" % len(BIG) + BIG + b".\r\n+OK 1 %d\r\n" % len(BIG)
+
+
+def test_a_reader_that_never_reads_costs_one_piece(office):
+    """Twenty times more is asked for than read: one piece is fetched and held, and no command is worked on."""
+    office.box.messages = {1: BIG}
+    transport, protocol = connected(office, 1 << 20)
+    protocol.dataReceived(b"LIST\r\n")
+    transport.room = 0
+    protocol.dataReceived(b"RETR 1\r\n" * 500)
+    assert len(office.box.bodies) == 1
+    assert sum(length for _, length in office.box.bodies[0].reads) <= CHUNK
+    assert len(transport.value()) <= CHUNK + 100
+
+
+def test_small_replies_to_somebody_who_does_not_read(office):
+    """A flood of small commands whose answers nobody takes is not answered on and on: the answers stop, and so does
+    the reading."""
+    transport, protocol = connected(office, 1 << 20)
+    transport.room = 0
+    for _ in range(2000):
+        protocol.dataReceived(b"CAPA\r\n" * 50)
+        if transport.producerState == "paused":
+            break
+    assert transport.producerState == "paused"
+    assert len(transport.value()) < 64_000
+    assert protocol.unread < 140_000
+
+
+def test_a_lost_socket_is_left_to_the_transport():
+    """An error of the socket is not taken for a count: the octets go to the transport, which meets it and closes."""
+    transport, heard = Socket(100), Heard()
+    outlet = Outlet(transport, heard, secure=False)
+    transport.lost = True
+    outlet.write(b"+OK\r\n", queued=False)
+    assert transport.value() == b"+OK\r\n"
+
+
+def test_tls_is_never_written_past():
+    """Once TLS begins, and on a transport that came with it, every octet goes through the transport."""
+    transport = Socket(100)
+    outlet = Outlet(transport, Heard(), secure=False)
+    outlet.write(b"+OK Begin TLS now\r\n", queued=False)
+    outlet.use_queue()
+    outlet.write(b"secret", queued=False)
+    assert (transport.taken, transport.value()) == (b"+OK Begin TLS now\r\n", b"secret")
+    other = Socket(100)
+    Outlet(other, Heard(), secure=True).write(b"secret", queued=False)
+    assert (other.taken, other.value()) == (b"", b"secret")
