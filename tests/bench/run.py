@@ -1,9 +1,10 @@
 """Compare our server with Postfix and Dovecot on this machine, in one run: ``make bench``.
 
-    python tests/bench/run.py [--only WORDS] [--rounds N] [--json FILE] [--alone]
+    python tests/bench/run.py [--provider] [--only WORDS] [--rounds N] [--json FILE] [--alone]
 
 Every figure of a peer comes from the same run as ours; a row tells the ratio. Peers need root and the Debian packages
-postfix, dovecot-pop3d and dovecot-lmtpd; without them only our own figures are shown.
+postfix, dovecot-pop3d and dovecot-lmtpd; without them only our own figures are shown. ``--provider`` measures the other
+side in place of it, on a long line: collecting (against mpop, getmail6, fetchmail), relaying (against msmtp, Postfix).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
 from loads.servers import Dovecot, MailServer, Ours, PostfixDovecot  # noqa: E402 - the path comes first
+from loads.towards_provider import report  # noqa: E402 - as above
 from loads.workloads import WORKLOADS, Workload, sync_floor  # noqa: E402 - as above
 
 Medians = Mapping[str, float]
@@ -75,10 +77,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write everything there")
     parser.add_argument("--alone", action="store_true", help="without the peers")
+    parser.add_argument("--provider", action="store_true", help="what goes on with the provider, in place of the rest")
     options = parser.parse_args()
     workloads = [each for each in WORKLOADS if options.only.lower() in each.name.lower()]
     folder = Path(tempfile.mkdtemp(prefix="mailshare-bench-"))
     folder.chmod(0o755)
+    if options.provider:
+        try:
+            text, found = report(folder, options.only, options.rounds, alone=options.alone)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.write(text + "\n")
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
+        return
     results: dict[str, dict[str, Medians]] = {each.name: {} for each in workloads}
     everybody = servers(folder, alone=options.alone)
     try:

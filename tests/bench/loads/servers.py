@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -58,6 +59,7 @@ class Ours:
     """``twistd mailshare`` with a domain account and 64 users.
 
     :ivar submission: the same listener: it takes AUTH and, from loopback, mail for local people without it.
+    :ivar account: further lines of the account: its servers at a provider.
     """
 
     folder: Path
@@ -67,6 +69,12 @@ class Ours:
     submission: int = 0
     pop3: int = 0
     running: Running | None = None
+    account: Sequence[str] = ()
+
+    @property
+    def control(self) -> Path:
+        """Its control socket."""
+        return self.folder / "data" / "control"
 
     def start(self) -> None:
         """Start it on a fresh folder."""
@@ -88,6 +96,7 @@ class Ours:
             f'address = "all@{DOMAIN}"',
             'mode = "domain"',
             f'domains = ["{DOMAIN}"]',
+            *self.account,
         ]
         for user in USERS:
             lines += ["[[user]]", f'name = "{user}"', f'password = "{PASSWORD}"', f'accounts = ["all@{DOMAIN}"]']
