@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -173,3 +174,16 @@ def test_floors_are_kept() -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_package_is_installed() -> None:
+    """What setup.cfg lists is every package there is: a forgotten one would only be missed by who installs a wheel."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    listed = set(settings["options"]["packages"].split())
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "mailshare").rglob("__init__.py")
+        if "migrations" not in path.parts
+    }
+    assert listed == found | {"twisted.plugins"}

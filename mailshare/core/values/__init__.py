@@ -1,0 +1,55 @@
+"""The nouns of the product: users, accounts, what is delivered where and why, what waits in the queue.
+
+Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids are the store's.
+"""
+
+from __future__ import annotations
+
+from mailshare.core.values.people import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
+from mailshare.core.values.queue import Outcome, QueueItem, QueueState
+from mailshare.core.values.routing import (
+    Event,
+    Hop,
+    LedgerKey,
+    LedgerRow,
+    LedgerState,
+    Origin,
+    Routing,
+    Source,
+    Step,
+    Target,
+)
+from mailshare.core.values.stored import DeliveryResult, Entry, MailboxCount, Receipt, SentMark, StoredMessage
+
+SECOND = 1_000_000
+
+__all__ = [
+    "SECOND",
+    "Account",
+    "AccountMode",
+    "DeliveryResult",
+    "Directory",
+    "Entry",
+    "Event",
+    "Hop",
+    "LedgerKey",
+    "LedgerRow",
+    "LedgerState",
+    "MailboxCount",
+    "Origin",
+    "Outcome",
+    "QueueItem",
+    "QueueState",
+    "Receipt",
+    "Routing",
+    "SenderRule",
+    "SentMark",
+    "Server",
+    "Source",
+    "Step",
+    "StoredMessage",
+    "Target",
+    "User",
+    "UserKind",
+    "Window",
+]
