@@ -24,6 +24,8 @@ TABLES = (
     schema.AccountTable,
     schema.WindowTable,
     schema.UserTable,
+    schema.VacationTable,
+    schema.AppPasswordTable,
     schema.DeviceTable,
     schema.RuleTable,
     schema.LogTable,

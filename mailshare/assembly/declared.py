@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from mailshare.config import Config, DeclaredUser
+from mailshare.config.loading import DeclaredAccount
 from mailshare.core.errors import ConfigFault, MailshareError
 from mailshare.core.values import Account, Directory, Event, SenderRule, User, UserKind
 from mailshare.interfaces import IStore
+from mailshare.portal.app_passwords import AppPassword, AppPasswords
 
 Reveal = Callable[[Mapping[str, object]], Awaitable[str]]
 _AT_ONCE = 256
@@ -102,15 +104,17 @@ class DeclaredObjects:
         for declared in config.accounts:
             wanted = declared.account
             try:
-                await self._account(wanted, declared.secret)
+                await self._account(wanted, declared)
             except MailshareError as error:
                 self._faults.append(f"{wanted.managed_by}: {error.public}")
 
-    async def _account(self, wanted: Account, secret: str) -> None:
-        store = self._store.directory
+    async def _account(self, wanted: Account, declared: DeclaredAccount) -> None:
+        store, secret = self._store.directory, declared.secret
         old = next((one for one in self._directory().accounts if one.address.key == wanted.address.key), None)
         if old is None:
-            await store.add_account(wanted, secret=secret, declared=True)
+            made = await store.add_account(wanted, secret=secret, declared=True)
+            if declared.found:
+                await store.learn(made.id, declared.found)
             self._counts["made"] += 1
             return
         same = evolve(wanted, id=old.id, number=old.number)
@@ -144,7 +148,10 @@ class DeclaredObjects:
         hashed = declared.password.value if declared.password.kind == "hash" else ""
         scram = declared.password.scram
         if old is None:
-            await store.add_user(wanted, password_hash=hashed, scram=scram, declared=True)
+            wanted = evolve(wanted, vacation=declared.vacation)
+            made = await store.add_user(wanted, password_hash=hashed, scram=scram, declared=True)
+            for one in declared.app_passwords:
+                await AppPasswords(self._store.settings).add(made.id, AppPassword(**asdict(one)))
             self._counts["made"] += 1
             return
         _, old_hash, old_scram = await store.credentials(declared.name, disabled=True) or (old, "", "")

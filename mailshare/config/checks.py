@@ -9,6 +9,7 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from attrs import AttrsInstance, fields, has
 
@@ -310,9 +311,25 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
             elif key == "cc" and text.casefold() == name:
                 findings.error((*path, key, number), "a user cannot be on the own cc list")
     _forward(user, path, tables, findings)
+    _exported(user, path, findings)
     noted = any(found.path[:3] == (*path, "password") for found in findings.found)
     if name and not user.password and user.enabled and not noted:
         findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
+
+
+def _exported(user: UserTable, path: Path, findings: Findings) -> None:
+    """What export writes and people seldom do."""
+    for key, text in (("start", user.vacation.start), ("end", user.vacation.end)):
+        try:
+            fine = not text or date.fromisoformat(text).isoformat() == text
+        except ValueError:
+            fine = False
+        if not fine:
+            findings.error((*path, "vacation", key), f"{text!r} is not a day", "write YYYY-MM-DD")
+    for number, one in enumerate(user.app_passwords):
+        if not one.label or not one.mark or not one.hash.startswith("$argon2"):
+            wanted = "needs label, mark and an argon2 hash, as mailshare export writes them"
+            findings.error((*path, "app_passwords", number), wanted, "make one with mailshare user app-password add")
 
 
 def _forward(user: UserTable, path: Path, tables: FileTables, findings: Findings) -> None:

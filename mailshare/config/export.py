@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 import tomlkit
+from attrs import asdict
 from tomlkit.items import AoT, Table
 
-from mailshare.config.schema import AccountTable, Secret, UserTable
+from mailshare.config.schema import AccountTable, AppPasswordTable, DeviceTable, Secret, UserTable, keys_of
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
 from mailshare.core.values import Account, Directory, SenderRule, User, UserKind
@@ -18,14 +19,18 @@ from mailshare.interfaces import IStore
 if TYPE_CHECKING:
     from mailshare.config.loading import Config
 
+_APP_PASSWORDS = "app-password"  # the scope of the settings, as the portal names it
 
 async def export_toml(store: IStore, config: Config | None = None) -> str:
-    """Everything that may be declared: accounts in the order of their numbers, the persons, the taught rules.
+    """Everything that may be declared: accounts in the order of their numbers, the persons, devices, the taught rules.
+
+    What only commands set (app passwords, the answer of somebody away) and what was learned about providers comes out
+    too, so that an office that begins with this text behaves as this one does.
 
     Passwords of users come out as their hashes or, where the file refers to them, as these references; those of
     accounts as the references they are. Paths come out whole, so that the text may be loaded from anywhere.
 
-    :param config: of now; the passwords of declared users stand only there.
+    :param config: of now; the passwords of declared users and the devices stand only there.
     """
     base = config.directory if config is not None else ""
     declared = {one.name: one.password for one in config.users} if config is not None else {}
@@ -43,9 +48,14 @@ async def export_toml(store: IStore, config: Config | None = None) -> str:
             secret = declared.get(user.name) if user.managed_by else None
             if secret is None or secret.kind in ("", "hash"):
                 secret = Secret("hash", hashed, scram) if hashed else Secret()
-            users.append(_user(user, directory, secret, base))
+            kept = await store.settings.get(_APP_PASSWORDS, str(user.id))
+            users.append(_user(user, directory, secret, base, kept[0] if kept is not None else ()))
     _put(document, "account", accounts)
     _put(document, "user", users)
+    devices = tomlkit.aot()
+    for device in config.tables.device if config is not None else ():
+        devices.append(_table(asdict(device, recurse=False), DeviceTable()))
+    _put(document, "device", devices)
     rules = tomlkit.aot()
     for rule in directory.rules:
         rules.append(_rule(rule, directory))
@@ -93,6 +103,8 @@ def _account(account: Account, secret: str, base: str) -> Table:
     table.add("timetable", timetable)
     if account.options:
         table.add("options", _inline(dict(account.options)))
+    if account.found:
+        table.add("found", _inline({name: value for name, value in account.found.items() if value is not None}))
     return table
 
 
@@ -106,7 +118,7 @@ def _reference(reference: dict[str, object], base: str) -> object:
     return _inline(inner)
 
 
-def _user(user: User, directory: Directory, secret: Secret, base: str) -> Table:
+def _user(user: User, directory: Directory, secret: Secret, base: str, apps: object) -> Table:
     facts: dict[str, object] = {
         "name": user.name,
         "names": list(user.names),
@@ -125,6 +137,13 @@ def _user(user: User, directory: Directory, secret: Secret, base: str) -> Table:
         table.add("password", _inline({"hash": secret.value, **scram}))
     elif secret:
         table.add("password", _reference(secret.reference(), base))
+    if user.vacation is not None:
+        table.add("vacation", _inline({name: text for name, text in asdict(user.vacation).items() if text}))
+    if isinstance(apps, list) and apps:
+        known, rows = set(keys_of(AppPasswordTable)), tomlkit.array()
+        for one in apps:
+            rows.append(_inline({name: value for name, value in one.items() if name in known}))
+        table.add("app_passwords", rows)
     return table
 
 

@@ -7,9 +7,9 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from mailshare.config.checks import check_tables
 from mailshare.config.endpoint_strings import check_endpoint
@@ -17,11 +17,19 @@ from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
 from mailshare.config.reading import read_tables
 from mailshare.config.rule_checks import check_rules
-from mailshare.config.schema import LOOPBACK_LISTENERS, AccountTable, DeviceTable, FileTables, RuleTable, Secret
+from mailshare.config.schema import (
+    LOOPBACK_LISTENERS,
+    AccountTable,
+    AppPasswordTable,
+    DeviceTable,
+    FileTables,
+    RuleTable,
+    Secret,
+)
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address
 from mailshare.core.devices import Device
-from mailshare.core.personal import Quota
+from mailshare.core.personal import Quota, Vacation
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, AccountMode
 
@@ -34,15 +42,20 @@ class DeclaredAccount:
     """An ``[[account]]``: ``id`` and ``number`` are 0 until the store gives them.
 
     :ivar secret: reference as JSON, relative paths made absolute.
+    :ivar found: what was learned about the provider elsewhere; for an account that is new to the store.
     """
 
     account: Account
     secret: str
+    found: Mapping[str, object] = field(factory=dict)
 
 
 @frozen
 class DeclaredUser:
-    """A ``[[user]]``; accounts by address and cc by login name, all casefolded."""
+    """A ``[[user]]``; accounts by address and cc by login name, all casefolded.
+
+    :ivar vacation, app_passwords: for a user who is new to the store; later they are a matter of commands.
+    """
 
     name: str
     names: tuple[str, ...]
@@ -55,6 +68,8 @@ class DeclaredUser:
     quota: Quota = field(factory=Quota)
     forward: tuple[Address, ...] = ()
     forward_keep: bool = True
+    vacation: Vacation | None = None
+    app_passwords: tuple[AppPasswordTable, ...] = ()
 
 
 @frozen
@@ -192,6 +207,7 @@ def _resolved(
             DeclaredAccount(
                 resolve_account(one, f"{shown}:{places.table('account', index)}", tables.server.zone),
                 _absolute(one.password, directory).as_reference(),
+                dict(one.found),
             )
             for index, one in enumerate(tables.account)
         ),
@@ -208,6 +224,8 @@ def _resolved(
                 Quota(one.quota, one.quota_messages),
                 tuple(Address.parse(text) for text in one.forward),
                 one.forward_keep,
+                Vacation(**asdict(one.vacation)) if one.vacation.text else None,
+                one.app_passwords,
             )
             for index, one in enumerate(tables.user)
         ),

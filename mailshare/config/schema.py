@@ -158,6 +158,30 @@ class AccountTable:
     leave_on_server_days: int = _key("days that collected mail stays there; -1 = for ever", 0, least=-1, most=36500)
     ambiguous: Literal["admin", "all"] = _key("who gets mail whose name fits several users", "admin")
     options: Mapping[str, object] = _key("rarer settings, see the reference", factory=dict)
+    found: Mapping[str, object] = _key(
+        "what was learned about the provider, as export writes it; only for an account that is new here", factory=dict
+    )
+
+
+@frozen(kw_only=True)
+class VacationTable:
+    """``vacation`` of a user: the answer while somebody is away."""
+
+    text: str = _key("what senders are told; empty = no answer")
+    subject: str = _key("its subject; empty = that of what is answered")
+    start: str = _key("YYYY-MM-DD, first day; empty = always")
+    end: str = _key("YYYY-MM-DD, last day; empty = no end")
+
+
+@frozen(kw_only=True)
+class AppPasswordTable:
+    """A line of ``app_passwords``."""
+
+    label: str = _key("what it is for")
+    mark: str = _key("its first letters")
+    hash: str = field(default="", repr=False, metadata={"meaning": "argon2 hash"})
+    scram: str = field(default="", repr=False, metadata={"meaning": "SCRAM verifier; empty = none"})
+    made: int = _key("microseconds since 1970 UTC", 0, least=0)
 
 
 @frozen(kw_only=True)
@@ -175,6 +199,12 @@ class UserTable:
     quota_messages: int = _key("messages that the mailbox may hold; 0 = no bound", 0, least=0)
     forward: tuple[str, ...] = _key("addresses outside that get everything this user gets", factory=tuple)
     forward_keep: bool = _key("false = the mailbox keeps only what could not be forwarded", True)
+    vacation: VacationTable = _key(
+        "the answer while away, as export writes it; only for a user who is new here", factory=VacationTable
+    )
+    app_passwords: tuple[AppPasswordTable, ...] = _key(
+        "further passwords, as export writes them; only for a user who is new here", factory=tuple
+    )
 
 
 @frozen(kw_only=True)
