@@ -221,12 +221,15 @@ class MailRoom:
         self._sent.pop(account.id, None)
         floor = self.collector.not_before(account.id)
         early = f"the provider allows the next login at {moment(floor)}" if floor > self._clock() else ""
+        before = self.collector.status(account.id).last_try
         collected = await self.timetable.send_receive(account.id)
         sent = self._sent.get(account.id, {})
         both = (early or self.collector.status(account.id).error, self.relay.status(account.id).error)
         error = "; ".join(dict.fromkeys(text for text in both if text))
-        total = self.collector.status(account.id).messages if collected else 0
-        parts = [words(collected, total) if collected else "collected nothing"]
+        status = self.collector.status(account.id)
+        # Mail that is only sent on, or was here already, reaches no mailbox and was collected all the same.
+        total = status.messages if collected or status.last_try != before else 0
+        parts = [words(collected, total) if total else "collected nothing"]
         if sent:
             parts.append(f"sent {outcomes(sent)}")
         if error:

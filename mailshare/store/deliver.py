@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import implementer
@@ -97,6 +97,7 @@ class Handing:
         events = list(self.events)
         for target in self.targets:
             self._entry(connection, number, target, uids, suppressed, events)
+        self._passing_through(connection, uids, suppressed, events)
         self._queue(connection, number, suppressed)
         if self.sent is not None:
             remember(connection, self.sent, self.at)
@@ -153,19 +154,41 @@ class Handing:
             # The user went away between routing and now; the source tries again and is routed anew.
             raise Unavailable(detail={"why": "no mailbox of that user", "user_id": target.user_id})
         mailbox: int = row[0]
-        if self.duplicate_key and self.duplicate_window:
-            values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - self.duplicate_window)
-            if connection.execute(_NOT_MET, values).fetchone() is None:
-                first = connection.execute(
-                    "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?", (mailbox, self.duplicate_key)
-                ).fetchone()
-                suppressed.append(target.user_id)
-                events.append(Event(self.at, "deliver.duplicate", user_id=target.user_id, data={"of": first[0]}))
-                return
+        if self._met(connection, mailbox, target.user_id, suppressed, events):
+            return
         size = self.body.facts.size + len(target.prefix)
         uid, modseq = connection.execute(_COUNT_UP, (size, mailbox)).fetchone()
         connection.execute(_ENTRY, (mailbox, uid, number, size, modseq, self.at, target.prefix or None))
         uids[target.user_id] = uid
+
+    def _met(
+        self, connection: sqlite3.Connection, mailbox: int, user_id: int, suppressed: list[int], events: list[Event]
+    ) -> bool:
+        """The mailbox had this very message already; else it is remembered from now on."""
+        if not self.duplicate_key or not self.duplicate_window:
+            return False
+        values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - self.duplicate_window)
+        if connection.execute(_NOT_MET, values).fetchone() is not None:
+            return False
+        first = connection.execute(
+            "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?", (mailbox, self.duplicate_key)
+        ).fetchone()
+        suppressed.append(user_id)
+        events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": first[0]}))
+        return True
+
+    def _passing_through(
+        self, connection: sqlite3.Connection, uids: Mapping[int, int], suppressed: list[int], events: list[Event]
+    ) -> None:
+        """Users who have all their mail sent on and keep none: a second copy of a message is not sent on again."""
+        for user_id in dict.fromkeys(hop.params.get("forward_for") for hop in self.hops):
+            if not isinstance(user_id, int) or user_id in uids or user_id in suppressed:
+                continue
+            row = connection.execute(
+                "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0", (user_id,)
+            ).fetchone()
+            if row is not None:
+                self._met(connection, row[0], user_id, suppressed, events)
 
     def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
         groups: dict[tuple[str, int | None, str, object], list[Hop]] = {}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from mailshare.assembly.office import Office
 from mailshare.core.errors import MailshareError
+from mailshare.testing.isp import PretendISP
 from tests.acceptance.conftest import House
+from tests.people.conftest import BASE
 
 HERE = '\naccounts = ["mail@company.example"]\n'
 DEVICE = """
@@ -129,3 +136,130 @@ async def test_names_that_mean_admin_and_public_belong_to_nobody(house: House) -
     await office.acts.change_user(name="admin1", password="boss")
     for login, password, count in (("ADMIN1", "boss", 2), ("Admin", "boss", 2), ("GREG", "greg", 2)):
         assert len(await house.mail_of(login, password)) == count
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_keeps_nothing_has_a_message_sent_on_once(house: House) -> None:
+    """A second copy of a message is not sent on again when the mailbox keeps none; both are told as collected."""
+    office = await house.start(user("greg", 'forward = ["greg@home.example"]\nforward_keep = false'))
+    letter = house.arrives("greg <mail@company.example>")
+    house.isp.box.put(letter, "again")
+    done: Any = await office.acts.send_receive()
+    assert done["mail@company.example"]["text"].startswith("collected 2")
+    again: Any = await office.acts.send_receive()
+    assert again["mail@company.example"]["text"].startswith("collected nothing")
+    assert len(house.isp.relayed) == 1
+    assert "greg has it already: duplicate of" in await told(office, "1@far.example")
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_leaves_while_mail_is_collected_loses_none(house: House) -> None:
+    """A reload in the middle of a collection takes a user away: what follows lies with ADMIN, each message once."""
+    office = await house.start(user("greg") + user("lisa"))
+    for number in range(200):
+        house.arrives(f"{('greg', 'lisa')[number % 2]} <mail@company.example>", number=number)
+    run = Deferred.fromCoroutine(office.acts.send_receive())
+    file = house.folder / "m.toml"
+    file.write_text(file.read_text().replace(user("lisa"), ""))
+    await office.acts.reload()
+    done: Any = await run
+    counts = done["mail@company.example"]["collected"]
+    assert counts["greg"] == 100
+    assert counts.get("lisa", 0) + counts["ADMIN1"] == 100
+    assert {row["reason"] for row in await office.acts.admin_list()} == {"former-user"}
+    assert house.isp.box.letters == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_paused_way_out_holds_threshold_and_priority_mail_uncounted(house: House) -> None:
+    """Neither is tried again while the login is refused; the right password and a reload send both."""
+    office = await house.start(user("greg"))
+    file = house.folder / "m.toml"
+    right = file.read_text()
+    file.write_text(right.replace('"isp"', '"wrong"').replace("threshold = 0", "threshold = 1"))
+    await office.acts.reload()
+
+    def talk(client: smtplib.SMTP) -> Any:
+        client.login("greg", "greg")
+        for more in (b"", b"X-Priority: 1\r\n"):
+            client.sendmail("greg", ["a@far.example"], more + b"Subject: x\r\n\r\nText\r\n")
+
+    await house.smtp(talk)
+    await office.acts.send_receive()
+    rows: Any = []
+    while not (rows and all("refuses the login" in row["reply"] for row in rows)):
+        await deferLater(reactor, 0.05)
+        rows = await office.acts.outbox()
+    assert [row["attempts"] for row in rows] == [0, 0]
+    assert all("refuses the login" in row["why"] for row in rows)
+    assert "refuses the login" in await told(office, rows[0]["trace"])
+    file.write_text(right)
+    await office.acts.reload()
+    await until(lambda: len(house.isp.relayed) == 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_sixty_four_people_of_one_first_name(house: House) -> None:
+    """The first name alone means nobody; full names find each, in either order; nobody is shown the shared name."""
+    people = (user(f"a{number}", f'names = ["Andrew Miller{number}", "Andrew"]') for number in range(64))
+    office = await house.start("".join(people))
+    for number, to in enumerate(
+        (
+            "Andrew <mail@company.example>",
+            "Andrew Miller7 <mail@company.example>",
+            '"Miller8, Andrew" <mail@company.example>',
+            "Andrew Miller9 <mail@company.example>, Andrew <mail@company.example>",
+        )
+    ):
+        house.arrives(to, number=number)
+    done: Any = await office.acts.send_receive()
+    assert done["mail@company.example"]["collected"] == {"ADMIN1": 1, "a7": 1, "a8": 1, "a9": 1}
+    (row,) = await office.acts.admin_list()
+    assert row["reason"] == "ambiguous"
+    shown: Any = await office.acts.show_user(name="a3")
+    addresses = shown["addresses"][0]["addresses"]
+    assert addresses == ["Andrew Miller3 <mail@company.example>", "a3 <mail@company.example>"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_user_of_two_accounts_at_one_provider(house: House) -> None:
+    """One mailbox for both; mail leaves by the account in From, else by the first; each account has its own sharers."""
+    other = PretendISP(reactor, os.urandom, address="mail@other.example", login="other")
+    other.startService()
+    try:
+        pop3, smtp = other.ports()
+        second = BASE[BASE.index("[[account]]") :].format(pop3=pop3, smtp=smtp)
+        second = second.replace("company", "other").replace("//mail@", "//other@")
+        both = user("greg").replace('e"]', 'e", "mail@other.example"]')
+        office = await house.start(second + both + user("lisa").replace("company", "other"))
+        house.arrives("greg <mail@company.example>", number=1)
+        house.arrives("lisa <mail@company.example>", number=2)
+        other.arrive("greg <mail@other.example>", "Letter 3", "Text")
+        other.arrive("lisa <mail@other.example>", "Letter 4", "Text")
+        done: Any = await office.acts.send_receive()
+        assert {name: one["collected"] for name, one in done.items()} == {
+            "mail@company.example": {"greg": 1, "ADMIN1": 1},
+            "mail@other.example": {"greg": 1, "lisa": 1},
+        }
+
+        def talk(client: smtplib.SMTP) -> Any:
+            client.login("greg", "greg")
+            for number, address in enumerate(("mail@other.example", "mail@company.example", "else@where.example")):
+                text = f"From: greg <{address}>\r\nSubject: {number}\r\n\r\nText\r\n".encode()
+                client.sendmail("greg", ["a@far.example"], text)
+
+        await house.smtp(talk)
+        await office.acts.send_receive()
+        assert [str(one.envelope.sender) for one in other.relayed] == ["mail@other.example"]
+        assert [str(one.envelope.sender) for one in house.isp.relayed] == ["mail@company.example"] * 2
+    finally:
+        await other.stopService()
+
+
+async def until(there: Callable[[], bool]) -> None:
+    """Wait for what the office does by itself, ten seconds at most."""
+    for _ in range(200):
+        if there():
+            return
+        await deferLater(reactor, 0.05)
+    raise AssertionError("it did not come")
