@@ -57,8 +57,8 @@ class Pulse(Service):
 
     async def _flash(self, watching: Watching) -> None:
         async for value in watching:
-            self._acts.tell("indicators", asdict(value))
             if self._acts.watched:
+                self._acts.tell("indicators", asdict(value))
                 await deferLater(self._reactor, _FLASH)
 
     def _look(self) -> None:

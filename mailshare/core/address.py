@@ -27,7 +27,7 @@ def _syntax(text: str) -> PeerFault:
     return PeerFault(text, code=501, enhanced=(5, 1, 3))
 
 
-@frozen(order=True)
+@frozen(order=True, slots=False)  # so that its cached key is found without a call
 class Address:
     """An address without display name.
 

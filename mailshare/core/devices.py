@@ -43,6 +43,8 @@ class Device:
 
 def device_at(devices: Sequence[Device], peer: str) -> Device | None:
     """The machine at this address; of several the one with the longest prefix."""
+    if not devices:
+        return None
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:

@@ -25,6 +25,7 @@ MAX_FIELD = 64 * 1024
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _CR_LINE = re.compile(rb"[^\r]*\r|[^\r]+")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+_FOLDED = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*\n?")
 _UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
 _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
@@ -32,7 +33,7 @@ _BARE_ID = re.compile(r"[^<>\s,;\"()]+@[^<>\s,;\"()]+")
 _MAX_IDS = 1_000
 
 
-@frozen
+@frozen(slots=False)  # a cached property of a class without slots is found without a call
 class Field:
     """One field of a header block.
 
@@ -70,6 +71,21 @@ def split_lines(block: bytes) -> list[bytes]:
     return (_LINE if b"\n" in block else _CR_LINE).findall(block)
 
 
+def _usual_fields(block: bytes) -> list[Field] | None:
+    """What :func:`_split_fields` gives for the lines of a block that LF ends and no limit cuts; ``None`` for others."""
+    lines = block.count(b"\n")
+    after, bare = block.find(b"\n\r"), block.find(b"\n\n")
+    if not 0 < lines < MAX_LINES or block[:1] in {b"\r", b"\n"} or after != block.find(b"\n\r\n"):
+        return None
+    ends = [end for end in (after, bare) if end >= 0]
+    head = block[: min(ends) + 1] if ends else block
+    fields = []
+    for raw in _FOLDED.findall(head):
+        found = _NAME.match(raw)
+        fields.append(Field(found[1].decode("ascii") if found else "", raw))
+    return fields
+
+
 def _split_fields(lines: list[bytes]) -> list[Field]:
     """Fields up to the first empty line; continuation lines stay with their field."""
     fields: list[Field] = []
@@ -92,7 +108,9 @@ def _split_fields(lines: list[bytes]) -> list[Field]:
 
 def split_block(block: bytes) -> tuple[list[Field], bytes]:
     """All fields of a block, none cut, and the rest: the empty line and what follows. Together they are the block."""
-    fields = _split_fields(split_lines(block))
+    fields = _usual_fields(block)
+    if fields is None:
+        fields = _split_fields(split_lines(block))
     return fields, block[sum(len(each.raw) for each in fields) :]
 
 
@@ -106,7 +124,7 @@ def header_end(message: bytes) -> int:
     return position
 
 
-@frozen
+@frozen(slots=False)
 class Headers:
     """A header block as fields in order, top down.
 
@@ -123,7 +141,7 @@ class Headers:
         index: dict[str, list[Field]] = {}
         for each in self.fields:
             if each.name:
-                index.setdefault(each.key, []).append(each)
+                index.setdefault(each.name.lower(), []).append(each)
         return {name: tuple(found) for name, found in index.items()}
 
     @classmethod
@@ -137,10 +155,12 @@ class Headers:
             head = block[:MAX_BLOCK]
             cut = header_end(head) == MAX_BLOCK
             block = head
-        lines = split_lines(block)
-        fields = _split_fields(lines[:MAX_LINES])
-        if len(lines) > MAX_LINES and all(line.rstrip(b"\r\n") for line in lines[:MAX_LINES]):
-            cut = True
+        fields = _usual_fields(block)
+        if fields is None:
+            lines = split_lines(block)
+            fields = _split_fields(lines[:MAX_LINES])
+            if len(lines) > MAX_LINES and all(line.rstrip(b"\r\n") for line in lines[:MAX_LINES]):
+                cut = True
         kept: list[Field] = []
         for each in fields:
             if len(each.raw) > MAX_FIELD:

@@ -32,6 +32,12 @@ _LITERAL = re.compile(r"\[[^\[\]<>,;\s]{0,100}\]")
 _ATOM = re.compile(r'[^ \t\r\n\x00"(),;:<>@=\[]+|.', re.DOTALL)
 _WHOLE = {"=": _ENCODED, "[": _LITERAL}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_WORD = r"[A-Za-z0-9!#$%&'*+/?^_`{|}~.-]+"
+_USUAL = re.compile(  # an address alone, or one in brackets behind plain words or one quoted string
+    rf'(?:(?P<words>{_WORD}(?: {_WORD})*) |"(?P<quoted>[ !#-<>-\[\]-~]*)" ?)?<({_WORD})@([A-Za-z0-9.-]+)>'
+    rf"|({_WORD})@([A-Za-z0-9.-]+)"
+)
+_USUAL_LENGTH = 200
 _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
 
 
@@ -225,6 +231,15 @@ def read_mailboxes(text: str, limit: int = MAX_ADDRESSES) -> tuple[tuple[Mailbox
     :param limit: mailboxes to read at most.
     :returns: the mailboxes, and True when there were more.
     """
+    if len(text) <= _USUAL_LENGTH and (usual := _USUAL.fullmatch(text)):
+        words, quoted, local, domain, bare_local, bare_domain = usual.groups()
+        name = " ".join((words or quoted or "").split())
+        return (Mailbox(name, Address(local or bare_local, domain or bare_domain)),), False
+    return _read_any(text, limit)
+
+
+def _read_any(text: str, limit: int) -> tuple[tuple[Mailbox, ...], bool]:
+    """The same for every text."""
     reader = _Reader(limit)
     inside = False
     tokens = _tokens(text)

@@ -38,6 +38,8 @@ def normalise(text: str) -> str:
 
     Invisible are the classes Cc and Cf: bidirectional marks, zero-width spaces and joiners, soft hyphens.
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.lower().strip(_OUTER).split())  # the same, for the usual case
     spaced = " ".join(text.split())
     visible = "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())

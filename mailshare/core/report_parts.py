@@ -10,7 +10,8 @@ import re
 import textwrap
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -24,14 +25,20 @@ def date_text(at: int) -> str:
 
     :param at: microseconds UTC.
     """
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
+    return _date_of_second(at // 1_000_000)
+
+
+@lru_cache(maxsize=8)
+def _date_of_second(second: int) -> str:
+    moment = datetime.fromtimestamp(second, UTC)
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
     return f"{day}, {moment.day:02d} {month} {moment.year:04d} {moment:%H:%M:%S} +0000"
 
 
 def printable(text: str, limit: int = 500) -> str:
     """One line without control and invisible characters, cut at ``limit`` characters."""
-    clean = " ".join(_UNSAFE.sub(" ", text).split())
+    safe = text if text.isascii() and text.isprintable() else _UNSAFE.sub(" ", text)
+    clean = " ".join(safe.split())
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
 
 

@@ -109,9 +109,9 @@ def impersonates(headers: Headers, sharers: Sharers, directory: Directory) -> st
     The name in From is a local user's, or ADMINn's, while the address is not of this office; or the address is of this
     office and the provider did not write that it is authentic.
     """
-    block = TrustedBlock.of(headers, sharers.options.trusted_by)
     for box in headers.mailboxes("from"):
         if any(_is_own(box.address, account) for account in directory.accounts):
+            block = TrustedBlock.of(headers, sharers.options.trusted_by)
             if not is_authenticated(block, box.address.key[1]):
                 return f"From has an address of this office, and nobody vouches for it: {box.address}"
             continue

@@ -55,6 +55,8 @@ class Answers:
         if origin.source not in {Source.COLLECT, Source.SMTP}:
             return
         directory = self._store.directory.current()
+        if not any(user.vacation is not None for user in directory.users):
+            return
         today = datetime.fromtimestamp(self._clock.seconds(), self._zone).strftime("%Y-%m-%d")
         for user_id, reason in _readers(routing).items():
             user = directory.user_by_id.get(user_id)

@@ -342,7 +342,7 @@ def _is_public(where: object, directory: Directory) -> bool:
 
 def _completed(block: bytes, headers: Headers, message_id: str, date: str) -> bytes:
     """A block of a device that did not log in: nothing is changed but what must not go on or has to be there."""
-    whole, _ = split_block(block)  # the reader may have cut it
+    whole = split_block(block)[0] if headers.cut else headers.fields
     fields = b"".join(each.raw for each in whole if each.key not in {"bcc", "resent-bcc"})
     if not headers.named("date"):
         fields += f"Date: {date}\r\n".encode()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from mailshare.core.address import is_domain
+from mailshare.core.address import Address, is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.recipients import old_form
@@ -62,6 +62,7 @@ class SMTPServerEngine(EngineCore):
         self._envelope: Envelope | None = None
         self._offered: Recipient | None = None
         self._named = 0
+        self._taken: set[Address] = set()
         self._unknown = 0
         self._data: DataReader | None = None
         self._chunks: ChunkReader | None = None
@@ -265,6 +266,7 @@ class SMTPServerEngine(EngineCore):
         )
         self._envelope = envelope
         self._named = 0
+        self._taken = set()
         return self._question(Ask.SENDER, MailOffered(envelope))
 
     def _rcpt(self, argument: bytes) -> object:
@@ -282,7 +284,7 @@ class SMTPServerEngine(EngineCore):
             return self._fault(450, (4, 7, 1), "Too many wrong recipients")
         if self._named >= self.settings.max_recipients:
             return self._say(452, (4, 5, 3), "Too many recipients for one message")
-        if any(recipient.address == other.address for other in envelope.recipients):
+        if recipient.address in self._taken:
             self._named += 1
             return self._say(250, (2, 1, 5), "Recipient OK")
         self._offered = recipient
@@ -292,6 +294,7 @@ class SMTPServerEngine(EngineCore):
         self._named += 1
         if self._envelope is not None and self._offered is not None:
             self._envelope = evolve(self._envelope, recipients=(*self._envelope.recipients, self._offered))
+            self._taken.add(self._offered.address)
         self._offered = None
         self._say(250, (2, 1, 5), text or "Recipient OK")
 

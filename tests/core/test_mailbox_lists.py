@@ -1,9 +1,11 @@
 """Address lists of the wild: what is a mailbox, what is its name, what is neither."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailshare.core.encoded_words import decode, encode
-from mailshare.core.mailboxes import _tokens, read_mailboxes
+from mailshare.core.mailboxes import _USUAL, MAX_ADDRESSES, _read_any, _tokens, read_mailboxes
 
 
 def read(text: str) -> list[tuple[str, str]]:
@@ -136,3 +138,27 @@ def test_a_flood_of_tokens_is_cut():
     boxes, over = read_mailboxes("<" * 60_000 + "a@b.example")
     assert over
     assert boxes == ()
+
+
+_WORDS = st.text("aZ0.!'=?_-+<>@(),;:\"\\[] \t\u00e9", max_size=8)
+_SHAPES = st.one_of(
+    _WORDS,
+    st.builds("{}@{}".format, _WORDS, _WORDS),
+    st.builds("{} <{}@{}>".format, _WORDS, _WORDS, _WORDS),
+    st.builds('"{}" <{}@{}>'.format, _WORDS, _WORDS, _WORDS),
+)
+
+
+@given(_SHAPES)
+def test_the_quick_way_reads_a_mailbox_as_the_careful_one_does(text: str):
+    """A usual mailbox is read by one pattern; it gives what the reader of all lists gives."""
+    assert read_mailboxes(text) == _read_any(text, MAX_ADDRESSES)
+
+
+@pytest.mark.parametrize(
+    "text", ["a@x.example", "Ann B. <a@x.example>", '"B, Ann  (x)" <a+b@x.example>', "<a@x.example>", '""<a@x.example>']
+)
+def test_usual_mailboxes_go_the_quick_way(text: str):
+    """What most programs write into From and To matches the pattern, and both ways give the same."""
+    assert _USUAL.fullmatch(text)
+    assert read_mailboxes(text) == _read_any(text, MAX_ADDRESSES)
