@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from functools import lru_cache
 from ipaddress import ip_address
 
 from attrs import Factory, define
@@ -23,6 +24,7 @@ MAX_REMEMBERED = 10_000
 _MAX_GUESSES = 100
 
 
+@lru_cache(maxsize=4096)
 def peer_key(peer: str) -> str:
     """What counts as one peer: an IPv4 address, or the /64 of an IPv6 address; other text stands for itself."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from enum import Enum
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -56,6 +57,7 @@ class ConnectionLimits:
     linger: float = 10
 
 
+@lru_cache(maxsize=4096)
 def peer_network(host: str) -> str:
     """What connections are counted by: an IPv4 address, an IPv6 /64, or the text itself (a UNIX socket)."""
     try:

@@ -30,6 +30,7 @@ from mailshare.store.former_users import bring_back, forget_former, remember_for
 from mailshare.store.naming import DAY, FORMER_DAYS, login_name, refuse_reserved, resolved_login
 
 _OWNED = frozenset({UserKind.ADMIN, UserKind.PUBLIC})
+_MOST_CREDENTIALS = 10_000
 
 
 def _managed(connection: sqlite3.Connection, table: str, number: int, what: str, *, declared: bool) -> None:
@@ -59,6 +60,7 @@ class DirectoryStore:
         self._watchers: list[Callable[[Directory], None]] = []
         self._asking: list[Deferred[None]] = []
         self._loading = False
+        self._known_credentials: dict[tuple[str, bool], tuple[int, str, str]] = {}
 
     async def open(self, instance: str) -> None:
         """Give a new store its id, once for all, and read the directory.
@@ -88,6 +90,7 @@ class DirectoryStore:
             try:
                 found = await self._database.read(self._read)
             except Exception:  # noqa: BLE001 - each of those who asked is told, and the next may ask again
+                self._known_credentials = {}
                 for each in asking:
                     each.errback(Failure())
             else:
@@ -101,6 +104,7 @@ class DirectoryStore:
 
     def _show(self, found: Directory) -> None:
         self._current = found
+        self._known_credentials = {}
         for changed in tuple(self._watchers):
             try:
                 changed(found)
@@ -324,7 +328,13 @@ class DirectoryStore:
             ).fetchone()
             return found
 
-        row = await self._database.read(read)
+        kept, key = self._known_credentials, (login, disabled)
+        row = kept.get(key)
+        if row is None:
+            row = await self._database.read(read)
+            if row is not None and len(kept) < _MOST_CREDENTIALS:
+                # Into the memory of the directory that was current when we asked: a change since then has its own.
+                kept[key] = row
         user = None if row is None else self._current.user_by_id.get(row[0])
         return None if row is None or user is None else (user, row[1], row[2])
 

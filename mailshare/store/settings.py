@@ -12,6 +12,10 @@ from mailshare.core.errors import PolicyRefusal
 from mailshare.interfaces import ISettings
 from mailshare.store.database import Database
 
+_READ_AT_LOGIN = frozenset({"app-password"})
+"""Scopes that are kept in memory. No statement but those of this module may write them."""
+_MOST_KEPT = 10_000
+
 
 @implementer(ISettings)
 class Settings:
@@ -19,6 +23,8 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._kept: dict[tuple[str, str], tuple[str, int] | None] = {}
+        self._writes = 0
 
     async def get(self, scope: str, name: str) -> tuple[object, int] | None:
         """(value, version), or None."""
@@ -29,7 +35,14 @@ class Settings:
             ).fetchone()
             return found
 
-        row = await self._database.read(read)
+        key = (scope, name)
+        if key in self._kept:
+            row = self._kept[key]
+        else:
+            writes = self._writes
+            row = await self._database.read(read)
+            if scope in _READ_AT_LOGIN and writes == self._writes and len(self._kept) < _MOST_KEPT:
+                self._kept[key] = row
         return None if row is None else (json.loads(row[0]), row[1])
 
     async def put(self, scope: str, name: str, value: object, version: int | None = None) -> int:
@@ -50,7 +63,16 @@ class Settings:
             )
             return now + 1
 
-        return await self._database.write(write, cost=len(text))
+        self._changed(scope, name)
+        try:
+            return await self._database.write(write, cost=len(text))
+        finally:
+            self._changed(scope, name)
+
+    def _changed(self, scope: str, name: str) -> None:
+        """Forget it, before the write and after: a reading meanwhile may have met the row as it was."""
+        self._writes += 1
+        self._kept.pop((scope, name), None)
 
     async def all(self, scope: str) -> Mapping[str, object]:
         """Every setting of a scope."""
