@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trustme
 
 from mailshare.cli import main
 from mailshare.config import parse_config
@@ -43,11 +44,18 @@ def given(found: Iterator[tuple[str, str]]) -> list[object]:
     return [pytest.param(text, id=where) for where, text in found]
 
 
+@pytest.fixture(scope="module")
+def certificate() -> trustme.LeafCert:
+    return trustme.CA().issue_cert("mail.office.example")
+
+
 @pytest.mark.parametrize("text", given(blocks("toml")))
-def test_settings_load(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_load(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: trustme.LeafCert
+) -> None:
     """Every block of settings is one that the server takes, once the files that it names exist."""
     (tmp_path / "certs").mkdir()
-    (tmp_path / "certs" / "office.pem").write_text("checked when the server starts")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "certs" / "office.pem"))
     for name in re.findall(r'file = "([^"/]+/[^"]+)"', text):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("secret\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import poplib
 import pwd
@@ -54,25 +55,36 @@ class Servers:
             secret.chmod(0o600)
         return path
 
-    def start(self, path: Path, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def start(
+        self, path: Path, *options: str, told: str = ""
+    ) -> tuple[subprocess.Popen[bytes], Path]:
+        """Begin to start.
+
+        :param told: the socket to which the server says that it is ready.
+        """
         log = path.with_suffix(f".{len(self.running)}.log")
         with log.open("wb") as stream:
             server = subprocess.Popen(
                 [TWISTD, "--nodaemon", "--pidfile=", *options, "mailshare", "-c", str(path)],
-                stdout=stream, stderr=subprocess.STDOUT, cwd=self.folder,
+                stdout=stream, stderr=subprocess.STDOUT, cwd=self.folder, env={**os.environ, "NOTIFY_SOCKET": told},
             )  # fmt: skip
         self.running.append(server)
         return server, log
 
     def up(self, path: Path, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
         """Started, and ready."""
-        server, log = self.start(path, *options)
-        end = time.monotonic() + DEADLINE
-        while "mailshare is ready" not in log.read_text():
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            os.sched_yield()
-        return server, log
+        told = f"\0mailshare-{os.getpid()}-{len(self.running)}"  # no file, so that any user may reach it
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(told)
+            ready.settimeout(0.5)
+            server, log = self.start(path, *options, told=told.replace("\0", "@"))
+            end = time.monotonic() + DEADLINE
+            while True:
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
+                with contextlib.suppress(TimeoutError):
+                    if b"READY=1" in ready.recv(4096):
+                        return server, log
 
 
 @pytest.fixture

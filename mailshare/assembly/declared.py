@@ -55,34 +55,48 @@ class DeclaredObjects:
         self._counts = {"made": 0, "changed": 0, "disabled": 0}
         self._faults: list[str] = []
         self._passwords: dict[str, str] = {}
+        self._unreadable: frozenset[str] = frozenset()
 
     def password(self, name: str) -> str | None:
         """The password that the file gives to this user; ``None`` when the store decides."""
         return self._passwords.get(name)
 
+    async def check(self, config: Config) -> None:
+        """See, before anything is changed, that each password the file refers to can be read.
+
+        Those that could not be read before do not count: they hinder nobody but their user, as they did until now.
+
+        :raises ConfigFault: with all that cannot be read.
+        """
+        _, faults = await self._revealed(config.users)
+        if new := [text for name, text in faults.items() if name not in self._unreadable]:
+            raise ConfigFault("; ".join(new))
+
     async def sync(self, config: Config) -> Synced:
         """Make the store agree with the file."""
         self._counts = dict.fromkeys(self._counts, 0)
-        self._faults = []
-        revealed = await self._revealed(config.users)
+        revealed, unreadable = await self._revealed(config.users)
+        self._faults = list(unreadable.values())
         await self._accounts(config)
         await self._side_by_side([self._user(declared) for declared in config.users])
         await self._copies(config.users)
         await self._rules(config)
         await self._forget(config)
-        self._passwords = revealed
+        self._passwords, self._unreadable = revealed, frozenset(unreadable)
         return Synced(**self._counts, faults=tuple(self._faults))
 
-    async def _revealed(self, users: Sequence[DeclaredUser]) -> dict[str, str]:
+    async def _revealed(self, users: Sequence[DeclaredUser]) -> tuple[dict[str, str], dict[str, str]]:
+        """The passwords by user name, and for those that cannot be read why."""
         found: dict[str, str] = {}
+        faults: dict[str, str] = {}
         for declared in users:
             if declared.password.kind in ("", "hash"):
                 continue
             try:
                 found[declared.name] = await self._reveal(declared.password.reference())
             except ConfigFault as fault:
-                self._faults.append(f"{declared.managed_by}: {fault.public}")
-        return found
+                faults[declared.name] = f"{declared.managed_by}: {fault.public}"
+        return found, faults
 
     def _directory(self) -> Directory:
         return self._store.directory.current()

@@ -10,7 +10,6 @@ from typing import Any
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.portal import Portal
 
-from mailshare.assembly.certificates import CertificateDirectory
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.keys import machine_key
 from mailshare.config import Config, Limits
@@ -27,6 +26,7 @@ from mailshare.portal.realm import MailRealm, mail_avatars
 from mailshare.portal.throttle import Throttle
 from mailshare.portal.verified import VerifiedCache
 from mailshare.portal.verifier import DirectoryVerifiers
+from mailshare.shell.certificates import CertificateDirectory
 from mailshare.shell.limits import ConnectionLimits
 from mailshare.shell.server import EngineFactory
 from mailshare.smtp.device_gate import DeviceGate
@@ -75,10 +75,13 @@ class Entrance:
             store.directory, passwords, machine_key(data, os.urandom), declared, apps
         )
 
+    def follow(self, config: Config) -> None:
+        """Take over what holds for all factories together."""
+        self._throttle.forget = config.tables.limits.auth_forget
+
     def factory(self, service: str, config: Config) -> EngineFactory:
         """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions`` or ``device``."""
         tables = config.tables
-        self._throttle.forget = tables.limits.auth_forget
         tls: Any = None
         if config.certificates and service not in ("pop3s", "submissions", "device"):
             tls = CertificateDirectory(config.certificates)

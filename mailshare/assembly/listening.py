@@ -2,26 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
+from twisted.protocols._sni import TLSServerEndpoint
 
-from mailshare.assembly.certificates import fingerprint
 from mailshare.config import Config, Listener
-from mailshare.config.endpoint_strings import split_endpoint
+from mailshare.config.endpoint_strings import port_of, split_endpoint
 from mailshare.core.errors import ConfigFault
+from mailshare.shell.certificates import CertificateDirectory
 from mailshare.shell.server import EngineFactory
+
+
+class _Door(ServerFactory):
+    """What a port hands its connections to. A port stays open while the factory behind it is exchanged."""
+
+    noisy = False
+
+    def __init__(self, factory: EngineFactory) -> None:
+        self.factory = factory
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A connection of the factory of now; Twisted calls this."""
+        return self.factory.buildProtocol(addr)
 
 
 @define
 class _Open:
+    """An open port; ``settings`` are what its factory was built from."""
+
     port: IListeningPort
-    factory: EngineFactory
+    door: _Door
+    settings: tuple[object, ...]
+
+
+_Key = tuple[str, str]
+"""Service and endpoint."""
+
+
+@define
+class Change:
+    """What a new configuration needs, ready beside what serves now; to be kept whole or dropped whole.
+
+    :ivar opened: new listeners; they accept already.
+    :ivar exchanged: new factories for ports that stay.
+    :ivar leaving: listeners that the configuration has no more.
+    :ivar freed: those of ``leaving`` whose port was closed already, because a new listener needed it.
+    """
+
+    settings: tuple[object, ...]
+    opened: dict[_Key, _Open] = field(factory=dict)
+    exchanged: dict[_Key, EngineFactory] = field(factory=dict)
+    leaving: list[_Key] = field(factory=list)
+    freed: list[_Key] = field(factory=list)
 
 
 class Listeners:
@@ -35,60 +76,96 @@ class Listeners:
     def __init__(self, reactor: Any, build: Callable[[str, Config], EngineFactory]) -> None:
         self._reactor = reactor
         self._build = build
-        self._open: dict[tuple[object, ...], _Open] = {}
+        self._open: dict[_Key, _Open] = {}
         self._leaving: set[Deferred[None]] = set()
 
-    async def follow(self, config: Config) -> tuple[int, int]:
-        """Open what the configuration has and is not open, close what it has no more.
+    async def prepare(self, config: Config) -> Change:
+        """Open what the configuration has and is not open yet; what serves now serves on.
 
-        :returns: how many were opened and closed.
-        :raises ConfigFault: a listener cannot be opened; those that can be, are.
+        :raises ConfigFault: with the reasons of all that cannot be opened; then nothing is other than before.
         """
-        wanted = {self._key(listener, config): listener for listener in config.listeners}
-        gone = [key for key in self._open if key not in wanted]
-        for key in gone:
-            await self._close(self._open.pop(key), config.tables.server.grace)
-        faults, opened = [], 0
+        wanted = {(one.service, one.endpoint): one for one in config.listeners}
+        change = Change(_settings(config), leaving=[key for key in self._open if key not in wanted])
+        faults = []
         for key, listener in wanted.items():
-            if key in self._open:
-                continue
             try:
-                self._open[key] = await self._listen(listener, config)
-                opened += 1
+                if key not in self._open:
+                    change.opened[key] = await self._opened(listener, config, change)
+                elif self._open[key].settings != change.settings:
+                    change.exchanged[key] = self._build(listener.service, config)
             except Exception as error:  # noqa: BLE001 - endpoints of any plugin raise anything; it becomes a sentence
                 faults.append(f"listen.{listener.service} {listener.endpoint}: {_reason(error)}")
         if faults:
+            await self.drop(change)
             raise ConfigFault("; ".join(faults))
-        return opened, len(gone)
+        return change
 
-    @staticmethod
-    def _key(listener: Listener, config: Config) -> tuple[object, ...]:
-        """What must be the same for a listener to stay open."""
-        tables = config.tables
-        parts = split_endpoint(listener.endpoint)
-        directory = parts[1] if parts[0] == "tls" and len(parts) > 1 else ""
-        return (
-            listener.service,
-            listener.endpoint,
-            tables.server.hostname,
-            tables.limits,
-            config.trusted,
-            config.devices,
-            config.device_rules,
-            config.certificates,
-            fingerprint(directory.replace("\\", "")) if directory else (),
-        )
+    async def keep(self, change: Change, grace: float) -> tuple[int, int]:
+        """Go over to what was prepared.
 
-    async def _listen(self, listener: Listener, config: Config) -> _Open:
-        factory = self._build(listener.service, config)
-        port = await serverFromString(self._reactor, listener.endpoint).listen(factory)
+        :param grace: seconds for sessions under the settings of before, then they are cut.
+        :returns: how many listeners were opened and closed.
+        """
+        for key in change.leaving:
+            one = self._open.pop(key)
+            if key not in change.freed:
+                await _stopped(one.port)
+            self._let_go(one.door.factory, grace)
+        for key, factory in change.exchanged.items():
+            one = self._open[key]
+            self._let_go(one.door.factory, grace)
+            one.door.factory, one.settings = factory, change.settings
+        self._open.update(change.opened)
+        return len(change.opened), len(change.leaving)
+
+    async def drop(self, change: Change) -> None:
+        """Go back to what was before."""
+        for one in change.opened.values():
+            await _stopped(one.port)
+            self._let_go(one.door.factory, 0)
+        change.opened.clear()
+        for key in change.freed:
+            one = self._open[key]
+            try:
+                one.port = await self._endpoint(key[1]).listen(one.door)
+            except Exception as error:  # noqa: BLE001 - as in prepare; it is told, and the others are seen to
+                self._log.critical("listen.{service} is closed: {reason}", service=key[0], reason=_reason(error))
+                del self._open[key]
+        change.freed.clear()
+
+    async def _opened(self, listener: Listener, config: Config, change: Change) -> _Open:
+        door = _Door(self._build(listener.service, config))
+        endpoint = self._endpoint(listener.endpoint)
+        try:
+            port = await endpoint.listen(door)
+        except CannotListenError:
+            if not await self._freed(listener, change):
+                raise
+            port = await endpoint.listen(door)
         self._log.info("{service} listens on {place}", service=listener.service, place=listener.endpoint)
-        return _Open(port, factory)
+        return _Open(port, door, change.settings)
 
-    async def _close(self, one: _Open, grace: float) -> None:
-        """Take no new connections; those that are there end on their own time."""
-        await _stopped(one.port)
-        leaving = Deferred.fromCoroutine(one.factory.drain(grace))
+    async def _freed(self, listener: Listener, change: Change) -> bool:
+        """Close leaving listeners that hold this listener's port; tells whether there were any."""
+        number = port_of(listener.endpoint)
+        held = [key for key in change.leaving if number and port_of(key[1]) == number and key not in change.freed]
+        for key in held:
+            await _stopped(self._open[key].port)
+            change.freed.append(key)
+        return bool(held)
+
+    def _endpoint(self, text: str) -> IStreamServerEndpoint:
+        """The endpoint of a string; ``tls:`` follows its certificates as STARTTLS does."""
+        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
+        parts = split_endpoint(text)
+        if parts[0] == "tls" and isinstance(endpoint, TLSServerEndpoint):
+            named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
+            endpoint.connectionCreator = CertificateDirectory(_plain(named.get("path", parts[1])))
+        return endpoint
+
+    def _let_go(self, factory: EngineFactory, grace: float) -> None:
+        """Sessions that are there end on their own time, within ``grace`` seconds."""
+        leaving = Deferred.fromCoroutine(factory.drain(grace))
         self._leaving.add(leaving)
         leaving.addBoth(lambda _: self._leaving.discard(leaving))
 
@@ -100,7 +177,7 @@ class Listeners:
     async def drain(self, grace: float) -> None:
         """Fires when all connections are over; after ``grace`` seconds they are cut."""
         for one in [*self._open.values()]:
-            self._leaving.add(Deferred.fromCoroutine(one.factory.drain(grace)))
+            self._leaving.add(Deferred.fromCoroutine(one.door.factory.drain(grace)))
         self._open.clear()
         for leaving in tuple(self._leaving):
             await leaving
@@ -111,6 +188,23 @@ class Listeners:
         return [
             {"service": key[0], "address": _written(one.port.getHost())} for key, one in self._open.items()
         ]
+
+
+def _settings(config: Config) -> tuple[object, ...]:
+    """What must be the same for a factory to stay."""
+    tables = config.tables
+    return (
+        tables.server.hostname,
+        tables.limits,
+        config.trusted,
+        config.devices,
+        config.device_rules,
+        config.certificates,
+    )
+
+
+def _plain(escaped: str) -> str:
+    return re.sub(r"\\(.)", r"\1", escaped)
 
 
 def _written(host: Any) -> str:

@@ -161,7 +161,8 @@ class Office(Service):
         self._complain(synced)
         parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
         await parts.room.public_rate.recover(store.events)
-        await parts.listeners.follow(config)
+        parts.entrance.follow(config)
+        await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         await parts.room.open()
         self._since = int(reactor.seconds() * SECOND)
         parts.room.queue.startService()
@@ -244,6 +245,9 @@ class Office(Service):
 
     async def _stop(self) -> None:
         self._systemd.stopping()
+        # A reload under way ends first: what it has opened would not be closed.
+        await self._one_reload.acquire()
+        self._one_reload.release()
         if await self._close(self.config.tables.server.grace):
             self._log.info("mailshare has stopped")
 
@@ -355,9 +359,10 @@ class Office(Service):
             self._log.error("the configuration was not taken over: {error}", error=error.public)
 
     async def reload(self) -> Mapping[str, object]:
-        """Read the file again and take over what changed; a broken file changes nothing.
+        """Read the file again and take over what changed; what cannot be taken over whole changes nothing.
 
-        :raises ConfigFault: what is wrong; the old settings stay in force.
+        :raises ConfigFault: what is wrong with the file, a password it refers to or a listener; the old settings
+            stay in force, in the store too.
         """
         await self._one_reload.acquire()
         self._systemd.reloading()
@@ -373,13 +378,20 @@ class Office(Service):
     async def _reload(self) -> Mapping[str, object]:
         parts = self._running()
         config = self._reload_config()
+        await parts.declared.check(config)
+        change = await parts.listeners.prepare(config)
+        try:
+            synced = await parts.declared.sync(config)
+        except BaseException:
+            await parts.listeners.drop(change)
+            raise
+        self._complain(synced)
         restart = needs_restart(self.config, config)
         self.config = config
-        synced = await parts.declared.sync(config)
-        self._complain(synced)
         parts.journal.retention.keep(config.tables.log.days)
         parts.room.follow(config)
-        opened, closed = await parts.listeners.follow(config)
+        parts.entrance.follow(config)
+        opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
         return {
