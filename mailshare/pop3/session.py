@@ -210,6 +210,9 @@ class POP3Session:
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
             return
+        if event.lines is None and len(data) == size:
+            engine.give_message(data)
+            return
         engine.begin_message(size, body.header_length)
         position = len(data)
         wanted = engine.write_message(data)

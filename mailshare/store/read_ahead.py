@@ -10,7 +10,7 @@ import sqlite3
 
 from mailshare.core.errors import Unavailable
 from mailshare.interfaces import IBody
-from mailshare.store.bodies import INLINE, PrefixedBody
+from mailshare.store.bodies import INLINE, BodyFacts, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.messages import COLUMNS, BodyOf, Row, inline_data
 
@@ -68,7 +68,13 @@ class ReadAhead:
 
     def _built(self, prefix: bytes, row: Row, data: bytes) -> IBody:
         body = self._body_of(row, data)
-        return PrefixedBody(prefix, body) if prefix else body
+        if not prefix:
+            return body
+        if isinstance(body, MemoryBody):
+            old, more = body.facts, len(prefix)
+            facts = BodyFacts(old.size + more, old.header_length + more, old.digest, old.content_digest)
+            return MemoryBody(facts, prefix + body.data)
+        return PrefixedBody(prefix, body)
 
 
 def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> list[Found]:

@@ -167,7 +167,15 @@ class DotEncoder:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
+def stuffed(message: bytes) -> tuple[bytes, bytes]:
+    """A whole message as it goes on the wire, and what ends it; apart, so that one without such dots is not copied."""
+    if message.startswith(b"."):
+        message = b"." + message
+    if b"\r\n." in message:
+        message = message.replace(b"\r\n.", b"\r\n..")
+    return message, b".\r\n" if message.endswith(b"\r\n") or not message else b"\r\n.\r\n"
+
+
 def stuff(message: bytes) -> bytes:
     """A whole message as it goes on the wire, with its end."""
-    encoder = DotEncoder()
-    return encoder.encode(message) + encoder.finish()
+    return b"".join(stuffed(message))

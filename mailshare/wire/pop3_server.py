@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from mailshare.core.errors import LocalFault, PeerFault
+from mailshare.wire.dots import stuffed
 from mailshare.wire.lines import LineBuffer, Overlong
 from mailshare.wire.pop3_server_commands import MAX_LINE, TOO_LONG, Commands, Goodbye, Hopeless, Outcome
 from mailshare.wire.pop3_server_events import (
@@ -224,6 +225,17 @@ class POP3Server:
             raise LocalFault("a message that was not asked for")
         self._reply = MessageReply(header_length, event.lines)
         self._send(b"+OK %d octets\r\n" % size if event.lines is None else b"+OK\r\n")
+
+    def give_message(self, data: bytes) -> None:
+        """The message is there whole, for ``RETR``; in place of :meth:`begin_message` and what follows it."""
+        event = self._answered(MessageWanted)
+        if not isinstance(event, MessageWanted) or event.lines is not None:
+            raise LocalFault("a whole message where some lines were asked for")
+        message, end = stuffed(data)
+        self._output += (b"+OK %d octets\r\n" % len(data), message, end)
+        self._crowd += len(message)
+        if self.view is not None:
+            self.view.retrieved.add(event.index)
 
     def write_message(self, data: bytes) -> bool:
         """Octets of the message.

@@ -61,6 +61,8 @@ class ListingWanted:
 class MessageWanted:
     """``RETR`` or ``TOP``. Answer: ``begin_message``, ``write_message`` ..., ``end_message``; or ``fail``.
 
+    ``give_message`` is the shorter answer to ``RETR`` for a message that is at hand whole.
+
     :ivar lines: ``None`` for all of it, else how many lines behind the header.
     """
 

@@ -111,3 +111,12 @@ def test_work_is_linear() -> None:
     for _ in range(1000):
         decoder.feed(b"\r\n.\r")
         assert len(decoder._held) <= 4
+
+
+@given(st.lists(st.sampled_from([b".", b"\r\n", b"\r", b"\n", b"a", b"..", b"\r\n."]), max_size=12))
+def test_a_whole_message_is_stuffed_as_in_pieces(parts: list[bytes]) -> None:
+    """The short way for a message at hand gives the same octets as the encoder, fed octet by octet."""
+    body = b"".join(parts)
+    encoder = DotEncoder()
+    pieces = b"".join(encoder.encode(body[at : at + 1]) for at in range(len(body)))
+    assert stuff(body) == pieces + encoder.finish()

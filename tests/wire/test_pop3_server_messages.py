@@ -32,7 +32,13 @@ def test_dots_come_back_as_they_went(parts, step):
     for start in range(0, len(message), step):
         assert engine.write_message(message[start : start + step])
     engine.end_message()
-    assert _unstuffed(engine.take_output()) == message
+    in_pieces = engine.take_output()
+    assert _unstuffed(in_pieces) == message
+    engine.feed(b"RETR 1\r\n")
+    engine.next_event()
+    engine.give_message(message)
+    assert engine.take_output() == in_pieces
+    assert engine.view.retrieved == {0}
 
 
 @given(
