@@ -27,10 +27,11 @@ from mailshare.core.report_parts import printable
 from mailshare.core.values import Account, Event, QueueState
 from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
+from mailshare.isp.remembered import Remembered
 from mailshare.journal.days import bounds, day_of, read_day, record
 from mailshare.journal.telling import Telling
 from mailshare.journal.why import why
-from mailshare.status import AccountStatus, Indicators
+from mailshare.status import AccountStatus, Indicators, RunStatus
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
 _STEERED = {
@@ -135,12 +136,18 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
             indicators = Indicators(
                 inbox=sum(one.unread for one in counts), outbox=await self._store.queue.waiting(None, "relay")
             )
-            idle = [AccountStatus(one.id, str(one.address)) for one in self._directory().accounts]
+            idle = [await self._as_it_was(one) for one in self._directory().accounts]
             return shapes.status_json(indicators, idle, {"running": False}, found)
         indicators = await self._running.indicators()
         return shapes.status_json(
             indicators, self._running.account_statuses(), {"running": True, **self._running.facts()}, found
         )
+
+    async def _as_it_was(self, account: Account) -> AccountStatus:
+        """How collecting went before the server ended."""
+        past = await Remembered.of(self._store, account.id)
+        run = RunStatus(last_try=past.last_try, last_ok=past.last_ok, error=past.error, messages=past.messages)
+        return AccountStatus(account.id, str(account.address), run)
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:
         """Totals of all mailboxes, by user name."""

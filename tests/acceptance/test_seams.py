@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import smtplib
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,6 +257,25 @@ async def test_one_user_of_two_accounts_at_one_provider(house: House) -> None:
         assert [str(one.envelope.sender) for one in house.isp.relayed] == ["mail@company.example"] * 2
     finally:
         await other.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_why_answers_while_the_server_is_down(house: House) -> None:
+    """``mailshare why`` and ``status`` open the store themselves, and tell what the server knew when it ended."""
+    office = await house.start(user("greg"))
+    house.arrives("greg <mail@company.example>")
+    await office.acts.send_receive()
+    await house.mail_of("greg", "greg")
+    whole = await told(office, "1@far.example")
+    await office.stopService()
+
+    def command(*words: str) -> str:
+        program = [Path(sys.executable).parent / "mailshare", "-c", house.folder / "m.toml", *words]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout
+
+    assert command("why", "1@far.example").strip() == whole
+    assert ", 1 messages" in command("status")
 
 
 async def until(there: Callable[[], bool]) -> None:

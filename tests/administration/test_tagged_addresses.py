@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from mailshare.core.envelope import Recipient
 from mailshare.core.errors import PolicyRefusal, Unavailable
 from mailshare.core.people import people_of
 from mailshare.core.values import SECOND
 from mailshare.isp.tag_test import PATIENCE, TagTest
+from mailshare.testing.isp import Smarthost
 from tests.administration.conftest import Office
 from tests.administration.conftest import finish as finished
 from tests.test_assembly_office import Room, room, user
@@ -57,6 +59,27 @@ async def test_a_tag_that_the_provider_strips_does_not_work(room: Room, monkeypa
         answer = await office.acts.test_tag(address="1", look=True)
     assert answer["state"] == "does not"
     assert not tags_work(office)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_tag_test_that_is_refused_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that answers 550 to the tagged address settles it at once; nobody gets a report of it."""
+    room.write("ACCOUNT" + user("andrew"))
+
+    async def refuse(_smarthost: Smarthost, _envelope: object, recipient: Recipient, _session: object) -> None:
+        if "+" in recipient.address.local:
+            raise PolicyRefusal("No such mailbox", code=550, enhanced=(5, 1, 1))
+
+    monkeypatch.setattr(Smarthost, "recipient", refuse)
+    office = await room.start()
+    answer: Any = await office.acts.test_tag(address="1")
+    while answer["state"] == "waiting":
+        answer = await office.acts.test_tag(address="1", look=True)
+    assert answer["state"] == "does not"
+    assert not tags_work(office)
+    told: Any = await office.acts.log(kinds=["account.tag-test"])
+    assert [event["data"].get("came") for event in told["events"]] == [None, "refused"]
+    assert all(row["messages"] == 0 for row in await office.acts.mailboxes())
 
 
 def test_what_never_comes_back_does_not_work(office: Office) -> None:

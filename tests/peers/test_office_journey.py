@@ -48,6 +48,23 @@ def test_catch_all(office: Office, provider: Provider, tmp_path: Path) -> None:
     assert counts["admin1"] == 1
 
 
+def test_the_probe_reads_a_real_dovecot(office: Office, provider: Provider) -> None:
+    """``account probe`` tells from Postfix's and Dovecot's own traces whom mail is for, and leaves everything there."""
+    account = shared_account(provider, address="domain@domain.example", mode="domain", domains=["domain.example"])
+    account["collect"] = account["collect"].replace("//mail@", "//domain@")
+    office.accounts = [account]
+    office.users = [person(name, "domain@domain.example") for name in PEOPLE]
+    office.start()
+    office.stop()  # from now on nothing is collected; the command signs on by itself
+    for number in range(12):
+        world_sends(provider, [f"{PEOPLE[number % 3]}@domain.example"], letter(f"probe{number}", to="all@far.example"))
+    wait_until(lambda: provider.dovecot.messages_count("domain") == 12, "twelve messages at the provider")
+    found = office.asked("account", "probe", "domain@domain.example")
+    assert (found["waiting"], found["mails"], found["enough"], found["bcc_safe"]) == (12, 12, True, True)
+    assert found["evidence"] != "to/cc"
+    assert provider.dovecot.messages_count("domain") == 12
+
+
 def test_answer_finds_its_desk(
     office: Office, provider: Provider, program: Callable[[str], str], tmp_path: Path
 ) -> None:
