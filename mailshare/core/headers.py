@@ -44,7 +44,7 @@ class Field:
     name: str
     raw: bytes
 
-    @cached_property
+    @property
     def key(self) -> str:
         """The name for comparing: lower case."""
         return self.name.lower()

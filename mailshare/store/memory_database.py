@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from mailshare.core.errors import Unavailable
 from mailshare.store.database import Operation
 from mailshare.store.events import count_events
-from mailshare.store.schema_version import HEAD
+from mailshare.store.migrate import make_schema
 
 T = TypeVar("T")
 
@@ -33,15 +33,9 @@ class MemoryDatabase:
         """Make the tables."""
         if self._connection is not None:
             return
-        # The schema module brings SQLAlchemy along, which no other use of the store needs.
-        from mailshare.store.schema import sqlite_statements  # noqa: PLC0415
-
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
-        for statement in sqlite_statements():
-            connection.execute(statement)
-        connection.execute("CREATE TABLE alembic_version (version_num TEXT NOT NULL)")
-        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        make_schema(connection)
         count_events(connection)
         self._connection = connection
 

@@ -1,4 +1,4 @@
-"""Bring the database file to the schema of this code. Alembic is imported only when there is something to do."""
+"""Bring the database file to the schema of this code. Alembic is imported only when there is something to migrate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sqlite3
 
 from mailshare.core.errors import ConfigFault
+from mailshare.store.fresh_schema import FRESH
 from mailshare.store.schema_version import HEAD
 
 
@@ -32,8 +33,29 @@ def ensure_schema(connection: sqlite3.Connection, path: str) -> bool:
             f"This store has schema version {version}; this program knows {HEAD} at most. Use the newer program again, "
             "or restore a backup that was made before."
         )
-    upgrade(path)
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        upgrade(path)
+    else:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            make_schema(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
     return True
+
+
+def make_schema(connection: sqlite3.Connection) -> None:
+    """Make all tables in an empty database, and note the version as Alembic does."""
+    for statement in FRESH:
+        connection.execute(statement)
+    connection.execute(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
 
 
 def upgrade(path: str, revision: str = "head") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import runpy
 import shutil
 import sqlite3
 import subprocess
@@ -71,6 +72,20 @@ def test_migrations_make_the_schema(tmp_path: Path) -> None:
     found = tables(migrated)
     assert found.pop("alembic_version")
     assert found == tables(fresh)
+    fresh.close()
+    migrated.close()
+
+
+def test_a_new_store_is_made_as_the_metadata_says(tmp_path: Path) -> None:
+    """The statements that make a new store are those of the metadata, and what stands is what migrations lead to."""
+    script = runpy.run_path(str(Path(__file__).with_name("write_fresh_schema.py")))
+    assert script["TARGET"].read_text() == script["text_of"](schema.sqlite_statements())
+    migrated_path, fresh = tmp_path / "x.db", sqlite3.connect(":memory:")
+    migrate.upgrade(str(migrated_path))
+    migrated = sqlite3.connect(migrated_path)
+    migrate.make_schema(fresh)
+    assert tables(fresh) == tables(migrated)
+    assert migrate.stored_version(fresh) == HEAD
     fresh.close()
     migrated.close()
 
@@ -163,11 +178,13 @@ async def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_steady_start_is_lean(tmp_path: Path) -> None:
-    """Opening a store whose schema is current imports no SQLAlchemy."""
-    store = SQLiteStore(str(tmp_path), reactor=reactor)
-    await store.open()
-    await store.close()
+@pytest.mark.parametrize("made", [False, True])
+async def test_a_start_without_migration_is_lean(tmp_path: Path, made: bool) -> None:
+    """Making a store, and opening one whose schema is current, imports no SQLAlchemy."""
+    if made:
+        store = SQLiteStore(str(tmp_path), reactor=reactor)
+        await store.open()
+        await store.close()
     program = (
         "import sys\nfrom twisted.internet import task\nfrom mailshare.store.sqlite import SQLiteStore\n"
         "async def main(reactor):\n"
