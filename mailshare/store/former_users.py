@@ -1,4 +1,5 @@
-"""Users who were deleted: kept some days as settings of the scope ``former-user``, so that they can come back whole.
+"""Users who were deleted: kept some days as settings of the scope ``former-user``, so that they can come back whole,
+with the copies and the sorting rules that named them.
 
 The mailbox stays with ``gone_at`` set, and the id with it: whoever comes back finds mail, passwords and copies as they
 were. The collection of garbage drops both when their time is over.
@@ -28,6 +29,11 @@ def remember_former(connection: sqlite3.Connection, user_id: int, at: int) -> No
     )]  # fmt: skip
     copying = connection.execute("SELECT user_id FROM cc WHERE target_id = ?", (user_id,))
     facts["copied_to"] = [one for (one,) in copying]
+    facts["rules"] = [
+        [account, kind, match]
+        for account, kind, match, users in connection.execute("SELECT account_id, kind, match, user_ids FROM rule")
+        if user_id in json.loads(users)
+    ]
     facts["deleted"] = at
     connection.execute(
         "INSERT OR REPLACE INTO setting (scope, name, value, version) VALUES (?, ?, ?, 1)",
@@ -83,9 +89,28 @@ def bring_back(connection: sqlite3.Connection, name: str, after: int) -> int:
             connection.execute(
                 "INSERT OR IGNORE INTO cc (user_id, target_id, position) VALUES (?, ?, ?)", (giver, target, position)
             )
+    for rule in facts.get("rules", ()):
+        if rule[0] in accounts:
+            _taught_again(connection, rule, number)
     connection.execute("UPDATE mailbox SET gone_at = 0 WHERE user_id = ?", (number,))
     connection.execute("DELETE FROM setting WHERE scope = ? AND name = ?", (SCOPE, str(number)))
     return number
+
+
+def _taught_again(connection: sqlite3.Connection, rule: list[Any], number: int) -> None:
+    """A rule that gave mail to who comes back gives it to him again, beside those who have it by now."""
+    row = connection.execute(
+        "SELECT user_ids FROM rule WHERE account_id = ? AND kind = ? AND match = ?", rule
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO rule (account_id, kind, match, user_ids) VALUES (?, ?, ?, ?)", (*rule, json.dumps([number]))
+        )
+    elif number not in json.loads(row[0]):
+        connection.execute(
+            "UPDATE rule SET user_ids = ? WHERE account_id = ? AND kind = ? AND match = ?",
+            (json.dumps([*json.loads(row[0]), number]), *rule),
+        )
 
 
 def forget_former(connection: sqlite3.Connection, before: int) -> int:

@@ -260,6 +260,32 @@ async def test_one_user_of_two_accounts_at_one_provider(house: House) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_rules_leave_and_come_back_with_their_user(house: House) -> None:
+    """Without him their mail is ADMIN's, his aliases are a former user's; restored he gets both again."""
+    office = await house.start(user("lisa"))
+    acts = office.acts
+    await acts.add_user(name="greg", names=["Sales"], accounts=["1"], password="greg")
+    for number, sender in ((1, "one@far.example"), (2, "two@far.example")):
+        house.arrives("mail@company.example", sender=sender, number=number)
+    await acts.send_receive()
+    newest, oldest = await acts.admin_list()
+    await acts.admin_always(id=str(newest["id"]), users=["greg"], kind="from")
+    await acts.admin_always(id=str(oldest["id"]), users=["greg", "lisa"], kind="from")
+    rules = await acts.rules()
+    await acts.delete_user(name="greg")
+    assert [rule["users"] for rule in await acts.rules()] == [["lisa"]]
+    house.arrives("mail@company.example", sender="two@far.example", number=3)
+    house.arrives("Sales <mail@company.example>", number=4)
+    await acts.send_receive()
+    assert [row["reason"] for row in await acts.admin_list()] == ["former-user", "no-name"]
+    await acts.restore_user(name="greg")
+    assert sorted(map(str, rules)) == sorted(str({**one, "users": sorted(one["users"])}) for one in await acts.rules())
+    house.arrives("mail@company.example", sender="two@far.example", number=5)
+    done: Any = await acts.send_receive()
+    assert done["mail@company.example"]["collected"] == {"greg": 1}
+
+
+@pytest_twisted.ensureDeferred
 async def test_why_answers_while_the_server_is_down(house: House) -> None:
     """``mailshare why`` and ``status`` open the store themselves, and tell what the server knew when it ended."""
     office = await house.start(user("greg"))
