@@ -6,15 +6,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+MINUTES ?= 5
+SEED ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 STAMP := $(VENV)/.stamp
 
-.PHONY: help run test bench check lint types imports docs clean
+.PHONY: help run test fuzz bench check lint types imports docs clean
 
 help:
 	@echo "make run     start the demonstration office (Ctrl-C ends it)"
 	@echo "make test    run every test; ARGS=... goes to pytest"
+	@echo "make fuzz    try hostile octets on every engine and reader; MINUTES=5; what is found becomes a file in tests/fuzz/findings"
 	@echo "make bench   compare the speed with Postfix and Dovecot on this machine; ARGS=... goes to tests/bench/run.py"
 	@echo "make check   lint, types, imports and docs, as continuous integration does"
 	@echo "make clean   remove the environment and everything built"
@@ -24,6 +27,9 @@ run: $(STAMP)-run
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP)-test
+	cd tests/fuzz && PYTHONPATH=. nice -n 19 $(abspath $(BIN))/python -m mutants $(MINUTES) $(SEED)
 
 bench: $(STAMP)-test
 	$(BIN)/python tests/bench/run.py $(ARGS)

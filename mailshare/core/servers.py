@@ -50,7 +50,7 @@ def parse_server(url: str) -> Server:
         ``connections`` (parallel ones), ``limit`` (octets of the largest message taken).
     :raises ConfigFault: with the reason, never with a password.
     """
-    if any(ord(char) < 33 or ord(char) == 127 for char in url):
+    if any(ord(char) < 33 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in url):
         raise _fault(url, "blanks and control characters are not allowed here")
     scheme, separator, _ = url.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:

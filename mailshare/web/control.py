@@ -133,7 +133,10 @@ def _body(request: Any) -> dict[str, Any]:
         raise PeerFault("The request is too large", code=413)
     try:
         value = json.loads(content)
-    except ValueError as error:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:  # half of a pair is JSON, but no text that anything of ours could hold
+        raise PeerFault("The request holds characters that do not exist", code=400) from error
+    except (ValueError, RecursionError) as error:
         raise PeerFault("The request is not JSON", code=400) from error
     if not isinstance(value, dict):
         raise PeerFault("The request must be a JSON object", code=400)

@@ -6,6 +6,7 @@ and the JSON body together, checked against ``params``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,15 +71,26 @@ class Operation:
         return {name: _fitting(name, value, self.params[name]) for name, value in given.items()}
 
 
+_MOST_INT = 2**53  # what JSON carries exactly (RFC 8259 section 6), and well within a column of the store
+_ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}  # the others are lists of texts
+
+
 def _fitting(name: str, value: Any, kind: type) -> Any:
-    if kind is int and isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
-        return int(value)
+    if kind is int and isinstance(value, str) and len(value) < 18 and value.isascii() and value.lstrip("-").isdigit():
+        with contextlib.suppress(ValueError):
+            value = int(value)
     if kind is bool and value in ("true", "false"):
         return value == "true"
     if kind is list and isinstance(value, str):
         return [part for part in value.split(",") if part]
     if type(value) is not kind:
         raise PeerFault(f"{name} must be of kind {kind.__name__}", code=400)
+    elements: list[Any] = value if isinstance(value, list) else []
+    element = _ELEMENTS.get(name, str)
+    if not all(type(each) is element for each in elements):
+        raise PeerFault(f"{name} must be a list of {element.__name__}", code=400)
+    if any(type(number) is int and abs(number) > _MOST_INT for number in (value, *elements)):
+        raise PeerFault(f"{name} is too large a number", code=400)
     return value
 
 
