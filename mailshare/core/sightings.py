@@ -19,6 +19,7 @@ _HOPS = 6
 _FIELDS = 24
 _VALUE = 500
 _WRITTEN_TO = 10
+_LONG = 32_768  # octets of a header from which on its lists of addresses are not read for this
 _KEPT = frozenset({"received", "return-path", *ENVELOPE_FIELDS})
 
 
@@ -49,7 +50,8 @@ class Sighting:
             if hops >= _HOPS or len(fields) >= _FIELDS:
                 break
         regular = sharers.account.mode is AccountMode.REGULAR
-        boxes = [box.address for _, box in addressed(headers)]
+        long = headers.cut or sum(len(each.raw) for each in headers.fields) > _LONG
+        boxes = [] if long else [box.address for _, box in addressed(headers)]
         own = [one for one in boxes if (sharers.own_address(one)[0] if regular else sharers.in_own_domain(one))]
         names = tuple(dict.fromkeys(str(one).casefold() for one in own))[:_WRITTEN_TO]
         return cls(tuple(fields), names, next(iter(headers.message_ids("message-id")), "")[:200])

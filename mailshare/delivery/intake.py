@@ -14,6 +14,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.forwarding import forward
 from mailshare.core.headers import Headers
+from mailshare.core.ladder import addressed
 from mailshare.core.report_parts import printable
 from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
@@ -157,7 +158,7 @@ class Intake:
             known = await known_marks(self._store, headers, body)
             routing = self._router.route(envelope, headers, origin, directory, known)
             return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
-        headers = await self._aside(lambda: Headers.parse(block))
+        headers = await self._aside(lambda: _well_read(block))
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, origin, directory, known))
         return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
@@ -199,6 +200,14 @@ class Intake:
                 await self._reports.notify(origin.user_id, subject, words, about=about, account_id=origin.account_id)
             except MailshareError as fault:
                 self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+
+
+def _well_read(block: bytes) -> Headers:
+    """A long header with its addresses read, which fields keep: whoever asks for them later takes no time for it."""
+    headers = Headers.parse(block)
+    if not headers.oversize:
+        addressed(headers)
+    return headers
 
 
 def sent_on(

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from mailshare.core.errors import Unavailable
 from mailshare.core.headers import Headers
-from mailshare.core.people import people_of
+from mailshare.core.people import Sharers, people_of
 from mailshare.core.provider_style import WINDOW
 from mailshare.core.sightings import Sighting
 from mailshare.core.values import Account, Directory
@@ -43,8 +43,12 @@ def has_top(talk: POP3Conversation) -> bool:
     return not talk.engine.capabilities or "TOP" in talk.engine.capabilities
 
 
-async def newest_headers(talk: POP3Conversation, sizes: Sequence[tuple[int, int]]) -> list[Headers]:
-    """Headers of the newest messages, oldest first; those that do not come are left out.
+async def newest_sightings(
+    talk: POP3Conversation, sizes: Sequence[tuple[int, int]], sharers: Sharers
+) -> list[Sighting]:
+    """What the newest messages show in their headers, oldest first; those that do not come are left out.
+
+    Each header is read when it comes: fifty of them at once would hold up everybody else.
 
     :param sizes: ``(number, octets)`` of what is listed.
     """
@@ -57,19 +61,22 @@ async def newest_headers(talk: POP3Conversation, sizes: Sequence[tuple[int, int]
         await flight.enter(weight)
         if talk.lost:
             break
-        asked.append(Deferred.fromCoroutine(_header(talk, number, weight, flight, top=top)))
-    found = await all_of(asked)
-    return [Headers.parse(octets) for octets in found if octets]
+        asked.append(Deferred.fromCoroutine(_sighting(talk, number, weight, flight, sharers, top=top)))
+    return [one for one in await all_of(asked) if one is not None]
 
 
-async def _header(talk: POP3Conversation, number: int, weight: int, flight: Flight, *, top: bool) -> bytes:
+async def _sighting(
+    talk: POP3Conversation, number: int, weight: int, flight: Flight, sharers: Sharers, *, top: bool
+) -> Sighting | None:
     reader = HeaderReader()
     command = talk.engine.top(number) if top else talk.engine.retr(number, weight)
     try:
         reply = cast("POP3Reply", await talk.ask(command, reader.feed))
     finally:
         flight.leave(weight)
-    return reader.octets if reply.ok and not reply.fault else b""
+    if not reply.ok or reply.fault or not reader.octets:
+        return None
+    return Sighting.of(Headers.parse(reader.octets), sharers)
 
 
 class Probe:
@@ -93,10 +100,9 @@ class Probe:
                 raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
             waiting = stat.stat[0]
             listed = cast("POP3Reply", await talk.ask(talk.engine.list())).sizes if waiting else {}
-            headers = await newest_headers(talk, list(listed.items()))
+            sightings = await newest_sightings(talk, list(listed.items()), people_of(directory).sharers[account.id])
             by_top = has_top(talk)
             await ask_pop3(talk, talk.engine.quit())
         finally:
             talk.give_up(Unavailable("The session is over"))
-        sharers = people_of(directory).sharers[account.id]
-        return Look(tuple(Sighting.of(each, sharers) for each in headers), waiting, by_top)
+        return Look(tuple(sightings), waiting, by_top)

@@ -20,7 +20,7 @@ from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import IStore
 from mailshare.isp.listing import Upstream
 from mailshare.isp.notices import Notices
-from mailshare.isp.probing import has_top, newest_headers
+from mailshare.isp.probing import has_top, newest_sightings
 from mailshare.isp.sign_on import POP3Conversation
 
 _SCOPE = "sightings"
@@ -56,7 +56,8 @@ class ProviderWatch:
     def seen(self, account_id: int, headers: Headers) -> None:
         """A message of that account was stored; it counts at the end of the run."""
         sharers = people_of(self._store.directory.current()).sharers.get(account_id)
-        if sharers is None or not headers.fields:
+        # One that passed the limits was sorted by none of its fields; reading them here would hold everybody up.
+        if sharers is None or headers.cut or not headers.fields:
             return
         fresh = self._fresh.setdefault(account_id, [])
         fresh.append(Sighting.of(headers, sharers))
@@ -70,8 +71,8 @@ class ProviderWatch:
         try:
             if sharers is None or await self._store.settings.get(_SCOPE, str(account.id)) is not None:
                 return
-            headers = await newest_headers(talk, [(one.number, one.size) for one in messages])
-            await self._learn(account, [Sighting.of(each, sharers) for each in headers])
+            listed = [(one.number, one.size) for one in messages]
+            await self._learn(account, await newest_sightings(talk, listed, sharers))
         except MailshareError as fault:
             self._log.warn("{address}: no first look: {fault}", address=str(account.address), fault=fault.public)
 

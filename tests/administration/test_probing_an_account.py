@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from mailshare.core.address import Address
 from mailshare.core.errors import Declared, PolicyRefusal, Unavailable
-from mailshare.isp.probing import newest_headers
+from mailshare.core.people import Sharers
+from mailshare.core.values import Account, Directory
+from mailshare.isp.probing import newest_sightings
 from tests.administration.conftest import Office
 from tests.administration.conftest import finish as finished
 from tests.administration.test_marking_of_mail import NAMES, below_the_box, put, settings
@@ -98,7 +101,7 @@ class _Silent:
 
     async def ask(self, command: tuple[str, int], take: Any) -> _Silent:
         self.asked.append(command)
-        take(f"Subject: {command[1]}\r\n\r\nText\r\n".encode())
+        take(f"Message-ID: <{command[1]}@x.example>\r\n\r\nText\r\n".encode())
         return self
 
 
@@ -106,10 +109,11 @@ def test_without_top_small_messages_are_read_whole() -> None:
     """RETR stands in, but never for a large message; the newest come last."""
     talk = _Silent()
     sizes = [(1, 500), (2, 50_000_000), *((number, 100) for number in range(3, 60))]
-    headers = finished(newest_headers(talk, sizes))  # type: ignore[arg-type]
-    assert len(headers) == 50
+    sharers = Sharers.build(Account(1, 1, Address("mail", "company.example")), Directory())
+    sightings = finished(newest_sightings(talk, sizes, sharers))  # type: ignore[arg-type]
+    assert len(sightings) == 50
     assert talk.asked[0] == ("RETR", 10)
-    assert headers[-1].text("subject") == "59"
+    assert sightings[-1].message_id == "<59@x.example>"
     talk.asked.clear()
-    finished(newest_headers(talk, [(2, 50_000_000)]))  # type: ignore[arg-type]
+    finished(newest_sightings(talk, [(2, 50_000_000)], sharers))  # type: ignore[arg-type]
     assert talk.asked == []
