@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from attrs import define, frozen
+from mutants.subject import Subject
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -18,7 +19,6 @@ from mailshare.assembly.acts import Acts
 from mailshare.store.memory import MemoryStore
 from mailshare.web.control import _body
 from mailshare.web.operations import BY_NAME, OPERATIONS
-from mutants.subject import Subject
 
 _LEFT_OUT = {"backup"}  # writes where it is told to
 

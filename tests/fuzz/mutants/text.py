@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
+from mutants.subject import Subject
 
 from mailshare.config import parse_config
 from mailshare.config.timetable import parse_clock, parse_days
@@ -24,7 +25,6 @@ from mailshare.core.sightings import Sighting
 from mailshare.core.uid_files import choose, read_uid_file
 from mailshare.core.values import Account, AccountMode, Directory, Origin, SenderRule, Server, Source, User, UserKind
 from mailshare.delivery.router import Router
-from mutants.subject import Subject
 
 REGULAR = Account(1, 1, Address("mail", "company.example"), collect=Server("pop3", "pop.isp.example", 995, login="mail"))
 DOMAIN = evolve(REGULAR, mode=AccountMode.DOMAIN, domains=("company.example", "firm.example"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mutants.subject import Subject
+
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.wire.dots import DotDecoder, stuff
@@ -27,7 +29,6 @@ from mailshare.wire.smtp_client import SMTPClient
 from mailshare.wire.smtp_server import SMTPServerEngine
 from mailshare.wire.smtp_server_events import SMTPSettings
 from mailshare.wire.smtp_server_events import VerifierWanted as SMTPVerifierWanted
-from mutants.subject import Subject
 
 NONCE = "fyko+d2lbbFgONRv9qkxdawL"
 VERIFIER = make_verifier("secret", b"0123456789abcdef", 4096)
