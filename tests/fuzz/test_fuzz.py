@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mutants.__main__ import told
 from mutants.everything import SUBJECTS
 from mutants.mutation import HOSTILE, mutant
-from mutants.office import CALLS
+from mutants.of_the_office import CALLS
 from mutants.subject import FINDINGS, Subject
 
 BY_NAME = {subject.name: subject for subject in SUBJECTS}

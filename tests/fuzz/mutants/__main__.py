@@ -11,7 +11,7 @@ from random import Random
 
 from mutants.everything import SUBJECTS
 from mutants.mutation import mutant
-from mutants.office import call
+from mutants.of_the_office import call
 from mutants.subject import FINDINGS, Subject
 
 FOLDER = Path(__file__).parent.parent / FINDINGS

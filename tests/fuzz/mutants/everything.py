@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mutants.office import OFFICE_SUBJECTS
-from mutants.text import TEXT
-from mutants.wire import WIRE
+from mutants.of_texts import TEXT
+from mutants.of_the_office import OFFICE_SUBJECTS
+from mutants.of_the_wire import WIRE
 
 SUBJECTS = (*WIRE, *TEXT, *OFFICE_SUBJECTS)
