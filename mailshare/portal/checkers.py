@@ -110,7 +110,9 @@ class DirectoryChecker:
             return user.name.encode()
         await self._in_line(peer, name)
         if len(password) > MAX_PASSWORD or not await self._right(secret, stored, password):
-            self._throttle.failed(peer, name, password[:MAX_PASSWORD], self._clock.seconds())
+            pause = self._throttle.failed(peer, name, password[:MAX_PASSWORD], self._clock.seconds())
+            if pause:
+                await deferLater(self._clock, pause)
             self._log.info("login refused from {peer}", peer=peer)
             raise LoginRefused
         assert user is not None

@@ -20,6 +20,8 @@ from attrs import Factory, define
 DELAYS = (0.5, 2.0, 4.0, 8.0, 15.0)
 FORGET = 15 * 60.0
 LONGEST_LINE = 30.0
+APART = 0.4
+"""Seconds between two refusals of one peer, however many tries it made at once before the first was refused."""
 MAX_REMEMBERED = 10_000
 _MAX_GUESSES = 100
 
@@ -42,6 +44,7 @@ class _Record:
     failures: int = 0
     last: float = 0.0
     free_at: float = 0.0
+    refused_at: float = 0.0
     guesses: set[bytes] = Factory(set)
 
     def delay(self) -> float:
@@ -74,19 +77,24 @@ class Throttle:
         peers.free_at = at
         return max(wait, at - now)
 
-    def failed(self, peer: str, user: str, password: bytes, now: float) -> None:
-        """Count a failure, unless this peer tried this very password at this user before."""
+    def failed(self, peer: str, user: str, password: bytes, now: float) -> float:
+        """Count a failure, unless this peer tried this very password at this user before.
+
+        :returns: seconds to wait before the refusal is told.
+        """
         key = peer_key(peer)
         guess = hashlib.sha256(b"\0".join((key.encode(), user.encode(), password))).digest()
         record = self._make(self._peers, key, now)
+        record.refused_at = min(max(now, record.refused_at + APART), now + LONGEST_LINE)
         if guess in record.guesses:
             record.last = now
-            return
+            return record.refused_at - now
         if len(record.guesses) < _MAX_GUESSES:
             record.guesses.add(guess)
         for each in (record, self._make(self._users, user, now)):
             each.failures += 1
             each.last = now
+        return record.refused_at - now
 
     def _find(self, records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
         record = records.get(key)

@@ -56,6 +56,7 @@ class ReadAhead:
         if not found or found[0][0] != uid:
             raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
         self._last = found[-1][0]
+        self._wanted = len(found)  # large messages fill the bound sooner
         bodies = {number: self._built(prefix, row, data) for number, prefix, row, data in found}
         asked = bodies.pop(uid)
         self._kept = bodies if forgotten == self._times_forgotten else {}

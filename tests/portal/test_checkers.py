@@ -175,3 +175,33 @@ def test_stack_asks_in_turn(door: Door, greg: User) -> None:
     door.clock.advance(1)
     with pytest.raises(UnauthorizedLogin):
         finish(refused)
+
+
+@pytest.mark.parametrize("name", ["greg", "nobody"])
+def test_a_volley_of_guesses_is_refused_one_by_one(
+    door: Door, greg: User, passwords: CountedPasswords, name: str
+) -> None:
+    """Forty tries that all began before the first was refused are refused three times a second at most, whether the
+    name exists or not; a right password among them does not wait for them."""
+    computing: list[Deferred[None]] = []
+    verify, waste = passwords.verify, passwords.waste
+
+    async def busy(work: object, *arguments: object) -> object:
+        computing.append(Deferred())
+        await computing[-1]
+        return await work(*arguments)
+
+    passwords.verify = lambda *arguments: busy(verify, *arguments)
+    passwords.waste = lambda *arguments: busy(waste, *arguments)
+    refused: list[float] = []
+    for number in range(40):
+        door.start(name, f"guess{number}").addErrback(lambda _: refused.append(door.clock.seconds()))
+    right = door.start("greg", "correct")
+    began = door.clock.seconds()
+    for each in computing:
+        each.callback(None)
+    assert finish(right) == b"greg"
+    door.clock.pump([0.1] * 400)
+    assert len(refused) == 40
+    assert all(sum(start <= at < start + 1 for at in refused) <= 3 for start in refused)
+    assert refused[-1] - began < 30
