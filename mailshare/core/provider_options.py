@@ -57,7 +57,7 @@ class ProviderOptions:
     daily_cap: int = 0
     daily_messages: int = 0
     recipients_per_message: int = 100
-    messages_per_connection: int = 100
+    messages_per_connection: int = 1000
     routes: Mapping[str, Server | Address] = field(factory=dict, hash=False)
     fallback: tuple[Server, ...] = ()
     flush_receives: bool = True

@@ -40,7 +40,7 @@ _Lane = tuple[str, int | None, str, str]
 class QueueRules:
     """Figures of the runner.
 
-    :ivar at_once: batches under way at the same time in one lane.
+    :ivar at_once: batches under way at the same time in one lane; more where the agent has use for more.
     """
 
     retry: RetryRule = STANDARD
@@ -238,7 +238,7 @@ class QueueRunner(Service):
 
     async def _in_lane(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """Ask the agent as soon as there is room in the batch's lane; none when it is cancelled before."""
-        room = self._rooms.setdefault(_lane(batch[0], run.agent), DeferredSemaphore(self._rules.at_once))
+        room = self._room(batch[0], run.agent)
         try:
             await room.acquire()
         except CancelledError:
@@ -248,6 +248,15 @@ class QueueRunner(Service):
             return await self._asked(run, batch)
         finally:
             room.release()
+
+    def _room(self, item: QueueItem, agent: IAgent) -> DeferredSemaphore:
+        """The room of a row's lane; another one when its size was changed."""
+        size = max(agent.room(item), self._rules.at_once) if ILaned.providedBy(agent) else self._rules.at_once
+        lane = _lane(item, agent)
+        room = self._rooms.get(lane)
+        if room is None or room.limit != size:
+            room = self._rooms[lane] = DeferredSemaphore(size)
+        return room
 
     async def _asked(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """The agent's outcomes; none when it was stopped, so that the rows go back as they were."""

@@ -70,3 +70,6 @@ class ILaned(IAgent):
     def lane(item: QueueItem) -> str:
         """The way out that a row would take now. Rows of one lane are tried a few at a time, lanes beside each other;
         a batch of :meth:`IAgent.deliver` never spans two."""
+
+    def room(item: QueueItem) -> int:
+        """How many batches of this row's lane are of use at the same time, at least 1."""

@@ -120,6 +120,11 @@ class Relay:
         ways = self._ways(item)
         return ways[0].name if ways else ""
 
+    def room(self, item: QueueItem) -> int:
+        """As many as all connections of the way can have under way."""
+        ways = self._ways(item)
+        return self._route(ways[0]).room if ways else 1
+
     def largest(self, account_id: int, domain: str) -> int:
         """Octets of the largest message that some way of an account to a domain takes; 0 = as far as known, any."""
         directory = self._store.directory.current()

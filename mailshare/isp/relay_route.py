@@ -21,6 +21,8 @@ from mailshare.isp.sign_on import Doors, open_smtp
 
 _CONNECTIONS = 2
 _CLOSING = 421
+_WINDOW = 16
+_FAR = 0.005  # seconds; a server that answers sooner gains next to nothing by several messages under way
 
 
 class RouteClosed(Exception):
@@ -34,6 +36,7 @@ class Route:
     :ivar closed_until: microseconds UTC; not used before. ``closed_at`` is when that was decided, ``reason`` why.
     :ivar failures: connections in a row that did not come about; ``refusals``: logins in a row that were refused.
     :ivar paused: closed because of us (login, certificate, limit used up), not because the server is away.
+    :ivar careful: a connection broke with messages under way: one at a time until one ended well.
     :ivar secret_mark: tells whether the login is still the one that was refused.
     """
 
@@ -52,6 +55,7 @@ class Route:
     paused: bool = False
     secret_mark: bytes = b""
     offered: int = 0
+    careful: bool = False
 
     _log = Logger()
 
@@ -114,9 +118,10 @@ class Route:
         :raises LoginRefused, ConfigFault, Unavailable, PeerFault: no connection came about.
         """
         session = await self._session()
-        fresh = not session.used
+        alone = not session.load
         answers = await self._on(session, parcel)
-        if not fresh and _left(answers):
+        # What went out behind other mail may have been taken before the connection broke.
+        if session.answered and _left(answers) and (alone or not answers.whole):
             answers = await self._on(await self._session(), parcel)
         return answers
 
@@ -128,11 +133,14 @@ class Route:
             return await session.send(parcel)
         finally:
             if not session.usable:
+                self.careful = self.careful or bool(session.load)
                 session.close()
                 self._forget(session)
-            elif not session.load and session in self.sessions:
-                seconds = 0.0 if self._full(session) else self.idle_seconds
-                self.idle[session] = self.doors.reactor.callLater(seconds, self._retire, session)
+            else:
+                if not session.load and session in self.sessions:
+                    seconds = 0.0 if self._full(session) else self.idle_seconds
+                    self.idle[session] = self.doors.reactor.callLater(seconds, self._retire, session)
+                self._wake_one()
 
     def _full(self, session: RelaySession) -> bool:
         return session.taken >= ProviderOptions.of(self.way.account).messages_per_connection
@@ -141,7 +149,11 @@ class Route:
         self.idle.pop(session, None)
         leaving = Deferred.fromCoroutine(session.quit())
         leaving.addErrback(lambda failure: self._log.failure("Leaving a smarthost failed", failure))
-        leaving.addCallback(lambda _: self._forget(session))
+        leaving.addCallback(lambda _: self._retired(session))
+
+    def _retired(self, session: RelaySession) -> None:
+        self.careful = False
+        self._forget(session)
 
     def _forget(self, session: RelaySession) -> None:
         if session in self.sessions:
@@ -159,24 +171,48 @@ class Route:
             else:
                 waiter.errback(error)
 
+    def _wake_one(self) -> None:
+        """Let the first who waits for a connection look again, if there is one."""
+        while self.waiting:
+            waiter = self.waiting.pop(0)
+            if not waiter.called:
+                waiter.callback(None)
+                return
+
+    def _wake_some(self) -> None:
+        for _ in range(self.sessions[-1].room if self.sessions else len(self.waiting)):
+            self._wake_one()
+
+    @property
+    def connections(self) -> int:
+        """How many are allowed at the same time."""
+        return int(self.way.server.options.get("connections", _CONNECTIONS))
+
+    @property
+    def room(self) -> int:
+        """Parcels of which it has use at the same time, as far as is known before a connection is made."""
+        return self.connections * int(self.way.server.options.get("window", _WINDOW))
+
     async def _session(self) -> RelaySession:
         """A connection: one without work, else a new one while more are allowed, else the one with the least work.
 
         After a refusal one connection alone tries the login, since providers count tries.
         """
-        most = 1 if self.refusals else int(self.way.server.options.get("connections", _CONNECTIONS))
+        most = 1 if self.refusals else self.connections
         while True:
             if self.closed(int(self.doors.reactor.seconds() * SECOND)):
                 raise RouteClosed
             self.sessions = [session for session in self.sessions if session.usable]
-            ready = [session for session in self.sessions if not self._full(session)]
+            enough = ProviderOptions.of(self.way.account).messages_per_connection
+            ready = [session for session in self.sessions if session.taken < enough]
             free = [session for session in ready if not session.load]
             if free:
                 return free[0]
             if self.active < most:
                 return await self._opened()
-            if ready:
-                return min(ready, key=lambda session: session.load)
+            roomy = [session for session in ready if session.load < session.room]
+            if roomy:
+                return min(roomy, key=lambda session: session.load)
             waiting: Deferred[None] = Deferred()
             self.waiting.append(waiting)
             await waiting
@@ -194,15 +230,15 @@ class Route:
         finally:
             self.opening.remove(opening)
             if error is None:
-                # The one who opened it comes first: the others in the next turn.
-                self.doors.reactor.callLater(0, self._wake, None)
+                # The one who opened it comes first: others in the next turn, as many as it has room for.
+                self.doors.reactor.callLater(0, self._wake_some)
             else:
                 self._wake(error)
 
     async def _open(self) -> RelaySession:
-        session = RelaySession(
-            await open_smtp(self.doors, self.way.account, self.way.server), self.way.server.host
-        )
+        talk = await open_smtp(self.doors, self.way.account, self.way.server)
+        window = int(self.way.server.options.get("window", _WINDOW if talk.round_trip >= _FAR else 1))
+        session = RelaySession(talk, self.way.server.host, 0 if self.careful else window)
         self.sessions.append(session)
         self.offered = session.size_limit
         self.reopen()
@@ -211,6 +247,6 @@ class Route:
 
 def _left(answers: Answers) -> bool:
     """A kept connection was closed by the other side before our mail came to it."""
-    if answers.fault is not None:
-        return answers.mail is None
-    return answers.mail is not None and answers.mail.code == _CLOSING
+    if answers.mail is not None:
+        return answers.mail.code == _CLOSING
+    return answers.fault is not None

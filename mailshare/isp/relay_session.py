@@ -1,7 +1,8 @@
 """One connection to a smarthost, used for one message after another.
 
 The next message's MAIL goes out right behind the dot of the one before, while its reply is still awaited
-(RFC 2920 section 3.1), so that a message costs little more than one round trip.
+(RFC 2920 section 3.1), so that a message costs little more than one round trip. A server with CHUNKING gets several
+whole messages ahead of its replies (RFC 3030 section 2): as many as :attr:`RelaySession.room` says.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import cast
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.python.failure import Failure
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.isp.flight import all_of
+from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.outgoing import Outgoing
 from mailshare.isp.sign_on import SMTPConversation, ask_smtp
 from mailshare.wire.client_engine import Command
@@ -23,6 +25,9 @@ from mailshare.wire.smtp_client_lines import SMTPReply, needs_utf8
 
 PIECE = 65_536
 _MAX_BDAT = 262_144
+_WINDOW_OCTETS = 2 << 20
+_BEHIND_THE_DOT = 2
+_CLOSING = 421
 
 
 @frozen(eq=False)
@@ -86,18 +91,33 @@ class RelaySession:
     """Sends parcels over one conversation.
 
     :param host: its server, for what is told.
+    :param window: messages sent ahead of their replies where the server offers CHUNKING; 0 = it is not used.
     :ivar load: parcels that were handed in and are not answered yet.
-    :ivar used: at least one parcel was answered.
+    :ivar answered: parcels on which the server had its last word.
     :ivar taken: parcels that were handed in since the connection was made.
     """
 
-    def __init__(self, conversation: SMTPConversation, host: str = "") -> None:
+    def __init__(self, conversation: SMTPConversation, host: str = "", window: int = 1) -> None:
         self._talk = conversation
         self._writing = DeferredLock()
+        self._window = window
+        self._flight = Flight(max(window, 1), _WINDOW_OCTETS)
+        self._unclear = False  # the server may still hold something of a message that failed
+        self._dismissed = False  # it said 421: whatever went out behind that was not looked at
         self.host = host
         self.load = 0
-        self.used = False
+        self.answered = 0
         self.taken = 0
+
+    @property
+    def room(self) -> int:
+        """Parcels of which it has use at the same time."""
+        return max(self._window, _BEHIND_THE_DOT) if self._chunks else _BEHIND_THE_DOT
+
+    @property
+    def _chunks(self) -> bool:
+        engine = self._talk.engine
+        return self._window > 0 and engine.pipelining and "CHUNKING" in engine.extensions
 
     @property
     def size_limit(self) -> int:
@@ -121,19 +141,32 @@ class RelaySession:
         self.load += 1
         self.taken += 1
         try:
-            await self._writing.acquire()
-            try:
-                awaited = await self._write(parcel, answers)
-            finally:
-                self._writing.release()
-            if awaited is not None:
-                answers.message = cast("SMTPReply", await awaited)
+            if self._fits_a_chunk(parcel):
+                await self._flight.enter(parcel.scan.size)
+                try:
+                    await self._exchange(parcel, answers)
+                finally:
+                    self._flight.leave(parcel.scan.size)
+            else:
+                await self._exchange(parcel, answers)
+            self.answered += not _says_closing(answers)
         except MailshareError as fault:
             answers.fault = fault
         finally:
             self.load -= 1
-            self.used = True
+            self._dismissed = self._dismissed or _says_closing(answers)
+            answers.whole = answers.whole and not self._dismissed
         return answers
+
+    async def _exchange(self, parcel: Parcel, answers: Answers) -> None:
+        """Hand a parcel over and wait for the last word on it."""
+        await self._writing.acquire()
+        try:
+            awaited = await self._write(parcel, answers)
+        finally:
+            self._writing.release()
+        if awaited is not None:
+            answers.message = cast("SMTPReply", await awaited)
 
     async def quit(self) -> None:
         """Take leave, and close whatever comes of it."""
@@ -166,7 +199,7 @@ class RelaySession:
         engine = self._talk.engine
         if not engine.pipelining:
             return await self._step_by_step(parcel, answers)
-        if "CHUNKING" in engine.extensions and parcel.scan.clean and parcel.scan.size <= _MAX_BDAT:
+        if self._fits_a_chunk(parcel):
             return await self._in_one_flight(parcel, answers)
         commands = [*self._envelope(parcel), engine.data()]
         replies = await self._ask_all(commands)
@@ -175,6 +208,9 @@ class RelaySession:
             await self._forget(answers)
             return None
         return await self._upload(parcel, answers)
+
+    def _fits_a_chunk(self, parcel: Parcel) -> bool:
+        return self._chunks and parcel.scan.clean and parcel.scan.size <= _MAX_BDAT
 
     def _envelope(self, parcel: Parcel) -> list[Command]:
         engine = self._talk.engine
@@ -209,7 +245,11 @@ class RelaySession:
         octets = b""
         while len(octets) < parcel.scan.size:
             octets += await parcel.body.read(len(octets), PIECE)
-        commands = [*self._envelope(parcel), engine.bdat(len(octets))]
+        # A BDAT that fails leaves the server in a state that only RSET ends (RFC 3030 section 2), and whether one of
+        # those under way does is not known yet.
+        cleared = [engine.rset()] if self.load > 1 or self._unclear else []
+        self._unclear = False
+        commands = [*cleared, *self._envelope(parcel), engine.bdat(len(octets))]
         waits = [self._talk.ask(command) for command in commands]
         if engine.uploading is not commands[-1]:
             # The window held some of it back; the octets may only follow their BDAT.
@@ -218,11 +258,22 @@ class RelaySession:
             engine.body(octets)
             answers.whole = True
             self._talk.flush()
-        return Deferred.fromCoroutine(self._read_flight(waits, answers))
+        return Deferred.fromCoroutine(self._read_flight(waits, len(cleared), answers))
 
-    async def _read_flight(self, waits: Sequence[Deferred[object]], answers: Answers) -> object:
-        replies = [cast("SMTPReply", reply) for reply in await all_of(waits)]
-        answers.mail, answers.recipients = replies[0], replies[1:-1]
+    async def _read_flight(self, waits: Sequence[Deferred[object]], skipped: int, answers: Answers) -> object:
+        for wait in waits[1:]:
+            # Whoever waits for the first of them hears first what went wrong; the others are asked in turn.
+            wait.addErrback(_later_fault)
+        replies: list[SMTPReply] = []
+        for number, wait in enumerate(waits):
+            reply = await wait
+            if isinstance(reply, MailshareError):
+                raise reply
+            replies.append(cast("SMTPReply", reply))
+            if number >= skipped:
+                answers.mail = replies[skipped]
+                answers.recipients = replies[skipped + 1 : len(waits) - 1]
+        self._unclear = self._unclear or not replies[-1].ok
         return replies[-1]
 
     async def _upload(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
@@ -255,3 +306,16 @@ class RelaySession:
         """Clear what the server may hold of a message that does not come, for the next one."""
         if answers.mail is not None and answers.mail.ok and self.usable:
             await ask_smtp(self._talk, self._talk.engine.rset())
+
+
+def _later_fault(failure: Failure) -> MailshareError:
+    """Keep an error for the moment in which its turn comes."""
+    failure.trap(MailshareError)
+    assert isinstance(failure.value, MailshareError)
+    return failure.value
+
+
+def _says_closing(answers: Answers) -> bool:
+    """Whether the server said that it closes the connection."""
+    replies = (answers.mail, *answers.recipients, answers.data, answers.message)
+    return any(reply is not None and reply.code == _CLOSING for reply in replies)

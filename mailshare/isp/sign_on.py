@@ -189,7 +189,9 @@ async def _starttls(conversation: SMTPConversation, server: Server) -> SMTPReply
 
 
 async def _hello(conversation: SMTPConversation, hostname: str) -> None:
+    asked = conversation.clock.seconds()
     reply = await ask_smtp(conversation, conversation.engine.ehlo(hostname))
+    conversation.round_trip = conversation.clock.seconds() - asked
     if reply.ok:
         return
     if reply.code // 100 == 5 and reply.code not in _BLOCKED and not conversation.engine.closing:

@@ -69,14 +69,18 @@ class _Waiter:
 
 @implementer(IHandshakeListener, IPushProducer)
 class Conversation(Protocol, Generic[EngineT]):
-    """One connection with its engine. Made by :func:`connect`."""
+    """One connection with its engine. Made by :func:`connect`.
+
+    :ivar round_trip: seconds that a short question and its answer took, as far as somebody measured it.
+    """
 
     transport: Any
 
     def __init__(self, engine: EngineT, clock: IReactorTime, deadlines: Deadlines) -> None:
         self.engine = engine
         self.lost = False
-        self._clock = clock
+        self.round_trip = 0.0
+        self.clock = clock
         self._deadlines = deadlines
         self._waiters: dict[Command, _Waiter] = {}
         self._pumping = False
@@ -270,7 +274,7 @@ class Conversation(Protocol, Generic[EngineT]):
         waiting.addErrback(self._sink_failed, chunk.command)
         if not waiting.called:
             self.transport.pauseProducing()
-            self._blocked, self._blocked_at = waiting, self._clock.seconds()
+            self._blocked, self._blocked_at = waiting, self.clock.seconds()
             waiting.addCallback(self._unblock)
 
     def _unblock(self, _: object) -> None:
@@ -278,7 +282,7 @@ class Conversation(Protocol, Generic[EngineT]):
         if self.lost or self.transport is None:
             return
         # The time that we made the server wait is not the server's.
-        self._deadline += self._clock.seconds() - self._blocked_at
+        self._deadline += self.clock.seconds() - self._blocked_at
         self.transport.resumeProducing()
         self._pump()
 
@@ -300,21 +304,21 @@ class Conversation(Protocol, Generic[EngineT]):
             self._limit(self._deadlines.allowance(head), head.name)
 
     def _limit(self, seconds: float, what: str) -> None:
-        self._deadline = self._clock.seconds() + seconds
+        self._deadline = self.clock.seconds() + seconds
         self._what = f"The server took more than {seconds:.0f} s for {what}"
         if self._timer is None or not self._timer.active():
-            self._timer = self._clock.callLater(seconds, self._tick)
+            self._timer = self.clock.callLater(seconds, self._tick)
         elif self._timer.getTime() > self._deadline:
             self._timer.reset(seconds)
 
     def _tick(self) -> None:
         if self.lost:
             return
-        left = self._deadline - self._clock.seconds()
+        left = self._deadline - self.clock.seconds()
         if self._blocked is not None:
-            self._timer = self._clock.callLater(max(left, 1.0), self._tick)
+            self._timer = self.clock.callLater(max(left, 1.0), self._tick)
         elif left > 0:
-            self._timer = self._clock.callLater(left, self._tick)
+            self._timer = self.clock.callLater(left, self._tick)
         elif self._watched is not None or self._handshake is not None:
             self.give_up(Unavailable(self._what))
 

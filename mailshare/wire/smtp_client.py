@@ -33,6 +33,7 @@ from mailshare.wire.smtp_client_lines import (
 )
 
 _MAX_ROUNDS = 8
+_UNKNOWN = (500, 502)
 _MAX_AUTH_LINE = 12_288
 _HOST = re.compile(r"[A-Za-z0-9._\-:\[\]]{1,255}\Z")
 
@@ -285,6 +286,9 @@ class SMTPClient:
             self.closing = True
             if reply.ok:
                 raise PeerFault(f"The server answered {code} before the message was sent")
+        if command.name == "BDAT" and code in _UNKNOWN:
+            # What it took the octets for is anybody's guess, and so are all replies from here on.
+            raise PeerFault(f"The server offers CHUNKING and answers {code} to BDAT")
         if command.name == "DATA":
             if code == 354:
                 self._body = BodyWriter()

@@ -262,6 +262,10 @@ class ByDomain(ScriptedAgent):
         """The domain."""
         return item.address.partition("@")[2]
 
+    def room(self, item: QueueItem) -> int:
+        """Six at a time by the wide way."""
+        return 6 if "wide" in item.address else 1
+
 
 def test_a_slow_way_out_never_holds_up_another(office: Office) -> None:
     """Ten messages hang on one route; one for another route, and one of mixed recipients, pass them."""
@@ -279,6 +283,20 @@ def test_a_slow_way_out_never_holds_up_another(office: Office) -> None:
     for gate in gates:
         gate.callback(OK)
     assert dict(finish(running)) == {"delivered": 13}
+
+
+def test_an_agent_that_has_use_for_more_gets_more(office: Office) -> None:
+    """Ten messages by a way with room for six."""
+    gates: list[Deferred[Any]] = [Deferred() for _ in range(10)]
+    agent = ByDomain(office.clock, "relay", [*gates, OK])
+    runner = QueueRunner(office.store, Agents([agent]), office.reports, office.clock)
+    for number in range(10):
+        office.send(MAIL.replace(b"own@", b"own%d@" % number), "ann@wide.example")
+    running = Deferred.fromCoroutine(runner.flush(1))
+    assert len(agent.batches) == 6
+    for gate in gates:
+        gate.callback(OK)
+    assert dict(finish(running)) == {"delivered": 10}
 
 
 def test_batches_under_way_are_bounded(office: Office) -> None:

@@ -123,7 +123,8 @@ class Sink:
                     self._record.messages += 1
                     if self._think:
                         # What was answered before goes out now; what comes behind waits for the thought.
-                        self._say(b"".join(said))
+                        if said:
+                            self._say(b"".join(said))
                         said.clear()
                         await asyncio.sleep(self._think)
                 said.append(reply)
