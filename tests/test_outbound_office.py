@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import smtplib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,9 +15,12 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from mailshare.assembly.clock_watch import steady
+from mailshare.assembly.mail_room import MailRoom
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
 from mailshare.core.errors import NoSuchUser, PeerFault
+from mailshare.core.values import SECOND
 from mailshare.testing.isp import PretendISP
 
 FILE = """\
@@ -61,18 +65,30 @@ class Place:
         await self.office.started
         return self.office
 
-    async def send(self, recipient: str, header: str = "", size: int = 10) -> None:
-        """As andrew's mail program does."""
+    def port(self) -> int:
+        """Of the office's SMTP."""
         assert self.office is not None
         (address,) = (place["address"] for place in self.office.places() if place["service"] == "smtp")
-        port = int(str(address).rpartition(":")[2])
-        await deferToThread(_hand_in, port, recipient, f"{header}Subject: x\r\n\r\n{'y' * size}\r\n")
+        return int(str(address).rpartition(":")[2])
+
+    async def send(self, recipient: str, header: str = "", size: int = 10) -> None:
+        """As andrew's mail program does."""
+        await deferToThread(_hand_in, self.port(), recipient, f"{header}Subject: x\r\n\r\n{'y' * size}\r\n")
 
 
 def _hand_in(port: int, recipient: str, message: str) -> None:
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as session:
         session.login("andrew", "andrew")
         session.sendmail("andrew@company.example", [recipient], message)
+
+
+def _unannounced(port: int, recipient: str, size: int) -> tuple[int, bytes]:
+    """Without SIZE at MAIL; the reply to the end of the data."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as session:
+        session.login("andrew", "andrew")
+        session.mail("andrew@company.example")
+        session.rcpt(recipient)
+        return session.data(f"Subject: x\r\n\r\n{'y' * size}\r\n")
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -126,6 +142,34 @@ async def test_what_no_way_out_takes_is_refused_to_the_sender_at_once(place: Pla
     assert b"5.3.4" in words
     assert b"5000" in words
     await place.send("andrew", size=6000)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_turns_out_too_large_is_refused_at_its_end(place: Place) -> None:
+    """A client that announces no size hears it after the dot; nothing is queued, and colleagues get as much as ever."""
+    place.write()
+    office = await place.start()
+    code, words = await deferToThread(_unannounced, place.port(), "bob@far.example", 6000)
+    assert (code, words[:5]) == (552, b"5.3.4")
+    assert b"5000" in words
+    assert await office.acts.outbox() == []
+    assert (await deferToThread(_unannounced, place.port(), "andrew", 6000))[0] == 250
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_office_watches_the_clock_while_it_is_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch that the office itself started notices a clock that was set, and ends with the office."""
+    monkeypatch.setattr("mailshare.assembly.clock_watch.BEAT", 0.02)
+    jumps: list[int] = []
+    monkeypatch.setattr(MailRoom, "_clock_jumped", lambda _self, jump: jumps.append(jump))
+    place.write()
+    office = await place.start()
+    assert office._parts is not None
+    office._parts.room.clock_watch._steady = lambda: steady() - 7200
+    await until(lambda: jumps)
+    assert round(jumps[0] / SECOND / 60) == 120
+    await office.stopService()
+    assert "clock watch" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest_twisted.ensureDeferred

@@ -14,10 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 
+from mailshare.core.errors import UntrustedServer
 from mailshare.core.servers import parse_server
 from mailshare.core.values import QueueState
 from mailshare.isp.collect import Collector
 from mailshare.isp.relay import Relay
+from mailshare.isp.sign_on import open_smtp
 from mailshare.testing.liars import PretendPOP3, PretendSMTP, honest
 from mailshare.testing.pretend_office import MESSAGE, Office, ignore, letters, submit
 
@@ -109,6 +111,29 @@ async def test_a_wrong_certificate_gets_no_password(tmp_path: Path, scheme: str,
     assert not {"AUTH", "USER", "PASS"} & set(logins)
     assert collecting.status(account.id).error
     assert len(server.messages) == 3
+
+
+@ensureDeferred
+@pytest.mark.parametrize("scheme", ["submissions", "submission"])
+@pytest.mark.parametrize("fault", ["name", "chain"])
+async def test_a_certificate_of_somebody_else_is_called_that(tmp_path: Path, scheme: str, fault: str) -> None:
+    """Not "the server is away": the way is paused with the reason, and no password went out."""
+    names = ("127.0.0.1",) if fault == "chain" else ("smtp.other.example",)
+    server = PretendSMTP(extensions=("PIPELINING", "STARTTLS", "AUTH PLAIN"))
+    place = Place(server, tmp_path, implicit=scheme == "submissions", names=names)
+    ca = f"?ca={place.ca}" if fault == "name" else ""
+    account = place.office.change(relay=parse_server(f"{scheme}://mail@127.0.0.1:{place.port}{ca}"))
+    assert account.relay is not None
+    with pytest.raises(UntrustedServer):
+        await open_smtp(place.doors, account, account.relay)
+    agent = Relay(place.office.store, place.office.door, place.doors)
+    (outcome,) = await agent.deliver(submit(place.office), ignore)
+    agent.close()
+    await place.close()
+    assert (outcome.state, outcome.counts) == (QueueState.QUEUED, False)
+    assert "certificate" in outcome.reply
+    assert agent.status(account.id).paused
+    assert not any(command.startswith("AUTH") for command in server.commands)
 
 
 @ensureDeferred
