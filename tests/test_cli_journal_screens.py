@@ -23,3 +23,11 @@ def test_the_status_says_that_the_journal_cannot_be_written() -> None:
     (line, lamps) = screens.status({**answer, "journal_error": "var/journal: No space left on device"})
     assert line.endswith("mail flows on: var/journal: No space left on device")
     assert lamps.startswith("Local sending: 0")
+
+
+def test_the_status_says_that_the_store_cannot_write() -> None:
+    """And says nothing of it while it can."""
+    answer = {"running": True, "indicators": IDLE, "accounts": []}
+    assert not any("store" in line for line in screens.status({**answer, "store_error": ""}))
+    (line, _) = screens.status({**answer, "store_error": "read-only: the disk did not confirm a sync"})
+    assert line == "The store cannot write, so no mail is taken: read-only: the disk did not confirm a sync"

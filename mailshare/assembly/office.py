@@ -330,6 +330,7 @@ class Office(Service):
             "reloaded": moment(self._reloaded),
             "reload_error": self._reload_error,
             "listeners": self.places(),
+            "store_error": self.store.trouble,
             **self._running().journal.facts(),
         }
 

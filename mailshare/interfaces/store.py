@@ -76,6 +76,7 @@ class IStore(Interface):
     capabilities: frozenset[str] = Attribute(
         "of transactional_ledger, single_instance, durable, shared, claims, notify"
     )
+    trouble: str = Attribute("why it cannot write at present, with 'read-only' in front when it tries no more")
 
     def open() -> Awaitable[None]:
         """Make or migrate the schema, take the lock, load the directory.

@@ -244,9 +244,12 @@ class POP3Session:
             if deleted or retrieved:
                 count = await maildrop.commit(deleted, retrieved)
         except Exception as error:  # noqa: BLE001 - as above
-            self._let_go()
-            self._fail(error, after="nothing was deleted")
-            return
+            # That mail was read could not be noted; whoever deleted nothing got all that he asked for.
+            if deleted or not isinstance(error, MailshareError):
+                self._let_go()
+                self._fail(error, after="nothing was deleted")
+                return
+            self.log.info("What {user} read is not marked as read: {why}", user=self.user, why=error.public)
         self._deleted, self._quit = count, True
         self._let_go()
         self.engine.finished(count)

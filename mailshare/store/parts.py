@@ -51,6 +51,11 @@ class StoreParts:
     notifier: INotifier
     capabilities: frozenset[str]
 
+    @property
+    def trouble(self) -> str:
+        """Why the store cannot write at present: memory always can."""
+        return ""
+
     def __init__(
         self,
         database: Database,

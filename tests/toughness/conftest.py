@@ -82,10 +82,13 @@ class House:
 
         def read() -> list[bytes]:
             client = poplib.POP3("127.0.0.1", port, timeout=60)
-            client.user(name)
-            client.pass_(password)
-            found = [b"\r\n".join(client.retr(number + 1)[1]) for number in range(client.stat()[0])]
-            client.quit()
+            try:
+                client.user(name)
+                client.pass_(password)
+                found = [b"\r\n".join(client.retr(number + 1)[1]) for number in range(client.stat()[0])]
+                client.quit()
+            finally:
+                client.close()
             return found
 
         return await deferToThread(read)
