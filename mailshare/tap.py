@@ -51,7 +51,9 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 - twistd has installed it by now
 
     from mailshare.assembly import build_service  # noqa: PLC0415 - keeps twistd --help quick
+    from mailshare.assembly.freed_memory import give_back_large_blocks  # noqa: PLC0415 - as above
 
+    give_back_large_blocks()
     installed: Any = reactor
     service = build_service(options.config, installed, data=options["data"])
     atexit.register(_tell_failure, service)

@@ -52,11 +52,11 @@ def ratio(workload: Workload, ours: Medians, peer: Medians) -> float:
 
 
 def table(workloads: Sequence[Workload], results: Mapping[str, Mapping[str, Medians]], names: Sequence[str]) -> str:
-    """Markdown."""
+    """Markdown: who is how many times faster, in the figure that counts for each row."""
     peers = [name for name in names if name != "mailshare"]
     lines = [
-        "| workload | figure | mailshare | " + "".join(f"{name} | ratio | " for name in peers) + "CPU s/1,000 |",
-        "| --- | --- | ---: | " + "---: | ---: | " * len(peers) + "---: |",
+        "| workload | figure | mailshare | " + "".join(f"{name} | ratio | " for name in peers),
+        "| --- | --- | ---: | " + "---: | ---: | " * len(peers),
     ]
     for workload in workloads:
         row = results[workload.name]
@@ -65,8 +65,25 @@ def table(workloads: Sequence[Workload], results: Mapping[str, Mapping[str, Medi
         for name in peers:
             peer = row.get(name)
             cells += [f"{peer[workload.figure]:,.1f}", f"{ratio(workload, ours, peer):.2f}"] if peer else ["", ""]
-        cells.append(f"{ours['cpu_s_per_1000']:.3f}" if "cpu_s_per_1000" in ours else "")
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def costs(workloads: Sequence[Workload], results: Mapping[str, Mapping[str, Medians]], names: Sequence[str]) -> str:
+    """Markdown: what each server spent on one message or session, and how long the slow ones waited."""
+    lines = [
+        "| workload | server | CPU s/1,000 | KB written each | p50 ms | p99 ms | memory after, MB |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for workload in workloads:
+        for name in names:
+            row = results[workload.name].get(name, {})
+            if "cpu_s_per_1000" not in row:
+                continue
+            written = row["written_per_message"] / 1000
+            cells = [workload.name, name, f"{row['cpu_s_per_1000']:.3f}", f"{written:,.1f}"]
+            cells += [f"{row[key]:,.1f}" if key in row else "" for key in ("p50_ms", "p99_ms", "memory_mb")]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -106,7 +123,10 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     floor = sync_floor()
-    sys.stdout.write(table(workloads, results, [server.name for server in everybody]) + "\n\n")
+    names = [server.name for server in everybody]
+    sys.stdout.write(table(workloads, results, names) + "\n\n" + costs(workloads, results, names) + "\n\n")
+    busy = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    sys.stdout.write(f"{os.cpu_count()} cores; load averages at the end {busy}: above 2 others were at work too.\n")
     sys.stdout.write(f"One writer's 4 KiB append and fdatasync: {floor['syncs_s']:,.0f}/s on this disk.\n")
     if options.json:
         options.json.write_text(json.dumps({"results": results, "floor": floor}, indent=1) + "\n")
