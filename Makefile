@@ -2,10 +2,12 @@
 # Both need Python 3.11 or later with its venv module, and make. Nothing else has to be installed by hand.
 #
 #   make test ARGS="tests/wire -q"      hand arguments to pytest
+#   make test JOBS=0                    all tests in one process, as a debugger needs it (two run at once otherwise)
 #   make run PYTHON=python3.12          use another Python (for a new environment)
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+JOBS ?= 2
 MINUTES ?= 5
 SEED ?=
 BIN := $(VENV)/bin
@@ -26,7 +28,7 @@ run: $(STAMP)-run
 	PYTHONUNBUFFERED=1 $(BIN)/twistd --nodaemon --pidfile= mailshare -c examples/office.toml
 
 test: $(STAMP)-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 fuzz: $(STAMP)-test
 	cd tests/fuzz && PYTHONPATH=. nice -n 19 $(abspath $(BIN))/python -m mutants $(MINUTES) $(SEED)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,6 +27,7 @@ PACKAGES = {
     "systemd-analyze": "systemd",
 }
 LISTENING = (20_000, 32_000)
+PORTS_AT_ONCE = 100
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
 
 
@@ -104,20 +107,38 @@ def free_port() -> Callable[[], int]:
     """Give a function that names a loopback port nobody listens on, a new one at each call.
 
     They lie below those that the system gives to outgoing connections (from 32768 on Linux): a server that is started
-    again must find its port free, although a client may have been given any of those meanwhile.
+    again must find its port free, although a client may have been given any of those meanwhile. Tests that run at the
+    same time, here or in another checkout, take theirs from other hundreds.
     """
-    ports = list(range(*LISTENING))
-    random.SystemRandom().shuffle(ports)  # another run on this machine may want some too
+    hundreds, ports = _hundreds(), list[int]()
 
     def pick() -> int:
-        while ports:
+        while True:
+            if not ports:
+                ports.extend(next(hundreds, ()) or pytest.fail("no port is free", pytrace=False))
             port = ports.pop()
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-        pytest.fail("no port is free", pytrace=False)
 
     return pick
+
+
+def _hundreds() -> Iterator[range]:
+    """Blocks of ports that are this process's alone until it ends: each is a file that it keeps locked."""
+    folder = os.path.join(tempfile.gettempdir(), f"mailshare-test-ports-{os.geteuid()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    kept, starts = [], list(range(*LISTENING, PORTS_AT_ONCE))
+    random.SystemRandom().shuffle(starts)
+    for start in starts:
+        file = os.open(os.path.join(folder, str(start)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        kept.append(file)
+        yield range(start, start + PORTS_AT_ONCE)
 
 
 @pytest.fixture(scope="session")

@@ -222,4 +222,4 @@ def test_watching_prints_again_when_something_changes(office: Installed) -> None
     assert all("indicators" in one for one in seen)
     office.stop(signal.SIGINT)
     watching.communicate(timeout=DEADLINE)
-    assert watching.returncode == 0
+    assert watching.returncode == 0, (office.folder / "log").read_text()
