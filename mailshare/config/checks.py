@@ -37,6 +37,7 @@ _OPTIONS: Mapping[str, tuple[object, ...]] = {
     "public_rate": (),
     "public_to_admin": (True, False),
     "public_to_author": (True, False),
+    "strangers": (),
     "tags_work": (True, False),
     "trusted_by": (),
     "unknown": ("reject", "upstream", "admin"),
@@ -243,6 +244,8 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
             findings.error(here, f"{value!r} is none of {', '.join(map(str, _OPTIONS[name]))}")
         elif name == "public_rate" and (type(value) is not int or value < 0):
             findings.error(here, "is a whole number, 0 or more")
+        elif name == "strangers" and not isinstance(value, str):
+            findings.error(here, 'is "admin", "drop-spam" or a login, e.g. "carolyn"')
         elif name in _WORD_LISTS and not _are_words(value):
             findings.error(here, 'is a list of texts in quotes, e.g. ["one", "two"]')
     for name, wrong in provider_faults(account.options):

@@ -189,6 +189,21 @@ class TrustedBlock:
         return tuple(each.value for each in self.fields if each.key == name)
 
 
+_SPAM_MARKS = {"x-spam-flag": "yes", "x-spam": "yes", "x-spam-status": "yes"}
+
+
+def marked_as_spam(block: TrustedBlock) -> bool:
+    """The provider itself says that this is spam, in one of the fields that the usual filters write.
+
+    Below the block anybody could have written them; what stands there counts for nothing.
+    """
+    return any(
+        each.value[: len(word)].casefold() == word
+        for each in block.fields
+        if (word := _SPAM_MARKS.get(each.key)) is not None
+    )
+
+
 def written_by(hop: Received, trusted_by: Collection[str]) -> bool:
     """One of these hosts wrote the line; ``.isp.example`` among them means every host below that domain."""
     if not hop.by:

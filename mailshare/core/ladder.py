@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from mailshare.core.address import Address
 from mailshare.core.encoded_words import without_controls
-from mailshare.core.evidence import TrustedBlock, envelope_candidates
+from mailshare.core.evidence import TrustedBlock, envelope_candidates, marked_as_spam
 from mailshare.core.headers import Headers, Mailbox
 from mailshare.core.names import normalise
 from mailshare.core.people import People, Sharers
@@ -59,6 +59,7 @@ class Decision:
     fallback: str = "not-addressed"
     public: bool = False
     unknown: list[tuple[str, str]] = field(factory=list)
+    dropped: bool = False
 
 
 @define
@@ -88,7 +89,21 @@ class Ladder:
             self._answered()
         if not self.decision.hits:
             self._ruled(written_to)
+        if not self.decision.hits and self.decision.fallback == "unknown-user":
+            self._stranger()
         return self.decision
+
+    def _stranger(self) -> None:
+        """Mail to a local part of nobody, by the account's option; ADMIN gets what nothing is said of."""
+        wish = self.sharers.options.strangers
+        if wish == "drop-spam":
+            self.decision.dropped = marked_as_spam(self.block)
+            if self.decision.dropped:
+                self._say("spam-dropped", "the provider marked it as spam")
+            return
+        member = next((user for user in self.users.values() if user.name == wish), None)
+        if member is not None and self.sharers.account.id in member.accounts:
+            self._take(member.id, "stranger", f"mail to strangers goes to {member.name}")
 
     def _say(self, code: str, detail: str = "") -> None:
         self.decision.steps.append(step(code, detail))

@@ -39,7 +39,9 @@ class SortingOptions:
     :ivar ignore_names: display names that mean nobody.
     :ivar dot_insensitive: ``a.smith`` and ``asmith`` are one local part.
     :ivar unknown: what a local sender's mail to an unknown local part of an own domain meets: ``reject``, ``upstream``
-        or ``admin``. Collected mail always goes to ADMIN.
+        or ``admin``.
+    :ivar strangers: who gets collected mail to an unknown local part: ``admin``; a login of the account, who may have
+        it forwarded; or ``drop-spam``, which is ADMIN but for what the provider marked as spam: that is dropped.
     :ivar public_from: who may write to everybody: ``anyone``, ``known`` or ``local``.
     :ivar public_rate: messages to everybody per sender and hour.
     :ivar public_to_author: the local author of a mail to everybody gets it too.
@@ -57,6 +59,7 @@ class SortingOptions:
     ignore_names: tuple[str, ...] = ()
     dot_insensitive: bool = False
     unknown: str = "reject"
+    strangers: str = "admin"
     public_from: str = "anyone"
     public_rate: int = 10
     public_to_author: bool = False
@@ -87,6 +90,7 @@ class SortingOptions:
             ignore_names=_words(get("ignore_names")),
             dot_insensitive=bool(get("dot_insensitive", False)),
             unknown=_one_of(get("unknown"), ("reject", "upstream", "admin")),
+            strangers=str(get("strangers", "admin")).casefold(),
             public_from=_one_of(get("public_from"), ("anyone", "known", "local")),
             public_rate=rate if isinstance(rate, int) else 10,
             public_to_author=bool(get("public_to_author", False)),

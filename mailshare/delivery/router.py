@@ -94,6 +94,7 @@ class _Journey:
     notes: list[str] = field(factory=list)
     warning: bool = False
     came_back: bool = False
+    dropped: bool = False
     public: list[tuple[int, str]] = field(factory=list)
 
     @property
@@ -121,7 +122,8 @@ class _Journey:
             self._to_admin(account, refusal, "not given to everybody")
         for user_id, hit in hits.items():
             self._add(user_id, hit, account)
-        if not hits and not refusal:
+        self.dropped = decision.dropped
+        if not hits and not refusal and not decision.dropped:
             self._to_admin(account, decision.fallback)
 
     def _public_refusal(self, account: Account) -> str:
@@ -275,9 +277,9 @@ class _Journey:
                     self.steps.append(step("cc", f"{reader.name} for {owner.name}"))
 
     def routing(self) -> Routing:
-        """All of it as one frozen value. A message that came to nobody at all goes to ADMIN."""
+        """All of it as one frozen value. What came to nobody at all goes to ADMIN, unless it is to be dropped."""
         home = self._home()
-        if not self.hits and not self.hops and home is not None:
+        if not self.hits and not self.hops and not self.dropped and home is not None:
             self._to_admin(home, "nobody", "no mailbox was left to give it to")
         self._copy()
         targets = [self._target(user_id, hit) for user_id, hit in self.hits.items()]

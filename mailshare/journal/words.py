@@ -38,6 +38,8 @@ REASONS: Mapping[str, str] = {
     "ambiguous": "several people here have this name",
     "not-addressed": "the address of the account stands nowhere in it: a blind copy, or a mailing list",
     "unknown-user": "nobody here has this address",
+    "stranger": "nobody here has this address; the account gives such mail to this user",
+    "spam-dropped": "nobody here has this address, and the provider marked it as spam: the account drops such mail",
     "former-user": "the user was deleted or is switched off",
     "local-only": "this user gets no mail from outside",
     "oversize": "the header passes the limits, so nobody is guessed from it",
