@@ -15,13 +15,11 @@ from mailshare.assembly import shapes
 from mailshare.assembly.audit import write_audit
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
-from mailshare.assembly.handing_out import hand_out
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.tag_testing import TagTesting
 from mailshare.config import Config
-from mailshare.config.export import export_toml
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Account, Event, QueueState
@@ -232,10 +230,14 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
         """
         if self._config is None:
             raise Unavailable("Nothing is known of the listeners here")
+        from mailshare.assembly.handing_out import hand_out  # noqa: PLC0415 - keeps a start quick
+
         return hand_out(self._config(), self._directory(), name, format, authority=authority, sign=sign)
 
     async def export(self) -> str:
         """The users and accounts of the store in the syntax of the configuration file."""
+        from mailshare.config.export import export_toml  # noqa: PLC0415 - keeps a start quick
+
         return await export_toml(self._store, self._config() if self._config is not None else None)
 
     # ------------------------------------------------------------------ acting

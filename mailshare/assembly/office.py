@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 from twisted.application.service import Service
@@ -20,7 +20,6 @@ from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
-from mailshare.assembly.handing_out import describe
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.journal_room import JournalRoom
 from mailshare.assembly.keys import data_directory
@@ -41,7 +40,9 @@ from mailshare.journal.counting import Watching
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
 from mailshare.web.control import ControlAPI
-from mailshare.web.handout import Handout
+
+if TYPE_CHECKING:
+    from mailshare.web.handout import Handout
 
 _SOCKET_PATH = 100  # octets; sun_path holds 108 on Linux and 104 on the BSDs
 
@@ -302,6 +303,8 @@ class Office(Service):
 
     def handout(self, name: str) -> Handout:
         """How a user connects, for :mod:`mailshare.web.handout` to make a form of."""
+        from mailshare.assembly.handing_out import describe  # noqa: PLC0415 - keeps a start quick
+
         return describe(self.config, self._running().store.directory.current(), name)
 
     def _running(self) -> _Parts:

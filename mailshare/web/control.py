@@ -7,12 +7,13 @@ so that two editors do not overwrite each other (RFC 9110 section 13.1.1).
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, NoSuchUser, PeerFault, Unavailable
@@ -29,6 +30,23 @@ class _QuietSite(Site):
 
     def log(self, request: Any) -> None:
         """Say nothing."""
+
+
+class _MadeWhenAsked(Resource):
+    """A resource that is made at its first request."""
+
+    isLeaf = True
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        super().__init__()
+        self._make = make
+        self._made: Any = None
+
+    def render(self, request: Any) -> Any:
+        """Let the made one answer; Twisted calls this."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made.render(request)
 
 
 class Acts(Protocol):
@@ -57,17 +75,21 @@ class ControlAPI:
         self._acts = acts
         self._reactor = reactor
         self._streams: set[EventStream] = set()
+
+    def _routes(self) -> Any:
         # klein installs a reactor when it is imported: by now there is one, which is not for this module to choose.
+        # It is a sixth of all that a start would import, and no mail waits for it.
         from klein import Klein  # noqa: PLC0415
 
-        self.app = Klein()
+        app = Klein()
         for operation in OPERATIONS:
-            self._serve(operation)
-        self.app.route(f"{BASE}/events", methods=["GET"])(self._events)
+            self._serve(app, operation)
+        app.route(f"{BASE}/events", methods=["GET"])(self._events)
+        return app.resource()
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = _QuietSite(self.app.resource(), timeout=60)
+        site = _QuietSite(_MadeWhenAsked(self._routes), timeout=60)
         site.displayTracebacks = False
         return site
 
@@ -76,7 +98,7 @@ class ControlAPI:
         for stream in tuple(self._streams):
             stream.end()
 
-    def _serve(self, operation: Operation) -> None:
+    def _serve(self, app: Any, operation: Operation) -> None:
         async def answer(request: IRequest, **path: str) -> bytes:
             try:
                 given = {**_query(request), **_body(request), **path}
@@ -94,7 +116,7 @@ class ControlAPI:
             return _json(request, 200, result)
 
         answer.__name__ = f"serve_{operation.name}"
-        self.app.route(BASE + operation.path, methods=[operation.method])(answer)
+        app.route(BASE + operation.path, methods=[operation.method])(answer)
 
     def _fresh(self, request: IRequest, operation: Operation) -> None:
         """Compare ``If-Match`` with the directory.
