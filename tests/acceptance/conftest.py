@@ -1,5 +1,5 @@
-"""The whole office of the people's tests, for what lies between its parts."""
+"""The office on its sockets."""
 
-from tests.people.conftest import House, house
+from tests.house import House, house
 
 __all__ = ["House", "house"]

@@ -20,7 +20,7 @@ from mailshare.assembly.office import Office
 from mailshare.core.errors import MailshareError
 from mailshare.testing.isp import PretendISP
 from tests.acceptance.conftest import House
-from tests.people.conftest import BASE
+from tests.house import BASE
 
 HERE = '\naccounts = ["mail@company.example"]\n'
 DEVICE = """

@@ -12,7 +12,7 @@ import pytest_twisted
 
 from mailshare.core.errors import MailshareError
 from mailshare.wire.sasl.scram import ScramClient
-from tests.people.conftest import House
+from tests.house import House
 
 GREG = '[[user]]\nname = "greg"\nnames = ["Greg Jones"]\npassword = "greg"\naccounts = ["mail@company.example"]\n'
 LISA = '[[user]]\nname = "lisa"\npassword = "lisa"\naccounts = ["mail@company.example"]\n'
