@@ -13,7 +13,7 @@ from zope.interface import implementer
 from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, marks
-from mailshare.store.naming import COUNTED, WORK_KEPT, bare_message_id
+from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
@@ -151,6 +151,10 @@ class EventLog:
             table = "event e"
             clauses.append("e.trace = ? AND e.trace <> ''")
             values.append(trace)
+        elif kinds and set(kinds) <= set(WORK_KINDS):
+            # In these words SQLite sees that the index over them holds every line that is asked for.
+            table = "event e"
+            clauses.append(f"e.kind IN {WORK_KINDS}")
         else:
             # Day by day: ids do not follow the days when the clock was set, and the next page asks by id.
             table = "found JOIN event e ON e.day = found.day"

@@ -29,10 +29,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from mailshare.store.naming import WORK_KINDS
+
 BIG = BigInteger().with_variant(Integer, "sqlite")
 JSON_TEXT = Text().with_variant(JSONB(), "postgresql")
 NOUGHT = text("0")
 EMPTY = text("''")
+IS_WORK = f"kind IN {WORK_KINDS}"
 metadata = MetaData()
 
 
@@ -360,6 +363,7 @@ Table(
     _big("message_id", null=True),
     _json("data"),
     Index("event_trace", "trace", sqlite_where=text("trace <> ''"), postgresql_where=text("trace <> ''")),
+    Index("event_work", "kind", "at", sqlite_where=text(IS_WORK), postgresql_where=text(IS_WORK)),
     sqlite_with_rowid=False,
 )
 Table("garbage", metadata, _identity(), _small("storage"), _text("key"), _big("after"))
