@@ -25,6 +25,7 @@ from mailshare.core.sightings import Sighting
 from mailshare.core.uid_files import choose, read_uid_file
 from mailshare.core.values import Account, AccountMode, Directory, Origin, SenderRule, Server, Source, User, UserKind
 from mailshare.delivery.router import Router
+from mailshare.wire.mime import MIMEReader
 
 REGULAR = Account(1, 1, Address("mail", "company.example"), collect=Server("pop3", "pop.isp.example", 995, login="mail"))
 DOMAIN = evolve(REGULAR, mode=AccountMode.DOMAIN, domains=("company.example", "firm.example"))
@@ -136,6 +137,14 @@ def configuration(data: bytes) -> None:
     parse_config(data.decode("utf-8", "replace"), "/nowhere/m.toml")
 
 
+def mime(data: bytes) -> None:
+    """A message in two pieces, its parts and their names."""
+    reader = MIMEReader()
+    for piece in (data[: len(data) // 2], data[len(data) // 2 :]):
+        reader.feed(piece)
+    reader.end()
+
+
 HEAD = (
     b"Return-Path: <ann@out.example>\r\nDelivered-To: andrew@company.example\r\n"
     b"Received: from a.example (a.example [198.51.100.7]) by mx.isp.example with ESMTP id 1\r\n"
@@ -152,6 +161,7 @@ LISTS = (
 )
 WORDS = (b"=?utf-8?q?M=C3=BCller?= =?iso-8859-1?b?SGVsbG8=?=  plain =?utf-8*de?Q?a_b?=", b"=?big5?b?pKSk5Q==?=")
 REPORT = b"--b1\r\nContent-Type: text/plain\r\n\r\nfailed\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <one@out.example>\r\n\r\n--b1--\r\n"
+PARTS = b"Content-Type: multipart/mixed; boundary=b1\r\n\r\n" + REPORT + b"\r\n--b1\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"
 URLS = (b"pop3s://mail%40x.example@pop.isp.example:995?tls=implicit", b"smtp://[2001:db8::1]:25?tls=none", b"pop3://a@b?tls=starttls")
 UIDS = (
     b"mail@pop.isp.example UID1\nmail@pop.isp.example UID2\n",
@@ -181,6 +191,7 @@ TEXT = (
     Subject("received", received, (HEAD[80:300], b"<a@b> <c@d>"), FIELDS, ()),
     Subject("sorting", sorting, (HEAD, b"To: " + LISTS[0] + b"\r\n\r\n"), FIELDS, ()),
     Subject("returned_parts", returned_ids, (REPORT,), (b"Message-ID:", b"--b1", b"message/rfc822"), ()),
+    Subject("mime", mime, (PARTS,), (b"--b1", b"--b1--", b"\r\n\r\n", b"boundary=", b"=\r\n", b"filename*0*=utf-8''"), ()),
     Subject("submitted", submitted, (HEAD,), FIELDS),
     Subject("address", recipient, (b"a@b.example", b'"a b"@[192.0.2.1]', b"mail+x@company.example", "j\u00fc@\u00fc.example".encode())),
     Subject("server", server, URLS, (b"?tls=", b"&", b"[::1]", b"%40")),
