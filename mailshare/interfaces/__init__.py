@@ -24,7 +24,15 @@ from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IR
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IMailboxes, IMaildrop
-from mailshare.interfaces.provider import ICollecting, IFactory, ISecrets, ISurroundings, ITokenSource
+from mailshare.interfaces.provider import (
+    ICollecting,
+    IFactory,
+    ISecrets,
+    ISurroundings,
+    ITokenSource,
+    IWatch,
+    IWatching,
+)
 from mailshare.interfaces.queue import ILedger, INotifier, IQueue
 from mailshare.interfaces.store import IDelivery, IStore
 
@@ -59,4 +67,6 @@ __all__ = [
     "ISurroundings",
     "ITokenSource",
     "IVerifierSource",
+    "IWatch",
+    "IWatching",
 ]

@@ -40,6 +40,46 @@ class ICollecting(Interface):
         """
 
 
+class IWatch(Interface):
+    """A connection to the provider that stays open to hear of new mail. It fetches, marks and deletes nothing."""
+
+    pushes: bool = Attribute("the server speaks up by itself (IDLE, RFC 2177); else it is asked once a minute (NOOP)")
+
+    def wait(seconds: float) -> Awaitable[bool]:
+        """Wait until mail has come, at most that long.
+
+        :param seconds: more than 29 minutes are cut to that (RFC 2177 section 3); call again to renew.
+        :returns: whether mail has come since the last call returned, or since the watch began: at once when it came
+            between two calls.
+        :raises Unavailable, PeerFault: the connection is over.
+        :cancel: cuts the connection.
+        """
+
+    def close() -> Awaitable[None]:
+        """Log out, or cut the connection when the server does not answer; never raises, may be called at any time.
+
+        Who waits at that moment gets :class:`~mailshare.core.errors.Unavailable`.
+        """
+
+
+class IWatching(Interface):
+    """Begins watches.
+
+    To miss nothing, begin the watch first, then collect, then wait: what comes after :meth:`watch` has returned makes
+    a later wait true.
+    """
+
+    def can_watch(account: Account) -> bool:
+        """Whether the account's server can be watched at all: it is collected from over IMAP, and ``idle`` is on."""
+
+    def watch(account: Account) -> Awaitable[IWatch]:
+        """Connect, log in, and look at the account's first folder, the one that new mail comes into.
+
+        :raises LoginRefused, Unavailable, PeerFault, ConfigFault: it cannot be done.
+        :cancel: cuts the connection.
+        """
+
+
 class ISurroundings(Interface):
     """What :class:`IFactory` builds with."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import cast
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -39,10 +38,11 @@ from mailshare.interfaces import IBody, IBodySink, IIntake, IStore
 from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.left_behind import LeftBehind
 from mailshare.isp.listing import HeaderReader, Upstream, header_name
-from mailshare.isp.sign_on import Doors, POP3Conversation
-from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+from mailshare.isp.provider_session import ProviderSession
+from mailshare.isp.sign_on import Doors
+from mailshare.wire.pop3_client_replies import POP3Limits
 
-Stored = Callable[[POP3Conversation, Upstream, str, bool], Awaitable[None]]
+Stored = Callable[[ProviderSession, Upstream, str, bool], Awaitable[None]]
 
 
 @define
@@ -54,6 +54,7 @@ class Tally:
     :ivar waiting: those of them that are still to be fetched.
     :ivar duplicates: copies that a mailbox had already and did not take again.
     :ivar top_unlike: messages whose header is another by TOP than by RETR.
+    :ivar notes: sentences for the account's status that are no reason to fail.
     """
 
     messages: int = 0
@@ -71,6 +72,7 @@ class Tally:
     listed: int = -1
     waiting: int = 0
     top_unlike: int = 0
+    notes: tuple[str, ...] = ()
 
     def counters(self) -> dict[str, int]:
         """The rarer figures, for the journal."""
@@ -83,7 +85,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.users.update(other.users)
         self.login_delay, self.expire, self.more = other.login_delay, other.expire, other.more
-        self.listed, self.waiting = other.listed, other.waiting
+        self.listed, self.waiting, self.notes = other.listed, other.waiting, other.notes
 
 
 @define
@@ -110,7 +112,7 @@ class Arrivals:
     error: MailshareError | None = None
     _log = Logger()
 
-    async def fetch(self, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
+    async def fetch(self, session: ProviderSession, messages: Sequence[Upstream]) -> None:
         """Fetch these in their order, as many as one session may.
 
         :raises MailshareError: never for one message; see :attr:`error`.
@@ -123,34 +125,31 @@ class Arrivals:
             weight = max(message.size, 1)
             await flight.enter(weight)
             octets += weight
-            if talk.lost or isinstance(self.error, StorageFull | StoreReadOnly):
+            if session.lost or isinstance(self.error, StorageFull | StoreReadOnly):
                 break
             if count >= self.options.session_messages or (
                 count and (octets > self.options.session_octets or self._now() >= ends)
             ):
                 self.tally.more = True
                 break
-            under_way.append(Deferred.fromCoroutine(self._fetch(talk, message, flight, weight)))
+            under_way.append(Deferred.fromCoroutine(self._fetch(session, message, flight, weight)))
             under_way = [one for one in under_way if not one.called]
         await all_of(under_way)
 
-    async def _fetch(self, talk: POP3Conversation, message: Upstream, flight: Flight, weight: int) -> None:
+    async def _fetch(self, session: ProviderSession, message: Upstream, flight: Flight, weight: int) -> None:
         """Fetch, store, delete one message. Never raises for what goes wrong with it."""
         upload = _Upload(self.store, message.size)
         whole = False
         try:
-            reply = cast("POP3Reply", await talk.ask(talk.engine.retr(message.number, message.size), upload.take))
-            if not reply.ok or reply.fault or (message.size and not reply.octets):
+            why_not = await session.fetch(message, upload.take)
+            if why_not:
                 upload.abort()
-                await self._unfetched(message, _why(reply))
+                await self._unfetched(message, why_not)
                 return
-            if out_of_step(upload.header.octets, message.size, reply.octets):
-                talk.give_up(Unavailable("The server's replies are out of step"))
-                raise Unavailable("The server's replies are out of step")
             whole = True
             body = await upload.finish()
             name, already = await self._store_one(message, upload.header, body)
-            await self.stored(talk, message, name, already)
+            await self.stored(session, message, name, already)
         except (StorageFull, StoreReadOnly) as fault:
             # No room: the provider keeps the rest.
             upload.abort()
@@ -276,17 +275,3 @@ def return_path(header: bytes) -> Address | None:
         return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
     except MailshareError:
         return None
-
-
-def out_of_step(header: bytes, listed: int, octets: int) -> bool:
-    """Whether a message begins with a status line that belonged in front of it: the server had one reply too many.
-
-    The size without that line is the one listed, so it is no mail that merely looks odd.
-    """
-    first, found, _ = header.partition(b"\r\n")
-    return bool(found) and first[:3].upper() == b"+OK" and 0 < listed == octets - len(first) - 2
-
-
-def _why(reply: POP3Reply) -> str:
-    """Why a reply to RETR is no message."""
-    return reply.fault or (f"The server refuses it: {reply.text}" if not reply.ok else "It came empty")

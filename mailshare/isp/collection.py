@@ -1,14 +1,13 @@
 """One collection session. Whatever moment it is cut at, no message is lost and none is delivered twice.
 
-The order: RETR into a body; one transaction {message, copies, ledger row}; only then DELE; QUIT; after its ``+OK`` the
-ledger row becomes GONE. A session that ends before QUIT leaves rows that ask for deletion, and the next one deletes
-them without fetching, after making sure that they are still the same messages.
+The order: fetch into a body; one transaction {message, copies, ledger row}; only then ask for deletion; when the
+provider has confirmed it the ledger row becomes GONE. A session that ends before leaves rows that ask for deletion, and
+the next one deletes them without fetching, after making sure that they are still the same messages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -24,6 +23,7 @@ from mailshare.isp.left_behind import LeftBehind
 from mailshare.isp.listing import (
     CLOSE_LOOK,
     DAY,
+    HEADER_WEIGHT,
     SAMPLE,
     Act,
     HeaderReader,
@@ -31,7 +31,6 @@ from mailshare.isp.listing import (
     decide,
     header_name,
     in_order,
-    list_upstream,
     recognize,
     renumbered,
     renumbering_suspects,
@@ -42,13 +41,14 @@ from mailshare.isp.listing import (
     without_digest,
 )
 from mailshare.isp.notices import Notices
-from mailshare.isp.provider_policy import ProviderPolicy
-from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
+from mailshare.isp.opening import open_session
+from mailshare.isp.provider_session import ProviderSession
+from mailshare.isp.sign_on import Doors
 from mailshare.isp.wanted import Wanted
-from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 Known = Mapping[str, LedgerRow]
-FirstLook = Callable[[Account, POP3Conversation, Sequence[Upstream]], Awaitable[None]]
+FirstLook = Callable[[Account, ProviderSession, Sequence[Upstream]], Awaitable[None]]
 PRUNE_AFTER = 30 * DAY
 
 
@@ -89,7 +89,7 @@ class Collection:
             limits, message=int(given.get("limit", limits.message)), window=int(given.get("window", limits.window))
         )
         self._leave_days = account.leave_days
-        self._gone: list[str] = []
+        self._gone: dict[int, str] = {}  # what shall be deleted: number to the ledger's name
         self._to_fetch = 0
         self._reused: frozenset[str] = frozenset()
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
@@ -109,11 +109,12 @@ class Collection:
         :cancel: cuts the connection.
         """
         wanted = await self._wanted.of(self._account.id)
-        talk = await open_pop3(self._doors, self._account, self._server, await self._limits_for(wanted))
+        session = await open_session(self._doors, self._account, self._server, await self._limits_for(wanted))
         try:
-            await self._session(talk, wanted)
+            await self._session(session, wanted)
         finally:
-            talk.give_up(Unavailable("The session is over"))
+            session.give_up(Unavailable("The session is over"))
+            self.tally.notes = tuple(session.notes)
             self.tally.waiting = max(self._to_fetch - self.tally.messages - self.tally.again, 0)
         error = self._error or self._arrivals.error
         if error is not None:
@@ -128,36 +129,36 @@ class Collection:
         largest = max((known[name].key.size for name in wanted if name in known), default=0)
         return evolve(self._limits, message=max(self._limits.message, largest + largest // 8))
 
-    async def _session(self, talk: POP3Conversation, wanted: frozenset[str]) -> None:
-        self._read_policy(talk)
-        messages, complete = await self._list(talk)
+    async def _session(self, session: ProviderSession, wanted: frozenset[str]) -> None:
+        self._read_policy(session)
+        messages, complete = await self._list(session)
         known = await self._store.ledger.known(self._account.id)
         recognize(messages, known)
         if messages and self._first_look is not None:
-            await self._first_look(self._account, talk, messages)
+            await self._first_look(self._account, session, messages)
         if messages:
-            known = await self._follow_renumbering(talk, messages, known)
-            known = await self._adopt(talk, messages, known)
+            known = await self._follow_renumbering(session, messages, known)
+            known = await self._adopt(session, messages, known)
         limit = min(self._limits.message, ProviderOptions.of(self._account).max_size or self._limits.message)
         decisions = decide(
             messages, known, leave_days=self._leave_days, limit=limit, now=self._now(), wanted=wanted,
-            reused=await self._given_out_again(talk, messages, known),
+            reused=await self._given_out_again(session, messages, known),
         )  # fmt: skip
         to_delete = [d.message for d in decisions if d.act is Act.DELETE]
         to_fetch = [d.message for d in decisions if d.act is Act.FETCH]
-        confirmed, self._overdue = await self._confirm(talk, to_delete, known)
+        confirmed, self._overdue = await self._confirm(session, to_delete, known)
         for message in (d.message for d in decisions if d.act is Act.SKIP):
             self.tally.skipped += 1
-            await self._behind.too_large(talk, message, limit)
+            await self._behind.too_large(session, message, limit)
         await self._mark_expired(confirmed, known)
-        deletions = [Deferred.fromCoroutine(self._delete(talk, m.number, m.name)) for m in confirmed]
+        deletions = [Deferred.fromCoroutine(self._delete(session, m, m.name)) for m in confirmed]
         self._to_fetch = len(to_fetch) + len(self._overdue)
         self._arrivals.known, self._arrivals.leave_days = known, self._leave_days
         try:
-            await self._arrivals.fetch(talk, in_order([*to_fetch, *self._overdue]))
+            await self._arrivals.fetch(session, in_order([*to_fetch, *self._overdue]))
         finally:
             await all_of(deletions)
-        await self._leave(talk)
+        await self._leave(session)
         if complete:
             await self._forget(messages, known, wanted)
 
@@ -168,81 +169,63 @@ class Collection:
         await self._store.ledger.prune(self._account.id, listed, self._now() - PRUNE_AFTER)
         await self._wanted.drop(self._account.id, wanted - names)
 
-    async def _stored(self, talk: POP3Conversation, message: Upstream, name: str, already: bool) -> None:
+    async def _stored(self, session: ProviderSession, message: Upstream, name: str, already: bool) -> None:
         """A message is safe with us: delete it at the provider, if that is what shall become of it."""
         if already and message.uid in self._reused:
             # RETR shows the header that we stored, so it is TOP that shows another one.
             self.tally.top_unlike += 1
         if self._leave_days == 0 or (already and message in self._overdue):
-            await self._delete(talk, message.number, name)
+            await self._delete(session, message, name)
         await self._wanted.drop(self._account.id, (message.name,))
 
     # ------------------------------------------------------------------ listing
 
-    def _read_policy(self, talk: POP3Conversation) -> None:
-        policy = ProviderPolicy.read(talk.engine.capabilities)
+    def _read_policy(self, session: ProviderSession) -> None:
+        policy = session.policy
         self.tally.login_delay, self.tally.expire = policy.login_delay, policy.expire
         self._leave_days = policy.days(self._leave_days)
 
-    async def _list(self, talk: POP3Conversation) -> tuple[list[Upstream], bool]:
+    async def _list(self, session: ProviderSession) -> tuple[list[Upstream], bool]:
         """All messages, each with a name where one can be had; and whether the listing is whole."""
-        engine = talk.engine
-        stat = await ask_pop3(talk, engine.stat())
-        if not stat.ok:
-            raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
-        count = self.tally.listed = stat.stat[0]
-        if not count:
-            return [], True
-        asked = [talk.ask(engine.list())]
-        if "UIDL" in engine.capabilities or not engine.capabilities:
-            asked.append(talk.ask(engine.uidl()))
-        replies = [cast("POP3Reply", reply) for reply in await all_of(asked)]
-        sizes, uids = replies[0].sizes, replies[1].uids if len(replies) > 1 else {}
-        self.tally.ignored_lines = sum(reply.ignored for reply in replies)
-        if all(reply.ok for reply in replies) and not (sizes or uids or self.tally.ignored_lines):
-            # STAT says so many, the listings say none: what is not listed cannot be had.
-            return [], False
-        messages = list_upstream(min(count, self._limits.rows), sizes, uids)
-        # The rest of a listing that is too long comes when the beginning was deleted.
-        self.tally.more = count > self._limits.rows and len(messages) >= self._limits.rows
-        await self._name(talk, [message for message in messages if not message.uid])
-        complete = len(messages) == count and all(r.ok for r in replies) and not self.tally.ignored_lines
-        return messages, complete and all(message.name for message in messages)
+        listing = await session.list_messages()
+        self.tally.listed, self.tally.ignored_lines, self.tally.more = listing.count, listing.ignored, listing.more
+        await self._name(session, [message for message in listing.messages if not message.uid])
+        return listing.messages, listing.whole and all(message.name for message in listing.messages)
 
-    async def _name(self, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
+    async def _name(self, session: ProviderSession, messages: Sequence[Upstream]) -> None:
         """Name messages without unique-id after their header."""
-        await self._digests(talk, messages)
+        await self._digests(session, messages)
         for message in messages:
             message.name = header_name(message.digest) if message.digest else ""
 
-    async def _digests(self, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
+    async def _digests(self, session: ProviderSession, messages: Sequence[Upstream]) -> None:
         """Fill in the digests of headers by TOP, as far as the server lets us."""
-        if talk.engine.capabilities and "TOP" not in talk.engine.capabilities:
+        if not session.gives_headers:
             return
         flight = Flight(self._limits.window, self._limits.window_octets)
         asked = []
         for message in messages:
-            await flight.enter(4096)
-            if talk.lost:
+            await flight.enter(HEADER_WEIGHT)
+            if session.lost:
                 break
-            asked.append(Deferred.fromCoroutine(self._digest(talk, message, flight)))
+            asked.append(Deferred.fromCoroutine(self._digest(session, message, flight)))
         await all_of(asked)
 
-    async def _digest(self, talk: POP3Conversation, message: Upstream, flight: Flight) -> None:
+    async def _digest(self, session: ProviderSession, message: Upstream, flight: Flight) -> None:
         header = HeaderReader()
         try:
-            reply = cast("POP3Reply", await talk.ask(talk.engine.top(message.number), header.feed))
+            came = await session.header(message, header.feed)
         finally:
-            flight.leave(4096)
-        if reply.ok and reply.octets:
+            flight.leave(HEADER_WEIGHT)
+        if came:
             message.digest = header.digest
 
-    async def _follow_renumbering(self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known) -> Known:
+    async def _follow_renumbering(self, session: ProviderSession, messages: Sequence[Upstream], known: Known) -> Known:
         gone = vanished(messages, known)
         suspects = renumbering_suspects(messages, gone, known)
         if not suspects:
             return known
-        await self._digests(talk, suspects)
+        await self._digests(session, suspects)
         pairs = renumbered(suspects, gone)
         if not pairs:
             return known
@@ -252,12 +235,12 @@ class Collection:
 
     # ------------------------------------------------------------------ who a known id really is
 
-    async def _adopt(self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known) -> Known:
+    async def _adopt(self, session: ProviderSession, messages: Sequence[Upstream], known: Known) -> Known:
         """Learn size and header of what another program fetched before us: its memory knows the ids only."""
         unseen = without_digest(messages, known)
         if not unseen:
             return known
-        await self._digests(talk, unseen)
+        await self._digests(session, unseen)
         for message in unseen:
             if message.digest:
                 row = known[message.uid]
@@ -266,23 +249,23 @@ class Collection:
         return await self._store.ledger.known(self._account.id)
 
     async def _given_out_again(
-        self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known
+        self, session: ProviderSession, messages: Sequence[Upstream], known: Known
     ) -> frozenset[str]:
         """Ids of messages left there that bear another header than the one stored: the server used the id twice.
 
         A sample is compared in each run where that costs one turn; hundreds when something looks wrong.
         """
         closely = suspicious(messages, known)
-        if not self._trust_top or not (closely or talk.engine.pipelining):
+        if not self._trust_top or not (closely or session.asks_ahead):
             return frozenset()
         seed = int.from_bytes(self._doors.random(4), "big")
         sample = to_verify(messages, known, seed=seed, most=CLOSE_LOOK if closely else SAMPLE)
-        await self._digests(talk, sample)
+        await self._digests(session, sample)
         other = [m for m in sample if _is_other(m, known)]
         if other:
             seen = {m.number for m in sample}
             rest = [m for m in to_verify(messages, known, seed=0, most=None) if m.number not in seen]
-            await self._digests(talk, rest)
+            await self._digests(session, rest)
             other += [m for m in rest if _is_other(m, known)]
         if other:
             await self._event("collect.reused", {"messages": len(other)})
@@ -292,10 +275,10 @@ class Collection:
     # ------------------------------------------------------------------ deleting what was stored before
 
     async def _confirm(
-        self, talk: POP3Conversation, messages: Sequence[Upstream], known: Known
+        self, session: ProviderSession, messages: Sequence[Upstream], known: Known
     ) -> tuple[list[Upstream], list[Upstream]]:
         """Part messages that wait for deletion into those that are still the ones stored, and those to be fetched."""
-        await self._digests(talk, messages)
+        await self._digests(session, messages)
         same = [m for m in messages if m.digest and m.digest == known[m.uid].key.digest]
         other = [m for m in messages if not (m.digest and m.digest == known[m.uid].key.digest)]
         return same, other
@@ -305,29 +288,29 @@ class Collection:
         if kept:
             await self._store.ledger.mark(self._account.id, kept, LedgerState.DELETE, self._now())
 
-    async def _delete(self, talk: POP3Conversation, number: int, name: str) -> None:
+    async def _delete(self, session: ProviderSession, message: Upstream, name: str) -> None:
         try:
-            reply = await ask_pop3(talk, talk.engine.dele(number))
+            agreed = await session.delete(message)
         except MailshareError as fault:
             self._error = self._error or fault
             return
-        if reply.ok:
-            self._gone.append(name)
+        if agreed:
+            self._gone[message.number] = name
         else:
             self.tally.failed += 1
 
-    async def _leave(self, talk: POP3Conversation) -> None:
-        """QUIT; only its ``+OK`` says that the messages are deleted (RFC 1939 section 6)."""
-        if self._error is not None and talk.lost:
+    async def _leave(self, session: ProviderSession) -> None:
+        """Only now are the messages deleted, and only those that the provider says so of."""
+        if self._error is not None and session.lost:
             return
-        reply = await ask_pop3(talk, talk.engine.quit())
-        if not reply.ok:
-            self._error = self._error or Unavailable(f"The server did not delete everything: {reply.text}"[:300])
-            return
-        self.tally.deleted = len(self._gone)
-        self.tally.listed = max(self.tally.listed - self.tally.deleted, 0)
-        if self._gone:
-            await self._store.ledger.mark(self._account.id, self._gone, LedgerState.GONE, self._now())
+        left = await session.leave()
+        if left.error:
+            self._error = self._error or Unavailable(left.error)
+        gone = [name for number, name in self._gone.items() if number in left.deleted]
+        self.tally.deleted = len(gone)
+        self.tally.listed = max(self.tally.listed - len(gone), 0)
+        if gone:
+            await self._store.ledger.mark(self._account.id, gone, LedgerState.GONE, self._now())
 
     async def _event(self, kind: str, data: dict[str, object]) -> None:
         await self._store.events.append([Event(self._now(), kind, account_id=self._account.id, data=data)])

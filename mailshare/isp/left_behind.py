@@ -6,8 +6,6 @@ fetched in three runs is left alone, counted in the ledger, so that neither a re
 
 from __future__ import annotations
 
-from typing import cast
-
 from attrs import define, field
 from twisted.logger import Logger
 
@@ -28,9 +26,9 @@ from mailshare.core.values import (
 from mailshare.interfaces import IForecast, IIntake, IStore
 from mailshare.isp.listing import QUARANTINE, HeaderReader, Upstream, left_id
 from mailshare.isp.notices import Notices
-from mailshare.isp.sign_on import Doors, POP3Conversation
+from mailshare.isp.provider_session import ProviderSession
+from mailshare.isp.sign_on import Doors
 from mailshare.isp.wanted import Wanted
-from mailshare.wire.pop3_client_replies import POP3Reply
 
 _DELIVERED = (LedgerState.KEPT, LedgerState.DELETE, LedgerState.GONE)
 
@@ -51,11 +49,11 @@ class LeftBehind:
     failures: dict[str, int] = field(factory=dict)
     _log = Logger()
 
-    async def too_large(self, talk: POP3Conversation, message: Upstream, limit: int) -> None:
+    async def too_large(self, session: ProviderSession, message: Upstream, limit: int) -> None:
         """Leave a message that is larger than we take unasked."""
         if not message.name:
             return
-        header = await self._header(talk, message)
+        header = await self._header(session, message)
         message.digest = message.digest or (header.digest if header.octets else b"")
         why = f"It has {message.size} octets; the limit is {limit}"
         trace = left_id(self.account.id, message.name)
@@ -125,12 +123,11 @@ class LeftBehind:
         events = [Event(now, kind, trace, self.account.id, data=data)] if trace else []
         await self.store.delivery.refuse(key, state, why[:300], now, events)
 
-    async def _header(self, talk: POP3Conversation, message: Upstream) -> HeaderReader:
+    async def _header(self, session: ProviderSession, message: Upstream) -> HeaderReader:
         header = HeaderReader()
-        if talk.lost or (talk.engine.capabilities and "TOP" not in talk.engine.capabilities):
+        if session.lost or not session.gives_headers:
             return header
-        reply = cast("POP3Reply", await talk.ask(talk.engine.top(message.number), header.feed))
-        return header if reply.ok else HeaderReader()
+        return header if await session.header(message, header.feed) else HeaderReader()
 
     async def _readers(self, header: HeaderReader, trace: str) -> tuple[int, ...]:
         """Ids of the persons whom the router would give it to; empty means ADMIN."""

@@ -29,6 +29,8 @@ CLOSE_LOOK = 500
 SMALL = 65_536
 """Octets up to which messages are fetched in the order in which they stand."""
 _ADOPTED = 500
+HEADER_WEIGHT = 4096
+"""Octets that a header under way is counted with."""
 HEADER_LIMIT = 256 * 1024
 """Octets of a header that its digest covers."""
 
@@ -41,6 +43,7 @@ class Upstream:
     :ivar size: octets as listed, 0 when unknown.
     :ivar name: what the ledger calls it, or for one without id what all its rows begin with.
     :ivar digest: of its header, when TOP was asked for it.
+    :ivar place: of its folder among those collected from; 0 = the first.
     :ivar recognized: it came without id, and its header and size are those of a message that the ledger knows by id.
     """
 
@@ -50,6 +53,7 @@ class Upstream:
     name: str = ""
     digest: bytes = b""
     recognized: bool = False
+    place: int = 0
 
 
 class Act(Enum):
@@ -195,11 +199,11 @@ def _known_by_header(
 
 
 def in_order(messages: Iterable[Upstream]) -> list[Upstream]:
-    """The order of fetching: small messages as they stand, then the large ones, the smallest first.
+    """The order of fetching: folder by folder, small messages as they stand, then the large ones, the smallest first.
 
     So nobody's short letter waits behind a large attachment, and ordinary mail keeps the order it arrived in.
     """
-    return sorted(messages, key=lambda message: (message.size if message.size > SMALL else 0, message.number))
+    return sorted(messages, key=lambda one: (one.place, one.size if one.size > SMALL else 0, one.number))
 
 
 def suspicious(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -15,11 +14,12 @@ from mailshare.core.provider_style import WINDOW
 from mailshare.core.sightings import Sighting
 from mailshare.core.values import Account, Directory
 from mailshare.isp.flight import Flight, all_of
-from mailshare.isp.listing import HeaderReader
-from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
-from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+from mailshare.isp.listing import HEADER_WEIGHT, HeaderReader, Upstream
+from mailshare.isp.opening import open_session
+from mailshare.isp.provider_session import ProviderSession
+from mailshare.isp.sign_on import Doors
+from mailshare.wire.pop3_client_replies import POP3Limits
 
-_WEIGHT = 4096
 LARGEST_WHOLE = 256 * 1024
 """Octets of a message that is fetched whole for its header, where the provider has no TOP."""
 
@@ -30,7 +30,7 @@ class Look:
 
     :ivar sightings: oldest first.
     :ivar waiting: messages that lie at the provider.
-    :ivar by_top: the headers came by TOP; else whole messages were read, the small ones.
+    :ivar by_top: the headers came alone; else whole messages were read, the small ones.
     """
 
     sightings: tuple[Sighting, ...]
@@ -38,43 +38,38 @@ class Look:
     by_top: bool
 
 
-def has_top(talk: POP3Conversation) -> bool:
-    """The provider gives headers alone (RFC 2449 section 6.1); one that says nothing of itself is asked."""
-    return not talk.engine.capabilities or "TOP" in talk.engine.capabilities
-
-
 async def newest_sightings(
-    talk: POP3Conversation, sizes: Sequence[tuple[int, int]], sharers: Sharers
+    session: ProviderSession, messages: Sequence[Upstream], sharers: Sharers
 ) -> list[Sighting]:
-    """What the newest messages show in their headers, oldest first; those that do not come are left out.
+    """What the first folder's newest messages show in their headers, oldest first; those that do not come are left out.
 
     Each header is read when it comes: fifty of them at once would hold up everybody else.
-
-    :param sizes: ``(number, octets)`` of what is listed.
     """
-    top = has_top(talk)
-    newest = sorted(sizes)[-WINDOW:] if top else [one for one in sorted(sizes) if one[1] <= LARGEST_WHOLE][-WINDOW:]
+    alone = session.gives_headers
+    newest = [one for one in messages if one.place == 0 and (alone or one.size <= LARGEST_WHOLE)][-WINDOW:]
     flight = Flight(16, 16 * LARGEST_WHOLE)
     asked = []
-    for number, size in newest:
-        weight = _WEIGHT if top else max(size, 1)
+    for message in newest:
+        weight = HEADER_WEIGHT if alone else max(message.size, 1)
         await flight.enter(weight)
-        if talk.lost:
+        if session.lost:
             break
-        asked.append(Deferred.fromCoroutine(_sighting(talk, number, weight, flight, sharers, top=top)))
+        asked.append(Deferred.fromCoroutine(_sighting(session, message, weight, flight, sharers)))
     return [one for one in await all_of(asked) if one is not None]
 
 
 async def _sighting(
-    talk: POP3Conversation, number: int, weight: int, flight: Flight, sharers: Sharers, *, top: bool
+    session: ProviderSession, message: Upstream, weight: int, flight: Flight, sharers: Sharers
 ) -> Sighting | None:
     reader = HeaderReader()
-    command = talk.engine.top(number) if top else talk.engine.retr(number, weight)
     try:
-        reply = cast("POP3Reply", await talk.ask(command, reader.feed))
+        if session.gives_headers:
+            came = await session.header(message, reader.feed)
+        else:
+            came = not await session.fetch(message, reader.feed)
     finally:
         flight.leave(weight)
-    if not reply.ok or reply.fault or not reader.octets:
+    if not came or not reader.octets:
         return None
     return Sighting.of(Headers.parse(reader.octets), sharers)
 
@@ -93,16 +88,12 @@ class Probe:
         """
         if account.collect is None:
             raise Unavailable(f"{account.address} has no server to fetch from, so there is nothing to look at")
-        talk = await open_pop3(self._doors, account, account.collect, self._limits)
+        session = await open_session(self._doors, account, account.collect, self._limits)
         try:
-            stat = await ask_pop3(talk, talk.engine.stat())
-            if not stat.ok:
-                raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
-            waiting = stat.stat[0]
-            listed = cast("POP3Reply", await talk.ask(talk.engine.list())).sizes if waiting else {}
-            sightings = await newest_sightings(talk, list(listed.items()), people_of(directory).sharers[account.id])
-            by_top = has_top(talk)
-            await ask_pop3(talk, talk.engine.quit())
+            listing = await session.list_messages()
+            sharers = people_of(directory).sharers[account.id]
+            sightings = await newest_sightings(session, listing.messages, sharers)
+            await session.leave()
         finally:
-            talk.give_up(Unavailable("The session is over"))
-        return Look(tuple(sightings), waiting, by_top)
+            session.give_up(Unavailable("The session is over"))
+        return Look(tuple(sightings), listing.count, session.gives_headers)

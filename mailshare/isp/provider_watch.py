@@ -20,8 +20,8 @@ from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import IStore
 from mailshare.isp.listing import Upstream
 from mailshare.isp.notices import Notices
-from mailshare.isp.probing import has_top, newest_sightings
-from mailshare.isp.sign_on import POP3Conversation
+from mailshare.isp.probing import newest_sightings
+from mailshare.isp.provider_session import ProviderSession
 
 _SCOPE = "sightings"
 _WEEK = 7 * 24 * 3600 * SECOND
@@ -63,16 +63,18 @@ class ProviderWatch:
         fresh.append(Sighting.of(headers, sharers))
         del fresh[:-WINDOW]
 
-    async def first_look(self, account: Account, talk: POP3Conversation, messages: Sequence[Upstream]) -> None:
+    async def first_look(
+        self, account: Account, session: ProviderSession, messages: Sequence[Upstream]
+    ) -> None:
         """Before the first lot of a new account is sorted: learn from the headers of what waits, if it is enough."""
-        if "at" in account.found or "trusted_by" in account.options or len(messages) < ENOUGH or not has_top(talk):
+        known = "at" in account.found or "trusted_by" in account.options
+        if known or len(messages) < ENOUGH or not session.gives_headers:
             return
         sharers = people_of(self._store.directory.current()).sharers.get(account.id)
         try:
             if sharers is None or await self._store.settings.get(_SCOPE, str(account.id)) is not None:
                 return
-            listed = [(one.number, one.size) for one in messages]
-            await self._learn(account, await newest_sightings(talk, listed, sharers))
+            await self._learn(account, await newest_sightings(session, messages, sharers))
         except MailshareError as fault:
             self._log.warn("{address}: no first look: {fault}", address=str(account.address), fault=fault.public)
 

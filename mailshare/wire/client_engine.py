@@ -117,6 +117,13 @@ class LineBuffer:
         self._seen = 0
         return line
 
+    def take(self, most: int) -> bytes:
+        """Octets that are no lines, taken out: at most so many, perhaps none."""
+        octets = bytes(self._octets[:most])
+        del self._octets[:most]
+        self._seen = 0
+        return octets
+
     def rest(self) -> bytes:
         """Everything, taken out."""
         octets = bytes(self._octets)

@@ -12,6 +12,7 @@ from mailshare.core.address import Address
 from mailshare.core.errors import Declared, PolicyRefusal, Unavailable
 from mailshare.core.people import Sharers
 from mailshare.core.values import Account, Directory
+from mailshare.isp.listing import Upstream
 from mailshare.isp.probing import newest_sightings
 from tests.administration.conftest import Office
 from tests.administration.conftest import finish as finished
@@ -82,38 +83,30 @@ def test_where_nothing_may_go_out_it_says_so(office: Office) -> None:
 
 
 class _Silent:
-    """A conversation with a server that has no TOP; it keeps what it is asked."""
+    """A session with a server that gives no headers alone; it keeps which messages it is asked for."""
 
     lost = False
+    gives_headers = False
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, int]] = []
-        self.engine = self
-        self.capabilities: dict[str, tuple[str, ...]] = {"UIDL": ()}
-        self.ok, self.fault = True, ""
+        self.asked: list[int] = []
 
-    def top(self, number: int) -> tuple[str, int]:
-        return ("TOP", number)
-
-    def retr(self, number: int, size: int) -> tuple[str, int]:
-        del size
-        return ("RETR", number)
-
-    async def ask(self, command: tuple[str, int], take: Any) -> _Silent:
-        self.asked.append(command)
-        take(f"Message-ID: <{command[1]}@x.example>\r\n\r\nText\r\n".encode())
-        return self
+    async def fetch(self, message: Upstream, take: Any) -> str:
+        self.asked.append(message.number)
+        take(f"Message-ID: <{message.number}@x.example>\r\n\r\nText\r\n".encode())
+        return ""
 
 
 def test_without_top_small_messages_are_read_whole() -> None:
     """RETR stands in, but never for a large message; the newest come last."""
-    talk = _Silent()
-    sizes = [(1, 500), (2, 50_000_000), *((number, 100) for number in range(3, 60))]
+    session = _Silent()
+    huge = Upstream(2, "b", 50_000_000)
+    messages = [Upstream(1, "a", 500), huge, *(Upstream(number, f"{number}", 100) for number in range(3, 60))]
     sharers = Sharers.build(Account(1, 1, Address("mail", "company.example")), Directory())
-    sightings = finished(newest_sightings(talk, sizes, sharers))  # type: ignore[arg-type]
+    sightings = finished(newest_sightings(session, messages, sharers))  # type: ignore[arg-type]
     assert len(sightings) == 50
-    assert talk.asked[0] == ("RETR", 10)
+    assert session.asked[0] == 10
     assert sightings[-1].message_id == "<59@x.example>"
-    talk.asked.clear()
-    finished(newest_sightings(talk, [(2, 50_000_000)], sharers))  # type: ignore[arg-type]
-    assert talk.asked == []
+    session.asked.clear()
+    finished(newest_sightings(session, [huge], sharers))  # type: ignore[arg-type]
+    assert session.asked == []

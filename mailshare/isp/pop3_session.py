@@ -1,0 +1,131 @@
+"""A collection's session over POP3. DELE only marks; the ``+OK`` to QUIT deletes (RFC 1939 section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import cast
+
+from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.core.values import Account, Server
+from mailshare.isp.flight import all_of
+from mailshare.isp.listing import Upstream, list_upstream
+from mailshare.isp.provider_policy import ProviderPolicy
+from mailshare.isp.provider_session import Left, Listing
+from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
+from mailshare.shell.client import Taker
+from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+
+_STATUS_LINE = 512  # octets of one (RFC 2449 section 4)
+
+
+class POP3Session:
+    """One session; see :class:`~mailshare.isp.provider_session.ProviderSession`."""
+
+    ids_last = False
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, talk: POP3Conversation) -> None:
+        self._talk = talk
+        self._marked: set[int] = set()
+
+    @classmethod
+    async def open(cls, doors: Doors, account: Account, server: Server, limits: POP3Limits) -> POP3Session:
+        """Connect and log in.
+
+        :raises LoginRefused, Unavailable, PeerFault: the provider does not let us.
+        """
+        return cls(await open_pop3(doors, account, server, limits))
+
+    @property
+    def lost(self) -> bool:
+        """The connection is over."""
+        return self._talk.lost
+
+    @property
+    def policy(self) -> ProviderPolicy:
+        """What CAPA says."""
+        return ProviderPolicy.read(self._talk.engine.capabilities)
+
+    @property
+    def gives_headers(self) -> bool:
+        """TOP is offered (RFC 2449 section 6.1); a server that says nothing of itself is asked."""
+        return not self._talk.engine.capabilities or "TOP" in self._talk.engine.capabilities
+
+    @property
+    def asks_ahead(self) -> bool:
+        """PIPELINING is offered."""
+        return self._talk.engine.pipelining
+
+    async def list_messages(self) -> Listing:
+        """STAT, LIST and UIDL put together."""
+        engine = self._talk.engine
+        stat = await ask_pop3(self._talk, engine.stat())
+        if not stat.ok:
+            raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
+        count = stat.stat[0]
+        if not count:
+            return Listing()
+        asked = [self._talk.ask(engine.list())]
+        if "UIDL" in engine.capabilities or not engine.capabilities:
+            asked.append(self._talk.ask(engine.uidl()))
+        replies = [cast("POP3Reply", reply) for reply in await all_of(asked)]
+        sizes, uids = replies[0].sizes, replies[1].uids if len(replies) > 1 else {}
+        ignored = sum(reply.ignored for reply in replies)
+        if all(reply.ok for reply in replies) and not (sizes or uids or ignored):
+            # STAT says so many, the listings say none: what is not listed cannot be had.
+            return Listing([], count, ignored, whole=False)
+        rows = engine.limits.rows
+        messages = list_upstream(min(count, rows), sizes, uids)
+        whole = len(messages) == count and all(reply.ok for reply in replies) and not ignored
+        return Listing(messages, count, ignored, whole, count > rows and len(messages) >= rows)
+
+    async def header(self, message: Upstream, take: Taker) -> bool:
+        """TOP."""
+        reply = cast("POP3Reply", await self._talk.ask(self._talk.engine.top(message.number), take))
+        return reply.ok and reply.octets > 0
+
+    async def fetch(self, message: Upstream, take: Taker) -> str:
+        """RETR."""
+        beginning = bytearray()
+
+        def both(data: bytes) -> Awaitable[None] | None:
+            if len(beginning) < _STATUS_LINE:
+                beginning.extend(data[:_STATUS_LINE])
+            return take(data)
+
+        reply = cast("POP3Reply", await self._talk.ask(self._talk.engine.retr(message.number, message.size), both))
+        if not reply.ok:
+            return f"The server refuses it: {reply.text}"
+        if reply.fault or (message.size and not reply.octets):
+            return reply.fault or "It came empty"
+        if out_of_step(bytes(beginning), message.size, reply.octets):
+            self.give_up(Unavailable("The server's replies are out of step"))
+            raise Unavailable("The server's replies are out of step")
+        return ""
+
+    async def delete(self, message: Upstream) -> bool:
+        """DELE."""
+        reply = await ask_pop3(self._talk, self._talk.engine.dele(message.number))
+        if reply.ok:
+            self._marked.add(message.number)
+        return reply.ok
+
+    async def leave(self) -> Left:
+        """QUIT."""
+        reply = await ask_pop3(self._talk, self._talk.engine.quit())
+        if not reply.ok:
+            return Left(error=f"The server did not delete everything: {reply.text}"[:300])
+        return Left(frozenset(self._marked))
+
+    def give_up(self, error: MailshareError) -> None:
+        """Cut the connection."""
+        self._talk.give_up(error)
+
+
+def out_of_step(header: bytes, listed: int, octets: int) -> bool:
+    """Whether a message begins with a status line that belonged in front of it: the server had one reply too many.
+
+    The size without that line is the one listed, so it is no mail that merely looks odd.
+    """
+    first, found, _ = header.partition(b"\r\n")
+    return bool(found) and first[:3].upper() == b"+OK" and 0 < listed == octets - len(first) - 2
