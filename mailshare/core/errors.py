@@ -133,6 +133,18 @@ class NoSuchEntry(PolicyRefusal):
     default_public = "That message is not in this mailbox any more"
 
 
+class NoSuchJob(PolicyRefusal):
+    """There is no print job by that number, or not any more."""
+
+    default_public = "There is no such print job"
+
+
+class NotPossible(PolicyRefusal):
+    """The state of a thing does not allow what is asked for."""
+
+    default_public = "That is not possible in its present state"
+
+
 class LoginRefused(PolicyRefusal):
     """Wrong name or password; the text never says which."""
 

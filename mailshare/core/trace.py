@@ -16,3 +16,12 @@ def trace_id(at: int, token: bytes) -> str:
     :param token: three octets or more from a random source; the first three are used.
     """
     return f"{at // _MILLISECONDS % _WRAP:010x}{token[:3].hex():0>6}"
+
+
+def trace_of(uuid: str, number: int = 1) -> str:
+    """The trace of what has a version 7 UUID (RFC 9562 section 5.7): the same millisecond, 24 of its random bits.
+
+    :param number: of one of its parts, each of which has a trace of its own; the first has that of the whole.
+    """
+    digits = uuid.replace("-", "")
+    return f"{digits[2:12]}{(int(digits[-6:], 16) + number - 1) % (1 << 24):06x}"

@@ -24,6 +24,7 @@ from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IR
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IMailboxes, IMaildrop
+from mailshare.interfaces.printing import IPrintJobs, IPrintWay
 from mailshare.interfaces.provider import (
     ICollecting,
     IFactory,
@@ -56,6 +57,8 @@ __all__ = [
     "IMaildrop",
     "IMemory",
     "INotifier",
+    "IPrintJobs",
+    "IPrintWay",
     "IQueue",
     "IRouter",
     "ISecrets",

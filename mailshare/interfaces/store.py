@@ -22,6 +22,7 @@ from mailshare.interfaces.bodies import IBody, IBodySink
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IMailboxes
+from mailshare.interfaces.printing import IPrintJobs
 from mailshare.interfaces.queue import ILedger, INotifier, IQueue
 
 
@@ -72,6 +73,7 @@ class IStore(Interface):
     events: IEventLog = Attribute("IEventLog")
     settings: ISettings = Attribute("ISettings")
     memory: IMemory = Attribute("IMemory")
+    print_jobs: IPrintJobs = Attribute("IPrintJobs")
     notifier: INotifier = Attribute("INotifier")
     capabilities: frozenset[str] = Attribute(
         "of transactional_ledger, single_instance, durable, shared, claims, notify"

@@ -94,6 +94,7 @@ KINDS: Mapping[str, str] = {
     "collect.expire": "the provider keeps mail for fewer days than was asked",
     "collect.skipped": "a message is too large and stays at the provider",
     "collect.poison": "a message could not be fetched or sorted",
+    "print.taken": "a document to be printed was taken",
     "server.started": "the server is up",
     "server.stopped": "the server has ended",
     "admin.did": "an administrator changed something by a command",

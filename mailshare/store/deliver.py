@@ -36,7 +36,7 @@ from mailshare.store.sent import remember
 _FIELD = re.compile(rb"\r\n(message-id|from|subject|date)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE)
 _FIELD_LIMIT = 200
 _SEARCHED = 65_536  # octets of a header in which those fields are looked for
-_ROW_COST = 1024  # octets of rows and indexes that a small message writes besides its body
+ROW_COST = 1024  # octets of rows and indexes that a small message writes besides its body
 
 _MESSAGE = (
     "INSERT INTO message (trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
@@ -55,11 +55,11 @@ _NOT_MET = (
     "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (key, mailbox_id) "
     "DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE duplicate.at < ? RETURNING 1"
 )
-_SUBMISSION = (
+SUBMISSION = (
     "INSERT INTO submission (message_id, agent, account_id, submitter_id, sender, params, origin, hold, queued, "
     "expires, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ROW = (
+SUBMISSION_ROW = (
     "INSERT INTO delivery (submission_id, agent, account_id, address, device, reason, params, state, next_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -203,7 +203,7 @@ class Handing:
         for (agent, account, own, _), hops in groups.items():
             sender = (None if own == "<>" else own) if own else usual
             submission = connection.execute(
-                _SUBMISSION,
+                SUBMISSION,
                 (
                     number,
                     agent,
@@ -232,7 +232,7 @@ class Handing:
                 )
                 for hop in hops
             ]
-            connection.executemany(_ROW, rows)
+            connection.executemany(SUBMISSION_ROW, rows)
 
 
 def _plain(value: object) -> object:
@@ -296,7 +296,7 @@ class Delivery:
         hold: bool = False,
     ) -> DeliveryResult:
         """Store it all, or nothing; fires when durable."""
-        own = await self._own(body)
+        own = await self.own(body)
         message_id, listed = listed_fields(await own.header())
         handing = Handing(
             envelope,
@@ -314,9 +314,8 @@ class Delivery:
             message_id,
             listed,
         )
-        cost = _ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
-        directory = self._directory_of(own.path) if isinstance(own, FileBody) else ""
-        result = await self._database.write(handing, cost=cost, directory=directory)
+        cost = ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
+        result = await self._database.write(handing, cost=cost, directory=self.directory_of(own))
         if result.message_id:
             for agent in dict.fromkeys(hop.agent for hop in hops):
                 self._notifier.wake(agent)
@@ -332,9 +331,13 @@ class Delivery:
             refuse_row(connection, key, state, error, at)
             write_events(connection, kept)
 
-        return self._database.write(write, cost=_ROW_COST)
+        return self._database.write(write, cost=ROW_COST)
 
-    async def _own(self, body: IBody) -> MemoryBody | FileBody:
+    def directory_of(self, body: IBody) -> str:
+        """The directory that must be synced before rows point at a body of this store; empty when there is none."""
+        return self._directory_of(body.path) if isinstance(body, FileBody) else ""
+
+    async def own(self, body: IBody) -> MemoryBody | FileBody:
         """The body itself when it came from this store; else a copy, piece by piece."""
         if isinstance(body, (MemoryBody, FileBody)):
             return body

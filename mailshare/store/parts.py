@@ -15,6 +15,7 @@ from mailshare.interfaces import (
     IMailboxes,
     IMemory,
     INotifier,
+    IPrintJobs,
     IQueue,
     ISettings,
 )
@@ -29,6 +30,7 @@ from mailshare.store.mailboxes import Mailboxes
 from mailshare.store.messages import BodyOf, Messages
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.notifier import Notifier
+from mailshare.store.print_jobs import PrintJobs
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
 from mailshare.store.settings import Settings
@@ -48,6 +50,7 @@ class StoreParts:
     events: IEventLog
     settings: ISettings
     memory: IMemory
+    print_jobs: IPrintJobs
     notifier: INotifier
     capabilities: frozenset[str]
 
@@ -72,7 +75,8 @@ class StoreParts:
         self._directory = DirectoryStore(database, hostname, former_days)
         self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days, former_days=former_days)
         self._rows = database
-        self.delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
+        delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
+        self.delivery = delivery
         self.mailboxes = Mailboxes(database, body_of)
         self.ledger = Ledger(database)
         self.queue = Queue(database, notifier, self._messages.body)
@@ -80,6 +84,7 @@ class StoreParts:
         self.events = EventLog(database)
         self.settings = Settings(database)
         self.memory = SentMemory(database)
+        self.print_jobs = PrintJobs(database, notifier, delivery, self._messages.body)
         self.notifier = notifier
 
     async def message(self, message_id: int) -> tuple[IBody, str, int] | None:

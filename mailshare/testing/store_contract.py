@@ -37,6 +37,7 @@ class SeamsContract:
                 (interfaces.IEventLog, store.events),
                 (interfaces.ISettings, store.settings),
                 (interfaces.IMemory, store.memory),
+                (interfaces.IPrintJobs, store.print_jobs),
                 (interfaces.INotifier, store.notifier),
                 (interfaces.IBodySink, store.new_body()),
                 (interfaces.IBody, await place.body(b"x")),

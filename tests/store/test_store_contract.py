@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from mailshare.store.memory import MemoryStore
 from mailshare.store.sqlite import SQLiteStore
-from mailshare.testing import store_contract, store_contract_queue
+from mailshare.testing import store_contract, store_contract_print, store_contract_queue
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -52,6 +52,10 @@ class TestWorkList(store_contract.WorkListContract):
 
 class TestQueue(store_contract_queue.QueueContract):
     """The queue."""
+
+
+class TestPrintJobs(store_contract_print.PrintJobsContract):
+    """Print jobs."""
 
 
 class TestDirectory(store_contract_queue.DirectoryContract):

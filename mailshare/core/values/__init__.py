@@ -6,6 +6,14 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 from __future__ import annotations
 
 from mailshare.core.values.people import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
+from mailshare.core.values.printing import (
+    PrintChange,
+    PrintDocument,
+    PrintJob,
+    PrintMember,
+    PrintState,
+    PrintTicket,
+)
 from mailshare.core.values.queue import Outcome, QueueItem, QueueState
 from mailshare.core.values.routing import (
     Event,
@@ -38,6 +46,12 @@ __all__ = [
     "MailboxCount",
     "Origin",
     "Outcome",
+    "PrintChange",
+    "PrintDocument",
+    "PrintJob",
+    "PrintMember",
+    "PrintState",
+    "PrintTicket",
     "QueueItem",
     "QueueState",
     "Receipt",

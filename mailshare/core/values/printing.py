@@ -1,0 +1,177 @@
+"""A print job: what somebody asked for, its documents, and what is known of it.
+
+States and their reasons are those of IPP from end to end (RFC 8011 sections 5.3.7 and 5.3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+from attrs import field, frozen
+
+
+class PrintState(IntEnum):
+    """``job-state``."""
+
+    PENDING = 3
+    HELD = 4
+    PROCESSING = 5
+    STOPPED = 6
+    CANCELED = 7
+    ABORTED = 8
+    COMPLETED = 9
+
+    @property
+    def final(self) -> bool:
+        """It never changes again."""
+        return self >= PrintState.CANCELED
+
+
+@frozen
+class PrintTicket:
+    """What the sender asked for.
+
+    :ivar uuid: of the job, for ever and everywhere; 36 characters.
+    :ivar queue: name of the destination or group that it was sent to.
+    :ivar user: who sent it, as he called himself; ``user_id`` when that is a login of this office.
+    :ivar name: of the job, at most 255 octets.
+    :ivar members: names of the destinations it goes to; the queue itself, or the members of a group.
+    :ivar options: by the names of IPP's Job Template attributes, JSON values; only those that were asked for.
+    :ivar notify: when the sender wants mail: ``done``, ``error``, ``trace``, ``pages``.
+    :ivar fidelity: print exactly so or not at all.
+    :ivar via: how it came: ``ipp``, ``ipps``, ``lpd``, ``socket``, ``command``; ``peer`` from which address.
+    :ivar language: of its texts.
+    :ivar expires: when nobody tries any more, microseconds UTC; 0 = the office's rule.
+    """
+
+    uuid: str
+    queue: str
+    user: str = ""
+    name: str = ""
+    members: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(factory=dict, hash=False)
+    notify: tuple[str, ...] = ()
+    fidelity: bool = False
+    via: str = "ipp"
+    peer: str = ""
+    language: str = "en"
+    user_id: int | None = None
+    expires: int = 0
+
+
+@frozen
+class PrintDocument:
+    """One document of a job.
+
+    :ivar number: from 1.
+    :ivar message_id: the stored message that holds it; 0 before it is stored.
+    :ivar offset: octets of the header lines in front of it there; ``length`` its own; ``digest`` SHA-256 of these.
+    :ivar format: media type as it was found out; ``declared`` as the sender says.
+    :ivar canceled: it is not to be printed.
+    :ivar options: as of the ticket, for this document alone.
+    """
+
+    number: int
+    format: str
+    length: int
+    digest: bytes
+    offset: int = 0
+    message_id: int = 0
+    name: str = ""
+    declared: str = ""
+    language: str = ""
+    canceled: bool = False
+    options: Mapping[str, object] = field(factory=dict, hash=False)
+
+
+@frozen
+class PrintMember:
+    """How a job stands at one of its destinations.
+
+    :ivar reasons: keywords of ``job-state-reasons``.
+    :ivar message: in words, for the sender.
+    :ivar impressions, sheets: completed so far, as the printer says; -1 = it does not.
+    :ivar certainty: ``handed-over``, ``accepted``, ``completed``, ``unknown``, or empty before anything is known.
+    """
+
+    state: PrintState = PrintState.PENDING
+    reasons: tuple[str, ...] = ()
+    message: str = ""
+    impressions: int = -1
+    sheets: int = -1
+    certainty: str = ""
+
+
+@frozen
+class PrintJob:
+    """A job as it stands.
+
+    :ivar id: ``job-id``, greater than 0.
+    :ivar closed: all documents are there.
+    :ivar state, reasons, message: of the whole job, combined from its members.
+    :ivar held: it waits to be released, whoever holds it.
+    :ivar created, processing, completed: microseconds UTC; 0 = not yet.
+    :ivar order: jobs of a queue go by this, smaller first.
+    """
+
+    id: int
+    ticket: PrintTicket
+    state: PrintState
+    created: int
+    reasons: tuple[str, ...] = ()
+    message: str = ""
+    documents: tuple[PrintDocument, ...] = ()
+    members: Mapping[str, PrintMember] = field(factory=dict, hash=False)
+    closed: bool = False
+    held: bool = False
+    processing: int = 0
+    completed: int = 0
+    order: int = 0
+
+    @property
+    def octets(self) -> int:
+        """Of all documents."""
+        return sum(one.length for one in self.documents)
+
+    @property
+    def impressions(self) -> int:
+        """Completed at all destinations together; -1 = nobody knows."""
+        return _known_sum(one.impressions for one in self.members.values())
+
+    @property
+    def sheets(self) -> int:
+        """As :attr:`impressions`."""
+        return _known_sum(one.sheets for one in self.members.values())
+
+
+def _known_sum(numbers: Iterable[int]) -> int:
+    known = [one for one in numbers if one >= 0]
+    return sum(known) if known else -1
+
+
+@frozen
+class PrintChange:
+    """What somebody has learned of a job, or wants of it; ``None`` leaves a thing as it is.
+
+    :ivar member: of one destination alone; empty = of all of them.
+    :ivar held: hold or release.
+    :ivar options, name, notify: new ones in place of the ticket's (Set-Job-Attributes).
+    :ivar documents: new ones in place of all.
+    :ivar again: start anew from the beginning, also out of a final state (Restart-Job).
+    """
+
+    member: str = ""
+    state: PrintState | None = None
+    reasons: tuple[str, ...] | None = None
+    message: str | None = None
+    impressions: int | None = None
+    sheets: int | None = None
+    certainty: str | None = None
+    held: bool | None = None
+    options: Mapping[str, object] | None = field(default=None, hash=False)
+    name: str | None = None
+    notify: tuple[str, ...] | None = None
+    documents: tuple[PrintDocument, ...] | None = None
+    order: int | None = None
+    again: bool = False
