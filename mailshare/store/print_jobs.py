@@ -320,7 +320,7 @@ def _follow(connection: sqlite3.Connection, submission: int, before: PrintJob, a
     if not submission:
         return False
     for name, member in after.members.items():
-        if member.state is PrintState.CANCELED and not before.members[name].state.final:
+        if member.state.final and not before.members[name].state.final:
             _steer(connection, submission, QueueState.CANCELLED, at, name, states=_WAITING)
     if after.held and not before.held:
         _steer(connection, submission, QueueState.HELD, at, "", states=str(int(QueueState.QUEUED)))

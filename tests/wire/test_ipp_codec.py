@@ -200,7 +200,8 @@ def test_what_is_cut_off_is_no_message() -> None:
 
 def test_a_program_that_writes_nonsense_hears_of_it() -> None:
     """Numbers and names beyond the wire's bounds are faults of ours."""
-    for wrong in (integer("a", 1 << 31), text("a", "x" * 40_000), text("a", "\ud800"), Attribute("a", (Value(Tag.TEXT, object()),))):  # type: ignore[arg-type]
+    odd = Attribute("a", (Value(Tag.TEXT, object()),))  # type: ignore[arg-type]
+    for wrong in (integer("a", 1 << 31), text("a", "x" * 40_000), text("a", "\ud800"), odd):
         with pytest.raises(LocalFault):
             encode(Message((2, 0), 0, 1, (Group(Tag.PRINTER, (wrong,)),)))
 
