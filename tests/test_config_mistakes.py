@@ -103,6 +103,7 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
         ("[[account]]\naddress = 'm@x.example'\noptions = { unknown = 'drop' }\n", 3, "none of reject"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { max_size = 'big' }\n", 3, "a whole number, 0 or more"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { session_messages = 0 }\n", 3, "1 or more"),
+        ("[[account]]\naddress = 'm@x.example'\noptions = { look_sooner = 'no' }\n", 3, "true or false"),
         ("[[account]]\naddress = 'm@x.example'\noptions = { prefix_map = { '(' = 'x' } }\n", 3, "not a pattern"),
         ("[[account]]\naddress = 'm@x.example'\ncollect = 'pop.isp.example'\n", 3, "write pop3s://login@host"),
         ("[[account]]\naddress = 'm@x.example'\ncollect = 'imap://pop.isp.example'\n", 3, "not by IMAP"),

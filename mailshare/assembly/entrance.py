@@ -33,6 +33,7 @@ from mailshare.smtp.device_gate import DeviceGate
 from mailshare.smtp.factory import SMTPFactory, SMTPLimits
 
 Told = Callable[[str, str, Mapping[str, object]], None]
+Opened = Callable[[str, str], None]
 
 
 class Entrance:
@@ -41,6 +42,7 @@ class Entrance:
     :param declared: the password that the configuration file gives to a login.
     :param counting: hears what local clients are doing now.
     :param tell: ``(kind, user name, data)`` of what sessions did, for the journal.
+    :param opened: ``(user name, peer)`` of each mailbox that a mail program opens.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Entrance:
         declared: Declared,
         counting: Counting,
         tell: Told,
+        opened: Opened,
         data: str,
         extensions: Extensions,
     ) -> None:
         self._reactor = reactor
         self._tell = tell
+        self._opened = opened
         self._throttle = Throttle()
         self._counting = counting
         self._store = store
@@ -113,6 +117,7 @@ class Entrance:
     def _observed(self, seen: Observed) -> None:
         if isinstance(seen, SessionOpened):
             self._counting.receiving(1)
+            self._opened(seen.user, seen.peer)
         elif isinstance(seen, SessionClosed):
             self._counting.receiving(-1)
             if seen.retrieved or seen.deleted:

@@ -15,6 +15,7 @@ from mailshare.assembly.opening import zone_of
 from mailshare.assembly.shapes import moment
 from mailshare.config import Config
 from mailshare.core.headers import Headers
+from mailshare.core.quick_looks import Pace, Stir
 from mailshare.core.retry import RetryRule
 from mailshare.core.values import SECOND, Account, QueueState
 from mailshare.delivery.agents import Agents
@@ -186,14 +187,16 @@ class MailRoom:
         """Try an account's outbox; the timetable calls this."""
         sent = await self.queue.flush(account_id)
         self._sent[account_id] = sent
+        if sent.get("delivered"):
+            self.timetable.stirred(account_id, Stir.SENT)
         account = self._store.directory.current().account_by_id.get(account_id)
         if account is not None and sent:
             self._tell(f"{account.address}: sent {outcomes(sent)}")
         return sent
 
-    async def collect(self, account: Account) -> Mapping[str, int]:
+    async def collect(self, account: Account, cause: str = "") -> Mapping[str, int]:
         """One run, as :class:`mailshare.interfaces.ICollecting`; what came is told in words."""
-        counts = await self.collector.collect(account)
+        counts = await self.collector.collect(account, cause)
         await self.watch.settle(account.id)
         await self.tag_test.settle(account.id)
         status = self.collector.status(account.id)
@@ -210,6 +213,14 @@ class MailRoom:
     def not_before(self, account_id: int) -> int:
         """No run may start earlier."""
         return self.collector.not_before(account_id)
+
+    def pace(self, account_id: int) -> Pace:
+        """How often the provider may be asked between two runs."""
+        return self.collector.pace(account_id)
+
+    def mailbox_opened(self, user: str, peer: str) -> None:
+        """A mail program opened somebody's mailbox here."""
+        self.timetable.mailbox_opened(user, peer)
 
     async def send_receive(self, account: Account) -> Mapping[str, object]:
         """Collect and send one account's mail now.

@@ -205,6 +205,7 @@ class Office(Service):
             declared=declared.password,
             counting=journal.counting,
             tell=journal.note,
+            opened=room.mailbox_opened,
             data=config.data,
             extensions=extensions,
         )

@@ -80,6 +80,15 @@ class Unavailable(MailshareError):
     default_public = "Not available now; please try again later"
 
 
+class ProviderBusy(Unavailable):
+    """The provider wants to be left alone for a while; ``detail["code"]`` is its word for it.
+
+    Source: RFC 2449 section 8.1: ``IN-USE``, ``LOGIN-DELAY``.
+    """
+
+    default_public = "The provider wants to be left alone for a while"
+
+
 class UntrustedServer(Unavailable):
     """The other side's certificate is not one to trust; nothing, no password either, was sent to it."""
 

@@ -27,7 +27,9 @@ NUMBERS: Mapping[str, int] = {
     "messages_per_connection": 1,
 }
 """The options that are whole numbers, each with its least value."""
-PROVIDER_OPTIONS = (*NUMBERS, "fallback", "flush_receives", "routes")
+SWITCHES = ("flush_receives", "idle", "look_sooner")
+"""The options that are true or false; each is true unless it is switched off."""
+PROVIDER_OPTIONS = (*NUMBERS, *SWITCHES, "fallback", "routes")
 """All names that are read here."""
 
 
@@ -48,6 +50,8 @@ class ProviderOptions:
         address of another account whose servers do.
     :ivar fallback: servers to send through while the account's own cannot be used, in order.
     :ivar flush_receives: a flush of the outbox collects too.
+    :ivar idle: an IMAP server is listened to between the runs (RFC 2177).
+    :ivar look_sooner: look between the runs while mail is likely or somebody waits for it.
     """
 
     max_size: int = 0
@@ -61,6 +65,8 @@ class ProviderOptions:
     routes: Mapping[str, Server | Address] = field(factory=dict, hash=False)
     fallback: tuple[Server, ...] = ()
     flush_receives: bool = True
+    idle: bool = True
+    look_sooner: bool = True
 
     @classmethod
     def of(cls, account: Account) -> ProviderOptions:
@@ -73,6 +79,8 @@ class ProviderOptions:
             routes={domain.casefold(): server for domain, server in _routes(routes) if server is not None},
             fallback=tuple(server for _, server in _fallback(fallback) if server is not None),
             flush_receives=options.get("flush_receives") is not False,
+            idle=options.get("idle") is not False,
+            look_sooner=options.get("look_sooner") is not False,
             **numbers,
         )
 
@@ -93,8 +101,9 @@ def provider_faults(options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         value = options.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             yield name, f"must be a whole number, {least} or more"
-    if not isinstance(options.get("flush_receives", True), bool):
-        yield "flush_receives", "must be true or false"
+    for name in SWITCHES:
+        if not isinstance(options.get(name, True), bool):
+            yield name, "must be true or false"
     routes, fallback = options.get("routes", {}), options.get("fallback", ())
     if not isinstance(routes, Mapping):
         yield "routes", 'must be a table: routes = { "partner.example" = "submissions://login@host" }'

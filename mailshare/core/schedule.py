@@ -37,6 +37,26 @@ def inside(windows: Sequence[Window], zone: tzinfo, now: int) -> bool:
     return any(_opening(window, zone, now) == now for window in windows)
 
 
+def open_until(windows: Sequence[Window], zone: tzinfo, now: int) -> int:
+    """When the windows that are open now, and those that follow without a gap, have all closed.
+
+    :returns: ``now`` when none is open; a day from now when none closes sooner.
+    """
+    end, latest = now, now + _micros(_EPOCH + _DAY)
+    while end < latest:
+        moment = _moment(end)
+        closes = [
+            _micros(closing)
+            for window in windows
+            for opening, closing in _spans(window, zone, moment)
+            if opening <= moment < closing
+        ]
+        if not closes:
+            return end
+        end = max(closes)
+    return latest
+
+
 def next_run(windows: Sequence[Window], zone: tzinfo, last_start: int, now: int, *, jitter: float = 0.0) -> int | None:
     """The next time at which a run should start.
 
@@ -52,7 +72,7 @@ def _next_in(window: Window, zone: tzinfo, last_start: int, now: int, jitter: fl
     if not last_start:
         return _opening(window, zone, now)
     last, interval = min(last_start, now), max(window.every, 1) * 60 * SECOND
-    if interval > _length(window):
+    if interval > lasts(window):
         # One run for each opening: a run by hand in between must not make it miss the next one.
         return _unused_opening(window, zone, last, now)
     plain = _opening(window, zone, max(now, last + interval))
@@ -63,7 +83,7 @@ def _next_in(window: Window, zone: tzinfo, last_start: int, now: int, jitter: fl
     return moved
 
 
-def _length(window: Window) -> int:
+def lasts(window: Window) -> int:
     """How long the window is open on an ordinary day; one without end is never shorter than its interval."""
     minutes = (window.end - window.start) % _DAY_MINUTES
     return minutes * 60 * SECOND if minutes else 2 * _DAY_MINUTES * 60 * SECOND

@@ -33,9 +33,10 @@ class ITokenSource(Interface):
 class ICollecting(Interface):
     """Collects one account's mail."""
 
-    def collect(account: Account) -> Awaitable[Mapping[str, int]]:
+    def collect(account: Account, cause: str = "") -> Awaitable[Mapping[str, int]]:
         """One session. Never raises for what the server does: that is in the status.
 
+        :param cause: why it is made now, in words for the journal.
         :returns: user name to messages, as in "collected 3, andrew 1, greg 1, ADMIN1 1".
         """
 

@@ -12,7 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailshare.core.errors import LoginRefused, MailshareError, Unavailable
+from mailshare.core.errors import LoginRefused, MailshareError, ProviderBusy, Unavailable
+from mailshare.core.quick_looks import Pace
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import ICollecting, IIntake, IStore
 from mailshare.isp.arrival import Tally
@@ -24,7 +25,11 @@ from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
 
 _REFUSALS = 2
-_MAX_DELAY = 24 * 3600 * SECOND
+_HOUR = 3600 * SECOND
+_DAY = 24 * _HOUR
+_MAX_DELAY = _DAY
+_RESTS = {"IN-USE": _HOUR, "LOGIN-DELAY": _DAY}
+"""How long no quick looks are made after such an answer."""
 
 
 @define
@@ -91,13 +96,21 @@ class Collector:
         refused = memory.refused_until if memory.refused_until <= now + self._refused_pause else 0
         return max(floor, refused)
 
+    def pace(self, account_id: int) -> Pace:
+        """How often the provider may be asked between the runs of the timetable; not at all after one that failed."""
+        memory, now = self._of(account_id), self._now()
+        rest = memory.past.rest_until if memory.past.rest_until <= now + _DAY else 0
+        return Pace(memory.past.login_delay * SECOND, now + _DAY if memory.status.error else rest)
+
     def reopen(self, account_id: int) -> None:
         """Try a refused login again: the password was changed, or somebody said "now". LOGIN-DELAY holds on."""
         memory = self._of(account_id)
         memory.refused_until = memory.refusals = 0
 
-    async def collect(self, account: Account) -> Mapping[str, int]:
+    async def collect(self, account: Account, cause: str = "") -> Mapping[str, int]:
         """One run; when one is under way already, or it is too early, nothing happens and the result is empty.
+
+        :param cause: why, for the journal.
 
         A run goes on session after session as long as the account's limits of a session leave something over.
         """
@@ -120,6 +133,9 @@ class Collector:
             await self._refused(account, memory, error)
         except MailshareError as fault:
             error = fault.public
+            if isinstance(fault, ProviderBusy):
+                rest = _RESTS.get(str(fault.detail.get("code")), _HOUR)
+                memory.past = evolve(memory.past, rest_until=self._now() + rest)
         except CancelledError:
             error = "Stopped here"
             raise
@@ -131,7 +147,7 @@ class Collector:
             memory.running = None
             self._finish(account, memory, tally, error)
         await self._write(account, memory)
-        await self._note(account, tally, error)
+        await self._note(account, tally, error, cause)
         await self._expiring(account, memory, tally)
         return dict(tally.users)
 
@@ -237,8 +253,9 @@ class Collector:
             f"{text}.\r\n\r\nWhat was collected is safe here.",
         )
 
-    async def _note(self, account: Account, tally: Tally, error: str) -> None:
-        data: dict[str, object] = {"messages": tally.messages, "users": dict(tally.users)}
+    async def _note(self, account: Account, tally: Tally, error: str, cause: str) -> None:
+        data: dict[str, object] = {"cause": cause} if cause else {}
+        data |= {"messages": tally.messages, "users": dict(tally.users)}
         data.update({name: count for name, count in tally.counters().items() if count})
         if error:
             data["error"] = error[:200]

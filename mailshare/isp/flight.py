@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
+
+
+def end_of(run: Deferred[Any]) -> Deferred[object]:
+    """Fires when a run has ended; for runs whose errors became results before. Their result is left alone."""
+    end: Deferred[object] = Deferred()
+
+    def pass_on(result: Any) -> Any:
+        end.callback(None)
+        return result
+
+    run.addCallback(pass_on)
+    return end
 
 
 class Flight:

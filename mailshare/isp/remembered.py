@@ -26,6 +26,7 @@ class Remembered:
     :ivar waiting: those of them that were not fetched yet and will be.
     :ivar login_delay: seconds, as the provider says; 0 = it does not.
     :ivar expire: days that the provider keeps mail; -1 = for ever, or it does not say.
+    :ivar rest_until: no quick looks before, since the provider said that we come too often.
     :ivar top_unlike: 1 = the server gives other headers by TOP than by RETR, so they are no evidence.
     """
 
@@ -39,6 +40,7 @@ class Remembered:
     login_delay: int = 0
     expire: int = -1
     top_unlike: int = 0
+    rest_until: int = 0
 
     @classmethod
     async def of(cls, store: IStore, account_id: int) -> Remembered:

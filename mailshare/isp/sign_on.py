@@ -13,7 +13,7 @@ from typing import cast
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from mailshare.core.errors import LoginRefused, PeerFault, Unavailable
+from mailshare.core.errors import LoginRefused, PeerFault, ProviderBusy, Unavailable
 from mailshare.core.values import Account, Server
 from mailshare.interfaces import ISecrets, ITokenSource
 from mailshare.shell.client import Conversation, Deadlines, connect
@@ -32,7 +32,7 @@ POP3Conversation = Conversation[POP3Client]
 SMTPConversation = Conversation[SMTPClient]
 _TOKENS = ("OAUTHBEARER", "XOAUTH2")
 _PASSWORDS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
-_BUSY = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
+_BUSY = ("IN-USE", "LOGIN-DELAY")
 _BLOCKED = (530, 534, 535, 538)
 
 
@@ -138,7 +138,9 @@ def _pop3_ok(reply: POP3Reply, what: str, kind: type[LoginRefused | Unavailable]
     if reply.ok:
         return
     words = f"The server {what}: {reply.code} {reply.text}"[:300]
-    raise (Unavailable if reply.code in _BUSY else kind)(words)
+    if reply.code in _BUSY:
+        raise ProviderBusy(words, detail={"code": reply.code})
+    raise (Unavailable if reply.code == "SYS/TEMP" else kind)(words)
 
 
 async def open_smtp(doors: Doors, account: Account, server: Server) -> SMTPConversation:

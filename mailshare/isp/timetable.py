@@ -1,8 +1,9 @@
 """When accounts do their Send/Receive: by their windows, by what waits in the outbox, or now.
 
-Accounts run beside each other, and so do the two directions of one: a provider that hangs delays nobody else, and a
-long collection keeps no mail from leaving. An account is collected only once at a time; a flush that comes while
-another is under way takes what came in meanwhile.
+Between these runs mail is only collected: when a held connection tells of news, or by a quick look. Accounts run beside
+each other, and so do the two directions of one: a provider that hangs delays nobody else, and a long collection keeps
+no mail from leaving. An account is collected only once at a time; a flush that comes while another is under way takes
+what came in meanwhile.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from mailshare.core.errors import MailshareError
+from mailshare.core.quick_looks import Pace, Stir
 from mailshare.core.schedule import flush_at, next_run
 from mailshare.core.values import SECOND, Account, Directory, QueueState
 from mailshare.interfaces import ICollecting, IStore
-from mailshare.isp.flight import all_of
+from mailshare.isp.flight import all_of, end_of
+from mailshare.isp.stirring import Stirring
 from mailshare.status import AccountStatus, RunStatus
 
 _LOOK = 30.0
@@ -43,12 +46,17 @@ class Observed(Protocol):
 class _Plan:
     """One account's timing.
 
+    :ivar last_start: of the last Send/Receive, which the interval counts from.
+    :ivar last_look: start of the last collection, whatever it was for.
+    :ivar took: microseconds that it took.
     :ivar reached: when the threshold was found reached, 0 = it is not.
     :ivar urgent: priority mail waits, or mail whose next try has come: no threshold is asked for.
     :ivar running: the Send/Receive that is under way, if it collects.
     """
 
     last_start: int = 0
+    last_look: int = 0
+    took: int = 0
     jitter: float = 0.0
     next_at: int = 0
     last_arrival: int = 0
@@ -66,6 +74,8 @@ class Timetable(Service):
     :param relay: whose status :meth:`statuses` shows.
     :param zone: time zone of accounts that name none.
     :param watch: is called before each look, so that a clock that somebody has set is known before it is believed.
+    :param held: whether a connection tells of an account's news, so that no quick looks are needed.
+    :param looked: is called after each look, and when there are none any more because of a pause.
     """
 
     _log = Logger()
@@ -81,6 +91,8 @@ class Timetable(Service):
         relay: Observed | None = None,
         zone: tzinfo = UTC,
         watch: Callable[[], object] = lambda: None,
+        held: Callable[[int], bool] = lambda _: False,
+        looked: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = "timetable"
         self.paused = False
@@ -92,6 +104,9 @@ class Timetable(Service):
         self._relay = relay
         self._zone = zone
         self._watch = watch
+        self._held = held
+        self._tell_looked = looked
+        self._stirring = Stirring(store.directory.current, self._pace)
         self._flushes: set[Deferred[object]] = set()
         self._fresh = True
         self._plans: dict[int, _Plan] = {}
@@ -124,7 +139,7 @@ class Timetable(Service):
         runs += self._flushes
         if self._looking is not None:
             self._looking.cancel()
-        ends = [_echo(run) for run in runs]
+        ends = [end_of(run) for run in runs]
         for run in runs:
             run.cancel()
         await all_of(ends)
@@ -133,6 +148,7 @@ class Timetable(Service):
         """Start no runs by time or threshold; "now" still works. Runs under way go on."""
         self.paused = True
         self._sleep(None)
+        self._tell_looked()
 
     def resume(self) -> None:
         """Go on; a run that was missed is made up for once."""
@@ -150,7 +166,10 @@ class Timetable(Service):
         """
         directory = self._store.directory.current()
         chosen = [a for a in directory.accounts if a.enabled and account_id in (None, a.id)]
-        runs = [self._run(account, collect=self._allowed(account, self._now())) for account in chosen]
+        runs = [
+            self._run(account, collect=self._allowed(account, self._now()), cause="somebody asked for it")
+            for account in chosen
+        ]
         totals: dict[str, int] = {}
         for counts in await all_of(runs):
             for name, count in counts.items():
@@ -170,6 +189,30 @@ class Timetable(Service):
                 plan.urgent = plan.urgent or urgent
         self._look()
 
+    async def news(self, account_id: int) -> bool:
+        """The provider has new mail: collect it, but send nothing. A run that began before may have missed it.
+
+        :returns: whether a run ended well that began after this was called.
+        """
+        plan = self._of(account_id)
+        if plan.running is not None:
+            await end_of(plan.running)
+        account = self._store.directory.current().account_by_id.get(account_id)
+        if not self.running or account is None or not self._allowed(account, self._now()):
+            return False
+        await self._run(account, collect=True, send=False, cause="the provider told of it")
+        return not self._observed(self._collecting, account_id).error
+
+    def stirred(self, account_id: int, stir: Stir) -> None:
+        """Mail may be near: look for it before the interval is over."""
+        self._stirring.stirred(account_id, stir)
+        self._look_later()
+
+    def mailbox_opened(self, user: str, peer: str) -> None:
+        """A mail program opened somebody's mailbox here; perhaps he waits for something."""
+        if self._stirring.login(user, peer, self._now()):
+            self._look_later()
+
     def clock_jumped(self, jump: int) -> None:
         """Somebody set the clock: what was noted by the old one is moved along, so that waits stay as long as they are.
 
@@ -177,8 +220,10 @@ class Timetable(Service):
         """
         for plan in self._plans.values():
             plan.last_start = max(plan.last_start + jump, 1) if plan.last_start else 0
+            plan.last_look = max(plan.last_look + jump, 1) if plan.last_look else 0
             plan.last_arrival = max(plan.last_arrival + jump, 0) if plan.last_arrival else 0
             plan.reached = max(plan.reached + jump, 1) if plan.reached else 0
+        self._stirring.clock_jumped(jump)
         self._look_later()
 
     def statuses(self) -> tuple[AccountStatus, ...]:
@@ -209,11 +254,8 @@ class Timetable(Service):
             self._look_again = True
             return
         self._watch()
-        looking = Deferred.fromCoroutine(self._start_due())
-        if looking.called:
-            looking.addErrback(self._failed)
-            return
-        self._looking = looking
+        self._sleep(None)
+        self._looking = looking = Deferred.fromCoroutine(self._start_due())
         looking.addErrback(self._failed)
         looking.addCallback(self._looked)
 
@@ -222,6 +264,8 @@ class Timetable(Service):
         if self._look_again:
             self._look_again = False
             self._look()
+        elif self._timer is None and self.running and not self.paused:
+            self._sleep(_LOOK)  # this look failed; the next one may not
 
     async def _start_due(self) -> None:
         if self._fresh:
@@ -243,19 +287,24 @@ class Timetable(Service):
             if not waiting and account.id in hurried:
                 plan.urgent = False  # what was in a hurry has left, or is held
             collect_at = self._collect_at(account, plan, now)
+            look_at = self._look_at(account, plan, collect_at, now)
             flush_time = self._flush_at(account, plan, waiting, now)
-            plan.next_at = collect_at or 0
+            plan.next_at = look_at or collect_at or 0
             # What came in while this look was under way is not due yet either, and yet it is no retry.
             plan.retry_at = later if later > seen or later == plan.retry_at else 0
             if collect_at is not None and collect_at <= now and plan.running is None:
-                self._start(account, collect=True)
+                self._start(account, collect=True, cause="the interval is over")
             elif flush_time is not None and flush_time <= now:
                 # A flush receives too: one Send/Receive. Unless that is off, or the provider wants to be left alone.
                 receives = account.options.get("flush_receives") is not False and plan.running is None
-                self._start(account, collect=receives and self._allowed(account, now))
-            times = [at for at in (collect_at, flush_time, later) if at and at > now]
+                self._start(account, collect=receives and self._allowed(account, now), cause="mail was to be sent")
+            elif look_at is not None and look_at <= now and plan.running is None:
+                self._start(account, collect=True, send=False, cause=self._stirring.looked(account.id, now))
+            times = [at for at in (collect_at, look_at, flush_time, later) if at and at > now]
             wake = min([wake, *times])
-        self._sleep(max(wake - self._now(), SECOND // 100) / SECOND)
+        if self._timer is None:  # else a run has ended meanwhile, and wants another look at once
+            self._sleep(max(wake - self._now(), SECOND // 100) / SECOND)
+        self._tell_looked()
 
     async def _recall(self) -> None:
         """What only a running timetable knows, read from the outbox at the start: priority mail, and tries gone by."""
@@ -279,6 +328,14 @@ class Timetable(Service):
         at = next_run(account.timetable, self._zone_of(account), plan.last_start, now, jitter=plan.jitter)
         floor = self._not_before(account.id)
         return max(at, floor) if at is not None else None
+
+    def _look_at(self, account: Account, plan: _Plan, due: int | None, now: int) -> int | None:
+        """A quick look before the next run is due; none while a connection would tell us."""
+        if plan.running is not None or self._held(account.id):
+            return None
+        return self._stirring.next_look(
+            account, self._zone_of(account), last=plan.last_look, took=plan.took, due=due, now=now
+        )
 
     def _flush_at(self, account: Account, plan: _Plan, waiting: int, now: int) -> int | None:
         """The threshold counts fresh mail; mail that waits for its next try leaves when that time has come."""
@@ -307,24 +364,33 @@ class Timetable(Service):
         floor = getattr(self._collecting, "not_before", None)
         return int(floor(account_id)) if callable(floor) else 0
 
+    def _pace(self, account_id: int) -> Pace:
+        """How often the provider may be asked; not before the next run when the last one failed."""
+        pace = getattr(self._collecting, "pace", None)
+        found = pace(account_id) if callable(pace) else None
+        return found if isinstance(found, Pace) else Pace()
+
     # ------------------------------------------------------------------ running
 
-    def _start(self, account: Account, *, collect: bool) -> None:
-        self._run(account, collect=collect).addErrback(self._failed)
+    def _start(self, account: Account, *, collect: bool, cause: str, send: bool = True) -> None:
+        self._run(account, collect=collect, send=send, cause=cause).addErrback(self._failed)
 
-    def _run(self, account: Account, *, collect: bool) -> Deferred[Mapping[str, int]]:
-        """One Send/Receive, or sending alone. A collection that is under way is waited for instead of a second one."""
+    def _run(self, account: Account, *, collect: bool, cause: str, send: bool = True) -> Deferred[Mapping[str, int]]:
+        """One Send/Receive, or one of both. A collection that is under way is waited for instead of a second one."""
         plan = self._of(account.id)
-        plan.urgent, plan.reached = False, 0
-        flushed = self._flushed(account)
+        if send:
+            plan.urgent, plan.reached = False, 0
+        flushed = self._flushed(account) if send else succeed(None)
         running = plan.running
         if collect and running is None:
-            plan.last_start = self._now()
-            plan.jitter = (self._random() * 2 - 1) * _JITTER
-            running = Deferred.fromCoroutine(self._collected(account))
+            plan.last_look = self._now()
+            if send:
+                plan.last_start = plan.last_look
+                plan.jitter = (self._random() * 2 - 1) * _JITTER
+            running = Deferred.fromCoroutine(self._collected(account, cause))
             plan.running = running
             running.addErrback(self._broken)
-            running.addCallback(self._done, plan)
+            running.addCallback(self._done, account.id, plan)
         mirror: Deferred[Mapping[str, int]] = Deferred()
 
         def both(counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -337,8 +403,8 @@ class Timetable(Service):
             both({})
         return mirror
 
-    async def _collected(self, account: Account) -> Mapping[str, int]:
-        return await self._collecting.collect(account) if account.collect is not None else {}
+    async def _collected(self, account: Account, cause: str) -> Mapping[str, int]:
+        return await self._collecting.collect(account, cause) if account.collect is not None else {}
 
     def _flushed(self, account: Account) -> Deferred[object]:
         """A flush; fires when it is over, however it went."""
@@ -354,13 +420,16 @@ class Timetable(Service):
         flushing.addBoth(over)
         # After one that failed it is the next look in its time that starts another; else both would go round and round.
         flushing.addCallbacks(lambda _: self._look_later(), self._failed)
-        return _echo(flushing)
+        return end_of(flushing)
 
     async def _flushing(self, account_id: int) -> object:
         return await self._flush(account_id)
 
-    def _done(self, counts: Mapping[str, int], plan: _Plan) -> Mapping[str, int]:
+    def _done(self, counts: Mapping[str, int], account_id: int, plan: _Plan) -> Mapping[str, int]:
         plan.running = None
+        plan.took = max(self._now() - plan.last_look, 0)
+        if counts:
+            self._stirring.stirred(account_id, Stir.FOUND)
         self._look_later()
         return counts
 
@@ -408,15 +477,3 @@ def account_zone(account: Account, otherwise: tzinfo) -> tzinfo:
         return ZoneInfo(account.zone) if account.zone else otherwise
     except (ZoneInfoNotFoundError, ValueError):
         return otherwise
-
-
-def _echo(run: Deferred[Any]) -> Deferred[object]:
-    """Fires when a run has ended, however it did, and leaves its result alone."""
-    end: Deferred[object] = Deferred()
-
-    def pass_on(result: Any) -> Any:
-        end.callback(None)
-        return result
-
-    run.addCallback(pass_on)  # errors were made results before this
-    return end

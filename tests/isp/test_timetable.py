@@ -32,7 +32,7 @@ class Collecting:
         self.hold: dict[int, Deferred[None]] = {}
         self.floor = 0
 
-    async def collect(self, account: Account) -> Mapping[str, int]:
+    async def collect(self, account: Account, cause: str = "") -> Mapping[str, int]:
         """One run."""
         self.starts.append((account.id, self.office.clock.seconds()))
         if account.id in self.hold:
@@ -73,9 +73,11 @@ class Flushing:
 class Running:
     """A timetable and its parts."""
 
-    def __init__(self, office: Office, **changes: object) -> None:
+    def __init__(self, office: Office, **changes: Any) -> None:
         self.office = office
-        office.change(**changes)
+        # Each of these runs finds mail; the looks that would follow are tried in test_looks_between_runs.py.
+        options = {"look_sooner": False, **changes.pop("options", {})}
+        office.change(options=options, **changes)
         self.collecting = Collecting(office)
         self.flushing = Flushing(office)
         self.again()
@@ -347,7 +349,7 @@ def test_now_ignores_windows_and_does_not_overlap(office: Office) -> None:
 
 def test_a_hanging_account_delays_no_other(office: Office) -> None:
     """And is not started a second time while it hangs."""
-    other = evolve(office.account, id=0, address=Address.parse("mail@other.example"))
+    other = evolve(office.account, id=0, address=Address.parse("mail@other.example"), options={"look_sooner": False})
     second = office.wait(office.store.directory.add_account(other))
     running = Running(office)
     running.collecting.hold[office.account.id] = Deferred()
