@@ -22,13 +22,14 @@ from mailshare.assembly.tag_testing import TagTesting
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.report_parts import printable
-from mailshare.core.values import Account, Event, QueueState
+from mailshare.core.trace import made_at
+from mailshare.core.values import SECOND, Account, Event, QueueState
 from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
 from mailshare.isp.remembered import Remembered
 from mailshare.journal.days import bounds, day_of, read_day, record
 from mailshare.journal.telling import Telling
-from mailshare.journal.why import why
+from mailshare.journal.why import lines_of_run, why
 from mailshare.status import AccountStatus, Indicators, RunStatus
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
@@ -95,6 +96,8 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
         self._zone = zone
         self._running = running
         self._config = config
+        if config is not None:
+            self.give_up_after = config().tables.limits.give_up * SECOND
         self._watchers: list[Callable[[str, Mapping[str, object]], None]] = []
 
     def version(self) -> int:
@@ -201,12 +204,18 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
         return list(await self._store.events.days(str(self._zone) if hasattr(self._zone, "key") else ""))
 
     async def log(
-        self, *, day: str = "", kinds: Sequence[str] = (), after: int = 0, limit: int = 1000
+        self, *, day: str = "", kinds: Sequence[str] = (), after: int = 0, limit: int = 1000, run: str = ""
     ) -> Mapping[str, object]:
         """The journal of one local day (today when not said), oldest first.
 
+        :param run: the whole of this collection run instead, whatever its day was.
         :returns: ``day``, ``events``, and ``next``: what to give as ``after`` for more, or 0.
         """
+        if run:
+            found = await lines_of_run(self._store, run, self._clock())
+            began = day_of(made_at(run.strip(), self._clock()), self._zone)
+            lines = [self._line(*each) for each in found if not kinds or each[1].kind in kinds]
+            return {"day": began.isoformat(), "events": lines, "next": 0}
         start = read_day(day) if day else day_of(self._clock(), self._zone)
         since, until = bounds(start, self._zone)
         limit = min(max(limit, 1), _MOST_ROWS)

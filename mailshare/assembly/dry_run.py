@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from mailshare.assembly import shapes
 from mailshare.assembly.probing import Probing
@@ -13,13 +13,29 @@ from mailshare.assembly.what_if import with_aliases, with_file
 from mailshare.config import BrokenConfig
 from mailshare.config.loading import parse_config
 from mailshare.core.errors import ConfigFault, MailshareError
-from mailshare.core.values import Account, Directory, Routing, Source, StoredMessage
+from mailshare.core.values import Account, Directory, Event, Routing, Source, StoredMessage
 from mailshare.delivery.replay import Reading
 
 _MOST = 5000
 _USUAL = 200
 _REPLAYED = (Source.COLLECT, Source.SMTP)
-_OF_ITS_TIME = ("public-capped",)  # what the hour of its coming decided cannot be replayed
+_OF_ITS_TIME = frozenset({"public-capped"})  # what the hour of its coming decided cannot be replayed
+
+
+@frozen
+class _Past:
+    """Where a message went, by the journal; logins.
+
+    :ivar chosen: by the router when it came.
+    :ivar reasons: of that choice.
+    :ivar holds: the same after what ADMIN gave away since, by hand or by a rule.
+    :ivar given: ADMIN gave it away.
+    """
+
+    chosen: frozenset[str] = frozenset()
+    reasons: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    given: bool = False
 
 
 class DryRun(Probing):
@@ -55,7 +71,7 @@ class DryRun(Probing):
             if row is None:
                 continue
             replayed += 1
-            differs = row["got"] != row["would"]
+            differs = bool(row["differs"])
             changed += differs
             if differs or all:
                 rows.append(row)
@@ -111,38 +127,60 @@ class DryRun(Probing):
     async def _replayed(
         self, message: StoredMessage, holders: Sequence[str], now: Directory, then: Directory
     ) -> dict[str, object] | None:
-        """One message then and now; ``None`` when it went meanwhile or its sorting was of its time."""
-        got, reasons = await self._was(message)
+        """One message then and now; ``None`` when it went meanwhile or its sorting was of its time.
+
+        What ADMIN gave away differs when the router would now choose neither what it chose when the message came nor
+        what ADMIN chose.
+        """
+        past = await self._was(message)
         reading = await self._replay.read(message)
-        if reading is None or set(reasons) & set(_OF_ITS_TIME):
+        if reading is None or past.reasons & _OF_ITS_TIME:
             return None
         routing = self._routed(reading, then)
         if routing is None:
             return None
         names = {user.id: user.name for user in then.users} | {user.id: user.name for user in now.users}
+        got = sorted(past.holds or holders)
+        would = sorted(names[target.user_id] for target in routing.targets)
         return {
             "trace": message.trace,
             "received": shapes.moment(message.received),
             "from": str(next(iter(reading.headers.mailboxes("from")), "")),
             "to": [str(box) for name in ("to", "cc") for box in reading.headers.mailboxes(name)[:10]],
             "subject": reading.headers.text("subject")[:200],
-            "got": sorted(got or holders),
-            "would": sorted(names[target.user_id] for target in routing.targets),
-            "was": sorted(set(reasons)),
+            "got": got,
+            "would": would,
+            "differs": would != got and not (past.given and would == sorted(past.chosen)),
+            "given": past.given,
+            "was": sorted(past.reasons),
             "why": sorted({target.reason for target in routing.targets}),
             "steps": [[step.code, step.detail] for step in routing.steps],
         }
 
-    async def _was(self, message: StoredMessage) -> tuple[list[str], list[str]]:
-        """Whom the router chose when the message came, and why, by the journal; empty when those days are gone."""
-        page = await self._store.events.page(since=0, until=1 << 62, trace=message.trace, kinds=("route",))
+    async def _was(self, message: StoredMessage) -> _Past:
+        """What the journal tells of its way; nothing when those days are gone."""
+        kinds = ("route", "admin.gave")
+        page = await self._store.events.page(since=0, until=1 << 62, trace=message.trace, kinds=kinds)
+        past = _Past()
         for _, event in page:
-            targets = event.data.get("targets", ())
-            if isinstance(targets, list | tuple):
-                users = self._directory().user_by_id
-                pairs = [(users[one].name if one in users else str(one), str(reason)) for one, reason in targets]
-                return [name for name, _ in pairs], [reason for _, reason in pairs]
-        return [], []
+            if event.kind == "route":
+                chosen = self._chosen(event)
+                past = _Past(frozenset(chosen), frozenset(chosen.values()), frozenset(chosen))
+            else:
+                giver, to = frozenset({str(event.data.get("from"))}), event.data.get("to")
+                names = frozenset(map(str, to)) if isinstance(to, list | tuple) else frozenset()
+                past = evolve(past, chosen=past.chosen or giver, holds=past.holds - giver | names, given=True)
+        return past
+
+    def _chosen(self, event: Event) -> dict[str, str]:
+        """Login to reason of everybody for whom the router meant a message, also when he has it sent on."""
+        users = self._directory().user_by_id
+        chosen: dict[str, str] = {}
+        for name in ("targets", "sent_on"):
+            rows = event.data.get(name)
+            for one, reason in rows if isinstance(rows, list | tuple) else ():
+                chosen[users[one].name if one in users else str(one)] = str(reason)
+        return chosen
 
     def _routed(self, reading: Reading, directory: Directory) -> Routing | None:
         try:

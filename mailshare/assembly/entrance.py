@@ -30,6 +30,7 @@ from mailshare.shell.certificates import CertificateDirectory
 from mailshare.shell.limits import ConnectionLimits
 from mailshare.shell.server import EngineFactory
 from mailshare.smtp.device_gate import DeviceGate
+from mailshare.smtp.device_rate import DeviceRate
 from mailshare.smtp.factory import SMTPFactory, SMTPLimits
 
 Told = Callable[[str, str, Mapping[str, object]], None]
@@ -43,6 +44,7 @@ class Entrance:
     :param counting: hears what local clients are doing now.
     :param tell: ``(kind, user name, data)`` of what sessions did, for the journal.
     :param opened: ``(user name, peer)`` of each mailbox that a mail program opens.
+    :ivar device_rate: what machines sent in the last hour.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Entrance:
         self._throttle = Throttle()
         self._counting = counting
         self._store = store
+        self.device_rate = DeviceRate(reactor.seconds)
         apps = AppPasswords(store.settings)
         checker = DirectoryChecker(
             store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared, apps
@@ -102,7 +105,7 @@ class Entrance:
             )
         by_address = service in ("smtp", "device")
         gate = DeviceGate(
-            config.device_rules, self._store.directory.current, self._reactor.seconds, only=service == "device"
+            config.device_rules, self._store.directory.current, self.device_rate, only=service == "device"
         )
         return SMTPFactory(
             self.portal,

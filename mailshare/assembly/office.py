@@ -162,6 +162,7 @@ class Office(Service):
         self._complain(synced)
         parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
         await parts.room.public_rate.recover(store.events)
+        await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         await parts.room.open()

@@ -12,9 +12,12 @@ from attrs import evolve, frozen
 
 from mailshare.assembly import shapes
 from mailshare.assembly.changes import Changes, Hasher
+from mailshare.core.autoreply import went_through
 from mailshare.core.errors import NoSuchEntry, PeerFault, PolicyRefusal
+from mailshare.core.forwarding import Onward, forward
 from mailshare.core.ladder import step
 from mailshare.core.people import people_of
+from mailshare.core.retry import STANDARD
 from mailshare.core.sorting import delivered_to
 from mailshare.core.values import SECOND, Account, Entry, Event, SenderRule, Target, User, UserKind
 from mailshare.core.work_list import (
@@ -22,6 +25,7 @@ from mailshare.core.work_list import (
     Candidate,
     candidates,
     handed_on,
+    held_because,
     reason_of,
     rule_from,
     suggestion,
@@ -55,7 +59,10 @@ class WorkList(Changes):
     """ADMIN's work.
 
     :param clock: microseconds UTC.
+    :ivar give_up_after: microseconds after which what is sent on by giving it away is given up.
     """
+
+    give_up_after = STANDARD.give_up_after
 
     def __init__(self, store: IStore, hasher: Hasher, seal: Callable[[str], str], clock: Callable[[], int]) -> None:
         super().__init__(store, hasher, seal, clock)
@@ -177,7 +184,21 @@ class WorkList(Changes):
 
     async def _give(self, case: _Case, people: Sequence[User], by: str, why: str) -> Mapping[str, object]:
         targets = tuple(self._targets(case, people))
-        return await self._hand_on(case, targets, by, why, [])
+        reading = await self._reading(case)
+        came_back = went_through(reading.headers, self._directory().instance)
+        return await self._hand_on(case, targets, by, why, self._onward(case, reading, targets, came_back=came_back))
+
+    def _onward(self, case: _Case, reading: Reading, targets: Sequence[Target], *, came_back: bool) -> Onward:
+        """What the new owners have sent on to the outside: the same as if it had found them when it came."""
+        return forward(
+            targets,
+            reading.headers,
+            reading.envelope,
+            reading.origin,
+            self._directory(),
+            came_back=came_back,
+            held=held_because(case.entry),
+        )
 
     def _targets(self, case: _Case, people: Sequence[User]) -> Iterator[Target]:
         """Everybody named, PUBLIC as its members, then their copies: one hop, nobody twice."""
@@ -203,16 +224,31 @@ class WorkList(Changes):
         return handed_on(case.entry.prefix, line + more)
 
     async def _hand_on(
-        self, case: _Case, targets: Sequence[Target], by: str, why: str, steps: Sequence[Sequence[str]]
+        self,
+        case: _Case,
+        targets: Sequence[Target],
+        by: str,
+        why: str,
+        onward: Onward,
+        steps: Sequence[Sequence[str]] = (),
     ) -> Mapping[str, object]:
         at, names = self._clock(), self._directory().user_by_id
         to = [names[target.user_id].name for target in targets]
         data: dict[str, object] = {"id": case.id, "by": by, "why": why, "from": case.admin.name, "to": to}
-        if steps:
-            data["steps"] = [list(one) for one in steps]
+        if chain := [*map(list, steps), *([one.code, one.detail] for one in onward.steps)]:
+            data["steps"] = chain
         event = Event(at, "admin.gave", case.entry.message.trace, case.account.id, data=data)
-        await self._store.mailboxes.give(case.admin.id, case.entry.uid, targets, at=at, events=[event])
-        return {"id": case.id, "trace": case.entry.message.trace, "to": to}
+        await self._store.mailboxes.give(
+            case.admin.id,
+            case.entry.uid,
+            [target for target in targets if target.user_id not in onward.emptied],
+            onward.hops,
+            at=at,
+            events=[event],
+            expires=at + self.give_up_after,
+        )
+        sent_on = [hop.address for hop in onward.hops]
+        return {"id": case.id, "trace": case.entry.message.trace, "to": to, "sent_on": sent_on}
 
     # ------------------------------------------------------------------ teaching
 
@@ -287,8 +323,9 @@ class WorkList(Changes):
                 continue
             targets = [evolve(one, prefix=handed_on(case.entry.prefix, one.prefix)) for one in routing.targets]
             steps = [(one.code, step(one.code, one.detail).detail) for one in routing.steps]
+            onward = self._onward(case, reading, targets, came_back=routing.came_back)
             try:
-                given.append(await self._hand_on(case, targets, by, "sorted once more", steps))
+                given.append(await self._hand_on(case, targets, by, "sorted once more", onward, steps))
             except NoSuchEntry:
                 continue  # somebody took it out of the mailbox meanwhile
         return given

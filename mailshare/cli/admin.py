@@ -129,7 +129,8 @@ def admin_sort(context: Context, /, account: str | None) -> _Answer:
 
 
 def _given(row: Any) -> str:
-    return f"{row['id']} was given to {', '.join(row['to'])}."
+    sent_on = f" and is sent on to {', '.join(map(screens.safe, row['sent_on']))}" if row["sent_on"] else ""
+    return f"{row['id']} was given to {', '.join(row['to'])}{sent_on}."
 
 
 @admin.command("reset")

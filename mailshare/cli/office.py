@@ -127,10 +127,11 @@ def why(context: Context, id: str) -> _Answer:  # noqa: A002
 @click.command()
 @click.option("--day", help="YYYY-MM-DD in the server's zone; today when left out.")
 @click.option("--kind", "kinds", multiple=True, help="Only lines of this kind; may be given several times.")
+@click.option("--run", help="Everything of this collection run instead; mailshare why names the run of a message.")
 @click.option("--days", "list_days", is_flag=True, help="List the days that have lines.")
 @click.pass_obj
 @with_json
-def log(context: Context, day: str | None, kinds: tuple[str, ...], list_days: bool) -> _Answer:
+def log(context: Context, day: str | None, kinds: tuple[str, ...], run: str | None, list_days: bool) -> _Answer:
     """Print the journal of a day."""
     if list_days:
         found = context.ask("days")
@@ -138,7 +139,7 @@ def log(context: Context, day: str | None, kinds: tuple[str, ...], list_days: bo
     events: list[Any] = []
     after = 0
     while True:
-        page = context.ask("log", day=day, kinds=list(kinds) or None, after=after or None)
+        page = context.ask("log", day=day, kinds=list(kinds) or None, after=after or None, run=run)
         events += page["events"]
         after = page["next"]
         if not after:

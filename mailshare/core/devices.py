@@ -9,6 +9,9 @@ from attrs import frozen
 
 from mailshare.core.address import Address
 
+SENT = "device.sent"
+"""Kind of the journal's line for each message that a machine handed in; by it a restart knows the hourly count."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -120,6 +120,21 @@ class MailboxInUse(Unavailable):
     default_public = "This mailbox is open in another session"
 
 
+class MailboxFull(Unavailable):
+    """A mailbox was found to be full when the message was to be put into it; nothing was stored.
+
+    :ivar user_id: whose mailbox it is.
+    """
+
+    default_code = 452
+    default_enhanced = (4, 2, 2)
+    default_public = "This mailbox is full; try again later"
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(detail={"user_id": user_id})
+        self.user_id = user_id
+
+
 class MessageTooLarge(PolicyRefusal):
     """The message is larger than this server takes (RFC 1870 section 6)."""
 

@@ -17,7 +17,7 @@ from mailshare.core.headers import Headers
 from mailshare.core.identity import envelope_sender
 from mailshare.core.ladder import step
 from mailshare.core.recipients import Outside, resolve_recipient
-from mailshare.core.values import Account, Directory, Hop, Origin, Step, Target, User
+from mailshare.core.values import Account, Directory, Hop, Origin, Routing, Step, Target, User
 
 FORWARD = "forward"
 """Reason of a hop that was made by forwarding.
@@ -49,10 +49,12 @@ def forward(
     directory: Directory,
     *,
     came_back: bool,
+    held: str = "",
 ) -> Onward:
     """Where a message goes besides the mailboxes it was sorted into.
 
     :param came_back: it bears this office's trace: it left here before.
+    :param held: of mail that ADMIN gives by hand, the reason for which ADMIN had it.
     """
     hops: list[Hop] = []
     steps: list[Step] = []
@@ -61,7 +63,7 @@ def forward(
         user = directory.user_by_id.get(target.user_id)
         if user is None or not user.forward:
             continue
-        why = _why_not(user, target, headers, came_back=came_back)
+        why = _why_not(user, (target.reason, held), headers, came_back=came_back)
         if why:
             steps.append(step("not-forwarded", f"for {user.name}: {why}"))
             continue
@@ -75,11 +77,20 @@ def forward(
     return Onward(tuple(hops), frozenset(emptied), tuple(steps))
 
 
-def _why_not(user: User, target: Target, headers: Headers, *, came_back: bool) -> str:
+def forwarders(routing: Routing) -> dict[int, str]:
+    """The users who have a message sent on, and why they got it."""
+    return {
+        int(str(hop.params["forward_for"])): str(hop.params.get("forward_reason", ""))
+        for hop in routing.hops
+        if hop.params.get("forward_for")
+    }
+
+
+def _why_not(user: User, reasons: Sequence[str], headers: Headers, *, came_back: bool) -> str:
     if came_back:
         return "it left this office before"
-    if target.reason in _NEVER:
-        return f"reason {target.reason}"
+    if barred := next((reason for reason in reasons if reason in _NEVER), ""):
+        return f"reason {barred}"
     if user.local_only:
         return "he has no mail with the outside"
     return "too many Received lines" if len(headers.named("received")) >= MAX_HOPS else ""

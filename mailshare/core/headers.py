@@ -24,7 +24,9 @@ MAX_LINES = 2_000
 MAX_FIELD = 64 * 1024
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _CR_LINE = re.compile(rb"[^\r]*\r|[^\r]+")
-_NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some programs begin their message with it; what hands the message on then puts fields above it."""
+_NAME = re.compile(rb"(?:\xef\xbb\xbf)?([!-9;-~]{1,200})[ \t]*:")
 _FOLDED = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*\n?")
 _UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
 _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")

@@ -155,12 +155,20 @@ class Ladder:
         questions += [("to", normalise(text)) for text in written_to if text]
         questions += [("from", str(each).casefold()) for each in senders]
         questions += [("from", "@" + each.key[1]) for each in senders]
+        left = ""
         for kind, text in questions:
-            rule = self.people.rules.get((account_id, kind, text.casefold()))
+            key = (account_id, kind, text.casefold())
+            rule = self.people.rules.get(key)
+            if key in self.people.former_rules:
+                left = left or f"a rule by {kind} for {text} gave such mail to somebody who has left"
             if rule is not None:
                 taken = [self._take(user_id, f"rule-{kind}", text) for user_id in rule.user_ids]
                 if any(taken):
                     return
+        if left:
+            # That rule would have settled it, so what the rungs above missed is not why ADMIN has it.
+            self._say("former-user", left)
+            self.decision.fallback = "former-user"
 
     # ------------------------------------------------------------------ regular accounts
 

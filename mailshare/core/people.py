@@ -185,6 +185,8 @@ class People:
     """Everybody in a directory, account by account.
 
     :ivar sharers: account id to its people.
+    :ivar rules: account id, kind and text to the taught rule.
+    :ivar former_rules: the same keys of rules that gave mail to somebody who was deleted lately.
     """
 
     sharers: Mapping[int, Sharers]
@@ -192,6 +194,7 @@ class People:
     _regular: dict[str, tuple[Sharers, ...]] = field(factory=dict, repr=False)
     _domains: dict[str, Sharers] = field(factory=dict, repr=False)
     rules: dict[tuple[int, str, str], SenderRule] = field(factory=dict, repr=False)
+    former_rules: set[tuple[int, str, str]] = field(factory=set, repr=False)
 
     @classmethod
     def build(cls, directory: Directory) -> People:
@@ -212,8 +215,9 @@ class People:
                 if " " not in name.strip() and "@" not in name:
                     _add(made._by_name, normalise(name), user.id)
         for rule in directory.rules:
-            match = normalise(rule.match) if rule.kind == "to" else rule.match.casefold()
-            made.rules.setdefault((rule.account_id, rule.kind, match), rule)
+            made.rules.setdefault((rule.account_id, rule.kind, _match(rule.kind, rule.match)), rule)
+        for one in directory.former:
+            made.former_rules.update((account, kind, _match(kind, match)) for account, kind, match in one.rules)
         return made
 
     def alias(self, name: str) -> int:
@@ -236,6 +240,11 @@ class People:
     def domain_account(self, domain: str) -> Sharers | None:
         """The domain account that a domain belongs to."""
         return self._domains.get(domain.casefold().rstrip("."))
+
+
+def _match(kind: str, text: str) -> str:
+    """What a rule is equal to, as it is compared."""
+    return normalise(text) if kind == "to" else text.casefold()
 
 
 _kept: dict[int, tuple[weakref.ref[Directory], People]] = {}

@@ -55,6 +55,7 @@ class FormerUser:
 
     :ivar deleted: when, microseconds UTC.
     :ivar until: when mail and name are dropped for good.
+    :ivar rules: account id, kind and match of the taught rules that gave mail to this user.
     """
 
     id: int
@@ -63,3 +64,4 @@ class FormerUser:
     accounts: tuple[int, ...] = ()
     deleted: int = 0
     until: int = 0
+    rules: tuple[tuple[int, str, str], ...] = ()

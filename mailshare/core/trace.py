@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _MILLISECONDS = 1_000
 _WRAP = 1 << 40
+_DAY = 86_400_000  # milliseconds
 
 
 def trace_id(at: int, token: bytes) -> str:
@@ -25,3 +26,13 @@ def trace_of(uuid: str, number: int = 1) -> str:
     """
     digits = uuid.replace("-", "")
     return f"{digits[2:12]}{(int(digits[-6:], 16) + number - 1) % (1 << 24):06x}"
+
+
+def made_at(trace: str, now: int) -> int:
+    """When a trace of :func:`trace_id` was made, microseconds UTC, to the millisecond.
+
+    :param trace: 16 hex digits.
+    :param now: microseconds UTC; of the moments that fit, which lie 34 years apart, the last before tomorrow is meant.
+    """
+    latest = now // _MILLISECONDS + _DAY
+    return (latest - (latest - int(trace[:10], 16)) % _WRAP) * _MILLISECONDS

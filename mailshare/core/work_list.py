@@ -13,7 +13,7 @@ from mailshare.core.ladder import Decision, addressed, list_marks
 from mailshare.core.names import normalise
 from mailshare.core.people import people_of
 from mailshare.core.sorting import ladder_for, sort_collected
-from mailshare.core.values import Account, Directory, SentMark
+from mailshare.core.values import Account, Directory, Entry, SentMark, Source
 
 _REASON = b"x-mailshare-reason:"
 _REPLACED = (_REASON, b"delivered-to:", b"x-mailshare-copy-for:")
@@ -58,6 +58,15 @@ def reason_of(prefix: bytes) -> str:
         if line.lower().startswith(_REASON):
             return line[len(_REASON) :].strip().decode("ascii", "replace")
     return ""
+
+
+def held_because(entry: Entry) -> str:
+    """The reason for which ADMIN has a message, as what is sent on by itself is barred by it: ``report`` for what this
+    server wrote, ``trouble`` for what could not be sorted."""
+    if entry.message.source is Source.REPORT:
+        return "report"
+    reason = reason_of(entry.prefix)
+    return reason if reason in REASONS else "trouble"
 
 
 def handed_on(prefix: bytes, lines: bytes) -> bytes:

@@ -17,6 +17,7 @@ from mailshare.core.address import Address
 from mailshare.core.autoreply import PAUSE, why_no_answer
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError
+from mailshare.core.forwarding import forwarders
 from mailshare.core.headers import Headers
 from mailshare.core.vacation import own_addresses, vacation_reply
 from mailshare.core.values import Directory, Event, Origin, Receipt, Routing, Source, User
@@ -135,9 +136,4 @@ class Answers:
 
 def _readers(routing: Routing) -> dict[int, str]:
     """Who gets it and why, those included whose mailbox keeps nothing of what is forwarded."""
-    sent_on = {
-        int(str(hop.params["forward_for"])): str(hop.params.get("forward_reason", ""))
-        for hop in routing.hops
-        if hop.params.get("forward_for")
-    }
-    return sent_on | {target.user_id: target.reason for target in routing.targets}
+    return forwarders(routing) | {target.user_id: target.reason for target in routing.targets}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
+from mailshare.core.devices import SENT
 from mailshare.core.envelope import Envelope
+from mailshare.core.forwarding import forwarders
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Directory, Event, Origin, Outcome, QueueItem, QueueState, Routing
 
@@ -34,23 +37,28 @@ def route_event(
     in it, so that the line can still be found when the message is gone.
     """
     users = directory.user_by_id
-    data = {
+
+    def named(pairs: Iterable[tuple[int, str]]) -> list[list[object]]:
+        return [[users[one].name if one in users else one, reason] for one, reason in islice(pairs, _MOST)]
+
+    data: dict[str, object] = {
         "source": origin.source.value,
         "peer": printable(origin.peer, 100),
         "helo": printable(origin.helo, 100),
         "secure": origin.secure,
+        **({"run": origin.run} if origin.run else {}),
         "uidl": printable(origin.ledger.uidl, 100) if origin.ledger is not None else "",
         "message_id": printable(message_id, 200),
         "sender": printable(str(envelope.sender or ""), 320),
         "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
         "size": size,
         "steps": [[each.code, printable(each.detail, 200)] for each in (*origin.steps, *routing.steps)[:_MOST]],
-        "targets": [
-            [users[each.user_id].name if each.user_id in users else each.user_id, each.reason]
-            for each in routing.targets[:_MOST]
-        ],
+        "targets": named((each.user_id, each.reason) for each in routing.targets),
         "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
     }
+    kept = {each.user_id for each in routing.targets}
+    if passing := named(pair for pair in forwarders(routing).items() if pair[0] not in kept):
+        data["sent_on"] = passing
     return Event(at, "route", origin.trace, origin.account_id, origin.user_id, data=data)
 
 
@@ -63,12 +71,18 @@ def route_events(
     directory: Directory,
     message_id: str = "",
 ) -> list[Event]:
-    """:func:`route_event`, and one line for each mail to everybody, by which a restart knows the hourly count."""
+    """:func:`route_event`, and lines by which a restart knows what mail to everybody and of machines counted."""
     first = route_event(at, envelope, origin, routing, size, directory, message_id)
     public = [
-        Event(at, PUBLIC, origin.trace, account_id, data={"sender": sender}) for account_id, sender in routing.public
+        Event(at, PUBLIC, origin.trace, account_id, data={"sender": sender, "key": origin.key.hex()})
+        for account_id, sender in routing.public
     ]
-    return [first, *public]
+    machines = [
+        Event(at, SENT, origin.trace, user_id=origin.user_id, data={"device": each.detail})
+        for each in origin.steps
+        if each.code == "device"
+    ]
+    return [first, *public, *machines]
 
 
 def outcome_event(item: QueueItem, outcome: Outcome) -> Event:

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
-from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.forwarding import forward
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import addressed
@@ -20,11 +20,11 @@ from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
 from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
 from mailshare.core.sorting_options import SortingOptions
-from mailshare.core.values import Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
+from mailshare.core.values import DeliveryResult, Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
 from mailshare.delivery.answers import Answers
 from mailshare.delivery.events import route_events
 from mailshare.delivery.moments import Aside, at_once, micros
-from mailshare.delivery.quotas import Quotas
+from mailshare.delivery.quotas import Bounded, Quotas
 from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 
@@ -33,10 +33,14 @@ LONG_HEADER = 16_384  # octets from which on a header is read aside
 
 @frozen
 class _Read:
-    """What the door has read of a message."""
+    """What the door has read of a message.
+
+    :ivar origin: with the key of the message.
+    """
 
     headers: Headers
     routing: Routing
+    origin: Origin
 
 
 @implementer(IIntake, IForecast)
@@ -91,32 +95,17 @@ class Intake:
         :raises PolicyRefusal: a rule says no; never for collected mail.
         :raises Unavailable: not now; nothing was stored.
         """
-        at = micros(self._clock)
         directory = self._store.directory.current()
         read = await self._read(envelope, body, origin, directory)
-        routing, headers, unsaid = read.routing, read.headers, tuple[str, ...]()
-        message_id = next(iter(headers.message_ids("message-id")), "")
-        if self._quotas is not None:
-            routing, unsaid = await self._quotas.bounded(routing, origin, body.size, directory)
-        result = await self._store.delivery.deliver(
-            envelope,
-            body,
-            origin,
-            routing.targets,
-            routing.hops,
-            route_events(at, envelope, origin, routing, body.size, directory, message_id),
-            at=at,
-            duplicate_key=self._duplicate_key(headers, body, origin, directory),
-            sent=_sent_mark(headers, origin, routing),
-            expires=at + self._give_up_after,
-        )
+        kept, result = await self._deliver(envelope, body, read.origin, read, directory)
+        routing, headers = kept.routing, read.headers
         for agent in dict.fromkeys(hop.agent for hop in routing.hops):
             self._store.notifier.wake(agent)
         for account_id in dict.fromkeys(hop.account_id for hop in routing.hops if hop.params.get("urgent")):
             if account_id is not None and not result.already:
                 self._hurry(account_id)
         if not result.already:
-            await self._tell(unsaid, _Read(headers, routing), origin)
+            await self._tell(kept, headers, origin)
             if self._quotas is not None:
                 await self._quotas.watch(result.uids, body.size, origin)
             if self._answers is not None:
@@ -124,6 +113,33 @@ class Intake:
             if origin.source is Source.COLLECT and origin.account_id is not None:
                 self._seen(origin.account_id, headers)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
+
+    async def _deliver(
+        self, envelope: Envelope, body: IBody, origin: Origin, read: _Read, directory: Directory
+    ) -> tuple[Bounded, DeliveryResult]:
+        """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
+        at, full, kept = micros(self._clock), set[int](), Bounded(read.routing)
+        message_id = next(iter(read.headers.message_ids("message-id")), "")
+        while True:
+            if self._quotas is not None:
+                kept = await self._quotas.bounded(read.routing, origin, body.size, directory, full)
+            routing = kept.routing
+            try:
+                return kept, await self._store.delivery.deliver(
+                    envelope,
+                    body,
+                    origin,
+                    routing.targets,
+                    routing.hops,
+                    route_events(at, envelope, origin, routing, body.size, directory, message_id),
+                    at=at,
+                    duplicate_key=origin.key,
+                    sent=_sent_mark(read.headers, origin, routing),
+                    expires=at + self._give_up_after,
+                    bounds=kept.bounds,
+                )
+            except MailboxFull as fault:
+                full.add(fault.user_id)
 
     async def who_gets(self, envelope: Envelope, header: bytes, origin: Origin) -> Sequence[int]:
         """Ids of the users who would get a collected message with this header; see ``IForecast``."""
@@ -144,24 +160,28 @@ class Intake:
         except PolicyRefusal as refusal:
             if origin.source is not Source.COLLECT:
                 raise
-            return _Read(Headers(), self._to_admin(origin, directory, f"refused: {refusal.public}"))
+            return _Read(Headers(), self._to_admin(origin, directory, f"refused: {refusal.public}"), origin)
         except Exception as error:  # whatever a message does to the reader, no collected mail may be lost by it
             self._log.failure("message {trace} could not be read or routed", trace=origin.trace)
             if origin.source is not Source.COLLECT:
                 raise Unavailable(detail={"trace": origin.trace}) from error
-            return _Read(Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"))
+            return _Read(
+                Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"), origin
+            )
 
     async def _understood(self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory) -> _Read:
         block = await body.header()
         if len(block) <= LONG_HEADER:
             headers = Headers.parse(block)
+            origin = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
             known = await known_marks(self._store, headers, body)
             routing = self._router.route(envelope, headers, origin, directory, known)
-            return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
+            return _Read(headers, sent_on(routing, headers, envelope, origin, directory), origin)
         headers = await self._aside(lambda: _well_read(block))
+        keyed = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
         known = await known_marks(self._store, headers, body)
-        routing = await self._aside(lambda: self._router.route(envelope, headers, origin, directory, known))
-        return _Read(headers, sent_on(routing, headers, envelope, origin, directory))
+        routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
+        return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
 
     @staticmethod
     def _to_admin(origin: Origin, directory: Directory, reason: str) -> Routing:
@@ -185,16 +205,13 @@ class Intake:
 
     # ------------------------------------------------------------------ notes
 
-    async def _tell(self, unsaid: Sequence[str], read: _Read, origin: Origin) -> None:
-        """The message is stored already: a note that cannot be stored now must not turn that into a refusal.
-
-        :param unsaid: recipients without room, a sentence each.
-        """
+    async def _tell(self, kept: Bounded, headers: Headers, origin: Origin) -> None:
+        """The message is stored already: a note that cannot be stored now must not turn that into a refusal."""
         if origin.user_id is None:
             return
-        about = next(iter(read.headers.message_ids("message-id")), "")
-        notes = [unknown_name(read.routing.notes)] if read.routing.notes else []
-        notes += [mailbox_full(unsaid)] if unsaid else []
+        about = next(iter(headers.message_ids("message-id")), "")
+        notes = [unknown_name(kept.routing.notes)] if kept.routing.notes else []
+        notes += [mailbox_full(kept.unsaid)] if kept.unsaid else []
         for subject, words in notes:
             try:
                 await self._reports.notify(origin.user_id, subject, words, about=about, account_id=origin.account_id)

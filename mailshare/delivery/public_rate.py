@@ -16,23 +16,29 @@ MAX_SENDERS = 10_000
 class PublicRate:
     """Counts messages to everybody by account and sender over the last hour. Bounded: the oldest senders fall out.
 
+    A message counts once, however often it comes: providers bring copies, and what could not be stored comes again.
+
     :param now: the clock, microseconds UTC.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._sent: dict[tuple[int, str], deque[int]] = {}
+        self._sent: dict[tuple[int, str], deque[tuple[int, str]]] = {}
 
-    def count(self, account_id: int, sender: str) -> int:
-        """Messages in the last hour, those that were refused left out."""
-        times = self._sent.get((account_id, sender))
-        if times is None:
+    def count(self, account_id: int, sender: str, key: bytes = b"") -> int:
+        """Messages in the last hour, those that were refused left out.
+
+        :param key: of the message that is about to count; copies of it are left out.
+        """
+        sent = self._sent.get((account_id, sender))
+        if sent is None:
             return 0
-        while times and times[0] <= self._now() - HOUR:
-            times.popleft()
-        if not times:
+        while sent and sent[0][0] <= self._now() - HOUR:
+            sent.popleft()
+        if not sent:
             del self._sent[account_id, sender]
-        return len(times)
+        own = key.hex()
+        return sum(1 for _, other in sent if not own or other != own)
 
     async def recover(self, events: IEventLog) -> None:
         """Count what the journal tells of the last hour, so that a restart forgives nobody."""
@@ -41,13 +47,15 @@ class PublicRate:
             for number, event in page:
                 after = max(after, number)
                 if event.account_id is not None:
-                    self.add(event.account_id, str(event.data.get("sender", "")), event.at)
+                    key = bytes.fromhex(str(event.data.get("key", "")))
+                    self.add(event.account_id, str(event.data.get("sender", "")), key, event.at)
 
-    def add(self, account_id: int, sender: str, at: int | None = None) -> None:
-        """One more was let through, now or at that time."""
-        key = (account_id, sender)
-        times = self._sent.pop(key, None) or deque()
-        times.append(self._now() if at is None else at)
-        self._sent[key] = times
+    def add(self, account_id: int, sender: str, key: bytes = b"", at: int | None = None) -> None:
+        """One more was let through, now or at that time; a copy of one that counts already changes nothing."""
+        whose, own = (account_id, sender), key.hex()
+        sent = self._sent.pop(whose, None) or deque()
+        if not own or all(own != other for _, other in sent):
+            sent.append((self._now() if at is None else at, own))
+        self._sent[whose] = sent
         if len(self._sent) > MAX_SENDERS:
             del self._sent[next(iter(self._sent))]

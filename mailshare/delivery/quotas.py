@@ -6,13 +6,14 @@ holds back what people here send, and for the rest it is a warning to the owner 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.personal import Quota
 from mailshare.core.report_words import mailbox_filling
 from mailshare.core.values import Directory, Event, MailboxCount, Origin, Routing, Source, User, UserKind
 from mailshare.delivery.moments import micros
@@ -24,6 +25,19 @@ LEVELS = (80, 90, 100)
 _REARM = 5  # points that a mailbox must fall under a level before it is told of it again
 _SILENT = frozenset({"cc", "public"})  # the sender does not know of these readers
 _FULL = "The mailbox of {name} is full; try again later"
+
+
+@frozen
+class Bounded:
+    """A routing as the bounds leave it.
+
+    :ivar unsaid: what to tell the sender, a sentence for each mailbox without room.
+    :ivar bounds: by user id, what has to hold when the message is stored: another may have come meanwhile.
+    """
+
+    routing: Routing
+    unsaid: tuple[str, ...] = ()
+    bounds: Mapping[int, Quota] = field(factory=dict)
 
 
 class Quotas:
@@ -42,20 +56,20 @@ class Quotas:
         :param size: octets that the client announced, 0 when it did not.
         :raises Unavailable: 452 4.2.2; the owner may make room, so it is not for ever.
         """
-        if user.quota and user.kind is UserKind.PERSON:
-            count = (await self._counts()).get(user.id)
-            if count is not None and user.quota.full(count.messages, count.octets, size):
-                raise Unavailable(_FULL.format(name=user.name), code=452, enhanced=(4, 2, 2))
+        bounded = bool(user.quota) and user.kind is UserKind.PERSON
+        if bounded and _full(user, (await self._counts()).get(user.id), size):
+            raise Unavailable(_FULL.format(name=user.name), code=452, enhanced=(4, 2, 2))
 
     async def bounded(
-        self, routing: Routing, origin: Origin, size: int, directory: Directory
-    ) -> tuple[Routing, tuple[str, ...]]:
-        """The routing without mailboxes that are too full for what a local sender hands in, and what to tell him.
+        self, routing: Routing, origin: Origin, size: int, directory: Directory, known: Collection[int] = ()
+    ) -> Bounded:
+        """The routing without mailboxes that are too full for what a local sender hands in.
 
+        :param known: ids of users whose mailbox was found to be full when the message was to be stored.
         :raises PolicyRefusal: 552 5.2.2, nobody would get it; the sender still has it.
         """
         if origin.source is not Source.SMTP:
-            return routing, ()
+            return Bounded(routing)
         bound = [
             user
             for target in routing.targets
@@ -65,23 +79,20 @@ class Quotas:
             and user.kind is UserKind.PERSON
         ]
         if not bound:
-            return routing, ()
+            return Bounded(routing)
         counts = await self._counts()
-        full = {
-            user.id: user.name
-            for user in bound
-            if (one := counts.get(user.id)) is not None and user.quota.full(one.messages, one.octets, size)
-        }
+        full = {user.id: user.name for user in bound if user.id in known or _full(user, counts.get(user.id), size)}
+        bounds = {user.id: user.quota for user in bound if user.id not in full}
         if not full:
-            return routing, ()
+            return Bounded(routing, bounds=bounds)
         targets = tuple(target for target in routing.targets if target.user_id not in full)
         names = ", ".join(full.values())
         if not routing.hops and not any(target.reason not in _SILENT for target in targets):
             raise PolicyRefusal(f"The mailbox of {names} is full", code=552, enhanced=(5, 2, 2))
         if origin.user_id is None:
-            return routing, ()  # a device cannot be told, so nothing is held back
+            return Bounded(routing)  # a device cannot be told, so nothing is held back
         notes = tuple(f"{name}: the mailbox is full; this message was not put into it." for name in full.values())
-        return evolve(routing, targets=targets), notes
+        return Bounded(evolve(routing, targets=targets), notes, bounds)
 
     async def watch(self, user_ids: Iterable[int], size: int, origin: Origin) -> None:
         """Warn those whose mailbox has just passed a level; never raises: the message is stored already."""
@@ -125,3 +136,7 @@ class Quotas:
 
     async def _counts(self) -> Mapping[int, MailboxCount]:
         return {count.user_id: count for count in await self._store.mailboxes.counts()}
+
+
+def _full(user: User, count: MailboxCount | None, size: int) -> bool:
+    return count is not None and user.quota.full(count.messages, count.octets, size)

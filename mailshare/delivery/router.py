@@ -137,10 +137,10 @@ class _Journey:
             options,
             local=self.author is not None,
             known_sender=is_known_sender(self.headers, account, self.directory, self.known),
-            sent_last_hour=self.public_rate.count(account.id, sender) if self.public_rate else 0,
+            sent_last_hour=self.public_rate.count(account.id, sender, self.origin.key) if self.public_rate else 0,
         )
         if not refusal and self.public_rate is not None:
-            self.public_rate.add(account.id, sender)
+            self.public_rate.add(account.id, sender, self.origin.key)
             self.public.append((account.id, sender))
         return refusal
 

@@ -17,7 +17,7 @@ from mailshare.core.address import Address
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
-from mailshare.core.headers import Headers, split_block
+from mailshare.core.headers import BYTE_ORDER_MARK, Headers, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.ladder import step
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
@@ -297,6 +297,7 @@ class LocalSubmission:
 
     def _made_right(self, block: bytes) -> bytes:
         """The header block as it is stored; sets the envelope's sender to the identity that mail leaves with."""
+        block = block.removeprefix(BYTE_ORDER_MARK)  # in front of our own fields it is at home nowhere
         headers = Headers.parse(block)
         if len(headers.named("received")) > self._desk.rules.max_hops:
             raise PolicyRefusal("This message goes in a circle", code=554, enhanced=(5, 4, 6))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
-from mailshare.core.values import Entry, Event, MailboxCount, Target
+from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
 from mailshare.interfaces.bodies import IBody
 
 
@@ -56,13 +56,22 @@ class IMailboxes(Interface):
         """What lies in a mailbox, newest first; takes no lock."""
 
     def give(
-        user_id: int, uid: int, targets: Sequence[Target], *, at: int, events: Sequence[Event] = ()
+        user_id: int,
+        uid: int,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        *,
+        at: int,
+        events: Sequence[Event] = (),
+        expires: int = 0,
     ) -> Awaitable[Mapping[int, int]]:
-        """Move an entry into other mailboxes, with its events, all or nothing; the body stays the one it is.
+        """Move an entry into other mailboxes and into the queue, with its events, all or nothing; the body stays the
+        one it is.
 
         A session that holds the mailbox finds the entry gone. A target that has the message already keeps the one it
-        has.
+        has; a hop for a user (``forward_for``) whose mailbox met a copy before is not queued again.
 
+        :param expires: when queue rows give up, microseconds UTC.
         :returns: user id to uid of each new entry.
         :raises NoSuchEntry: it is not there, or not any more.
         :raises Unavailable: a target has no mailbox; nothing was changed.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
 from mailshare.core.envelope import Envelope
+from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
     Event,
@@ -42,6 +43,7 @@ class IDelivery(Interface):
         sent: SentMark | None = None,
         expires: int = 0,
         hold: bool = False,
+        bounds: Mapping[int, Quota] | None = None,
     ) -> Awaitable[DeliveryResult]:
         """Store message, entries, ledger row, queue rows and events, all or nothing; fires when durable.
 
@@ -53,6 +55,8 @@ class IDelivery(Interface):
         :param at: microseconds UTC, the time of reception.
         :param expires: when queue rows give up, microseconds UTC.
         :param hold: queue rows start as HELD.
+        :param bounds: by user id; a mailbox that would pass its bound refuses the whole delivery.
+        :raises MailboxFull: one of the bounds is reached; nothing was stored.
         :raises StorageFull, StoreReadOnly: nothing was stored.
         """
 

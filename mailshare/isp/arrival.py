@@ -92,6 +92,7 @@ class Tally:
 class Arrivals:
     """Fetches the messages of one session.
 
+    :ivar run: trace of the run.
     :ivar known: the account's ledger.
     :ivar stored: called with each message that is stored, its name in the ledger, and whether it was so before.
     :ivar error: what went wrong first; the session ends with it.
@@ -107,6 +108,7 @@ class Arrivals:
     behind: LeftBehind
     tally: Tally
     stored: Stored
+    run: str = ""
     leave_days: int = 0
     known: Mapping[str, LedgerRow] = field(factory=dict)
     error: MailshareError | None = None
@@ -188,7 +190,7 @@ class Arrivals:
         origin = Origin(
             Source.COLLECT, trace_id(self._now(), self.doors.random(3)),
             account_id=self.account.id, peer=self.server.host, secure=self.server.tls != "none",
-            ledger=key, ledger_state=state,
+            ledger=key, ledger_state=state, run=self.run,
         )  # fmt: skip
         envelope = Envelope(return_path(header.octets))
         try:
@@ -214,7 +216,8 @@ class Arrivals:
         prefix = f"X-Mailshare-Reason: could not be sorted: {line}\r\n".encode()
         target = Target(directory.admin_of(self.account).id, "poison", prefix)
         event = Event(
-            self._now(), "collect.poison", origin.trace, self.account.id, target.user_id, data={"reason": text}
+            self._now(), "collect.poison", origin.trace, self.account.id, target.user_id,
+            data={"reason": text, "run": self.run},
         )
         result = await self.store.delivery.deliver(
             envelope, body, origin, [target], events=[event], at=self._now()

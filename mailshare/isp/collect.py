@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LoginRefused, MailshareError, ProviderBusy, Unavailable
 from mailshare.core.quick_looks import Pace
+from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import ICollecting, IIntake, IStore
 from mailshare.isp.arrival import Tally
@@ -120,8 +121,8 @@ class Collector:
         if account.collect is None or memory.running is not None or now < self.not_before(account.id):
             return {}
         self._set(account.id, memory, evolve(memory.status, last_try=now, running=True))
-        tally = Tally()
-        memory.running = Deferred.fromCoroutine(self._sessions(account, memory, tally))
+        tally, run = Tally(), trace_id(now, self._doors.random(3))
+        memory.running = Deferred.fromCoroutine(self._sessions(account, memory, tally, run))
         memory.running.addTimeout(self._run_seconds, self._doors.reactor, self._overdue)
         self.active += 1
         error = ""
@@ -147,16 +148,16 @@ class Collector:
             memory.running = None
             self._finish(account, memory, tally, error)
         await self._write(account, memory)
-        await self._note(account, tally, error, cause)
-        await self._expiring(account, memory, tally)
+        await self._note(account, tally, error, cause, run)
+        await self._expiring(account, memory, tally, run)
         return dict(tally.users)
 
-    async def _sessions(self, account: Account, memory: _Memory, tally: Tally) -> None:
+    async def _sessions(self, account: Account, memory: _Memory, tally: Tally, run: str) -> None:
         """Session after session, each summed up in ``tally`` however it ended."""
         while True:
             session = Collection(
                 account, self._store, self._intake, self._doors, memory.failures, self._notices, self._limits,
-                self._first_look, trust_top=not memory.past.top_unlike,
+                self._first_look, trust_top=not memory.past.top_unlike, run=run,
             )  # fmt: skip
             try:
                 await session.run()
@@ -231,7 +232,7 @@ class Collector:
                 f"{error}\r\n\r\nIt is tried again once an hour. Is the password right?",
             )
 
-    async def _expiring(self, account: Account, memory: _Memory, tally: Tally) -> None:
+    async def _expiring(self, account: Account, memory: _Memory, tally: Tally, run: str) -> None:
         """Say once that the provider keeps mail for fewer days than the account asks for (RFC 2449 section 6.7)."""
         days, wanted = tally.expire, account.leave_days
         shorter = days >= 0 and (days < wanted or wanted < 0)
@@ -241,7 +242,7 @@ class Collector:
         memory.expire_told = days
         text = f"The provider keeps mail for {days} days, not {wanted if wanted >= 0 else 'for ever'}"
         self._log.warn("{address}: {text}", address=str(account.address), text=text)
-        event = Event(self._now(), "collect.expire", account_id=account.id, data={"days": days, "wanted": wanted})
+        event = Event(self._now(), "collect.expire", run, account.id, data={"days": days, "wanted": wanted})
         try:
             await self._store.events.append([event])
         except Unavailable as fault:
@@ -253,7 +254,7 @@ class Collector:
             f"{text}.\r\n\r\nWhat was collected is safe here.",
         )
 
-    async def _note(self, account: Account, tally: Tally, error: str, cause: str) -> None:
+    async def _note(self, account: Account, tally: Tally, error: str, cause: str, run: str) -> None:
         data: dict[str, object] = {"cause": cause} if cause else {}
         data |= {"messages": tally.messages, "users": dict(tally.users)}
         data.update({name: count for name, count in tally.counters().items() if count})
@@ -262,11 +263,12 @@ class Collector:
         if error or tally.messages or tally.deleted:
             kind = "collect.failed" if error else "collect.run"
             try:
-                await self._store.events.append([Event(self._now(), kind, account_id=account.id, data=data)])
+                await self._store.events.append([Event(self._now(), kind, run, account.id, data=data)])
             except Unavailable as fault:
                 self._log.warn("The run could not be noted: {fault}", fault=fault.public)
         self._log.info(
-            "Collected {messages} from {address}: {users}{error}",
+            "Collected {messages} from {address} in run {run}: {users}{error}",
+            run=run,
             messages=tally.messages,
             address=str(account.address),
             users=", ".join(f"{name} {count}" for name, count in tally.users.items()) or "-",

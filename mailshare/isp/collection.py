@@ -59,6 +59,7 @@ class Collection:
     :param limits: of the POP3 engine; the account's own settings go before them.
     :param first_look: is shown each listing before it is worked off.
     :param trust_top: whether a header by TOP is the one that RETR gives.
+    :param run: trace of the run that the session belongs to.
     """
 
     _log = Logger()
@@ -75,8 +76,10 @@ class Collection:
         first_look: FirstLook | None = None,
         *,
         trust_top: bool = True,
+        run: str = "",
     ) -> None:
         self._trust_top = trust_top
+        self._run = run
         assert account.collect is not None
         self._account = account
         self._server = account.collect
@@ -95,11 +98,11 @@ class Collection:
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
         self._error: MailshareError | None = None
         self._wanted = Wanted(store)
-        self._behind = LeftBehind(account, store, intake, doors, notices, self._wanted, failures)
+        self._behind = LeftBehind(account, store, intake, doors, notices, self._wanted, failures, run)
         self.tally = Tally()
         self._arrivals = Arrivals(
             account, self._server, store, intake, doors, self._limits, ProviderOptions.of(account), self._behind,
-            self.tally, self._stored,
+            self.tally, self._stored, run,
         )  # fmt: skip
 
     async def run(self) -> Tally:
@@ -313,7 +316,7 @@ class Collection:
             await self._store.ledger.mark(self._account.id, gone, LedgerState.GONE, self._now())
 
     async def _event(self, kind: str, data: dict[str, object]) -> None:
-        await self._store.events.append([Event(self._now(), kind, account_id=self._account.id, data=data)])
+        await self._store.events.append([Event(self._now(), kind, self._run, self._account.id, data=data)])
 
     def _now(self) -> int:
         return int(self._doors.reactor.seconds() * SECOND)

@@ -38,6 +38,7 @@ class LeftBehind:
     """Writes down what is left, and tells people.
 
     :ivar failures: of messages whose ledger row says that they were delivered; the others are counted there.
+    :ivar run: trace of the run.
     """
 
     account: Account
@@ -47,6 +48,7 @@ class LeftBehind:
     notices: Notices
     wanted: Wanted
     failures: dict[str, int] = field(factory=dict)
+    run: str = ""
     _log = Logger()
 
     async def too_large(self, session: ProviderSession, message: Upstream, limit: int) -> None:
@@ -119,7 +121,7 @@ class LeftBehind:
         key = LedgerKey(self.account.id, message.name, message.size, message.digest)
         now = int(self.doors.reactor.seconds() * SECOND)
         kind = "collect.skipped" if state is LedgerState.SKIPPED else "collect.poison"
-        data = {"uidl": message.name[:300], "reason": why[:300], "size": message.size}
+        data = {"uidl": message.name[:300], "reason": why[:300], "size": message.size, "run": self.run}
         events = [Event(now, kind, trace, self.account.id, data=data)] if trace else []
         await self.store.delivery.refuse(key, state, why[:300], now, events)
 

@@ -44,14 +44,22 @@ class Telling:
         out = [f"message {self.title(chain)}"]
         for _, event in chain.events:
             out += self.event(event)
-            if event.kind == "route" and chain.session is not None:
-                out.append(f"    in the session that ended {self.moment(chain.session.at)}{_session(chain.session)}")
+            if event.kind == "route":
+                out += self._run(event, chain.session)
         if not chain.events:
             out.append("    the journal holds no line of it: a report of this server, or its days are over")
         for row in chain.rows:
             if row.state in _OPEN:
                 out.append(self._waits(row))
         return out
+
+    def _run(self, route: Event, end: Event | None) -> list[str]:
+        """The collection run that a message came in; ``mailshare log --run`` follows it."""
+        run = str(route.data.get("run", ""))
+        name = f"the run {run}" if run else "the session"
+        if end is not None:
+            return [f"    in {name} that ended {self.moment(end.at)}{_session(end)}"]
+        return [f"    in {name}, which has not noted its end"] if run else []
 
     def event(self, event: Event) -> list[str]:
         """One event as one or more lines; those after the first are indented."""

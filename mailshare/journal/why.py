@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 
 from attrs import frozen
 
+from mailshare.core.errors import PeerFault
+from mailshare.core.report_parts import printable
+from mailshare.core.trace import made_at
 from mailshare.core.values import SECOND, Event, QueueItem
 from mailshare.interfaces import IStore
 
@@ -14,6 +17,7 @@ _TRACE = re.compile(r"[0-9a-f]{16}\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"#?([0-9]{1,15})\Z")
 _PAGE = 1000
 _RUN = 2 * 3600 * SECOND  # a session with the provider notes its end this much later at the latest
+_LONGEST = 24 * 3600 * SECOND  # a run is looked for so long after its beginning
 _SESSIONS = ("collect.run", "collect.failed")
 
 
@@ -77,12 +81,39 @@ async def _chain(store: IStore, trace: str, number: int, message_id: str) -> Cha
 
 
 async def _session(store: IStore, route: Event | None) -> Event | None:
-    """The collection session that a message came in: the first of its account that ended after it."""
+    """The end of the collection run that a message came in.
+
+    A line that does not name its run is of an older version: there it is the first of its account that ended after it.
+    """
     if route is None or route.data.get("source") != "collect":
         return None
+    if run := route.data.get("run"):
+        found = await store.events.page(since=0, until=1 << 62, trace=str(run), kinds=_SESSIONS)
+        return next((event for _, event in found), None)
     page = await store.events.page(since=route.at, until=route.at + _RUN, kinds=_SESSIONS, limit=_PAGE)
     ended = [event for _, event in page if event.account_id == route.account_id]
     return min(ended, key=lambda event: event.at, default=None)
+
+
+async def lines_of_run(store: IStore, run: str, now: int) -> list[tuple[int, Event]]:
+    """Every line of one collection run, as they were written: its messages, what it met, and its end.
+
+    :param run: its trace, which tells when it began, so that only the lines from there to its end are read.
+    :param now: microseconds UTC.
+    :raises PeerFault: it is no trace.
+    """
+    run = run.strip().lower()
+    if not _TRACE.match(run):
+        raise PeerFault(f"{printable(run, 100)!r} is no run; mailshare why names the run of a message", code=400)
+    since = made_at(run, now) - SECOND
+    found: list[tuple[int, Event]] = []
+    after = 0
+    while page := await store.events.page(since=since, until=since + _LONGEST, after_id=after, limit=_PAGE):
+        after = page[-1][0]
+        found += [(number, event) for number, event in page if run in (event.trace, event.data.get("run"))]
+        if any(event.kind in _SESSIONS and event.trace == run for _, event in page):
+            break
+    return found
 
 
 async def _all_events(store: IStore, trace: str) -> AsyncIterator[tuple[int, Event]]:

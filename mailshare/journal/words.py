@@ -68,6 +68,7 @@ KINDS: Mapping[str, str] = {
     "route": "a message came in, with every decision about it",
     "deliver.duplicate": "a mailbox had this message already",
     "public.sent": "a message to everybody was let through; it counts for an hour",
+    "device.sent": "a machine that is known by its address handed in a message; it counts for an hour",
     "answer.sent": "somebody away has answered by machine",
     "answer.none": "somebody is away, and this message gets no answer, for the reason that is told",
     "quota.warned": "the owner of a mailbox was told that it is filling",

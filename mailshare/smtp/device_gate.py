@@ -6,7 +6,6 @@ machine's address is that user with his own rights, and the gate is silent.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
@@ -17,15 +16,14 @@ from mailshare.core.errors import PolicyRefusal, Unavailable
 from mailshare.core.recipients import Local, Named, resolve_recipient
 from mailshare.core.values import Directory
 from mailshare.interfaces import IGate, ISession
-
-_HOUR = 3600.0
+from mailshare.smtp.device_rate import DeviceRate
 
 
 @implementer(IGate)
 class DeviceGate:
     """Asked before the avatar of each session.
 
-    :param now: seconds.
+    :param rate: the count, which all listeners share.
     :param only: nobody but these machines is served (the listener ``device``).
     """
 
@@ -33,15 +31,14 @@ class DeviceGate:
         self,
         devices: Sequence[Device],
         directory: Callable[[], Directory],
-        now: Callable[[], float],
+        rate: DeviceRate,
         *,
         only: bool = False,
     ) -> None:
         self._devices = tuple(devices)
         self._directory = directory
-        self._now = now
+        self._rate = rate
         self._only = only
-        self._sent: dict[str, deque[float]] = {}
 
     async def connect(self, session: ISession) -> None:
         """Turn strangers away from a listener that is for machines.
@@ -60,7 +57,7 @@ class DeviceGate:
         device = self._device(session)
         if device is None or not device.per_hour:
             return
-        if len(self._lately(device)) >= device.per_hour:
+        if self._rate.count(device.name) >= device.per_hour:
             raise Unavailable(
                 f"{device.name} may send {device.per_hour} messages an hour", code=450, enhanced=(4, 7, 1)
             )
@@ -86,14 +83,8 @@ class DeviceGate:
         del envelope, user
         device = self._device(session)
         if device is not None and device.per_hour:
-            self._lately(device).append(self._now())
+            self._rate.add(device.name)
 
     def _device(self, session: ISession) -> Device | None:
         """The machine behind a session that did not log in (``ESMTPA`` and the like did, RFC 3848)."""
         return None if session.protocol.endswith("A") else device_at(self._devices, session.peer)
-
-    def _lately(self, device: Device) -> deque[float]:
-        times = self._sent.setdefault(device.name, deque())
-        while times and times[0] <= self._now() - _HOUR:
-            times.popleft()
-        return times

@@ -12,7 +12,8 @@ from attrs import field, frozen
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.errors import Unavailable
+from mailshare.core.errors import MailboxFull, Unavailable
+from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
     Event,
@@ -20,7 +21,6 @@ from mailshare.core.values import (
     LedgerKey,
     LedgerState,
     Origin,
-    QueueState,
     SentMark,
     Target,
 )
@@ -32,8 +32,11 @@ from mailshare.store.ledger import bind_row, claim_row, refuse_row
 from mailshare.store.naming import DAY, DUPLICATE_DAYS, bare_message_id
 from mailshare.store.notifier import Notifier
 from mailshare.store.sent import remember
+from mailshare.store.submissions import Queueing
 
-_FIELD = re.compile(rb"\r\n(message-id|from|subject|date)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE)
+_FIELD = re.compile(
+    rb"\r\n(?:\xef\xbb\xbf)?(message-id|from|subject|date)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE
+)
 _FIELD_LIMIT = 200
 _SEARCHED = 65_536  # octets of a header in which those fields are looked for
 ROW_COST = 1024  # octets of rows and indexes that a small message writes besides its body
@@ -55,14 +58,6 @@ _NOT_MET = (
     "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (key, mailbox_id) "
     "DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE duplicate.at < ? RETURNING 1"
 )
-SUBMISSION = (
-    "INSERT INTO submission (message_id, agent, account_id, submitter_id, sender, params, origin, hold, queued, "
-    "expires, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-SUBMISSION_ROW = (
-    "INSERT INTO delivery (submission_id, agent, account_id, address, device, reason, params, state, next_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 @frozen
@@ -83,6 +78,7 @@ class Handing:
     hold: bool
     message_id: str
     listed: str = field(repr=False)
+    bounds: Mapping[int, Quota] = field(factory=dict)
 
     def __call__(self, connection: sqlite3.Connection) -> DeliveryResult:
         """The operation."""
@@ -148,14 +144,18 @@ class Handing:
         if target.user_id in uids or target.user_id in suppressed:
             return
         row = connection.execute(
-            "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0", (target.user_id,)
+            "SELECT id, msgs, bytes FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0",
+            (target.user_id,),
         ).fetchone()
         if row is None:
             # The user went away between routing and now; the source tries again and is routed anew.
             raise Unavailable(detail={"why": "no mailbox of that user", "user_id": target.user_id})
-        mailbox: int = row[0]
+        mailbox, messages, octets = row
         if self._met(connection, mailbox, target.user_id, suppressed, events):
             return
+        bound = self.bounds.get(target.user_id)
+        if bound is not None and bound.full(messages, octets, self.body.facts.size):
+            raise MailboxFull(target.user_id)
         size = self.body.facts.size + len(target.prefix)
         uid, modseq = connection.execute(_COUNT_UP, (size, mailbox)).fetchone()
         connection.execute(_ENTRY, (mailbox, uid, number, size, modseq, self.at, target.prefix or None))
@@ -191,55 +191,23 @@ class Handing:
                 self._met(connection, row[0], user_id, suppressed, events)
 
     def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
-        groups: dict[tuple[str, int | None, str, object], list[Hop]] = {}
-        for hop in self.hops:
-            if hop.params.get("forward_for") in suppressed:
-                continue  # it was sent on with the copy that the mailbox has
-            groups.setdefault((hop.agent, hop.account_id, hop.sender, hop.params.get("top", "")), []).append(hop)
+        if not self.hops:
+            return
         envelope = self.envelope
-        params = {"body": envelope.body, "smtputf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid}
-        usual = None if envelope.sender is None else str(envelope.sender)
-        state = QueueState.HELD if self.hold else QueueState.QUEUED
-        for (agent, account, own, _), hops in groups.items():
-            sender = (None if own == "<>" else own) if own else usual
-            submission = connection.execute(
-                SUBMISSION,
-                (
-                    number,
-                    agent,
-                    account,
-                    self.origin.user_id,
-                    sender,
-                    json.dumps(params, ensure_ascii=False),
-                    self.origin.source.value,
-                    int(self.hold),
-                    self.at,
-                    self.expires,
-                    0 if self.hold else len(hops),
-                ),
-            ).lastrowid
-            rows = [
-                (
-                    submission,
-                    agent,
-                    account,
-                    hop.address,
-                    hop.device,
-                    hop.reason,
-                    json.dumps(dict(hop.params), ensure_ascii=False, default=_plain),
-                    int(state),
-                    self.at,
-                )
-                for hop in hops
-            ]
-            connection.executemany(SUBMISSION_ROW, rows)
-
-
-def _plain(value: object) -> object:
-    """Sets travel as sorted lists; anything else is a program error."""
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    raise TypeError(f"not JSON: {type(value).__name__}")
+        Queueing(
+            message_id=number,
+            sender=None if envelope.sender is None else str(envelope.sender),
+            submitter_id=self.origin.user_id,
+            origin=self.origin.source.value,
+            at=self.at,
+            expires=self.expires,
+            params={"body": envelope.body, "smtputf8": envelope.smtputf8, "ret": envelope.ret, "envid": envelope.envid},
+            hold=self.hold,
+        ).write(
+            connection,
+            # What users have sent on went out with the copy that the mailbox met before.
+            (hop for hop in self.hops if hop.params.get("forward_for") not in suppressed),
+        )
 
 
 def listed_fields(header: bytes) -> tuple[str, str]:
@@ -294,6 +262,7 @@ class Delivery:
         sent: SentMark | None = None,
         expires: int = 0,
         hold: bool = False,
+        bounds: Mapping[int, Quota] | None = None,
     ) -> DeliveryResult:
         """Store it all, or nothing; fires when durable."""
         own = await self.own(body)
@@ -313,6 +282,7 @@ class Delivery:
             hold,
             message_id,
             listed,
+            bounds or {},
         )
         cost = ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
         result = await self._database.write(handing, cost=cost, directory=self.directory_of(own))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
 
 from mailshare.core.address import Address
 from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
-from mailshare.core.values import Entry, Event, Source, StoredMessage, Target
+from mailshare.core.values import Entry, Event, Hop, Source, StoredMessage, Target
 from mailshare.store.events import write_events
+from mailshare.store.submissions import Queueing
 
 RETRIEVED = 1  # entry.flags: a session fetched it
 
@@ -39,6 +39,11 @@ _TAKE_KEYS = (
     "INSERT INTO duplicate (mailbox_id, key, at, trace) "
     "SELECT ?, d.key, d.at, d.trace FROM duplicate d JOIN message ON message.trace = d.trace "
     "WHERE d.mailbox_id = ? AND message.id = ? ON CONFLICT DO NOTHING"
+)
+# The trace of the copy of this message that another mailbox met.
+_MET = (
+    "SELECT other.trace FROM duplicate d JOIN message ON message.trace = d.trace "
+    "JOIN duplicate other ON other.key = d.key WHERE d.mailbox_id = ? AND message.id = ? AND other.mailbox_id = ?"
 )
 
 
@@ -82,13 +87,18 @@ def list_entries(connection: sqlite3.Connection, user_id: int, before_uid: int |
 
 @frozen
 class Giving:
-    """One entry on its way into other mailboxes."""
+    """One entry on its way into other mailboxes, and to the outside for those who have everything sent on.
+
+    :ivar expires: when queue rows give up.
+    """
 
     user_id: int
     uid: int
     targets: tuple[Target, ...]
+    hops: tuple[Hop, ...]
     at: int
     events: tuple[Event, ...]
+    expires: int
 
     def __call__(self, connection: sqlite3.Connection) -> dict[int, int]:
         """The operation."""
@@ -101,6 +111,8 @@ class Giving:
         number, size, flags = row
         connection.execute(_COUNT_DOWN, (size, int(not flags & RETRIEVED), source))
         whole, trace = connection.execute("SELECT size, trace FROM message WHERE id = ?", (number,)).fetchone()
+        events = list(self.events)
+        self._send_on(connection, source, number, events)
         uids: dict[int, int] = {}
         for target in self.targets:
             mailbox = self._mailbox(connection, target.user_id)
@@ -117,8 +129,34 @@ class Giving:
                 (mailbox, uid, number, octets, modseq, self.at, target.prefix or None),
             )
             uids[target.user_id] = uid
-        write_events(connection, self.events, trace=trace, message_id=number)
+        write_events(connection, events, trace=trace, message_id=number)
         return uids
+
+    def _send_on(self, connection: sqlite3.Connection, source: int, number: int, events: list[Event]) -> None:
+        """Queue what is sent on, unless it went out before with a copy that the user's mailbox had met."""
+        if not self.hops:
+            return
+        met: dict[object, str] = {}
+        for user_id in dict.fromkeys(hop.params.get("forward_for") for hop in self.hops):
+            if not isinstance(user_id, int):
+                continue
+            mailbox = self._mailbox(connection, user_id)
+            row = connection.execute(_MET, (source, number, mailbox)).fetchone()
+            if row is not None:
+                met[user_id] = row[0]
+                events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": row[0]}))
+            connection.execute(_TAKE_KEYS, (mailbox, source, number))
+        sender, origin = connection.execute("SELECT sender, origin FROM message WHERE id = ?", (number,)).fetchone()
+        about = json.loads(origin)
+        Queueing(
+            message_id=number,
+            sender=sender,
+            submitter_id=about.get("user"),
+            origin=about["source"],
+            at=self.at,
+            expires=self.expires,
+            params={},
+        ).write(connection, (hop for hop in self.hops if hop.params.get("forward_for") not in met))
 
     @staticmethod
     def _mailbox(connection: sqlite3.Connection, user_id: int) -> int:
@@ -126,8 +164,3 @@ class Giving:
         if row is None:
             raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
         return int(row[0])
-
-
-def giving(user_id: int, uid: int, targets: Sequence[Target], at: int, events: Sequence[Event]) -> Giving:
-    """The operation that gives an entry away."""
-    return Giving(user_id, uid, tuple(targets), at, tuple(events))

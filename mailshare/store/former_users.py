@@ -55,7 +55,8 @@ def read_former(connection: sqlite3.Connection, kept: int) -> tuple[FormerUser, 
     for number, facts in _all(connection):
         config = json.loads(facts["config"])
         names, accounts, at = tuple(config["names"]), tuple(config["accounts"]), facts["deleted"]
-        found.append(FormerUser(number, facts["name"], names, accounts, at, at + kept))
+        rules = tuple((account, kind, match) for account, kind, match in facts.get("rules", ()))
+        found.append(FormerUser(number, facts["name"], names, accounts, at, at + kept, rules))
     return tuple(sorted(found, key=lambda one: one.id))
 
 

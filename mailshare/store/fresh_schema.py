@@ -264,7 +264,7 @@ FRESH = (
 )
  WITHOUT ROWID""",
     """CREATE INDEX event_trace ON event (trace) WHERE trace <> ''""",
-    """CREATE INDEX event_work ON event (kind, at) WHERE kind IN ('public.sent', 'report.due', 'report.sent')""",
+    """CREATE INDEX event_work ON event (kind, at) WHERE kind IN ('device.sent', 'public.sent', 'report.due', 'report.sent')""",
     """CREATE INDEX ledger_state ON ledger (account_id, state, seen)""",
     """CREATE INDEX message_key ON message ("key") WHERE storage <> 0""",
     """CREATE INDEX sent_at ON sent (at)""",

@@ -11,13 +11,14 @@ from attrs import define, field
 from zope.interface import implementer
 
 from mailshare.core.errors import MailboxInUse, Unavailable
-from mailshare.core.values import Entry, Event, MailboxCount, Target
+from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
 from mailshare.interfaces import IBody, IMailboxes, IMaildrop
 from mailshare.store.database import Database
-from mailshare.store.entries import RETRIEVED, giving, list_entries
+from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_events
 from mailshare.store.messages import BodyOf
 from mailshare.store.naming import uidl
+from mailshare.store.notifier import Notifier
 from mailshare.store.read_ahead import ReadAhead
 
 READ, DELETED = "pop3.read", "pop3.deleted"
@@ -28,8 +29,9 @@ _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
 class Mailboxes:
     """All mailboxes. One process serves them, so the locks live in memory and die with it."""
 
-    def __init__(self, database: Database, body_of: BodyOf) -> None:
+    def __init__(self, database: Database, notifier: Notifier, body_of: BodyOf) -> None:
         self._database = database
+        self._notifier = notifier
         self._body_of = body_of
         self._owners: dict[int, str] = {}
         self._open: dict[int, Maildrop] = {}
@@ -79,13 +81,23 @@ class Mailboxes:
         return await self._database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))
 
     async def give(
-        self, user_id: int, uid: int, targets: Sequence[Target], *, at: int, events: Sequence[Event] = ()
+        self,
+        user_id: int,
+        uid: int,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        *,
+        at: int,
+        events: Sequence[Event] = (),
+        expires: int = 0,
     ) -> Mapping[int, int]:
-        """Move an entry into other mailboxes, all or nothing."""
-        cost = 512 * (1 + len(targets) + len(events))
-        given = await self._database.write(giving(user_id, uid, targets, at, events), cost=cost)
+        """Move an entry into other mailboxes and into the queue, all or nothing."""
+        giving = Giving(user_id, uid, tuple(targets), tuple(hops), at, tuple(events), expires)
+        given = await self._database.write(giving, cost=512 * (1 + len(targets) + len(hops) + len(events)))
         if user_id in self._open:
             self._open[user_id].forget_ahead()
+        for agent in dict.fromkeys(hop.agent for hop in hops):
+            self._notifier.wake(agent)
         return given
 
 

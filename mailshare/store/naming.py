@@ -10,9 +10,10 @@ DAY = 86_400 * 1_000_000  # microseconds
 DUPLICATE_DAYS = 14  # a mailbox takes the same message once in that time
 SENT_KEPT = 400 * 86_400 * 1_000_000  # an answer may come a year later
 FORMER_DAYS = 30  # that the mail of a deleted user is kept, and that his names lead to ADMIN
-COUNTED = 3_600 * 1_000_000  # mail to everybody is counted over the last hour
+COUNTED = 3_600 * 1_000_000  # mail to everybody, and of machines, is counted over the last hour
 WORK_KEPT = 8 * 86_400 * 1_000_000  # reports that are due; the queue looks back seven days for them
-WORK_KINDS = ("public.sent", "report.due", "report.sent")  # lines of the journal that a start reads: work, and no log
+# Lines of the journal that a start reads: work, and no log.
+WORK_KINDS = ("device.sent", "public.sent", "report.due", "report.sent")
 DONE_KEPT = 3 * 86_400 * 1_000_000  # queue rows that came to an end, for the outbox screen
 
 _RESERVED = re.compile(r"(?:admin|public)[0-9]*\Z")

@@ -77,7 +77,7 @@ class StoreParts:
         self._rows = database
         delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
         self.delivery = delivery
-        self.mailboxes = Mailboxes(database, body_of)
+        self.mailboxes = Mailboxes(database, notifier, body_of)
         self.ledger = Ledger(database)
         self.queue = Queue(database, notifier, self._messages.body)
         self.directory = self._directory

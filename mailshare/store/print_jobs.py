@@ -27,10 +27,11 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody, IPrintJobs
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.database import Database, marks
-from mailshare.store.deliver import ROW_COST, SUBMISSION, SUBMISSION_ROW, Delivery, Handing, listed_fields
+from mailshare.store.deliver import ROW_COST, Delivery, Handing, listed_fields
 from mailshare.store.events import write_events
 from mailshare.store.notifier import Notifier
 from mailshare.store.print_rows import COLUMNS, KIND, insert_document, insert_job, made_of, read_job, update_job
+from mailshare.store.submissions import SUBMISSION, SUBMISSION_ROW
 
 AGENT = "print"
 _JOBS = f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state < ? AND id < ? ORDER BY id DESC LIMIT ?"

@@ -240,6 +240,27 @@ class WorkListContract:
             assert len(await place.store.mailboxes.entries(place.greg.id)) == 2
             assert await place.store.verify() == []
 
+    async def test_what_is_given_may_go_on_to_the_outside(self, store_factory: StoreFactory) -> None:
+        """Queue rows come with the entries or not at all; what a user had sent on before is not queued again."""
+        async with office(store_factory) as place:
+            key = b"k" * 32
+            hop = evolve(place.hop("greg@home.example"), params={"forward_for": place.greg.id})
+            first = await place.deliver("1", [place.andrew], key=key)
+            uid, store = first.uids[place.andrew.id], place.store
+            with pytest.raises(Unavailable):
+                await store.mailboxes.give(place.andrew.id, uid, [Target(999, "given")], [hop], at=NOW)
+            assert await store.queue.items() == []
+            await store.mailboxes.give(place.andrew.id, uid, [], [hop], at=NOW, expires=NOW + DAY)
+            (row,) = await store.queue.items()
+            assert (row.address, row.message_id, row.expires) == ("greg@home.example", first.message_id, NOW + DAY)
+            assert str(row.sender) == "ann@out.example"
+            assert await store.mailboxes.entries(place.greg.id) == []
+            again = await place.deliver("2", [place.andrew], key=b"o" * 32)
+            await place.deliver("3", [place.greg], key=b"o" * 32)
+            await store.mailboxes.give(place.andrew.id, again.uids[place.andrew.id], [], [hop], at=NOW)
+            assert len(await store.queue.items()) == 1
+            assert (await place.deliver("4", [place.greg], key=key)).suppressed == (place.greg.id,)
+
     async def test_recent_messages(self, store_factory: StoreFactory) -> None:
         """The last messages come newest first, of one account when asked."""
         async with office(store_factory) as place:

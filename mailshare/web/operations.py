@@ -133,7 +133,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",)),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
     Operation("why", "GET", "/why", {"id": str}, ("id",)),
-    Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int}),
+    Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int, "run": str}),
     Operation("days", "GET", "/log/days"),
     Operation("users", "GET", "/users"),
     Operation("add_user", "POST", "/users", {"name": str, **_USER}, ("name",)),

@@ -45,6 +45,7 @@ async def furnish(house: House) -> tuple[Office, str]:
     await acts.send_receive()
     (row,) = await acts.admin_list()
     await acts.admin_always(id=str(row["id"]), users=["greg"], kind="from")
+    await acts.send_receive()  # greg has it sent on
     (account,) = office.store.directory.current().accounts
     await office.store.directory.learn(account.id, FOUND)
     return office, str(made["password"])

@@ -55,8 +55,8 @@ class Office:
         for name in ("andrew", "greg"):
             finish(self.store.directory.add_user(User(0, name, accounts=(1, 2))))
         rate = PublicRate(lambda: int(self.clock.seconds() * SECOND))
-        reports = Reports(self.store, self.clock, self.token)
-        self.intake = Intake(self.store, Router(rate), self.clock, reports)
+        self.reports = Reports(self.store, self.clock, self.token)
+        self.intake = Intake(self.store, Router(rate), self.clock, self.reports)
         self.acts = Acts(
             self.store,
             zone=UTC,

@@ -85,3 +85,41 @@ async def test_a_changed_file_is_tried_and_the_store_stays_to_the_octet(room: Ro
     }
     assert (answer["replayed"], answer["changed"]) == (4, 3)
     assert "lisa" not in office.store.directory.current().user_by_name
+
+
+def test_what_admin_gave_away_is_no_difference(office: Office) -> None:
+    """By hand: neither the router's old choice nor ADMIN's counts as a change; another one does."""
+    office.arrive('"Sales Team" <mail@company.example>')
+    finished(office.acts.admin_give(id="1.1", users=["greg"]))
+    run = office.acts.dry_run
+    assert brief(finished(run())) == []
+    (row,) = finished(run(all=True))["rows"]
+    assert (row["got"], row["would"], row["given"]) == (["greg"], ["admin1"], True)
+    assert brief(finished(run(aliases=["greg=Sales Team"]))) == []
+    assert brief(finished(run(aliases=["andrew=Sales Team"]))) == [(["greg"], ["andrew"])]
+    finished(office.store.events.expire(1 << 61, audit_before=0))  # the journal's days are gone, the audit stays
+    assert brief(finished(run())) == []
+
+
+def test_what_a_rule_moved_is_no_difference(office: Office) -> None:
+    """Always give, and the past sorted once more: who has the mail is whom the rule gives it to."""
+    for _ in range(2):
+        office.arrive("mail@company.example")
+    finished(office.acts.admin_always(id="1.2", users=["greg", "andrew"], past=True))
+    office.arrive("mail@company.example")
+    assert brief(finished(office.acts.dry_run())) == []
+    finished(office.acts.delete_rule(account="1", kind="from", match="ann@out.example"))
+    assert brief(finished(office.acts.dry_run())) == [(["andrew", "greg"], ["admin1"])]  # what the rule itself sorted
+
+
+def test_whose_mail_is_sent_on_had_it_all_the_same(office: Office) -> None:
+    """A reader whose mailbox keeps nothing is no difference, whether the router or ADMIN gave it to him."""
+    finished(office.acts.change_user(name="greg", forward=["greg@home.example"], forward_keep=False))
+    office.arrive("andrew <mail@company.example>, greg <mail@company.example>")
+    office.arrive("mail@company.example")
+    finished(office.acts.admin_give(id="1.1", users=["greg", "andrew"]))
+    rows = finished(office.acts.dry_run(all=True))["rows"]
+    assert [(row["got"], row["would"], row["differs"]) for row in rows] == [
+        (["andrew", "greg"], ["andrew", "greg"], False),
+        (["andrew", "greg"], ["admin1"], False),
+    ]

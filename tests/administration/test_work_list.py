@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailshare.core.envelope import Envelope
 from mailshare.core.errors import Declared, MailshareError, NoSuchEntry, PolicyRefusal
-from mailshare.core.values import User
+from mailshare.core.values import Origin, Source, User
 from tests.administration.conftest import Office, finish
 
 
@@ -33,7 +34,7 @@ def test_given_mail_moves_with_its_body_and_its_event(office: Office) -> None:
     """The copy says whom it was delivered to, no longer why ADMIN had it; who gave it stands in the journal."""
     trace = office.arrive("mail@company.example")
     answer = finish(office.acts.admin_give(id="1.1", users=["greg", "andrew"], by="root"))
-    assert answer == {"id": "1.1", "trace": trace, "to": ["greg", "andrew"]}
+    assert answer == {"id": "1.1", "trace": trace, "to": ["greg", "andrew"], "sent_on": []}
     assert (office.box("admin1"), office.box("greg"), office.box("andrew")) == ([], [trace], [trace])
     assert office.octets("greg").startswith(b"Delivered-To: greg@mail.office.example\r\nFrom: Ann")
     event = office.events(trace)[-1]
@@ -205,3 +206,30 @@ def test_an_ambiguous_name_names_those_who_share_it(office: Office) -> None:
     (row,) = finish(office.acts.admin_list())
     assert (row["reason"], sorted(one["user"] for one in row["candidates"])) == ("ambiguous", ["ab", "ac"])
     assert row["suggestion"] == "give 1.1 USER"
+
+
+def test_mail_that_only_a_former_users_rule_caught_says_so(office: Office) -> None:
+    """Rule 3.4: after greg was deleted ADMIN reads former-user; brought back, he gets such mail again."""
+    office.arrive("mail@company.example", sender="Shop <shop@far.example>")
+    finish(office.acts.admin_always(id="1.1", users=["greg"], kind="from"))
+    finish(office.acts.delete_user(name="greg"))
+    office.arrive("mail@company.example", sender="Shop <shop@far.example>")
+    office.arrive("mail@company.example", sender="Other <other@far.example>")
+    assert [row["reason"] for row in finish(office.acts.admin_list())] == ["no-name", "former-user"]
+    finish(office.acts.restore_user(name="greg"))
+    last = office.arrive("mail@company.example", sender="Shop <shop@far.example>")
+    assert office.box("greg")[-1] == last
+
+
+def test_a_byte_order_mark_in_front_of_the_header_spoils_nothing(office: Office) -> None:
+    """Sorted by its first field, listed with sender and Message-ID, and stored as it came."""
+    octets = b"\xef\xbb\xbfTo: greg <mail@company.example>\r\nFrom: Ann <ann@out.example>\r\n\r\nText\r\n"
+    second = b"\xef\xbb\xbfMessage-ID: <bom@out.example>\r\nTo: Zed <mail@company.example>\r\n\r\nText 2\r\n"
+    for number, text in enumerate((octets, second), 50):
+        sink = office.store.new_body(len(text))
+        sink.write(text)
+        origin = Origin(Source.COLLECT, f"{number:016x}", account_id=1)
+        finish(office.intake.accept(Envelope(None), finish(sink.finish()), origin))
+    assert office.octets("greg") == b"Delivered-To: greg@mail.office.example\r\n" + octets
+    assert office.octets("admin1").endswith(b"\r\n" + second)
+    assert [one["title"].split()[1] for one in finish(office.acts.why(id="bom@out.example"))] == ["<bom@out.example>,"]

@@ -10,7 +10,7 @@ from mailshare.core.headers import Headers
 from mailshare.core.personal import FormerUser
 from mailshare.core.recipients import Local, resolve_recipient
 from mailshare.core.sorting import Decision, sort_collected
-from mailshare.core.values import Account, AccountMode, Directory, SentMark, User, UserKind
+from mailshare.core.values import Account, AccountMode, Directory, SenderRule, SentMark, User, UserKind
 
 SHARED = Account(1, 1, Address("mail", "company.example"))
 DOMAIN = Account(2, 2, Address("box", "isp.example"), mode=AccountMode.DOMAIN, domains=("firm.example",))
@@ -83,3 +83,33 @@ def test_local_mail_to_a_former_user_goes_to_admin(address: str, admin: int) -> 
     found = resolve_recipient(Address.parse(address), sender_user=GREG, directory=OFFICE, trusted=True)
     assert isinstance(found, Local)
     assert (found.user_ids, found.reason) == ((admin,), "former-user")
+
+
+RULES = ((1, "from", "shop@far.example"), (1, "list", "news.example"), (1, "to", "sales"))
+RULED = evolve(OFFICE, former=(evolve(LEFT, rules=RULES),))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: shop@far.example\r\nTo: mail@company.example\r\n",
+        "From: x@y.example\r\nTo: other@else.example\r\nList-Id: News <news.example>\r\n",
+        'From: x@y.example\r\nTo: "Sales" <mail@company.example>\r\n',
+        'From: shop@far.example\r\nTo: "Somebody New" <mail@company.example>\r\n',
+    ],
+)
+def test_what_only_a_former_users_rule_caught_says_so(header: str) -> None:
+    """By sender, list, and what was written to; and also when the name beside it was nobody's."""
+    decision = sort(header, directory=RULED)
+    assert (decision.hits, decision.fallback) == ({}, "former-user")
+    assert decision.steps[-1].code == "former-user"
+
+
+def test_a_rule_of_today_goes_before_a_former_one() -> None:
+    """Taught anew for somebody else, or by another mark of the same message; another account is not concerned."""
+    header = "From: shop@far.example\r\nTo: mail@company.example\r\nList-Id: News <news.example>\r\n"
+    for kind, match in (("list", "news.example"), ("from", "shop@far.example")):
+        directory = evolve(RULED, rules=(SenderRule(1, kind, match, (GREG.id,)),))
+        assert list(sort(header, directory=directory).hits) == [GREG.id]
+    elsewhere = sort("From: shop@far.example\r\nDelivered-To: who@firm.example\r\n", DOMAIN, RULED)
+    assert elsewhere.fallback != "former-user"

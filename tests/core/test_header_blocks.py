@@ -109,3 +109,15 @@ def test_the_quick_way_is_taken_for_usual_blocks_only():
     assert headers_module._usual_fields(b"A: b\r\n c\r\nTo: x@y.example\r\n\r\nbody\r\n") is not None
     for odd in (b"", b"A: b", b"\r\nA: b\r\n", b"A: b\r\n\rC: d\r\n", b"A: b\rC: d\r", b"A: b\n" * MAX_LINES):
         assert headers_module._usual_fields(odd) is None
+
+
+@pytest.mark.parametrize("above", [b"", b"Received: from a by b; x\r\n"])
+def test_a_byte_order_mark_in_front_of_a_field_hides_nothing(above: bytes) -> None:
+    """Alone on top, or under the fields of those who handed it on: the name is read, the octets stay."""
+    block = above + b"\xef\xbb\xbfFrom: Ann <ann@out.example>\r\nTo: x@y.example\r\n\r\n"
+    for line_end in (b"\r\n", b"\n"):
+        octets = block.replace(b"\r\n", line_end)
+        headers = Headers.parse(octets)
+        assert headers.mailboxes("from")[0].address.domain == "out.example"
+        assert b"".join(each.raw for each in headers.fields) + line_end == octets
+        assert headers.text("from") == "Ann <ann@out.example>"

@@ -1,6 +1,7 @@
 """Whom a name in front of the shared address means: the four levels, and what is no name."""
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,3 +134,19 @@ def test_plain_names_are_normalised_as_all_others_are(text: str):
     folded = " ".join(text.split()).casefold().strip(_OUTER)
     assert normalise(text) == " ".join(folded.split())
     assert normalise(text + "\u00ad") == normalise(text)  # an invisible character leads the long way round
+
+
+def test_admin_can_keep_a_namesake_from_a_login():
+    """``Andrew Brown`` reaches the only Andrew by L4, until that name means another or nobody, or Andrews are two."""
+
+    def means(users: tuple[User, ...], ignore: tuple[str, ...] = ()) -> tuple[int, ...]:
+        index = NameIndex.build(ACCOUNT, users, ignore)
+        return () if index.means_nobody("Andrew Brown") else index.match("Andrew Brown").user_ids
+
+    admin, andrew = User(ADMIN, "admin1", UserKind.ADMIN, accounts=(1,)), USERS[2]
+    greg = USERS[3]
+    assert means((admin, andrew, greg)) == (ANDREW,)
+    assert means((admin, andrew, evolve(greg, names=("Andrew Brown",)))) == (GREG,)
+    assert means((evolve(admin, names=("Andrew Brown",)), andrew, greg)) == (ADMIN,)
+    assert means((admin, andrew, greg), ("Andrew Brown",)) == ()
+    assert means((admin, andrew, greg, USERS[5])) == ()

@@ -273,3 +273,15 @@ def test_user_without_account(office: Office) -> None:
     office.users["temp"] = finish(office.store.directory.add_user(User(0, "temp")))
     office.send(b"Subject: x\r\n\r\n", "greg", sender="temp")
     assert email.message_from_bytes(office.mailbox("greg")[0])["From"] == "temp <temp@mail.office.example>"
+
+
+def test_a_byte_order_mark_goes_and_hides_no_field(office: Office) -> None:
+    """What a program puts before its first field goes no further, and a Bcc behind it stays as blind as any."""
+    octets = b"\xef\xbb\xbfBcc: andrew\r\n" + SIMPLE.replace(b"Bcc: andrew\r\n", b"")
+    office.send(octets, "ann@example.net", "andrew", "carolyn")
+    (row,) = office.rows()
+    body = finish(office.store.queue.body(row.message_id))
+    for message in (finish(body.read(0, body.size)), *office.mailbox("andrew"), *office.mailbox("carolyn")):
+        assert b"\xef\xbb\xbf" not in message
+        assert b"bcc" not in message.lower()
+        assert message.endswith(b"\r\n\r\nBody\r\n..dots\r\n")

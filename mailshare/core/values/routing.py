@@ -66,6 +66,8 @@ class Origin:
     :ivar ledger: the collector's bookmark.
     :ivar ledger_state: the state that bookmark takes with the delivery.
     :ivar trusted: handed in from a configured network, so that forms used on the LAN only are accepted.
+    :ivar key: by which a mailbox takes a message once (:func:`mailshare.core.duplicates.duplicate_key`), or empty.
+    :ivar run: trace of the collection run that brought it.
     :ivar steps: what was decided and changed before the door, e.g. a From field made right; told before the router's.
     """
 
@@ -80,6 +82,8 @@ class Origin:
     ledger: LedgerKey | None = None
     ledger_state: LedgerState = LedgerState.DELETE
     steps: tuple[Step, ...] = ()
+    key: bytes = b""
+    run: str = ""
 
 
 @frozen
