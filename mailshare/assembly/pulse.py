@@ -37,17 +37,13 @@ class Pulse(Service):
         """Begin."""
         super().startService()
         self._beat.start(1.0, now=False)
-        self._watching = self._counting.follow()
-        flashing = Deferred.fromCoroutine(self._flash(self._watching))
-        flashing.addErrback(lambda failure: self._log.failure("the indicators are not told any more", failure=failure))
 
     async def stopService(self) -> None:
         """End, when the look that is under way is over."""
         super().stopService()
         if self._beat.running:
             self._beat.stop()
-        if self._watching is not None:
-            self._watching.close()
+        self._leave()
         if self._looking is not None:
             await self._looking
 
@@ -55,14 +51,30 @@ class Pulse(Service):
         """Something is different for sure: tell it at the next beat even if the words are the same."""
         self._last = ""
 
+    def _follow(self) -> None:
+        """Tell of each change of the indicators from now on."""
+        self._watching = self._counting.follow()
+        flashing = Deferred.fromCoroutine(self._flash(self._watching))
+        flashing.addErrback(lambda failure: self._log.failure("the indicators are not told any more", failure=failure))
+
+    def _leave(self) -> None:
+        """Nobody wants to know: then no session pays for it."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.close()
+
     async def _flash(self, watching: Watching) -> None:
         async for value in watching:
-            if self._acts.watched:
-                self._acts.tell("indicators", asdict(value))
-                await deferLater(self._reactor, _FLASH)
+            self._acts.tell("indicators", asdict(value))
+            await deferLater(self._reactor, _FLASH)
 
     def _look(self) -> None:
-        if self._acts.watched and self._looking is None:
+        if not self._acts.watched:
+            self._leave()
+            return
+        if self._watching is None:
+            self._follow()
+        if self._looking is None:
             self._looking = Deferred.fromCoroutine(self._tell())
 
     async def _tell(self) -> None:

@@ -19,7 +19,7 @@ from mailshare.interfaces.avatars import (
     ISubmitter,
     IVerifierSource,
 )
-from mailshare.interfaces.bodies import IBody, IBodySink
+from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
 from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IRouter
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
@@ -60,6 +60,7 @@ __all__ = [
     "IPrintJobs",
     "IPrintWay",
     "IQueue",
+    "IReadyBody",
     "IRouter",
     "ISecrets",
     "ISession",

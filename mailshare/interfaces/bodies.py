@@ -28,6 +28,21 @@ class IBody(Interface):
         """
 
 
+class IReadyBody(IBody):
+    """A body of which no line begins with a dot, and whose last line is ended: it goes on a POP3 wire as it is."""
+
+    at_hand: int = Attribute("octets at its start for which no disk is asked; equal to size when there is no file")
+
+    def send_to(descriptor: int, start: int) -> Awaitable[int]:
+        """Have the system send octets from ``start``, which lies behind those at hand, without reading them here.
+
+        :param descriptor: of a socket that does not block; it stays open until this fires.
+        :returns: how many the socket took, 1 MiB at most; 0 when it takes none now.
+        :raises Unavailable: when the disk does not give them.
+        :raises OSError: the connection is broken.
+        """
+
+
 class IBodySink(Interface):
     """Takes the octets of one message while they arrive."""
 

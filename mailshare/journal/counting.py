@@ -15,21 +15,24 @@ _LAMPS = ("local_sending", "local_receiving", "outgoing", "incoming")
 
 
 class Counting:
-    """Counts what goes on. The lamps change at once; the two totals when :meth:`refresh` has asked the store."""
+    """Counts what goes on. The lamps change at once; the two totals when :meth:`refresh` has asked the store.
+
+    Every session changes them twice, so that a change which nobody is told of is one of a dictionary.
+    """
 
     def __init__(self) -> None:
-        self._now = Indicators()
+        self._now = dict.fromkeys((*_LAMPS, "inbox", "outbox"), 0)
         self._listeners: list[Listener] = []
 
     @property
     def indicators(self) -> Indicators:
         """The values now."""
-        return self._now
+        return Indicators(**self._now)
 
     def watch(self, listener: Listener) -> Callable[[], None]:
         """Be told of each change, and at once of the values now; the result ends that."""
         self._listeners.append(listener)
-        listener(self._now)
+        listener(self.indicators)
 
         def end() -> None:
             if listener in self._listeners:
@@ -43,26 +46,28 @@ class Counting:
 
     def sending(self, step: int) -> None:
         """A local client begins (+1) or ends (-1) to hand in a message."""
-        self._put(evolve(self._now, local_sending=self._now.local_sending + step))
+        self._put(local_sending=self._now["local_sending"] + step)
 
     def receiving(self, step: int) -> None:
         """A local client opens its mailbox (+1) or lets it go (-1)."""
-        self._put(evolve(self._now, local_receiving=self._now.local_receiving + step))
+        self._put(local_receiving=self._now["local_receiving"] + step)
 
     def upstream(self, *, outgoing: int, incoming: int) -> None:
         """Connections to smarthosts and collection sessions now."""
-        self._put(evolve(self._now, outgoing=outgoing, incoming=incoming))
+        self._put(outgoing=outgoing, incoming=incoming)
 
     async def refresh(self, store: IStore) -> Indicators:
         """Ask the store for the totals of inbox (not retrieved yet) and outbox (not with the provider yet)."""
         inbox = sum(each.unread for each in await store.mailboxes.counts())
         outbox = await store.queue.waiting()
-        self._put(evolve(self._now, inbox=inbox, outbox=outbox))
-        return self._now
+        self._put(inbox=inbox, outbox=outbox)
+        return self.indicators
 
-    def _put(self, value: Indicators) -> None:
-        if value != self._now:
-            self._now = value
+    def _put(self, **values: int) -> None:
+        before = self._now
+        self._now = {**before, **values}
+        if self._listeners and self._now != before:
+            value = self.indicators
             for listener in list(self._listeners):
                 listener(value)
 

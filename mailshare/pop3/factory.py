@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTime
@@ -63,7 +64,8 @@ class POP3Factory(EngineFactory):
         self.portal = portal
         self.verifier = verifier
         self.observe = observe
-        self._trusted = networks(trusted_networks)
+        trusted = networks(trusted_networks)
+        self._in_clear = lru_cache(maxsize=4096)(lambda peer: within(peer, trusted))
         self._random_octets = random_octets
         self._sessions: dict[str, int] = {}
         self._settings = {
@@ -79,7 +81,7 @@ class POP3Factory(EngineFactory):
 
     def build_session(self, connection: Connection) -> POP3Session:
         """Make the session of a new connection."""
-        return POP3Session(self, connection, self._settings[within(connection.peer, self._trusted)])
+        return POP3Session(self, connection, self._settings[self._in_clear(connection.peer)])
 
     def last_words(self, why: Goodbye) -> bytes:
         """Say why a connection ends; a client that was silent too long is told nothing (RFC 1939 section 3)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from functools import lru_cache
 
 from attrs import field, frozen
 
@@ -45,7 +44,6 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
         raise ConfigFault(f"Not a network: {error}") from error
 
 
-@lru_cache(maxsize=4096)
 def within(peer: str, trusted: tuple[Network, ...]) -> bool:
     """Tell whether an address lies in one of the networks; what is no address lies in none."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -14,10 +15,10 @@ from twisted.mail.interfaces import IMailboxPOP3
 from twisted.python.failure import Failure
 
 from mailshare.core.errors import LoginRefused, MailboxInUse, MailshareError, TooManyTries
-from mailshare.interfaces import IMailboxOpener, IMaildrop
+from mailshare.interfaces import IBody, IMailboxOpener, IMaildrop, IReadyBody
 from mailshare.pop3.adapters import StockMailboxOpener
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
-from mailshare.shell.connection import Connection
+from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import PasswordLogin, VerifiedLogin
 from mailshare.wire.pop3_server import POP3Server, ServerSettings
 from mailshare.wire.pop3_server_events import (
@@ -194,7 +195,7 @@ class POP3Session:
             self._fail(error)
             return
         self._uids = uids
-        self.engine.give_listing(sizes, lambda index: maildrop.uidl(uids[index]))
+        self.engine.give_listing(sizes, uids, maildrop.uidl)
 
     async def _send(self, event: MessageWanted) -> None:
         """Send a message: a small one as one piece, a large one as fast as it is read at the other end."""
@@ -204,23 +205,37 @@ class POP3Session:
             body = await maildrop.body(self._uids[event.index])
             size = body.size
             first = min(size, CHUNK)
-            if event.lines == 0 and body.header_length:
+            ready = body if event.lines is None and IReadyBody.providedBy(body) else None
+            if ready is not None:
+                first = min(first, ready.at_hand)
+            elif event.lines == 0 and body.header_length:
                 first = min(first, body.header_length)
             data = await body.read(0, first) if first else b""
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a third party's maildrop; logged and answered
             self._fail(error)
             return
         if event.lines is None and len(data) == size:
-            engine.give_message(data)
+            engine.give_message(data, ready=ready is not None)
             return
-        engine.begin_message(size, body.header_length)
-        position = len(data)
+        engine.begin_message(size, body.header_length, ready=ready is not None)
         wanted = engine.write_message(data)
+        socket = self._connection.open_again() if ready is not None and ready.at_hand < size else None
+        if ready is not None and socket is not None:
+            await self._send_file(ready, socket, len(data))
+        elif wanted:
+            await self._send_pieces(body, len(data))
+        else:
+            engine.end_message()
+
+    async def _send_pieces(self, body: IBody, position: int) -> None:
+        """Send the rest of a message from ``position``, piece by piece."""
+        engine, size = self.engine, body.size
+        wanted = True
         while wanted and position < size:
             await self._connection.drain()
             try:
                 data = await body.read(position, min(CHUNK, size - position))
-            except Exception:  # noqa: BLE001 - as above; +OK is out already, so the end must be missing
+            except Exception:  # noqa: BLE001 - a third party's body; +OK is out already, so the end must be missing
                 self._log_failure()
                 data = b""
             if not data:
@@ -228,10 +243,31 @@ class POP3Session:
                 return
             position += len(data)
             wanted = engine.write_message(data)
-        if wanted and position < size:
-            engine.abort_message()
+        engine.end_message()
+
+    async def _send_file(self, body: IReadyBody, socket: int, position: int) -> None:
+        """Have the system send the rest of a message from its file: no octet of it is read here.
+
+        :param socket: the client's; closed here.
+        """
+        connection = self._connection
+        try:
+            while position < body.size:
+                await connection.drain()
+                sent = await body.send_to(socket, position)
+                position += sent
+                if not sent:
+                    connection.await_room()
+        except MailshareError:
+            self._log_failure()  # +OK is out already, so the end must be missing
+            self.engine.abort_message()
+        except OSError as fault:
+            connection.abort()
+            raise ConnectionGone from fault
         else:
-            engine.end_message()
+            self.engine.end_message()
+        finally:
+            os.close(socket)
 
     async def _finish(self, event: QuitWanted) -> None:
         """Delete all or nothing, give the lock back, then say so."""

@@ -199,19 +199,27 @@ class CheckerStack:
 
     def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
         """The first answer that is not a refusal; the last refusal when there is none."""
-        return Deferred.fromCoroutine(self._ask(credentials))
+        asked = [
+            checker
+            for checker in self._checkers
+            if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces)
+        ]
+        if len(asked) == 1:  # nearly always
+            answer: Deferred[bytes | tuple[()]] = maybeDeferred(asked[0].requestAvatarId, credentials)
+            return answer
+        return Deferred.fromCoroutine(_first_answer(asked, credentials))
 
-    async def _ask(self, credentials: object) -> bytes | tuple[()]:
-        refusal: Exception = LoginRefused()
-        for checker in self._checkers:
-            if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces):
-                try:
-                    answer: bytes | tuple[()] = await maybeDeferred(checker.requestAvatarId, credentials)
-                except (LoginRefused, UnauthorizedLogin) as no:
-                    refusal = no
-                else:
-                    return answer
-        raise refusal
+
+async def _first_answer(checkers: Sequence[ICredentialsChecker], credentials: object) -> bytes | tuple[()]:
+    refusal: Exception = LoginRefused()
+    for checker in checkers:
+        try:
+            answer: bytes | tuple[()] = await maybeDeferred(checker.requestAvatarId, credentials)
+        except (LoginRefused, UnauthorizedLogin) as no:
+            refusal = no
+        else:
+            return answer
+    raise refusal
 
 
 def _octets(value: object) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import Interface, implementer
 
 from mailshare.core.errors import LocalFault, LoginRefused
@@ -63,9 +63,9 @@ class MailRealm:
         :raises LocalFault: none of the interfaces is known here.
         """
         del mind
-        return Deferred.fromCoroutine(self._avatar(avatarId, interfaces))
+        return maybeDeferred(self._avatar, avatarId, interfaces)
 
-    async def _avatar(self, avatar_id: bytes | tuple[()], interfaces: tuple[type[Interface], ...]) -> Avatar:
+    def _avatar(self, avatar_id: bytes | tuple[()], interfaces: tuple[type[Interface], ...]) -> Avatar:
         for interface in interfaces:
             factory = self._avatars.get(interface)
             if factory is None:

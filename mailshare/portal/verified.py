@@ -1,11 +1,13 @@
 """Remembers for some minutes which passwords were verified, without keeping any password.
 
-An entry is an HMAC, under a key that only this process knows, of the name, the stored credential and the password. As
-the stored credential is part of it, a changed password makes the entry worthless at once.
+An entry is a keyed BLAKE2 digest (RFC 7693 section 2.9), under a key that only this process knows, of the name, the
+stored credential and the password. As the stored credential is part of it, a changed password makes the entry
+worthless at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections import OrderedDict
 
@@ -16,7 +18,7 @@ MAX_ENTRIES = 10_000
 class VerifiedCache:
     """What was verified lately.
 
-    :param key: at least 32 random octets, made anew in each process.
+    :param key: 32 to 64 random octets, made anew in each process.
     :param lifetime: seconds.
     """
 
@@ -48,7 +50,6 @@ class VerifiedCache:
         self._entries.pop(name, None)
 
     def _mark(self, name: str, stored: str, password: bytes) -> bytes:
-        mac = hmac.new(self._key, digestmod="sha256")
-        for part in (name.encode(), stored.encode(), password):
-            mac.update(len(part).to_bytes(8, "big") + part)
-        return mac.digest()
+        parts = (name.encode(), stored.encode(), password)
+        told = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
+        return hashlib.blake2b(told, key=self._key, digest_size=32).digest()

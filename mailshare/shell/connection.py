@@ -167,6 +167,21 @@ class Connection(TwistedProtocol):
         if self._gone:
             raise ConnectionGone
 
+    def open_again(self) -> int | None:
+        """The socket once more, for a part of the output that the system sends by itself; for the caller to close.
+
+        Drain before each such part, and call :meth:`await_room` when the socket takes no more.
+
+        :returns: a descriptor; ``None`` inside TLS and where there is no socket.
+        """
+        return None if self._outlet is None or self._gone else self._outlet.open_again()
+
+    def await_room(self) -> None:
+        """The socket is full: :meth:`drain` fires when the peer has read."""
+        if self._outlet is not None and not self._gone:
+            self.outlet_full()
+            self._outlet.await_room()
+
     def say_goodbye(self, why: Goodbye) -> None:
         """Send the last words for this reason and close."""
         if not (self._gone or self._closing):
@@ -279,6 +294,8 @@ class Connection(TwistedProtocol):
         engine = session.engine
         if greet:
             await session.begin()
+        elif self._input:
+            self._feed(engine)
         handled = 0
         while not (self._gone or self._closing):
             if self._full:

@@ -6,6 +6,7 @@ three system calls and a turn of the reactor for a reply that the socket would h
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
@@ -53,6 +54,14 @@ class Outlet:
             # What is no count is a lost connection: the transport meets it again and ends in good order.
             self._transport.write(data[sent:] if isinstance(sent, int) else data)
             self._listener.outlet_full()
+
+    def open_again(self) -> int | None:
+        """Another descriptor of the socket; ``None`` where octets must not go past the transport."""
+        return None if self._straight is None else os.dup(self._transport.fileno())
+
+    def await_room(self) -> None:
+        """Have the listener told when the socket takes octets again, although none wait here."""
+        self._transport.startWriting()
 
     def use_queue(self) -> None:
         """TLS begins: from now on octets may not reach the socket past it."""

@@ -31,6 +31,7 @@ class BodyFacts:
     """What is known of a message's octets without reading them; the columns of ``message``.
 
     :ivar key: name of the content file relative to ``blobs/``; empty when the body is in the database.
+    :ivar ready: no line begins with a dot and the last one is ended; known while the message comes in.
     """
 
     size: int
@@ -38,6 +39,7 @@ class BodyFacts:
     digest: bytes
     content_digest: bytes
     key: str = ""
+    ready: bool = False
 
 
 @implementer(IBody)

@@ -43,11 +43,20 @@ class Database(Protocol):
     def now(self) -> int:
         """The time, microseconds UTC."""
 
-    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
+    async def write(
+        self,
+        operation: Operation[T],
+        *,
+        cost: int = 0,
+        directory: str = "",
+        afterwards: Callable[[], None] | None = None,
+    ) -> T:
         """Run it in a transaction and fire when that is durable.
 
         :param cost: octets it will write, for bounding batches and the queue.
         :param directory: must be synced before the commit, because the rows point at a new file in it.
+        :param afterwards: called once the transaction is over, whether it came about or not and whether anybody still
+            waits; for what is kept in memory of the rows.
         :raises MailshareError: what the operation raised, or StorageFull, StoreReadOnly, Unavailable.
         """
 

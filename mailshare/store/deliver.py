@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import implementer
@@ -27,6 +27,7 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody, IBodySink, IDelivery
 from mailshare.store.bodies import FILE, INLINE, PIECE, FileBody, MemoryBody
 from mailshare.store.database import Database
+from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_events
 from mailshare.store.ledger import bind_row, claim_row, refuse_row
 from mailshare.store.naming import DAY, DUPLICATE_DAYS, bare_message_id
@@ -51,7 +52,7 @@ _COUNT_UP = (
 )
 _ENTRY = (
     "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
-    "VALUES (?, ?, ?, ?, 0, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # A row comes back when the mailbox has not met this key within the window.
 _NOT_MET = (
@@ -158,7 +159,8 @@ class Handing:
             raise MailboxFull(target.user_id)
         size = self.body.facts.size + len(target.prefix)
         uid, modseq = connection.execute(_COUNT_UP, (size, mailbox)).fetchone()
-        connection.execute(_ENTRY, (mailbox, uid, number, size, modseq, self.at, target.prefix or None))
+        flags = ready_flag(target.prefix) if self.body.facts.ready else 0
+        connection.execute(_ENTRY, (mailbox, uid, number, size, flags, modseq, self.at, target.prefix or None))
         uids[target.user_id] = uid
 
     def _met(
@@ -230,6 +232,7 @@ class Delivery:
     """The door's transaction.
 
     :param new_body: makes a sink, for bodies that another provider of IBody holds.
+    :param mailboxes_changed: is told the users who have got a message.
     :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
     """
 
@@ -238,6 +241,7 @@ class Delivery:
         database: Database,
         notifier: Notifier,
         new_body: Callable[[int], IBodySink],
+        mailboxes_changed: Callable[[Iterable[int]], None],
         directory_of: Callable[[str], str] = os.path.dirname,
         *,
         duplicate_days: int = DUPLICATE_DAYS,
@@ -246,6 +250,7 @@ class Delivery:
         self._database = database
         self._notifier = notifier
         self._new_body = new_body
+        self._mailboxes_changed = mailboxes_changed
         self._directory_of = directory_of
 
     async def deliver(
@@ -285,7 +290,10 @@ class Delivery:
             bounds or {},
         )
         cost = ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
-        result = await self._database.write(handing, cost=cost, directory=self.directory_of(own))
+        users = [target.user_id for target in targets]
+        result = await self._database.write(
+            handing, cost=cost, directory=self.directory_of(own), afterwards=lambda: self._mailboxes_changed(users)
+        )
         if result.message_id:
             for agent in dict.fromkeys(hop.agent for hop in hops):
                 self._notifier.wake(agent)

@@ -12,9 +12,11 @@ from mailshare.core.address import Address
 from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
 from mailshare.core.values import Entry, Event, Hop, Source, StoredMessage, Target
 from mailshare.store.events import write_events
+from mailshare.store.measure import dots_begin_lines
 from mailshare.store.submissions import Queueing
 
 RETRIEVED = 1  # entry.flags: a session fetched it
+READY = 2  # entry.flags: prefix and body go on a POP3 wire as they are
 
 MESSAGE_FACTS = (
     "message.id, message.trace, message.message_id_field, message.size, message.received, message.account_id, "
@@ -122,11 +124,12 @@ class Giving:
             ).fetchone():
                 continue
             octets = whole + len(target.prefix)
+            ready = flags & ready_flag(target.prefix)
             uid, modseq = connection.execute(_COUNT_UP, (octets, mailbox)).fetchone()
             connection.execute(
                 "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
-                "VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
-                (mailbox, uid, number, octets, modseq, self.at, target.prefix or None),
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (mailbox, uid, number, octets, ready, modseq, self.at, target.prefix or None),
             )
             uids[target.user_id] = uid
         write_events(connection, events, trace=trace, message_id=number)
@@ -164,3 +167,9 @@ class Giving:
         if row is None:
             raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
         return int(row[0])
+
+
+def ready_flag(prefix: bytes) -> int:
+    """:data:`READY` for an entry with these lines in front of a body that is ready itself; 0 when they are not."""
+    fits = not prefix or (prefix.endswith(b"\r\n") and not dots_begin_lines(b"\r\n" + prefix))
+    return READY if fits else 0

@@ -119,11 +119,18 @@ class FileDatabase:
         """Why writing fails at present; empty when it does not."""
         return "" if self._writer is None else self._writer.trouble
 
-    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
+    async def write(
+        self,
+        operation: Operation[T],
+        *,
+        cost: int = 0,
+        directory: str = "",
+        afterwards: Callable[[], None] | None = None,
+    ) -> T:
         """Run it with whatever else waits, in one durable transaction."""
         if self._writer is None:
             raise StoreReadOnly(detail={"why": "the store is not open"})
-        return await self._writer.submit(operation, cost, directory)
+        return await self._writer.submit(operation, cost, directory, afterwards)
 
     async def read(self, operation: Operation[T]) -> T:
         """Run it in a reader's thread."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from attrs import define, field
 from zope.interface import implementer
 
 from mailshare.core.errors import MailboxInUse, Unavailable
@@ -17,9 +16,9 @@ from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_events
 from mailshare.store.messages import BodyOf
-from mailshare.store.naming import uidl
 from mailshare.store.notifier import Notifier
-from mailshare.store.read_ahead import ReadAhead
+from mailshare.store.read_ahead import ReadAhead, Room
+from mailshare.store.totals import Total, Totals
 
 READ, DELETED = "pop3.read", "pop3.deleted"
 _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
@@ -27,41 +26,39 @@ _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
 
 @implementer(IMailboxes)
 class Mailboxes:
-    """All mailboxes. One process serves them, so the locks live in memory and die with it."""
+    """All mailboxes. One process serves them, so the locks live in memory and die with it.
 
-    def __init__(self, database: Database, notifier: Notifier, body_of: BodyOf) -> None:
-        self._database = database
+
+    :ivar totals: told of every change.
+    """
+
+    def __init__(self, database: Database, notifier: Notifier, body_of: BodyOf, totals: Totals) -> None:
+        self.database = database
+        self.totals = totals
         self._notifier = notifier
         self._body_of = body_of
+        self._room = Room()
         self._owners: dict[int, str] = {}
         self._open: dict[int, Maildrop] = {}
 
     async def lock_maildrop(self, user_id: int, owner: str) -> IMaildrop:
-        """Take the exclusive lock; STAT's figures come with it in one short read."""
+        """Take the exclusive lock; STAT's figures come with it."""
         if user_id in self._owners:
             raise MailboxInUse(detail={"user_id": user_id, "held_by": self._owners[user_id]})
         self._owners[user_id] = owner
-
-        def read(connection: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:
-            found: tuple[int, int, int, int, int] | None = connection.execute(
-                "SELECT id, uidvalidity, uidnext, msgs, bytes FROM mailbox "
-                "WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0",
-                (user_id,),
-            ).fetchone()
-            return found
-
         try:
-            row = await self._database.read(read)
-            if row is None:
+            total = await self.totals.of(user_id)
+            if total is None:
                 raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
         except BaseException:
             self._owners.pop(user_id, None)
             raise
-        drop = Maildrop(self._database, self._body_of, user_id, owner, *row, unlock=lambda: self._unlock(user_id))
-        self._open[user_id] = drop
+        ahead = ReadAhead(self.database, self._body_of, total.number, self._room)
+        drop = self._open[user_id] = Maildrop(self, user_id, owner, total, ahead)
         return drop
 
-    def _unlock(self, user_id: int) -> None:
+    def unlock(self, user_id: int) -> None:
+        """Give a user's lock back; his maildrop calls it."""
         self._owners.pop(user_id, None)
         self._open.pop(user_id, None)
 
@@ -74,11 +71,11 @@ class Mailboxes:
             )
             return [MailboxCount(*row) for row in rows]
 
-        return await self._database.read(read)
+        return await self.database.read(read)
 
     async def entries(self, user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Sequence[Entry]:
         """What lies in a mailbox, newest first."""
-        return await self._database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))
+        return await self.database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))
 
     async def give(
         self,
@@ -93,7 +90,12 @@ class Mailboxes:
     ) -> Mapping[int, int]:
         """Move an entry into other mailboxes and into the queue, all or nothing."""
         giving = Giving(user_id, uid, tuple(targets), tuple(hops), at, tuple(events), expires)
-        given = await self._database.write(giving, cost=512 * (1 + len(targets) + len(hops) + len(events)))
+        users = (user_id, *(target.user_id for target in targets))
+        given = await self.database.write(
+            giving,
+            cost=512 * (1 + len(targets) + len(hops) + len(events)),
+            afterwards=lambda: self.totals.changed(users),
+        )
         if user_id in self._open:
             self._open[user_id].forget_ahead()
         for agent in dict.fromkeys(hop.agent for hop in hops):
@@ -102,27 +104,21 @@ class Mailboxes:
 
 
 @implementer(IMaildrop)
-@define(eq=False)
 class Maildrop:
     """One user's mailbox as it was when the session locked it; what comes later is for the next session."""
 
-    _database: Database
-    _body_of: BodyOf
-    _user_id: int
-    _owner: str
-    _mailbox: int
-    _uidvalidity: int
-    _uidnext: int
-    count: int
-    octets: int
-    _unlock: Callable[[], None] = field(kw_only=True)
-    _listing: tuple[array[int], array[int]] | None = None
-    _held: bool = True
-    _ahead: ReadAhead = field(init=False)
+    __slots__ = ("_ahead", "_held", "_listing", "_mailboxes", "_owner", "_total", "_user_id", "count", "octets")
 
-    @_ahead.default
-    def _new_ahead(self) -> ReadAhead:
-        return ReadAhead(self._database, self._body_of, self._mailbox)
+    def __init__(self, mailboxes: Mailboxes, user_id: int, owner: str, total: Total, ahead: ReadAhead) -> None:
+        self._mailboxes = mailboxes
+        self._user_id = user_id
+        self._owner = owner
+        self._total = total
+        self._ahead = ahead
+        self._listing: tuple[array[int], array[int]] | None = None
+        self._held = True
+        self.count = total.messages
+        self.octets = total.octets
 
     def forget_ahead(self) -> None:
         """Entries of the mailbox were taken away by somebody else."""
@@ -131,20 +127,20 @@ class Maildrop:
     async def snapshot(self) -> tuple[array[int], array[int]]:
         """``(uids, sizes)``, read once."""
         if self._listing is None:
+            values = (self._total.number, self._total.uidnext)
 
             def read(connection: sqlite3.Connection) -> list[tuple[int, int]]:
                 return connection.execute(
-                    "SELECT uid, size FROM entry WHERE mailbox_id = ? AND uid < ? ORDER BY uid",
-                    (self._mailbox, self._uidnext),
+                    "SELECT uid, size FROM entry WHERE mailbox_id = ? AND uid < ? ORDER BY uid", values
                 ).fetchall()
 
-            rows = await self._database.read(read)
+            rows = await self._mailboxes.database.read(read)
             self._listing = (array("q", [row[0] for row in rows]), array("q", [row[1] for row in rows]))
         return self._listing
 
     def uidl(self, uid: int) -> str:
-        """The unique-id of an entry of this mailbox."""
-        return uidl(self._uidvalidity, uid)
+        """The unique-id of an entry here: at most 33 characters, never given out twice (RFC 1939 section 7)."""
+        return f"{self._total.uidvalidity:x}.{uid:x}"
 
     async def body(self, uid: int) -> IBody:
         """The message with the entry's prefix in front; small ones come several at a time when asked for in order."""
@@ -156,8 +152,9 @@ class Maildrop:
             raise Unavailable(detail={"why": "the maildrop was released"})
         if not deleted and not retrieved:
             return 0
-        gone, seen, now = json.dumps(list(deleted)), json.dumps(list(retrieved)), self._database.now()
-        mailbox, read_now = self._mailbox, frozenset(retrieved)
+        database, mailbox = self._mailboxes.database, self._total.number
+        gone, seen, now = json.dumps(list(deleted)), json.dumps(list(retrieved)), database.now()
+        read_now = frozenset(retrieved)
 
         def write(connection: sqlite3.Connection) -> int:
             dropped = connection.execute(
@@ -181,7 +178,11 @@ class Maildrop:
             self._tell(connection, told, now)
             return len(dropped)
 
-        count = await self._database.write(write, cost=256 * (len(deleted) + len(retrieved)))
+        count = await database.write(
+            write,
+            cost=256 * (len(deleted) + len(retrieved)),
+            afterwards=lambda: self._mailboxes.totals.changed((self._user_id,)),
+        )
         self._ahead.forget()
         return count
 
@@ -203,4 +204,5 @@ class Maildrop:
         """Give the lock back."""
         if self._held:
             self._held = False
-            self._unlock()
+            self._ahead.forget()
+            self._mailboxes.unlock(self._user_id)

@@ -33,10 +33,13 @@ class Measure:
         self._content = sha256()
         # The content's digest up to the last octet that is not white space: what follows may yet be trailing.
         self._settled = self._content.copy()
+        self._dotted = False
+        self._last = b"\r\n"
 
     def feed(self, data: bytes) -> None:
         """Take the next octets."""
         _update(self._whole, data)
+        self._look_for_dots(data)
         before = self.size
         self.size += len(data)
         if self._header_length is not None:
@@ -70,10 +73,22 @@ class Measure:
         self._settled = self._content.copy()
         _update(self._content, data[len(solid) :])
 
+    def _look_for_dots(self, data: bytes) -> None:
+        # Most large messages are base64, which has no dot at all.
+        if not self._dotted and (dots_begin_lines(self._last + data[:2]) or dots_begin_lines(data)):
+            self._dotted = True
+        self._last = (self._last + data[-2:])[-2:]
+
     def facts(self, key: str = "") -> BodyFacts:
         """What was measured; ``key`` names the content file, if there is one."""
         header = self.size if self._header_length is None else self._header_length
-        return BodyFacts(self.size, header, self._whole.digest(), self._settled.digest(), key)
+        ready = not self._dotted and self._last == b"\r\n"
+        return BodyFacts(self.size, header, self._whole.digest(), self._settled.digest(), key, ready)
+
+
+def dots_begin_lines(data: bytes) -> bool:
+    """Whether a line within these octets begins with a dot; what the first of them belongs to is not known here."""
+    return b"." in data and b"\r\n." in data
 
 
 def _update(digest: HASH, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -42,7 +43,14 @@ class MemoryDatabase:
     def close(self) -> None:
         """Nothing is let go before the object is: a closed memory store can be opened again with its mail."""
 
-    async def write(self, operation: Operation[T], *, cost: int = 0, directory: str = "") -> T:
+    async def write(
+        self,
+        operation: Operation[T],
+        *,
+        cost: int = 0,
+        directory: str = "",
+        afterwards: Callable[[], None] | None = None,
+    ) -> T:
         """Run it between BEGIN and COMMIT, now. ``cost`` and ``directory`` mean nothing in memory."""
         del cost, directory
         connection = self._ready()
@@ -53,6 +61,8 @@ class MemoryDatabase:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        if afterwards is not None:
+            afterwards()
         return result
 
     async def read(self, operation: Operation[T]) -> T:

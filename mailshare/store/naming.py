@@ -46,11 +46,6 @@ def resolved_login(name: str) -> str:
     return folded + "1" if folded in {"admin", "public"} else folded
 
 
-def uidl(uidvalidity: int, uid: int) -> str:
-    """The unique-id of an entry: at most 33 characters, never given out twice (RFC 1939 section 7)."""
-    return f"{uidvalidity:x}.{uid:x}"
-
-
 def bare_message_id(text: str) -> str:
     """A Message-ID without brackets and blanks around it: what is stored and compared."""
     text = text.strip()

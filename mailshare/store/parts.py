@@ -34,6 +34,7 @@ from mailshare.store.print_jobs import PrintJobs
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
 from mailshare.store.settings import Settings
+from mailshare.store.totals import Totals
 
 
 class StoreParts:
@@ -75,9 +76,11 @@ class StoreParts:
         self._directory = DirectoryStore(database, hostname, former_days)
         self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days, former_days=former_days)
         self._rows = database
-        delivery = Delivery(database, notifier, new_body, duplicate_days=duplicate_days)
+        totals = Totals(database)
+        self._directory.watch(lambda _: totals.all_changed())
+        delivery = Delivery(database, notifier, new_body, totals.changed, duplicate_days=duplicate_days)
         self.delivery = delivery
-        self.mailboxes = Mailboxes(database, notifier, body_of)
+        self.mailboxes = Mailboxes(database, notifier, body_of, totals)
         self.ledger = Ledger(database)
         self.queue = Queue(database, notifier, self._messages.body)
         self.directory = self._directory

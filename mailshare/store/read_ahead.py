@@ -7,38 +7,71 @@ one message after the other (as nearly all do) is served from a few octets read 
 from __future__ import annotations
 
 import sqlite3
+from typing import cast
+
+from attrs import define
 
 from mailshare.core.errors import Unavailable
 from mailshare.interfaces import IBody
-from mailshare.store.bodies import INLINE, BodyFacts, MemoryBody, PrefixedBody
+from mailshare.store.bodies import INLINE, BodyFacts, FileBody, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
-from mailshare.store.messages import COLUMNS, BodyOf, Row, inline_data
+from mailshare.store.entries import READY
+from mailshare.store.messages import COLUMNS, BodyOf, Row
+from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPrefixedBody
 
-MOST_OCTETS = 65_536
+MOST_OCTETS = 262_144
 """Octets that one session holds ahead of its client, besides the message asked for."""
 MOST_MESSAGES = 32
+MOST_TOGETHER = 16 << 20
+"""Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 _FROM = (
-    f"SELECT entry.uid, entry.prefix, {COLUMNS} FROM entry JOIN message ON message.id = entry.message_id "
+    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, {COLUMNS} FROM entry "
+    "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
     "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
 )
-Found = tuple[int, bytes, Row, bytes]
+Found = tuple[int, bytes, int, bytes, Row]
+
+
+@define
+class Room:
+    """What all sessions together may still hold ahead.
+
+    :ivar octets: of it.
+    """
+
+    octets: int = MOST_TOGETHER
 
 
 class ReadAhead:
     """Reads bodies of one mailbox.
 
-    The first read takes one message; each further one that goes on where the last ended takes twice as many.
+    The first read takes one message; each further one that goes on where the last ended takes twice as many, until the
+    bound in octets is met.
     """
 
-    __slots__ = ("_body_of", "_database", "_kept", "_last", "_mailbox", "_times_forgotten", "_wanted")
+    __slots__ = (
+        "_body_of",
+        "_bounded",
+        "_database",
+        "_held",
+        "_kept",
+        "_last",
+        "_mailbox",
+        "_room",
+        "_times_forgotten",
+        "_wanted",
+    )
 
-    def __init__(self, database: Database, body_of: BodyOf, mailbox: int) -> None:
+    def __init__(self, database: Database, body_of: BodyOf, mailbox: int, room: Room) -> None:
         self._database = database
         self._body_of = body_of
         self._mailbox = mailbox
+        self._room = room
+        self._held = 0
         self._kept: dict[int, IBody] = {}
         self._last = 0
         self._wanted = 1
+        self._bounded = False
         self._times_forgotten = 0
 
     async def body(self, uid: int) -> IBody:
@@ -50,42 +83,62 @@ class ReadAhead:
         if kept is not None:
             return kept
         in_order = not self._kept and 0 < self._last < uid
-        self._wanted = min(2 * self._wanted, MOST_MESSAGES) if in_order else 1
+        self._drop()
+        if not in_order or self._room.octets < MOST_OCTETS:
+            self._wanted = 1
+        elif not self._bounded:
+            self._wanted = min(2 * self._wanted, MOST_MESSAGES)
         mailbox, wanted, forgotten = self._mailbox, self._wanted, self._times_forgotten
         found = await self._database.read(lambda connection: _read(connection, mailbox, uid, wanted))
         if not found or found[0][0] != uid:
             raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
         self._last = found[-1][0]
-        self._wanted = len(found)  # large messages fill the bound sooner
-        bodies = {number: self._built(prefix, row, data) for number, prefix, row, data in found}
+        self._bounded = len(found) < self._wanted
+        self._wanted = len(found)
+        bodies = {number: self._built(prefix, flags, data, row) for number, prefix, flags, data, row in found}
         asked = bodies.pop(uid)
-        self._kept = bodies if forgotten == self._times_forgotten else {}
+        if forgotten == self._times_forgotten:
+            self._kept = bodies
+            self._held = sum(body.size for body in bodies.values())
+            self._room.octets -= self._held
         return asked
 
     def forget(self) -> None:
-        """Somebody else has taken entries out of the mailbox: what was read ahead may show what is gone."""
+        """What was read ahead may show what is gone by now, or the session is over."""
         self._times_forgotten += 1
+        self._drop()
+
+    def _drop(self) -> None:
+        self._room.octets += self._held
+        self._held = 0
         self._kept = {}
 
-    def _built(self, prefix: bytes, row: Row, data: bytes) -> IBody:
+    def _built(self, prefix: bytes, flags: int, data: bytes, row: Row) -> IBody:
         body = self._body_of(row, data)
-        if not prefix:
-            return body
+        ready = flags & READY
         if isinstance(body, MemoryBody):
-            old, more = body.facts, len(prefix)
-            facts = BodyFacts(old.size + more, old.header_length + more, old.digest, old.content_digest)
-            return MemoryBody(facts, prefix + body.data)
-        return PrefixedBody(prefix, body)
+            facts = body.facts
+            if prefix:
+                more = len(prefix)
+                facts = BodyFacts(facts.size + more, facts.header_length + more, facts.digest, facts.content_digest)
+                data = prefix + data
+            return ReadyMemoryBody(facts, data) if ready else MemoryBody(facts, data)
+        if not ready:
+            return PrefixedBody(prefix, body) if prefix else body
+        file = cast("FileBody", body)
+        straight = ReadyFileBody(file.facts, file.path, file.in_thread)
+        return ReadyPrefixedBody(prefix, straight) if prefix else straight
 
 
 def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> list[Found]:
     """The message with this uid or the next above it, and small ones behind it, up to ``most`` in all."""
     found: list[Found] = []
     octets = 0
-    for number, prefix, *facts in connection.execute(_FROM, (mailbox, uid, most)).fetchall():
-        row = tuple(facts)
+    cursor = connection.execute(_FROM, (mailbox, uid, most))
+    for number, prefix, flags, data, *facts in cursor:
         octets += facts[1]
         if found and (octets > MOST_OCTETS or facts[3] != INLINE):
             break
-        found.append((number, prefix or b"", row, inline_data(connection, row)))
+        found.append((number, prefix or b"", flags, data or b"", tuple(facts)))
+    cursor.close()  # a statement that is not at its end holds its snapshot
     return found

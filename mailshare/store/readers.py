@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from mailshare.core.errors import LocalFault, Unavailable
-from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.database import Operation, translate
+from mailshare.store.workers import Workers
 
 T = TypeVar("T")
 
@@ -30,12 +29,10 @@ class Readers:
     log = Logger()
 
     def __init__(self, reactor: IReactorFromThreads, connect: Callable[[], sqlite3.Connection], threads: int) -> None:
-        self._reactor = reactor
         self._connect = connect
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
-        self._pool = DaemonThreads(0, threads, "mailshare-readers")
-        self._pool.start()
+        self._workers = Workers(reactor, threads, "mailshare-reader")
         self._stopped = False
 
     async def read(self, operation: Operation[T]) -> T:
@@ -51,7 +48,7 @@ class Readers:
             return operation(self._connection())
 
         try:
-            result: T = await deferToThreadPool(self._reactor, self._pool, act)
+            return await self._workers.do(act)
         except sqlite3.Error as fault:
             if self._stopped:  # its connection was closed meanwhile
                 raise Unavailable(detail={"why": "the store is closed"}) from fault
@@ -59,7 +56,6 @@ class Readers:
             if isinstance(told, LocalFault):
                 self.log.failure("A statement of this program is wrong: {why}", why=str(fault))
             raise told from fault
-        return result
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
@@ -72,6 +68,6 @@ class Readers:
     def stop(self) -> None:
         """Let running reads end, then close all connections."""
         self._stopped = True
-        self._pool.stop()
+        self._workers.stop()
         while self._all:
             self._all.pop().close()

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -20,13 +19,13 @@ from mailshare.interfaces import IBodySink, IStore
 from mailshare.store.backup import BLOBS, copy_store
 from mailshare.store.bodies import FILE
 from mailshare.store.connections import Connect, plain_connect
-from mailshare.store.daemon_threads import DaemonThreads
 from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
 from mailshare.store.spool import Spool
+from mailshare.store.workers import Workers
 
 T = TypeVar("T")
 
@@ -84,7 +83,7 @@ class SQLiteStore(StoreParts):
         self._files = files or Files()
         self._connect = connect
         self._body_threads = body_threads
-        self._pool: DaemonThreads | None = None
+        self._workers: Workers | None = None
         self._lock = DirectoryLock(self.path)
         self._swept = 0
         self._database = FileDatabase(
@@ -116,7 +115,7 @@ class SQLiteStore(StoreParts):
 
     async def open(self) -> None:
         """Make the directory, take the lock, make or migrate the schema, load the directory of users."""
-        if self._pool is not None:
+        if self._workers is not None:
             raise Unavailable(detail={"why": "the store is open already"})
         try:
             os.makedirs(self.path, 0o700, exist_ok=True)
@@ -130,8 +129,7 @@ class SQLiteStore(StoreParts):
                 "SQLite {version}: let no other program checkpoint this database (needs 3.51.3)",
                 version=sqlite3.sqlite_version,
             )
-        self._pool = DaemonThreads(0, self._body_threads, "mailshare-bodies")
-        self._pool.start()
+        self._workers = Workers(self._reactor, self._body_threads, "mailshare-body")
         try:
             self._database.start(await self._in_thread(self._database.prepare))
             await self._directory.open(secrets.token_hex(8))
@@ -141,10 +139,10 @@ class SQLiteStore(StoreParts):
 
     async def close(self) -> None:
         """Finish what is queued, end the threads, give the lock back."""
-        pool, self._pool = self._pool, None
-        if pool is None:
+        workers, self._workers = self._workers, None
+        if workers is None:
             return
-        await self._database.stop(pool.stop)
+        await self._database.stop(workers.stop)
         self._lock.release()
 
     def new_body(self, size_hint: int = 0) -> IBodySink:
@@ -182,10 +180,9 @@ class SQLiteStore(StoreParts):
                 await self._spool.unlink(lost)
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
-        if self._pool is None:
+        if self._workers is None:
             raise Unavailable(detail={"why": "the store is not open"})
-        result: T = await deferToThreadPool(self._reactor, self._pool, act)
-        return result
+        return await self._workers.do(act)
 
 
 def _known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:

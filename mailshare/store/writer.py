@@ -41,6 +41,7 @@ class Job:
     operation: Operation[Any]
     cost: int
     directory: str
+    afterwards: Callable[[], None] | None
     deferred: Deferred[Any]
 
 
@@ -70,12 +71,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="mailshare-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[T], cost: int, directory: str) -> Deferred[T]:
+    def submit(
+        self, operation: Operation[T], cost: int, directory: str, afterwards: Callable[[], None] | None = None
+    ) -> Deferred[T]:
         """Queue an operation; fires once its transaction is durable.
 
+        :param afterwards: called on the reactor's thread just before, also when the wait was cancelled or it failed.
         :raises Unavailable: too much waits already, or the store is closing.
         """
-        job: Job = Job(operation, cost, directory, Deferred())
+        job: Job = Job(operation, cost, directory, afterwards, Deferred())
         with self._wake:
             if self._stopping:
                 raise Unavailable(detail={"why": "the store is closing"})
@@ -126,10 +130,10 @@ class Writer:
             self._octets -= octets
             return batch
 
-    def _perform(self, batch: list[Job]) -> list[tuple[Deferred[Any], object]]:
+    def _perform(self, batch: list[Job]) -> list[tuple[Job, object]]:
         """One transaction for all; when one of them fails, one for each, so that only the guilty one is told."""
         if self._broken:
-            return [(job.deferred, Failure(StoreReadOnly(detail={"why": self.trouble}))) for job in batch]
+            return [(job, Failure(StoreReadOnly(detail={"why": self.trouble}))) for job in batch]
         try:
             results = self._transaction(batch)
         except SyncFailed as fault:
@@ -138,11 +142,11 @@ class Writer:
         except Exception as fault:  # noqa: BLE001 - an operation's error belongs to its caller, never to this thread
             if len(batch) > 1:
                 return [answer for job in batch for answer in self._perform([job])]
-            return [(batch[0].deferred, Failure(self._verdict(fault)))]
+            return [(batch[0], Failure(self._verdict(fault)))]
         if self.trouble:
             self.log.info("The store writes again")
             self.trouble = ""
-        return [(job.deferred, result) for job, result in zip(batch, results, strict=True)]
+        return list(zip(batch, results, strict=True))
 
     def _transaction(self, batch: list[Job]) -> list[object]:
         connection = self._connection
@@ -210,6 +214,8 @@ class Writer:
                 self.log.failure("A checkpoint failed and is tried again later: {why}", why=str(fault))
 
 
-def _answer(answers: list[tuple[Deferred[Any], object]]) -> None:
-    for deferred, result in answers:
-        deferred.callback(result)
+def _answer(answers: list[tuple[Job, object]]) -> None:
+    for job, result in answers:
+        if job.afterwards is not None:
+            job.afterwards()
+        job.deferred.callback(result)

@@ -54,7 +54,7 @@ class LineBuffer:
 
         :returns: :data:`OVERLONG` once for each line that is too long; ``None`` to wait for more octets.
         """
-        while True:
+        while self._searched < len(self._buffer):
             end = self._buffer.find(b"\r\n", self._searched)
             if end < 0:
                 return self._unfinished()
@@ -66,6 +66,7 @@ class LineBuffer:
             if end + 2 - start > self.max_line:
                 return OVERLONG
             return self._buffer[start:end]
+        return None
 
     def take(self, most: int) -> bytes:
         """Raw octets, for a part of the protocol that is not made of lines; at most ``most``, perhaps none."""

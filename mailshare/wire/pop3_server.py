@@ -198,13 +198,13 @@ class POP3Server:
         """The verifier of a login."""
         self._answered(VerifierWanted)
         self._unseen = True
-        self._next = self._settle(lambda: self._authorization.verifier(text), line=True)
+        self._next = self._settle(self._authorization.verifier, text, line=True)
 
-    def give_listing(self, sizes: Sequence[int], uidl: Callable[[int], str]) -> None:
-        """The listing, in the order of numbers; ``uidl`` takes an index."""
+    def give_listing(self, sizes: Sequence[int], uids: Sequence[int], uidl: Callable[[int], str]) -> None:
+        """The listing, in the order of numbers; ``uidl`` makes the unique-id of one of ``uids``."""
         self._answered(ListingWanted)
         assert self.view is not None
-        self.view.take_listing(sizes, uidl)
+        self.view.take_listing(sizes, uids, uidl)
         self._unseen = True
         self._next = self._settle(self._commands.resume)
 
@@ -214,24 +214,28 @@ class POP3Server:
         self._say(f"-ERR [{code}] {text}")
         self.closing = isinstance(event, QuitWanted)
 
-    def begin_message(self, size: int, header_length: int) -> None:
+    def begin_message(self, size: int, header_length: int, *, ready: bool = False) -> None:
         """The message is there; its octets follow.
 
         :param size: octets of the whole message.
         :param header_length: octets of its header with the empty line.
+        :param ready: no line of it begins with a dot and the last one is ended.
         """
         event = self._event
         if not isinstance(event, MessageWanted):
             raise LocalFault("a message that was not asked for")
-        self._reply = MessageReply(header_length, event.lines)
+        self._reply = MessageReply(header_length, event.lines, ready=ready)
         self._send(b"+OK %d octets\r\n" % size if event.lines is None else b"+OK\r\n")
 
-    def give_message(self, data: bytes) -> None:
-        """The message is there whole, for ``RETR``; in place of :meth:`begin_message` and what follows it."""
+    def give_message(self, data: bytes, *, ready: bool = False) -> None:
+        """The message is there whole, for ``RETR``; in place of :meth:`begin_message` and what follows it.
+
+        :param ready: as there.
+        """
         event = self._answered(MessageWanted)
         if not isinstance(event, MessageWanted) or event.lines is not None:
             raise LocalFault("a whole message where some lines were asked for")
-        message, end = stuffed(data)
+        message, end = (data, b".\r\n") if ready else stuffed(data)
         self._output += (b"+OK %d octets\r\n" % len(data), message, end)
         self._crowd += len(message)
         if self.view is not None:
@@ -294,22 +298,21 @@ class POP3Server:
         if isinstance(line, Overlong):
             self._error(TOO_LONG, close=self.view is None)
             return ANSWERED
-        return self._check_stls(self._settle(lambda: self._commands.run(line)))
+        event = self._settle(self._commands.run, line)
+        return self._begin_tls() if event is START_TLS else event
 
-    def _check_stls(self, event: Event | None) -> Event | None:
+    def _begin_tls(self) -> Event:
         """Queue STLS's reply, unless clear octets follow it: those would be taken for the client's inside TLS."""
-        if event is not START_TLS:
-            return event
         if len(self._lines):
             self._error("Nothing may follow STLS before TLS has begun", close=True)
             return ANSWERED
         self._say("+OK Begin TLS now")
-        return event
+        return START_TLS
 
-    def _settle(self, act: Callable[[], Outcome], *, line: bool = False) -> Event | None:
+    def _settle(self, act: Callable[..., Outcome], *given: object, line: bool = False) -> Event | None:
         """Do something that comes to a reply, an event, or a mistake of the client."""
         try:
-            outcome = act()
+            outcome = act(*given)
         except Goodbye:
             self._say("+OK Bye")
             self.closing = True

@@ -57,7 +57,8 @@ class Commands:
         :raises Hopeless: the same, and the connection is closed.
         :raises Goodbye: the reply is ``+OK``, and the connection is closed.
         """
-        if self.authorization.exchanging:
+        view = self.view
+        if view is None and self.authorization.exchanging:
             return self._line(self.authorization.response(line))
         verb, blank, argument = line.partition(b" ")
         verb = verb.upper()
@@ -67,10 +68,10 @@ class Commands:
             raise PeerFault("Control characters, bare CR and bare LF have no place in a command")
         if verb not in _SPACED:
             argument = argument.rstrip(b" ")
-        if self.view is not None:
+        if view is not None:
             command = _AFTER.get(verb)
             if command is not None:
-                return command(self, self.view, argument)
+                return command(self, view, argument)
         else:
             early = _BEFORE.get(verb)
             if early is not None:

@@ -29,6 +29,7 @@ class MaildropView:
         self._octets = octets
         self._deleted_octets = 0
         self._sizes: Sequence[int] | None = None
+        self._uids: Sequence[int] = ()
         self._uidl: Callable[[int], str] = str
         self.deleted: set[int] = set()
         self.retrieved: set[int] = set()
@@ -38,13 +39,15 @@ class MaildropView:
         """Whether the listing is here."""
         return self._sizes is not None
 
-    def take_listing(self, sizes: Sequence[int], uidl: Callable[[int], str]) -> None:
+    def take_listing(self, sizes: Sequence[int], uids: Sequence[int], uidl: Callable[[int], str]) -> None:
         """Take the listing.
 
         :param sizes: octets of each message, as ``RETR`` sends them.
-        :param uidl: index to unique-id, 1 to 70 characters 0x21-0x7e.
+        :param uids: the maildrop's own number of each.
+        :param uidl: the unique-id of such a number, 1 to 70 characters 0x21-0x7e.
         """
         self._sizes = sizes
+        self._uids = uids
         self._uidl = uidl
         self.count = len(sizes)
         self._octets = sum(sizes)
@@ -76,7 +79,7 @@ class MaildropView:
 
     def uid(self, index: int) -> str:
         """Unique-id of a message; the listing must be here."""
-        return self._uidl(index)
+        return self._uidl(self._uids[index])
 
     def delete(self, index: int) -> None:
         """Mark a message."""
@@ -102,6 +105,9 @@ class MaildropView:
     def uid_lines(self) -> bytes:
         """What ``UIDL`` shows, up to and with the final dot."""
         uidl, gone = self._uidl, self.deleted
-        rows = [f"{index + 1} {uidl(index)}\r\n" for index in range(self.count) if index not in gone]
+        if gone:
+            rows = [f"{n} {uidl(uid)}\r\n" for n, uid in enumerate(self._uids, 1) if n - 1 not in gone]
+        else:
+            rows = [f"{n} {uidl(uid)}\r\n" for n, uid in enumerate(self._uids, 1)]
         rows.append(".\r\n")
         return "".join(rows).encode("ascii")

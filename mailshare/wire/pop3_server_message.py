@@ -46,9 +46,13 @@ class LineLimit:
 
 
 class MessageReply:
-    """Makes the lines of the answer to ``RETR`` or ``TOP`` from the octets of the message, chunk by chunk."""
+    """Makes the lines of the answer to ``RETR`` or ``TOP`` from the octets of the message, chunk by chunk.
 
-    def __init__(self, header_length: int, lines: int | None) -> None:
+    :param ready: no line of the message begins with a dot and the last one is ended.
+    """
+
+    def __init__(self, header_length: int, lines: int | None, *, ready: bool = False) -> None:
+        self._unchanged = ready and lines is None
         self._dots = DotEncoder()
         self._limit = None if lines is None else LineLimit(header_length, lines)
 
@@ -59,6 +63,8 @@ class MessageReply:
 
     def encode(self, data: bytes) -> bytes:
         """The octets to send for these octets of the message."""
+        if self._unchanged:
+            return data
         return self._dots.encode(self._limit.cut(data) if self._limit else data)
 
     def finish(self) -> bytes:

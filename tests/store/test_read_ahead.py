@@ -75,9 +75,9 @@ async def test_leaps_read_nothing_ahead(store_factory):
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_held_is_bounded(store_factory):
-    """However many and large the messages are, a session holds 64 KiB ahead and no more."""
+    """However many and large the messages are, a session holds a bounded number of octets ahead and no more."""
     async with office(store_factory) as place:
-        uids = await fill(place, [20_000] * 12 + [1] * 100)
+        uids = await fill(place, [60_000] * 12 + [1] * 100)
         drop = await place.drop(place.andrew)
         ahead, _ = ahead_of(drop)
         for uid in uids:
@@ -105,3 +105,36 @@ async def test_what_is_taken_away_is_gone_from_what_was_read(store_factory):
         await drop.commit([uids[7]])
         with pytest.raises(Unavailable):
             await drop.body(uids[7])
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_sessions_share_the_room(store_factory):
+    """When others hold what may be held, messages come one at a time; what a session held is given back at its end."""
+    async with office(store_factory) as place:
+        uids = await fill(place, [10] * 8)
+        room = place.store.mailboxes._room
+        whole = room.octets
+        drop = await place.drop(place.andrew)
+        for uid in uids[:4]:
+            await drop.body(uid)
+        assert room.octets < whole
+        drop.release()
+        assert room.octets == whole
+        room.octets = MOST_OCTETS - 1
+        drop = await place.drop(place.andrew)
+        _, trips = ahead_of(drop)
+        for uid in uids:
+            await drop.body(uid)
+        assert trips.count == len(uids)
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_of_some_size_are_read_once_each(store_factory):
+    """Where the bound in octets ends a trip, the next one does not ask for more than fits."""
+    async with office(store_factory) as place:
+        uids = await fill(place, [50_000] * 40)
+        drop = await place.drop(place.andrew)
+        _, trips = ahead_of(drop)
+        for uid in uids:
+            await drop.body(uid)
+        assert trips.count <= 12  # 1, 2, 4 and then five at a time

@@ -47,7 +47,7 @@ def answer(engine: POP3Server, event, messages=MESSAGES) -> None:
     elif isinstance(event, VerifierWanted):
         engine.give_verifier(make_verifier("secret", SALT, 4096))
     elif isinstance(event, ListingWanted):
-        engine.give_listing([len(message) for message in messages], lambda index: f"uid-{index}")
+        engine.give_listing([len(message) for message in messages], range(len(messages)), lambda uid: f"uid-{uid}")
     elif isinstance(event, MessageWanted):
         message = messages[event.index]
         end = message.find(b"\r\n\r\n")

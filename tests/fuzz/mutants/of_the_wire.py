@@ -74,7 +74,7 @@ def _answer(engine: POP3Server, event: object) -> None:
     elif isinstance(event, VerifierWanted):
         engine.give_verifier(VERIFIER)
     elif isinstance(event, ListingWanted):
-        engine.give_listing([len(MESSAGE)], lambda index: f"uid-{index}")
+        engine.give_listing([len(MESSAGE)], [0], lambda uid: f"uid-{uid}")
     elif isinstance(event, MessageWanted):
         engine.begin_message(len(MESSAGE), MESSAGE.index(b"\r\n\r\n") + 4)
         engine.write_message(MESSAGE)
