@@ -179,24 +179,19 @@ class _Reader:
 
     def _plain(self, words: list[_Token]) -> None:
         """An item without angle brackets: ``mail@company.example (Andrew)``, or words only."""
-        at = max((i for i, token in enumerate(words) if token.kind is _Kind.SPECIAL and token.text == "@"), default=-1)
-        if at < 0:
+        places = _addr_specs(words)
+        if not places:
             text = _phrase(words)
             if text and len(self.fragments) < MAX_ADDRESSES:
                 self.fragments.append(text[:MAX_NAME])
             return
-        first = at - 1 if at else at
-        while first > 0 and not words[first].spaced and words[first - 1].kind is not _Kind.COMMENT:
-            first -= 1
-        last = at + 1
-        while last + 1 < len(words) and not words[last + 1].spaced and words[last + 1].kind is _Kind.WORD:
-            last += 1
-        address = split_address(_spec(words[first : last + 1]))
-        if address is None:
-            return
-        before = words[:first]
-        name = "" if any(token.text == "@" for token in before) else _phrase(before)
-        self._add(name or _last_comment(words[last + 1 :]), address)
+        name = _phrase(words[: places[0][0]])
+        ends = [first for first, _ in places[1:]] + [len(words)]
+        for (first, last), end in zip(places, ends, strict=True):
+            address = split_address(_spec(words[first:last]))
+            if address is not None:
+                self._add(name or _last_comment(words[last:end]), address)
+            name = ""
 
     def _add(self, name: str, address: Address) -> None:
         if len(self.boxes) >= self.limit:
@@ -204,6 +199,33 @@ class _Reader:
             return
         fragments, self.fragments = tuple(self.fragments), []
         self.boxes.append(Mailbox(name[:MAX_NAME], address, fragments, self.group, len(name) > MAX_NAME))
+
+
+def _addr_specs(words: list[_Token]) -> list[tuple[int, int]]:
+    """Where the addresses of an item without angle brackets begin and end; blanks alone may part them.
+
+    Blanks and comments may stand around the ``@`` (RFC 5322 section 3.4.1).
+    """
+    places: list[tuple[int, int]] = []
+    end = 0
+    for at, token in enumerate(words):
+        if at < end or token.kind is not _Kind.SPECIAL or token.text != "@":
+            continue
+        first = at
+        while first > end and words[first - 1].kind is _Kind.COMMENT:
+            first -= 1
+        first = max(first - 1, end)
+        while first > end and not words[first].spaced and words[first - 1].kind is not _Kind.COMMENT:
+            first -= 1
+        last = at + 1
+        while last < len(words) and words[last].kind is _Kind.COMMENT:
+            last += 1
+        last += 1
+        while last < len(words) and not words[last].spaced and words[last].kind is not _Kind.COMMENT:
+            last += 1
+        end = min(last, len(words))
+        places.append((first, end))
+    return places
 
 
 def _last_comment(tokens: list[_Token]) -> str:

@@ -16,6 +16,7 @@ from mailshare.core.values import Account, User, UserKind
 
 _FOLD_TABLE = str.maketrans(
     {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t"}
+    | {"ı": "i"}  # noqa: RUF001 (the Turkish i without dot)
     | dict.fromkeys("‘’ʼ`´", "'")  # noqa: RUF001 (apostrophes as programs set them)
     | dict.fromkeys("‐‑‒–—", "-")  # noqa: RUF001
 )
@@ -23,7 +24,8 @@ _OUTER = " \t\"'\\`´‘’‚“”„«»‹›"  # noqa: RUF001 (quotation ma
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _VIA = re.compile(r"\s(?:via|über|par)\s.*\Z")
 _SEPARATORS = re.compile(r"[\s._\-]+")
-_JOINERS = re.compile(r"\s*[&/;,+]\s*|\s+(?:and|und|et|y|e|og|och|en)\s+")
+_BETWEEN_PEOPLE = re.compile(r"\s*;\s*|\s+(?:[&/+]|and|und|et|y|e|og|och|en)\s+")
+_JOINERS = re.compile(r"\s*[&/,+]\s*")
 _TITLES = """
     mr mrs ms miss mx sir madam dr prof professor doctor herr frau hr fr dipl ing mag mme mlle monsieur madame sr sra
     jr jun junior sen senior ii iii iv phd md mba dott sig signor signora
@@ -111,6 +113,7 @@ class NameIndex:
     _turned: dict[str, set[int]] = field(factory=dict, repr=False)
     _single: dict[str, set[int]] = field(factory=dict, repr=False)
     _words: dict[str, set[int]] = field(factory=dict, repr=False)
+    _fixed: set[int] = field(factory=set, repr=False)  # ADMINn and PUBLICn: whole names only, as written
 
     @classmethod
     def build(cls, account: Account, users: Iterable[User], ignore: Iterable[str] = ()) -> NameIndex:
@@ -127,6 +130,7 @@ class NameIndex:
         for user in users:
             if user.kind in {UserKind.ADMIN, UserKind.PUBLIC}:
                 if user.name.casefold() in {account.admin, account.public}:
+                    index._fixed.add(user.id)
                     for name in (user.name, user.kind.value, *user.names):
                         index._put_whole(normalise(name), user.id)
             elif account.id in user.accounts:
@@ -164,25 +168,34 @@ class NameIndex:
         if turn:
             found = set[int]()
             for turned in _turned(bare):
-                found |= self._folded.get(turned, set()) - self._reserved(turned)
+                found |= self._folded.get(turned, set()) - self._fixed
                 found |= self._turned.get(turned, set())
             found |= self._turned.get(bare, set())
             if found:
                 return found, "L3"
         return set(), ""
 
-    def _reserved(self, name: str) -> set[int]:
-        """Users who answer only to a whole name as written (ADMINn, PUBLICn)."""
-        return self._folded.get(name, set()) - self._single.get(name, set()) - self._turned.get(name, set())
+    def _cleaned_whole(self, name: str) -> set[int]:
+        """Whom the name means without titles, brackets and ``via X``.
+
+        One word behind a title may be the surname of everybody who has it: ``Mr Martin`` is no more sure to be the
+        login ``martin`` than Jean Martin.
+        """
+        cleaned = _cleaned(name)
+        if not cleaned or cleaned == name:
+            return set()
+        found = self._whole(cleaned, turn=True)[0] - self._fixed
+        if found and " " not in cleaned and any(word.strip(".,") in _HONORIFICS for word in name.split()):
+            words = _SEPARATORS.split(without_accents(cleaned))
+            found |= set[int].intersection(*(self._words.get(word, set()) for word in words))
+        return found
 
     def _by_word(self, name: str) -> tuple[set[int], str]:
         """L4: the cleaned name as a whole, else one of its words that is somebody's one-word name."""
-        cleaned = _cleaned(name)
-        if cleaned != name and cleaned:
-            found, _ = self._whole(cleaned, turn=True)
-            if found - self._reserved(without_accents(cleaned)):
-                return found, "L4"
-        plain = " ".join(word for word in without_accents(cleaned).split() if "@" not in word)  # addresses are no names
+        if found := self._cleaned_whole(name):
+            return found, "L4"
+        bare = without_accents(_cleaned(name))
+        plain = " ".join(word for word in bare.split() if "@" not in word)  # addresses are no names
         words = {word for word in _SEPARATORS.split(plain.replace(",", " ")) if word}
         found = set[int]()
         for word in words:
@@ -190,6 +203,22 @@ class NameIndex:
                 # whoever has the word in a full name owns it too: two Andrews are two Andrews
                 found |= self._words[word]
         return found, "L4" if found else ""
+
+    def _several(self, text: str) -> list[tuple[str, set[int], str]]:
+        """Several people in one name, each with whom it means; nothing when it is one.
+
+        Where more than a comma parts them, a comma within one of them turns ``last, first``.
+        """
+        people = [each for each in _BETWEEN_PEOPLE.split(text, _MAX_PIECES) if each]
+        out: list[tuple[str, set[int], str]] = []
+        for person in people:
+            found, level = self._whole(person, turn="," in person) if len(people) > 1 else (set[int](), "")
+            pieces = [person] if found else [each for each in _JOINERS.split(person, _MAX_PIECES) if each]
+            if len(pieces) > 1:
+                out += [(each, *self._whole(each, turn=False)) for each in pieces]
+            elif len(people) > 1:
+                out.append((person, found, level))
+        return out
 
     def match(self, name: str, fragments: Iterable[str] = ()) -> NameMatch:
         """Whom the name in front of an address means.
@@ -200,17 +229,16 @@ class NameIndex:
         text = normalise(name)
         before = [normalise(each) for each in fragments][:_MAX_PIECES]
         if before:
-            found, level = self._whole(", ".join([*before, text]), turn=True)
+            joined = ", ".join([*before, text])
+            found, level = self._whole(joined, turn=True)
             if not found:  # Dr. Andrew Smith, PhD
-                cleaned = _cleaned(", ".join([*before, text]))
-                found, level = self._whole(cleaned, turn=True)[0] - self._reserved(without_accents(cleaned)), "L4"
+                found, level = self._cleaned_whole(joined), "L4"
             if len(found) == 1:
                 return NameMatch(tuple(found), level)
         results: list[tuple[str, set[int], str]] = [(each, *self._whole(each, turn=False)) for each in before if each]
         found, level = self._whole(text, turn=True)
-        pieces = [piece for piece in _JOINERS.split(text, _MAX_PIECES) if piece]
-        if not found and len(pieces) > 1:
-            parts = [(piece, *self._whole(piece, turn=False)) for piece in pieces]
+        if not found:
+            parts = self._several(text)
             if any(ids for _, ids, _ in parts):
                 return _sum([*results, *parts])
         if not found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from attrs import evolve
+from attrs import evolve, frozen
 from twisted.internet.task import Clock
 
 from mailshare.core.address import Address
@@ -53,7 +53,23 @@ PEOPLE = (
     ("ivan", ("Иван Петров",)),
     ("tanaka", ("田中太郎",)),
 )
-SENT = ("andrew", "greg", "lisa")
+
+
+@frozen
+class Staff:
+    """Who works in an office, besides ``gone`` (Gone Girl, disabled) and ``inside`` (Inna Side, no outside mail).
+
+    :ivar people: login and further names.
+    :ivar sent: whose messages ``<login-1@office.example>`` and ``<login-2@...>`` have left.
+    :ivar taught: who gets the lists and the mail of the shop.
+    """
+
+    people: tuple[tuple[str, tuple[str, ...]], ...]
+    sent: tuple[str, ...]
+    taught: str
+
+
+COMPANY = Staff(PEOPLE, ("andrew", "greg", "lisa"), "lisa")
 
 
 class Examiner:
@@ -62,26 +78,26 @@ class Examiner:
     :ivar trace: counts the messages, so that each has its own.
     """
 
-    def __init__(self, account: Account, **options: object) -> None:
+    def __init__(self, account: Account, staff: Staff = COMPANY, **options: object) -> None:
         clock = Clock()
         clock.advance(1_795_262_400)
         self.store = MemoryStore(clock=clock, hostname="mail.office.example")
         finish(self.store.open())
         made = evolve(account, options={**account.options, **options})
         finish(self.store.directory.add_account(made))
-        for name, names in PEOPLE:
+        for name, names in staff.people:
             finish(self.store.directory.add_user(User(0, name, names=names, accounts=(1,))))
         finish(self.store.directory.add_user(User(0, "gone", names=("Gone Girl",), accounts=(1,), enabled=False)))
         finish(self.store.directory.add_user(User(0, "inside", names=("Inna Side",), accounts=(1,), local_only=True)))
-        lisa = self.store.directory.current().user_by_name["lisa"].id
+        taught = self.store.directory.current().user_by_name[staff.taught].id
         for kind, match in (("list", "news.example"), ("list", "club@lists.example"), ("from", "@shop.example")):
-            finish(self.store.directory.teach(SenderRule(1, kind, match, (lisa,))))
+            finish(self.store.directory.teach(SenderRule(1, kind, match, (taught,))))
         numbers = itertools.count(1)
         self._tokens = lambda length: next(numbers).to_bytes(length, "big")
         self.intake = Intake(self.store, Router(), clock, Reports(self.store, clock, self._tokens))
         self.trace = itertools.count(1)
         self._held: dict[str, int] = {}
-        for name in SENT:
+        for name in staff.sent:
             for number in (1, 2):
                 self._send(name, f"<{name}-{number}@office.example>")
 
