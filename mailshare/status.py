@@ -46,6 +46,20 @@ class RunStatus:
 
 
 @frozen
+class NewsStatus:
+    """How listening for an account's new mail goes. Times are microseconds UTC.
+
+    :ivar since: a connection is held since then on which the provider tells of news; 0 = none is.
+    :ivar error: why none is held, where one should be: one line for a person.
+    :ivar next_try: when it is tried again; 0 = with the next run, or not at all.
+    """
+
+    since: int = 0
+    error: str = ""
+    next_try: int = 0
+
+
+@frozen
 class AccountStatus:
     """Both directions of one account."""
 
@@ -53,3 +67,4 @@ class AccountStatus:
     address: str
     collect: RunStatus = RunStatus()
     relay: RunStatus = RunStatus()
+    news: NewsStatus = NewsStatus()

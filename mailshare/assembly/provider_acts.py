@@ -73,11 +73,17 @@ class ProviderActs(Changes):
 
     def _now_of(self, account: Account, past: Remembered) -> Mapping[str, object]:
         live = self._live()
-        if live is None:
-            return {"server": False, "running": False, "paused": not account.enabled, "next_try": "", "sending": None}
-        status = next((one for one in live.account_statuses() if one.account_id == account.id), None)
+        statuses = live.account_statuses() if live is not None else ()
+        status = next((one for one in statuses if one.account_id == account.id), None)
         if status is None:
-            return {"server": True, "running": False, "paused": not account.enabled, "next_try": "", "sending": None}
+            return {
+                "server": live is not None,
+                "running": False,
+                "paused": not account.enabled,
+                "next_try": "",
+                "sending": None,
+                "news": None,
+            }
         collect = status.collect
         return {
             "server": True,
@@ -85,6 +91,7 @@ class ProviderActs(Changes):
             "paused": collect.paused,
             "next_try": shapes.moment(max(collect.next_try, past.floor if collect.next_try else 0)),
             "sending": shapes.run_json(status.relay),
+            "news": shapes.news_json(status.news),
         }
 
     async def fetch_anyway(self, *, id: str, account: str = "") -> Mapping[str, object]:  # noqa: A002

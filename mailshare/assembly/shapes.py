@@ -11,7 +11,7 @@ from mailshare.assembly.outbox_choice import waits_for
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
 from mailshare.core.values import SECOND, Account, Directory, MailboxCount, QueueItem, User
-from mailshare.status import AccountStatus, Indicators, RunStatus
+from mailshare.status import AccountStatus, Indicators, NewsStatus, RunStatus
 
 
 def moment(at: int) -> str:
@@ -110,6 +110,11 @@ def run_json(run: RunStatus) -> dict[str, object]:
     }
 
 
+def news_json(news: NewsStatus) -> dict[str, object]:
+    """How listening for new mail goes."""
+    return {"since": moment(news.since), "error": news.error, "next_try": moment(news.next_try)}
+
+
 def status_json(
     indicators: Indicators,
     accounts: Sequence[AccountStatus],
@@ -128,6 +133,7 @@ def status_json(
                 "address": one.address,
                 "collect": run_json(one.collect),
                 "relay": run_json(one.relay),
+                "news": news_json(one.news),
                 "marking": marking_json((found or {}).get(one.account_id, {})),
             }
             for one in accounts

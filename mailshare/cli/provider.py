@@ -44,6 +44,9 @@ def _facts(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "last try", answer["last_try"] or "never"
     yield "last success", answer["last_success"] or "never"
     yield "next try", _next(answer)
+    news = screens.listening(answer["news"] or {})
+    if news:
+        yield "news", news
     yield "last error", answer["error"] or "none"
     known = answer["at_provider"] is not None
     yield "at the provider", _there(answer) if known else "not known yet: nothing was listed so far"

@@ -48,6 +48,9 @@ def status(answer: Mapping[str, Any]) -> Iterator[str]:
         yield safe(account["address"])
         for name in ("collect", "relay"):
             yield f"  {name}: {_run(account[name])}"
+        news = listening(account.get("news") or {})
+        if news:
+            yield f"  news: {news}"
         marking = account.get("marking") or {}
         if marking.get("alarm"):
             yield f"  sorting: {safe(marking['alarm'])}"
@@ -68,6 +71,14 @@ def _run(run: Mapping[str, Any]) -> str:
     if run["error"]:
         parts.append(f"error: {safe(run['error'])}")
     return "; ".join(parts)
+
+
+def listening(news: Mapping[str, Any]) -> str:
+    """How listening for new mail goes; empty where nobody listens or wants to."""
+    if news.get("since"):
+        return f"waiting for news since {news['since']}"
+    again = f"; tried again {news['next_try']}" if news.get("next_try") else ""
+    return f"not waiting for news: {safe(news['error'])}{again}" if news.get("error") else ""
 
 
 def reasons(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:

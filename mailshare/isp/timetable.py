@@ -27,7 +27,7 @@ from mailshare.core.values import SECOND, Account, Directory, QueueState
 from mailshare.interfaces import ICollecting, IStore
 from mailshare.isp.flight import all_of, end_of
 from mailshare.isp.stirring import Stirring
-from mailshare.status import AccountStatus, RunStatus
+from mailshare.status import AccountStatus, NewsStatus, RunStatus
 
 _LOOK = 30.0
 _JITTER = 0.1
@@ -40,6 +40,19 @@ class Observed(Protocol):
 
     def status(self, account_id: int) -> RunStatus:
         """How it went last."""
+
+
+class Listens(Protocol):
+    """What the timetable asks of whoever listens for new mail."""
+
+    def held(self, account_id: int) -> bool:
+        """Whether a connection tells of an account's news, so that no quick looks are needed."""
+
+    def status(self, account_id: int) -> NewsStatus:
+        """How it goes."""
+
+    def look(self) -> None:
+        """The timetable has looked, or will do so no more because of a pause."""
 
 
 @define
@@ -74,8 +87,7 @@ class Timetable(Service):
     :param relay: whose status :meth:`statuses` shows.
     :param zone: time zone of accounts that name none.
     :param watch: is called before each look, so that a clock that somebody has set is known before it is believed.
-    :param held: whether a connection tells of an account's news, so that no quick looks are needed.
-    :param looked: is called after each look, and when there are none any more because of a pause.
+    :param listening: hears of new mail between the runs; looks whenever the timetable looks.
     """
 
     _log = Logger()
@@ -91,8 +103,7 @@ class Timetable(Service):
         relay: Observed | None = None,
         zone: tzinfo = UTC,
         watch: Callable[[], object] = lambda: None,
-        held: Callable[[int], bool] = lambda _: False,
-        looked: Callable[[], object] = lambda: None,
+        listening: Listens | None = None,
     ) -> None:
         self.name = "timetable"
         self.paused = False
@@ -104,8 +115,7 @@ class Timetable(Service):
         self._relay = relay
         self._zone = zone
         self._watch = watch
-        self._held = held
-        self._tell_looked = looked
+        self._listening = listening
         self._stirring = Stirring(store.directory.current, self._pace)
         self._flushes: set[Deferred[object]] = set()
         self._fresh = True
@@ -148,7 +158,8 @@ class Timetable(Service):
         """Start no runs by time or threshold; "now" still works. Runs under way go on."""
         self.paused = True
         self._sleep(None)
-        self._tell_looked()
+        if self._listening is not None:
+            self._listening.look()
 
     def resume(self) -> None:
         """Go on; a run that was missed is made up for once."""
@@ -240,6 +251,7 @@ class Timetable(Service):
                     str(account.address),
                     evolve(collect, next_try=0 if paused else plan.next_at, paused=paused),
                     evolve(relay, next_try=relay.next_try or plan.retry_at, paused=paused or relay.paused),
+                    self._listening.status(account.id) if self._listening is not None else NewsStatus(),
                 )
             )
         return tuple(result)
@@ -304,7 +316,8 @@ class Timetable(Service):
             wake = min([wake, *times])
         if self._timer is None:  # else a run has ended meanwhile, and wants another look at once
             self._sleep(max(wake - self._now(), SECOND // 100) / SECOND)
-        self._tell_looked()
+        if self._listening is not None:
+            self._listening.look()
 
     async def _recall(self) -> None:
         """What only a running timetable knows, read from the outbox at the start: priority mail, and tries gone by."""
@@ -331,7 +344,7 @@ class Timetable(Service):
 
     def _look_at(self, account: Account, plan: _Plan, due: int | None, now: int) -> int | None:
         """A quick look before the next run is due; none while a connection would tell us."""
-        if plan.running is not None or self._held(account.id):
+        if plan.running is not None or (self._listening is not None and self._listening.held(account.id)):
             return None
         return self._stirring.next_look(
             account, self._zone_of(account), last=plan.last_look, took=plan.took, due=due, now=now

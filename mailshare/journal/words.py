@@ -96,6 +96,8 @@ KINDS: Mapping[str, str] = {
     "collect.skipped": "a message is too large and stays at the provider",
     "collect.poison": "a message could not be fetched or sorted",
     "print.taken": "a document to be printed was taken",
+    "news.held": "a connection is held on which the provider tells of new mail",
+    "news.lost": "no such connection can be held for now; the timetable collects",
     "server.started": "the server is up",
     "server.stopped": "the server has ended",
     "admin.did": "an administrator changed something by a command",

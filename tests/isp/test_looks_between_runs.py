@@ -15,7 +15,7 @@ from mailshare.core.values import SECOND, Account, User, Window
 from mailshare.interfaces import ICollecting
 from mailshare.isp.collect import Collector
 from mailshare.isp.timetable import Timetable
-from mailshare.status import RunStatus
+from mailshare.status import NewsStatus, RunStatus
 from mailshare.testing.liars import PretendPOP3, honest, instead
 from mailshare.testing.pretend_office import Office, letters
 
@@ -50,20 +50,31 @@ class Provider:
 
 
 class Desk:
-    """A timetable that has just collected, nothing else to do for five minutes."""
+    """A timetable that has just collected, nothing else to do for five minutes; nobody listens until a test says so."""
 
     def __init__(self, office: Office, **changes: object) -> None:
         self.office = office
         self.flushes = 0
+        self.listens = False
         office.change(**changes)
         self.provider = Provider(office)
         self.timetable = Timetable(
-            office.store, self.provider, self.flush, office.clock, random=lambda: 0.5, held=lambda _: self.held
+            office.store, self.provider, self.flush, office.clock, random=lambda: 0.5, listening=self
         )
-        self.held = False
         self.timetable.startService()
         office.settle()
         self.began = self.provider.runs[0][0]
+
+    def held(self, _: int) -> bool:
+        """Whether a connection tells of news."""
+        return self.listens
+
+    def status(self, _: int) -> NewsStatus:
+        """Nothing to tell."""
+        return NewsStatus()
+
+    def look(self) -> None:
+        """Nothing to begin."""
 
     async def flush(self, _: int) -> None:
         """Counts."""
@@ -164,11 +175,11 @@ def test_an_account_that_wants_no_looks_gets_none(office: Office, changes: dict[
 def test_where_a_connection_tells_of_news_no_looks_are_needed(office: Office) -> None:
     """As soon as it is gone, they begin."""
     desk = Desk(office)
-    desk.held = True
+    desk.listens = True
     desk.timetable.stirred(office.account.id, Stir.ASKED)
     desk.until(100)
     assert desk.looks() == []
-    desk.held = False
+    desk.listens = False
     desk.until(160)
     assert len(desk.looks()) == 1
     desk.stop()

@@ -1,0 +1,615 @@
+"""Listening for new mail over held connections (rule 3.9, requirement 10), by a clock and with pretended watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from mailshare.core.address import Address
+from mailshare.core.errors import LoginRefused, Unavailable
+from mailshare.core.servers import parse_server
+from mailshare.core.values import SECOND, Account, Window
+from mailshare.interfaces import ICollecting, IWatch, IWatching
+from mailshare.isp.listening import Listening
+from mailshare.isp.timetable import Timetable
+from mailshare.isp.vigil import HELD, LOST, RENEW
+from mailshare.status import RunStatus
+from mailshare.testing.pretend_office import Office
+
+HOUR = 3600
+IMAP = parse_server("imaps://mail@imap.example")
+TOLD = "the provider told of it"
+NIGHTLY = (Window(start=8 * 60, end=9 * 60, every=60),)  # the test's clock starts at 08:00
+
+
+@implementer(IWatch)
+class Watch:
+    """A held connection: a test tells the news, or cuts it."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.pushes = provider.pushes
+        self.provider = provider
+        self.waits: list[float] = []
+        self.news = False
+        self.closed = self.cut = False
+        self.silent = provider.silent
+        self._waiting: Deferred[bool] | None = None
+        self._fault: Unavailable | None = None
+
+    async def wait(self, seconds: float) -> bool:
+        """Until a test tells, or the time is over."""
+        self.waits.append(seconds)
+        if self._fault is not None:
+            raise self._fault
+        if not self.news:
+            self._waiting = waiting = Deferred(lambda _: setattr(self, "cut", True))
+            timer = self.provider.office.clock.callLater(seconds, self._answer, None)
+            try:
+                await waiting
+            finally:
+                self._waiting = None
+                if timer.active():
+                    timer.cancel()
+        told, self.news = self.news, False
+        return told
+
+    def tell(self) -> None:
+        """Mail has come."""
+        self.news = True
+        self._answer(None)
+
+    def lose(self, words: str = "The connection to the server ended") -> None:
+        """The line breaks."""
+        self._fault = Unavailable(words)
+        self._answer(self._fault)
+
+    def _answer(self, fault: Unavailable | None) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and fault is None:
+            waiting.callback(True)
+        elif waiting is not None and fault is not None:
+            waiting.errback(fault)
+
+    async def close(self) -> None:
+        """Log out; a silent server never answers."""
+        if self.closed:
+            return
+        if self.silent and not self.cut:
+            await Deferred(lambda _: setattr(self, "cut", True))
+        self.closed = True
+        self._answer(Unavailable("The connection was closed here"))
+
+
+@implementer(IWatching, ICollecting)
+class Provider:
+    """Both ways to a pretended IMAP provider.
+
+    :ivar runs: account, seconds and cause of each collection.
+    :ivar watches: the held connections by account, oldest first.
+    :ivar refusal: raised when a connection is to be opened.
+    :ivar trouble: the error of collections; ``crowded``: only while a connection is held.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.runs: list[tuple[int, float, str]] = []
+        self.watches: dict[int, list[Watch]] = {}
+        self.asked: list[float] = []
+        self.refusal: Exception | None = None
+        self.pushes = True
+        self.silent = False
+        self.trouble = ""
+        self.crowded = False
+        self.mail = 0
+        self.takes: Deferred[None] | None = None
+        self.floor = 0
+        self._status: dict[int, RunStatus] = {}
+
+    def can_watch(self, account: Account) -> bool:
+        """As the real one."""
+        server = account.collect
+        return server is not None and server.protocol == "imap" and account.options.get("idle") is not False
+
+    async def watch(self, account: Account) -> IWatch:
+        """A connection."""
+        self.asked.append(self.office.clock.seconds())
+        if self.refusal is not None:
+            raise self.refusal
+        watch = Watch(self)
+        self.watches.setdefault(account.id, []).append(watch)
+        return watch
+
+    def open(self, account_id: int) -> list[Watch]:
+        """Those of an account that are up."""
+        return [one for one in self.watches.get(account_id, []) if not (one.closed or one.cut or one._fault)]
+
+    async def collect(self, account: Account, cause: str = "") -> Mapping[str, int]:
+        """One run."""
+        self.runs.append((account.id, self.office.clock.seconds(), cause))
+        if self.takes is not None:
+            await self.takes
+        error = self.trouble or ("Too many connections" if self.crowded and self.open(account.id) else "")
+        found, self.mail = (0, self.mail) if error else (self.mail, 0)
+        before = self.status(account.id)
+        last_ok = before.last_ok if error else self.office.now()
+        self._status[account.id] = RunStatus(self.office.now(), last_ok, error=error, messages=found)
+        return {"andrew": found} if found else {}
+
+    def status(self, account_id: int) -> RunStatus:
+        """How the last run went."""
+        return self._status.get(account_id, RunStatus())
+
+    def not_before(self, _: int) -> int:
+        """The pause after refused logins."""
+        return self.floor
+
+
+class House:
+    """Timetable and listening together, as the assembly introduces them."""
+
+    def __init__(self, office: Office, **changes: Any) -> None:
+        self.office = office
+        office.change(**{"collect": IMAP, "options": {"look_sooner": False}, **changes})
+        self.provider = Provider(office)
+        self.changes: list[int] = []
+        self.listening = Listening(
+            office.store,
+            self.provider,
+            office.clock,
+            collect=self.collect,
+            run=self.provider.status,
+            not_before=self.provider.not_before,
+            paused=lambda: self.timetable.paused,
+            zone=lambda _: UTC,
+            random=lambda: 0.0,
+            changed=self.changes.append,
+        )
+        self.timetable = Timetable(
+            office.store, self.provider, self.flush, office.clock, random=lambda: 0.5, listening=self.listening
+        )
+
+    def start(self) -> House:
+        """Both services."""
+        self.timetable.startService()
+        self.listening.startService()
+        self.office.settle()
+        return self
+
+    async def flush(self, _: int) -> None:
+        """Nothing waits."""
+
+    async def collect(self, account_id: int) -> bool:
+        """As the assembly does it."""
+        return await self.timetable.news(account_id)
+
+    @property
+    def id(self) -> int:
+        """The account's."""
+        return self.office.account.id
+
+    @property
+    def watch(self) -> Watch:
+        """The connection that is held now."""
+        (watch,) = self.provider.open(self.id)
+        return watch
+
+    @property
+    def news(self) -> Any:
+        """What people are shown."""
+        return self.timetable.statuses()[0].news
+
+    def later(self, seconds: float) -> None:
+        """Time passes, from one due call to the next."""
+        clock = self.office.clock
+        ends = clock.seconds() + seconds
+        while clock.seconds() < ends:
+            calls = [call.getTime() for call in clock.getDelayedCalls()]
+            clock.advance(max(min([ends, *calls]) - clock.seconds(), 0.001))
+            self.office.settle()
+
+    def causes(self) -> list[str]:
+        """Why collections were made."""
+        return [cause for _, _, cause in self.provider.runs]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The journal."""
+        page = self.office.wait(self.office.store.events.page(since=0, until=2**62, kinds=[HELD, LOST]))
+        return [(event.kind, str(event.data.get("error", ""))) for _, event in page]
+
+    def stop(self) -> None:
+        """Both, in the office's order; nothing is left behind."""
+        stopped = self.office.begin(self.listening.stopService())
+        for _ in range(30):
+            self.office.clock.advance(0 if stopped else 1)
+        assert stopped == [None]
+        self.office.wait(self.timetable.stopService())
+        self.office.settle()
+        assert not self.office.clock.getDelayedCalls()
+        assert not any(self.provider.open(number) for number in self.provider.watches)
+
+
+def test_the_doubles_are_what_they_pretend(office: Office) -> None:
+    """They have what the seams ask for."""
+    provider = Provider(office)
+    verifyObject(IWatching, provider)
+    verifyObject(IWatch, Watch(provider))
+
+
+def test_news_are_collected_without_any_run_being_due(office: Office) -> None:
+    """After the first run a connection is held, collected once more, and then whenever the provider tells."""
+    house = House(office, timetable=NIGHTLY).start()
+    assert house.causes() == ["the interval is over", TOLD]
+    house.later(600)
+    assert len(house.causes()) == 2
+    house.provider.mail = 1
+    house.watch.tell()
+    office.settle()
+    assert house.causes()[2:] == [TOLD]
+    assert house.provider.runs[-1][1] == office.clock.seconds()
+    house.stop()
+
+
+def test_mail_that_comes_during_a_collection_is_collected_by_another(office: Office) -> None:
+    """The connection listens all the while; what it heard is not lost."""
+    house = House(office, timetable=NIGHTLY).start()
+    house.later(60)
+    watch = house.watch
+    house.provider.takes = hold = Deferred()
+    house.provider.mail = 1
+    watch.tell()
+    office.settle()
+    watch.news = True
+    house.provider.takes = None
+    hold.callback(None)
+    house.later(10)
+    assert house.causes()[2:] == [TOLD, TOLD]
+    house.stop()
+
+
+def test_a_run_that_began_before_the_news_is_followed_by_one_that_began_after(office: Office) -> None:
+    """By the timetable or by hand: it may have looked at the mailbox before the mail came."""
+    house = House(office, timetable=NIGHTLY).start()
+    house.later(60)
+    house.provider.takes = hold = Deferred()
+    office.begin(house.timetable.send_receive(house.id))
+    house.watch.tell()
+    office.settle()
+    assert len(house.causes()) == 3
+    house.provider.takes = None
+    hold.callback(None)
+    house.later(1)
+    assert house.causes()[3:] == [TOLD]
+    house.stop()
+
+
+def test_listening_is_renewed_before_29_minutes_are_over(office: Office) -> None:
+    """RFC 2177 section 3; without news nothing is collected but by the timetable, and no connection is made."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(12 * HOUR)
+    assert len(house.provider.asked) == 1
+    assert 12 * HOUR // RENEW <= len(house.watch.waits) <= 12 * HOUR // RENEW + 1
+    assert max(house.watch.waits) == RENEW <= 29 * 60
+    assert len(house.causes()) == 2
+    house.stop()
+
+
+def test_the_window_is_when_idle_is_held_3_9(office: Office) -> None:
+    """At its end the connection is logged out, at the next opening a run comes first, then a connection."""
+    house = House(office, timetable=NIGHTLY).start()
+    first = house.watch
+    house.later(HOUR - 1)
+    assert not first.closed
+    house.later(2)
+    assert first.closed
+    assert not first.cut
+    assert house.news.since == 0
+    assert house.news.error == ""
+    house.later(23 * HOUR - 10)
+    assert house.provider.open(house.id) == []
+    house.later(60)
+    assert house.news.since > 0
+    assert house.causes()[2:] == ["the interval is over", TOLD]
+    house.stop()
+
+
+def test_windows_that_join_are_one(office: Office) -> None:
+    """Over midnight, and where one follows the other: the connection stays."""
+    joined = (Window(start=0, end=16 * 60, every=720), Window(start=16 * 60, end=0, every=720))
+    house = House(office, timetable=joined).start()
+    house.later(48 * HOUR)
+    assert len(house.provider.asked) == 1
+    house.stop()
+
+
+def test_a_lost_connection_comes_back_and_collects_what_it_missed(office: Office) -> None:
+    """After five seconds; one that does not last waits longer each time; one that lasted begins at five again."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(400)
+    gaps = []
+    for lasted in (0, 0, 0, 0, 400, 0):
+        house.later(lasted)
+        house.watch.lose()
+        office.settle()
+        lost, asked = office.clock.seconds(), len(house.provider.asked)
+        while len(house.provider.asked) == asked:
+            house.later(1)
+        gaps.append(round(house.provider.asked[-1] - lost))
+    assert gaps == [5, 10, 20, 40, 5, 10]
+    assert house.causes()[1:] == [TOLD] * 7
+    house.stop()
+
+
+def test_a_server_that_drops_every_connection_is_left_to_the_timetable(office: Office) -> None:
+    """A day of it: some fifty tries, in words what is wrong and when it is tried again, one line in the journal."""
+    house = House(office).start()
+    for _ in range(24 * 60):
+        for watch in house.provider.open(house.id):
+            watch.lose("BYE too busy")
+        house.later(60)
+    assert len(house.provider.asked) < 70
+    assert house.causes().count("the interval is over") == 1 + 288
+    assert house.news.error == "BYE too busy"
+    assert house.news.next_try > office.now()
+    assert [line for line in house.lines() if line[0] == LOST] == [(LOST, "BYE too busy")]
+    house.stop()
+
+
+def test_a_server_without_idle_is_collected_by_the_timetable(office: Office) -> None:
+    """Looked at again after a day, or when somebody says "now"; meanwhile the looks between the runs are made."""
+    house = House(office)
+    house.provider.pushes = False
+    house.start()
+    assert "no IDLE" in house.news.error
+    assert house.provider.open(house.id) == []
+    assert not house.listening.held(house.id)
+    house.later(12 * HOUR)
+    assert len(house.provider.asked) == 1
+    house.later(13 * HOUR)
+    assert len(house.provider.asked) == 2
+    house.provider.pushes = True
+    house.listening.hurry(house.id)
+    office.settle()
+    assert house.news.since > 0
+    assert house.news.error == ""
+    house.stop()
+
+
+def test_a_refused_login_is_not_repeated_from_here(office: Office) -> None:
+    """The runs try passwords, with their pause. After one that went well the connection is tried again."""
+    house = House(office)
+    house.provider.refusal = LoginRefused("The server refuses the login: NO changed")
+    house.start()
+    house.later(HOUR - 60)
+    assert len(house.provider.asked) == 1
+    assert house.news.error == "The server refuses the login: NO changed"
+    assert house.lines() == [(LOST, house.news.error)]
+    house.provider.trouble = "The server refuses the login"
+    house.later(2 * HOUR)
+    assert len(house.provider.asked) == 1
+    house.provider.trouble, house.provider.refusal = "", None
+    house.later(301)
+    assert house.news.since > 0
+    assert house.lines()[1:] == [(HELD, "")]
+    house.stop()
+
+
+def test_whoever_cannot_collect_does_not_listen(office: Office) -> None:
+    """No connection before a run went well, nor while the provider wants its rest."""
+    house = House(office)
+    house.provider.trouble = "Connection refused"
+    house.start()
+    house.later(1000)
+    assert house.provider.asked == []
+    house.provider.trouble = ""
+    house.later(250)
+    assert len(house.provider.asked) == 1
+    house.watch.lose()
+    house.provider.floor = office.now() + HOUR * SECOND
+    house.later(HOUR - 60)
+    assert len(house.provider.asked) == 1
+    house.stop()
+
+
+def test_a_provider_with_room_for_one_connection_is_collected_by_the_timetable(office: Office) -> None:
+    """Collecting fails as long as we listen, twice: so we do not listen, for a day, and say why."""
+    house = House(office)
+    house.provider.crowded = True
+    house.start()
+    house.later(200)
+    assert "listen and collect at once" in house.news.error
+    asked = len(house.provider.asked)
+    assert asked == 2
+    house.later(12 * HOUR)
+    assert len(house.provider.asked) == asked
+    assert house.provider.status(house.id).error == ""
+    house.stop()
+
+
+def test_news_that_cannot_be_collected_are_not_forgotten(office: Office) -> None:
+    """Tried again after half a minute over the connection that is held; then with the next one, when runs go well."""
+    house = House(office).start()
+    house.later(60)
+    house.provider.mail = 1
+    house.provider.trouble = "Disk full"
+    house.watch.tell()
+    house.later(20)
+    house.provider.trouble = ""
+    house.later(11)
+    assert house.provider.status(house.id).messages == 1
+    assert len(house.provider.asked) == 1
+    house.provider.trouble = "Disk full"
+    house.watch.tell()
+    house.later(31)
+    assert house.news.error == "News could not be collected: Disk full"
+    house.provider.trouble = ""
+    house.later(301)
+    assert house.news.since > 0
+    house.stop()
+
+
+def test_a_server_that_cries_wolf_is_not_asked_without_end(office: Office) -> None:
+    """News all the time and never a mail: ever rarer collections; at the first mail it is believed again."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    watch = house.watch
+    begun = office.clock.seconds()
+    while office.clock.seconds() < begun + HOUR:
+        watch.tell()
+        house.later(1)
+    assert len(house.causes()) < 25
+    house.provider.mail = 1
+    house.later(301)
+    assert house.provider.mail == 0
+    told = len(house.causes())
+    watch.tell()
+    house.later(6)
+    assert len(house.causes()) == told + 1
+    house.stop()
+
+
+def test_pause_and_resume_s17(office: Office) -> None:
+    """No connection while the timetable is paused; then one again."""
+    house = House(office).start()
+    first = house.watch
+    house.timetable.pause()
+    house.later(1)
+    assert first.closed
+    house.later(1000)
+    assert house.provider.open(house.id) == []
+    house.timetable.resume()
+    house.later(60)
+    assert house.watch is not first
+    house.stop()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enabled": False},
+        {"options": {"idle": False}},
+        {"collect": parse_server("pop3s://mail@pop.example")},
+        {"collect": None},
+    ],
+)
+def test_an_account_that_is_not_to_be_listened_to_any_more(office: Office, changes: dict[str, Any]) -> None:
+    """Switched off, idle = false, another protocol: logged out at once, by reload or command alike."""
+    house = House(office).start()
+    first = house.watch
+    office.change(**changes)
+    house.later(40)
+    assert first.closed
+    assert not first.cut
+    assert house.provider.open(house.id) == []
+    assert house.news.since == 0
+    house.stop()
+
+
+def test_another_server_gets_another_connection(office: Office) -> None:
+    """Logged out here, opened there; what has nothing to do with the connection leaves it alone."""
+    house = House(office).start()
+    first = house.watch
+    office.change(threshold=7, timetable=(Window(every=10),))
+    house.later(10)
+    assert house.watch is first
+    office.change(collect=parse_server("imaps://mail@other.example"))
+    house.later(10)
+    assert first.closed
+    assert house.watch is not first
+    office.wait(office.store.directory.delete_account(house.id))
+    house.later(10)
+    assert not house.provider.open(house.id)
+    house.stop()
+
+
+def test_a_silent_server_cannot_hold_up_the_end(office: Office) -> None:
+    """Ten seconds for all of them together, then their connections are cut."""
+    house = House(office)
+    house.provider.silent = True
+    house.start()
+    watch = house.watch
+    begun = office.clock.seconds()
+    house.stop()
+    assert watch.cut
+    assert office.clock.seconds() - begun <= 30
+
+
+def test_the_end_in_the_middle_of_a_collection(office: Office) -> None:
+    """Nothing waits for news that are being collected."""
+    house = House(office).start()
+    house.later(60)
+    house.provider.takes = Deferred()
+    house.watch.tell()
+    house.later(1)
+    house.stop()
+
+
+def test_twenty_accounts_are_listened_to_at_once(office: Office) -> None:
+    """Each has its connection; the news of one cause a collection of that one; a broken one disturbs no other."""
+    others = [
+        office.wait(
+            office.store.directory.add_account(
+                evolve(office.account, id=0, number=n, address=Address.parse(f"m{n}@company.example"), collect=IMAP)
+            )
+        )
+        for n in range(2, 21)
+    ]
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(1)
+    assert sum(house.listening.held(one.id) for one in (office.account, *others)) == 20
+    runs = len(house.causes())
+    (watch,) = house.provider.open(others[7].id)
+    (broken,) = house.provider.open(others[3].id)
+    broken.lose()
+    watch.tell()
+    house.later(1)
+    assert [number for number, _, _ in house.provider.runs[runs:]] == [others[7].id]
+    assert sum(house.listening.held(one.id) for one in (office.account, *others)) == 19
+    house.later(5)
+    assert sum(house.listening.held(one.id) for one in (office.account, *others)) == 20
+    house.stop()
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_is_set_costs_no_connection(office: Office, hours: int) -> None:
+    """Waits keep their length, and what is shown moves along."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(100)
+    since = house.news.since
+    office.clock.rightNow += hours * HOUR
+    if hours < 0:
+        for call in office.clock.getDelayedCalls():
+            call.delay(hours * HOUR)
+    for part in (house.timetable, house.listening):
+        part.clock_jumped(hours * HOUR * SECOND)
+    assert house.news.since == since + hours * HOUR * SECOND
+    house.later(HOUR)
+    assert len(house.provider.asked) == 1
+    assert house.news.since == since + hours * HOUR * SECOND
+    house.stop()
+
+
+def test_status_and_journal_say_since_when(office: Office) -> None:
+    """Requirement 12: waiting since, or why not; who shows it is told of changes; one line when it begins."""
+    house = House(office)
+    assert house.news.since == 0
+    house.start()
+    assert house.news.since == office.now()
+    assert house.lines() == [(HELD, "")]
+    assert house.changes
+    told = len(house.changes)
+    house.later(400)
+    house.watch.lose("The connection to the server ended: reset")
+    office.settle()
+    assert len(house.changes) > told
+    assert (house.news.since, house.news.error) == (0, "The connection to the server ended: reset")
+    assert house.news.next_try == office.now() + 5 * SECOND
+    house.later(6)
+    assert house.news.error == ""
+    assert house.lines() == [(HELD, "")]
+    house.stop()
