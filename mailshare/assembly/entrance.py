@@ -104,18 +104,22 @@ class Entrance:
                 self.portal, limits=pop3_limits(tables.limits), observe=self._observed, **common
             )
         by_address = service in ("smtp", "device")
-        gate = DeviceGate(
-            config.device_rules, self._store.directory.current, self.device_rate, only=service == "device"
-        )
         return SMTPFactory(
             self.portal,
             limits=smtp_limits(tables.limits),
             anonymous=service == "smtp",
             device=Devices(config).login if by_address else _nobody,
             observe=self._counting.sending,
-            gates=[*self._gates, gate] if by_address else self._gates,
+            gates=[*self._gates, *self._device_gate(service, config)],
             **common,
         )
+
+    def _device_gate(self, service: str, config: Config) -> list[DeviceGate]:
+        """The bounds of machines, where there are any; nobody is asked in vain at each command."""
+        only = service == "device"
+        if not only and (service != "smtp" or not config.device_rules):
+            return []
+        return [DeviceGate(config.device_rules, self._store.directory.current, self.device_rate, only=only)]
 
     def _observed(self, seen: Observed) -> None:
         if isinstance(seen, SessionOpened):
@@ -140,6 +144,8 @@ class Devices:
 
     def login(self, peer: str) -> str:
         """The login, or empty."""
+        if not self._devices:
+            return ""
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:

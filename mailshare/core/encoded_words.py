@@ -49,7 +49,7 @@ def text_of(octets: bytes, charset: str = "utf-8") -> str:
 
 def without_controls(text: str) -> str:
     """Control characters and Unicode line ends become blanks, so that a name can never break a line."""
-    return text.translate(_CONTROL)
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROL)
 
 
 def _payload(encoding: str, text: str) -> bytes:

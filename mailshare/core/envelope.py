@@ -42,3 +42,8 @@ class Envelope:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+
+    def also_to(self, recipient: Recipient) -> Envelope:
+        """The same with one recipient more."""
+        recipients = (*self.recipients, recipient)
+        return Envelope(self.sender, recipients, self.size, self.body, self.smtputf8, self.ret, self.envid)

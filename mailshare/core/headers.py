@@ -46,7 +46,7 @@ class Field:
     name: str
     raw: bytes
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name for comparing: lower case."""
         return self.name.lower()
@@ -143,7 +143,7 @@ class Headers:
         index: dict[str, list[Field]] = {}
         for each in self.fields:
             if each.name:
-                index.setdefault(each.name.lower(), []).append(each)
+                index.setdefault(each.key, []).append(each)
         return {name: tuple(found) for name, found in index.items()}
 
     @classmethod

@@ -7,14 +7,14 @@ docs/reference/sorting.md tells the rules; the display name is chosen so that an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import define, field
 
 from mailshare.core.address import Address
 from mailshare.core.encoded_words import encode, without_controls
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.headers import Field, Headers, split_block
+from mailshare.core.headers import Field, Headers
 from mailshare.core.ladder import step
 from mailshare.core.mailboxes import Mailbox
 from mailshare.core.people import Sharers, people_of
@@ -127,7 +127,7 @@ class _Rewrite:
 
 
 def submission_header(
-    block: bytes,
+    fields: Sequence[Field],
     *,
     user: User,
     account: Account | None,
@@ -136,24 +136,23 @@ def submission_header(
     received: bytes,
     message_id: str,
     date: str,
-) -> tuple[bytes, tuple[Step, ...]]:
-    """The header block of a client's message as it goes on.
+) -> tuple[tuple[Field, ...], tuple[Step, ...]]:
+    """The header fields of a client's message as they go on.
 
     From is made right by the policy, Bcc taken out, Date and Message-ID added where they lack, the message's own id put
     at the end of References (some providers replace the Message-ID), Reply-To with the tag added where tags work, a
     client's DKIM-Signature over a changed field dropped, ``received`` put on top. All else stays octet for octet.
 
-    :param block: the header block with its empty line; what follows that is handed through.
+    :param fields: all that the client gave, none cut.
     :param account: the account it leaves by, see :func:`sending_account`.
     :param policy: ``fix``, ``enforce`` or ``keep``.
-    :param received: a whole Received field.
+    :param received: a whole Received field with its line end.
     :param message_id: used when the client gave none; with or without angle brackets.
     :param date: used when the client gave none (RFC 5322 section 3.3).
-    :returns: the new block, and the steps for the journal.
+    :returns: the new fields, and the steps for the journal.
     :raises PolicyRefusal: 550 5.7.1 under ``enforce`` when From is not the user's.
     """
-    fields, rest = split_block(block)
-    work = _Rewrite(fields)
+    work = _Rewrite(list(fields))
     sharers = people_of(directory).sharers.get(account.id) if account else None
     if policy != "keep":
         _make_from(work, user, sharers, directory, strict=policy == "enforce")
@@ -169,8 +168,7 @@ def submission_header(
         _reply_to(work, user, sharers)
     _drop_signatures(work)
     _end_lines(work)
-    top = received if received.endswith(b"\n") or not received else received + b"\r\n"
-    return top + b"".join(each.raw for each in work.fields) + (rest or b"\r\n"), tuple(work.steps)
+    return (Field("Received", received), *work.fields), tuple(work.steps)
 
 
 def _make_from(work: _Rewrite, user: User, sharers: Sharers | None, directory: Directory, *, strict: bool) -> None:

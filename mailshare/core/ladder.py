@@ -40,7 +40,9 @@ class Hit:
 
 def step(code: str, detail: str = "") -> Step:
     """A step whose detail is printable and at most 200 characters."""
-    clean = "".join(c if c.isprintable() else "?" for c in without_controls(detail))
+    clean = without_controls(detail)
+    if not clean.isprintable():
+        clean = "".join(c if c.isprintable() else "?" for c in clean)
     return Step(code, clean if len(clean) <= _MAX_DETAIL else clean[: _MAX_DETAIL - 3] + "...")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
 from mailshare.core.address import Address
+from mailshare.core.derived import derived
 from mailshare.core.names import NameIndex, normalise, without_accents
 from mailshare.core.sorting_options import SortingOptions
 from mailshare.core.values import Account, AccountMode, Directory, SenderRule, User, UserKind
@@ -247,18 +247,10 @@ def _match(kind: str, text: str) -> str:
     return normalise(text) if kind == "to" else text.casefold()
 
 
-_kept: dict[int, tuple[weakref.ref[Directory], People]] = {}
-
-
+@derived
 def people_of(directory: Directory) -> People:
     """The look-ups of a directory; built at the first question and forgotten with it."""
-    found = _kept.get(id(directory))
-    if found is not None and found[0]() is directory:
-        return found[1]
-    key = id(directory)
-    people = People.build(directory)
-    _kept[key] = (weakref.ref(directory, lambda _: _kept.pop(key, None)), people)
-    return people
+    return People.build(directory)
 
 
 def usable_addresses(user: User, account: Account, directory: Directory) -> tuple[str, ...]:

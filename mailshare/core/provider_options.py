@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import field, frozen
 
 from mailshare.core.address import Address, is_domain
+from mailshare.core.derived import derived
 from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, Server
@@ -68,21 +69,10 @@ class ProviderOptions:
     idle: bool = True
     look_sooner: bool = True
 
-    @classmethod
-    def of(cls, account: Account) -> ProviderOptions:
-        """Read an account's options."""
-        options = account.options
-        faulty = {name for name, _ in provider_faults(options)}
-        numbers = {name: int(str(options[name])) for name in NUMBERS if name in options and name not in faulty}
-        routes, fallback = options.get("routes"), options.get("fallback", ())
-        return cls(
-            routes={domain.casefold(): server for domain, server in _routes(routes) if server is not None},
-            fallback=tuple(server for _, server in _fallback(fallback) if server is not None),
-            flush_receives=options.get("flush_receives") is not False,
-            idle=options.get("idle") is not False,
-            look_sooner=options.get("look_sooner") is not False,
-            **numbers,
-        )
+    @staticmethod
+    def of(account: Account) -> ProviderOptions:
+        """Read an account's options, once for each account."""
+        return _options_of(account)
 
     def route_for(self, domain: str) -> Server | Address | None:
         """What ``routes`` says of a recipient's domain: the longest name that fits; ``None`` = nothing."""
@@ -93,6 +83,22 @@ class ProviderOptions:
             found = self.routes.get(f".{parent}")
             parent = parent.partition(".")[2]
         return found
+
+
+@derived
+def _options_of(account: Account) -> ProviderOptions:
+    options = account.options
+    faulty = {name for name, _ in provider_faults(options)}
+    numbers = {name: int(str(options[name])) for name in NUMBERS if name in options and name not in faulty}
+    routes, fallback = options.get("routes"), options.get("fallback", ())
+    return ProviderOptions(
+        routes={domain.casefold(): server for domain, server in _routes(routes) if server is not None},
+        fallback=tuple(server for _, server in _fallback(fallback) if server is not None),
+        flush_receives=options.get("flush_receives") is not False,
+        idle=options.get("idle") is not False,
+        look_sooner=options.get("look_sooner") is not False,
+        **numbers,
+    )
 
 
 def provider_faults(options: Mapping[str, object]) -> Iterator[tuple[str, str]]:

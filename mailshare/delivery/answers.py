@@ -56,18 +56,19 @@ class Answers:
         if origin.source not in {Source.COLLECT, Source.SMTP}:
             return
         directory = self._store.directory.current()
-        if not any(user.vacation is not None for user in directory.users):
-            return
-        today = datetime.fromtimestamp(self._clock.seconds(), self._zone).strftime("%Y-%m-%d")
         for user_id, reason in _readers(routing).items():
             user = directory.user_by_id.get(user_id)
-            away = user is not None and user.vacation is not None and user.vacation.active(today)
-            if user is None or not away or reason in _NOT_MEANT:
+            if user is None or user.vacation is None or reason in _NOT_MEANT:
+                continue
+            if not user.vacation.active(self._today()):
                 continue
             try:
                 await self._one(accept, user, headers, envelope, origin, directory)
             except MailshareError as fault:
                 self._log.warn("no answer for {user}: {fault}", user=user.name, fault=fault.public)
+
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self._clock.seconds(), self._zone).strftime("%Y-%m-%d")
 
     async def _one(
         self,

@@ -15,11 +15,11 @@ from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Un
 from mailshare.core.forwarding import forward
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import addressed
+from mailshare.core.people import people_of
 from mailshare.core.report_parts import printable
 from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
 from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
-from mailshare.core.sorting_options import SortingOptions
 from mailshare.core.values import DeliveryResult, Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
 from mailshare.delivery.answers import Answers
 from mailshare.delivery.events import route_events
@@ -89,14 +89,16 @@ class Intake:
         self._quotas = quotas
         self._answers = answers
 
-    async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
+    async def accept(
+        self, envelope: Envelope, body: IBody, origin: Origin, headers: Headers | None = None
+    ) -> Receipt:
         """Route and store in one transaction; fires when durable.
 
         :raises PolicyRefusal: a rule says no; never for collected mail.
         :raises Unavailable: not now; nothing was stored.
         """
         directory = self._store.directory.current()
-        read = await self._read(envelope, body, origin, directory)
+        read = await self._read(envelope, body, origin, directory, headers)
         kept, result = await self._deliver(envelope, body, read.origin, read, directory)
         routing, headers = kept.routing, read.headers
         for agent in dict.fromkeys(hop.agent for hop in routing.hops):
@@ -137,6 +139,7 @@ class Intake:
                     sent=_sent_mark(read.headers, origin, routing),
                     expires=at + self._give_up_after,
                     bounds=kept.bounds,
+                    headers=read.headers if read.headers.fields else None,  # none: it could not be read for sorting
                 )
             except MailboxFull as fault:
                 full.add(fault.user_id)
@@ -152,9 +155,11 @@ class Intake:
 
     # ------------------------------------------------------------------ reading and routing
 
-    async def _read(self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory) -> _Read:
+    async def _read(
+        self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, headers: Headers | None
+    ) -> _Read:
         try:
-            return await self._understood(envelope, body, origin, directory)
+            return await self._understood(envelope, body, origin, directory, headers)
         except Unavailable:
             raise
         except PolicyRefusal as refusal:
@@ -169,15 +174,17 @@ class Intake:
                 Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"), origin
             )
 
-    async def _understood(self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory) -> _Read:
-        block = await body.header()
-        if len(block) <= LONG_HEADER:
-            headers = Headers.parse(block)
+    async def _understood(
+        self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, given: Headers | None
+    ) -> _Read:
+        if body.header_length <= LONG_HEADER:
+            headers = Headers.parse(await body.header()) if given is None else given
             origin = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
             known = await known_marks(self._store, headers, body)
             routing = self._router.route(envelope, headers, origin, directory, known)
             return _Read(headers, sent_on(routing, headers, envelope, origin, directory), origin)
-        headers = await self._aside(lambda: _well_read(block))
+        block = await body.header() if given is None else b""
+        headers = await self._aside(lambda: _well_read(block, given))
         keyed = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
@@ -199,8 +206,8 @@ class Intake:
             return b""
         author = directory.user_by_id.get(origin.user_id or 0)
         ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
-        accounts = [directory.account_by_id[each] for each in ids if each in directory.account_by_id]
-        collapse = any(SortingOptions.of(account).collapse_lists for account in accounts)
+        sharers = people_of(directory).sharers
+        collapse = any(sharers[each].options.collapse_lists for each in ids if each in sharers)
         return duplicate_key(headers, body.content_digest, collapse_lists=collapse)
 
     # ------------------------------------------------------------------ notes
@@ -219,9 +226,12 @@ class Intake:
                 self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
 
 
-def _well_read(block: bytes) -> Headers:
-    """A long header with its addresses read, which fields keep: whoever asks for them later takes no time for it."""
-    headers = Headers.parse(block)
+def _well_read(block: bytes, headers: Headers | None) -> Headers:
+    """A long header with its addresses read, which fields keep: whoever asks for them later takes no time for it.
+
+    :param headers: the same, when somebody has read it; ``block`` is not looked at then.
+    """
+    headers = headers or Headers.parse(block)
     if not headers.oversize:
         addressed(headers)
     return headers
@@ -231,9 +241,9 @@ def sent_on(
     routing: Routing, headers: Headers, envelope: Envelope, origin: Origin, directory: Directory
 ) -> Routing:
     """The routing with what users have forwarded to the outside."""
-    if not any(user.forward for user in directory.users):
-        return routing
     onward = forward(routing.targets, headers, envelope, origin, directory, came_back=routing.came_back)
+    if not (onward.hops or onward.steps):
+        return routing
     return evolve(
         routing,
         targets=tuple(target for target in routing.targets if target.user_id not in onward.emptied),

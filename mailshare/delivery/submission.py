@@ -6,7 +6,7 @@ follows it; the body itself streams through and is never held in memory.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, evolve, frozen
 from twisted.internet.defer import Deferred
@@ -17,7 +17,7 @@ from mailshare.core.address import Address
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
-from mailshare.core.headers import BYTE_ORDER_MARK, Headers, split_block
+from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.ladder import step
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
@@ -198,6 +198,7 @@ class LocalSubmission:
         self._directory = directory
         self._protocol = protocol
         self._header: bytearray | None = bytearray()
+        self._stored: Headers | None = None
         self._size = 0
         self._fault: MailshareError | None = None
         self._account: Account | None = None
@@ -242,7 +243,7 @@ class LocalSubmission:
         except BaseException:
             self._sink.abort()
             raise
-        receipt = await self._desk.intake.accept(self._envelope, body, self._origin)
+        receipt = await self._desk.intake.accept(self._envelope, body, self._origin, self._stored)
         return receipt.trace
 
     def abort(self) -> None:
@@ -296,23 +297,39 @@ class LocalSubmission:
             await wait
 
     def _made_right(self, block: bytes) -> bytes:
-        """The header block as it is stored; sets the envelope's sender to the identity that mail leaves with."""
+        """The header block as it is stored; sets the envelope's sender to the identity that mail leaves with.
+
+        It is read here once for all that follows: the door is given its fields.
+        """
         block = block.removeprefix(BYTE_ORDER_MARK)  # in front of our own fields it is at home nowhere
         headers = Headers.parse(block)
+        whole = split_block(block)[0] if headers.cut else headers.fields
+        fields = self._rewritten(headers, whole)
+        # A block that begins with a continuation line has another meaning below our Received.
+        if not headers.cut and whole and whole[0].name:
+            self._stored = Headers(fields)
+        rest = block[sum([len(each.raw) for each in whole]) :]
+        return b"".join([each.raw for each in fields]) + rest
+
+    def _rewritten(self, headers: Headers, whole: Sequence[Field]) -> tuple[Field, ...]:
+        """The fields of the block as they are stored.
+
+        :param whole: all fields, those too that ``headers`` has cut.
+        """
         if len(headers.named("received")) > self._desk.rules.max_hops:
             raise PolicyRefusal("This message goes in a circle", code=554, enhanced=(5, 4, 6))
         at, trace, host = micros(self._desk.clock), self._origin.trace, self._directory.hostname
         date = date_text(at)
         received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
         if self._user is None:
-            return received + _completed(block, headers, f"<{trace}@{host}>", date)
+            return (Field("Received", received), *_completed(whole, headers, f"<{trace}@{host}>", date))
         self._nobody_is_public(headers)
         self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None:
             sender = envelope_sender(self._user, account)
             self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
-        made, steps = submission_header(
-            block,
+        fields, steps = submission_header(
+            whole,
             user=self._user,
             account=account,
             directory=self._directory,
@@ -323,7 +340,7 @@ class LocalSubmission:
             date=date,
         )
         self._origin = evolve(self._origin, steps=(*self._origin.steps, *steps))
-        return made
+        return fields
 
     def _nobody_is_public(self, headers: Headers) -> None:
         """PUBLIC is a place to write to and no sender, whatever the policy for From is."""
@@ -341,15 +358,14 @@ def _is_public(where: object, directory: Directory) -> bool:
     return isinstance(where, Local) and any(users[one].kind is UserKind.PUBLIC for one in where.user_ids)
 
 
-def _completed(block: bytes, headers: Headers, message_id: str, date: str) -> bytes:
-    """A block of a device that did not log in: nothing is changed but what must not go on or has to be there."""
-    whole = split_block(block)[0] if headers.cut else headers.fields
-    fields = b"".join(each.raw for each in whole if each.key not in {"bcc", "resent-bcc"})
+def _completed(whole: Sequence[Field], headers: Headers, message_id: str, date: str) -> list[Field]:
+    """The fields of a device that did not log in: nothing is changed but what must not go on or has to be there."""
+    fields = [each for each in whole if each.key not in {"bcc", "resent-bcc"}]
     if not headers.named("date"):
-        fields += f"Date: {date}\r\n".encode()
+        fields.append(Field("Date", f"Date: {date}\r\n".encode()))
     if not headers.message_ids("message-id"):
-        fields += f"Message-ID: {message_id}\r\n".encode()
-    return fields + b"\r\n"
+        fields.append(Field("Message-ID", f"Message-ID: {message_id}\r\n".encode()))
+    return fields
 
 
 def _id_domain(account: Account | None, host: str) -> str:

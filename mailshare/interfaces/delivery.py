@@ -31,9 +31,12 @@ class IRouter(Interface):
 class IIntake(Interface):
     """The one door."""
 
-    def accept(envelope: Envelope, body: IBody, origin: Origin) -> Awaitable[Receipt]:
+    def accept(
+        envelope: Envelope, body: IBody, origin: Origin, headers: Headers | None = None
+    ) -> Awaitable[Receipt]:
         """Route and store in one transaction; fires when durable.
 
+        :param headers: the body's header block, by a source that has read it already.
         :raises PolicyRefusal: the router or a rule says no (SMTP: 550; a collector never gets this).
         :raises Unavailable: not now; nothing was stored.
         """

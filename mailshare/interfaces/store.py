@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from zope.interface import Attribute, Interface
 
 from mailshare.core.envelope import Envelope
+from mailshare.core.headers import Headers
 from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
@@ -44,6 +45,7 @@ class IDelivery(Interface):
         expires: int = 0,
         hold: bool = False,
         bounds: Mapping[int, Quota] | None = None,
+        headers: Headers | None = None,
     ) -> Awaitable[DeliveryResult]:
         """Store message, entries, ledger row, queue rows and events, all or nothing; fires when durable.
 
@@ -56,6 +58,7 @@ class IDelivery(Interface):
         :param expires: when queue rows give up, microseconds UTC.
         :param hold: queue rows start as HELD.
         :param bounds: by user id; a mailbox that would pass its bound refuses the whole delivery.
+        :param headers: the body's header block, by somebody who has read it already.
         :raises MailboxFull: one of the bounds is reached; nothing was stored.
         :raises StorageFull, StoreReadOnly: nothing was stored.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from mailshare.core.errors import PeerFault
@@ -74,10 +73,10 @@ def _cut(value: object) -> object:
     """Values of strangers are kept short; lists are cut item by item."""
     if isinstance(value, str):
         return value if len(value) <= _CUT else value[: _CUT - 3] + "..."
-    if isinstance(value, Mapping):
-        return {str(key)[:_CUT]: _cut(each) for key, each in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, (list, tuple)):
         return [_cut(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key)[:_CUT]: _cut(each) for key, each in value.items()}
     return value
 
 

@@ -136,21 +136,21 @@ class SMTPSession:
     # ------------------------------------------------------------------ steps
 
     async def _sender(self, event: MailOffered) -> None:
-        avatar = await self._who()
+        avatar = self._in_force() or await self._who()
         for gate in self._factory.gates:
             await gate.sender(event.envelope, self, self._avatar_login)
         await avatar.sender(event.envelope, self)
         self.engine.accept()
 
     async def _recipient(self, event: RecipientOffered) -> None:
-        avatar = await self._who()
+        avatar = self._in_force() or await self._who()
         for gate in self._factory.gates:
             await gate.recipient(event.envelope, event.recipient, self, self._avatar_login)
         await avatar.recipient(event.envelope, event.recipient, self)
         self.engine.accept()
 
     async def _begin_body(self, event: BodyBegun) -> None:
-        avatar = await self._who()
+        avatar = self._in_force() or await self._who()
         for gate in self._factory.gates:
             await gate.data(event.envelope, self, self._avatar_login)
         self._submission = await avatar.submit(event.envelope, self)
@@ -206,12 +206,13 @@ class SMTPSession:
 
     # ------------------------------------------------------------------ inside
 
+    def _in_force(self) -> ISubmitter | None:
+        """The avatar that is here. After STARTTLS the engine knows nobody, so whoever logged in before is let go."""
+        user = self.engine.user
+        return self._avatar if user == self._avatar_login or (not user and self._device()) else None
+
     async def _who(self) -> ISubmitter:
-        """The avatar in force. After STARTTLS the engine knows nobody, so whoever logged in before is let go."""
-        if self._avatar is not None and self.engine.user == self._avatar_login:
-            return self._avatar
-        if self._avatar is not None and not self.engine.user and self._device():
-            return self._avatar
+        """The avatar of somebody who did not log in."""
         name = self._device()
         if name:
             return await self._enter(VerifiedLogin(name, self.peer, self.secure, DEVICE), name)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, Unavailable
+from mailshare.core.headers import Field, Headers
 from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
@@ -26,7 +26,7 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBody, IBodySink, IDelivery
 from mailshare.store.bodies import FILE, INLINE, PIECE, FileBody, MemoryBody
-from mailshare.store.database import Database
+from mailshare.store.database import Database, chosen
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_events
 from mailshare.store.ledger import bind_row, claim_row, refuse_row
@@ -35,29 +35,29 @@ from mailshare.store.notifier import Notifier
 from mailshare.store.sent import remember
 from mailshare.store.submissions import Queueing
 
-_FIELD = re.compile(
-    rb"\r\n(?:\xef\xbb\xbf)?(message-id|from|subject|date)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE
-)
+_LISTED = ("from", "subject", "date")
 _FIELD_LIMIT = 200
-_SEARCHED = 65_536  # octets of a header in which those fields are looked for
 ROW_COST = 1024  # octets of rows and indexes that a small message writes besides its body
 
 _MESSAGE = (
     "INSERT INTO message (trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
     "origin, account_id, received, hdr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+# The braces are filled by chosen(), for all recipients at once.
+_INBOXES = "SELECT user_id, id FROM mailbox WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
 _COUNT_UP = (
     "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, msgs = msgs + 1, unread = unread + 1, "
-    "bytes = bytes + ? WHERE id = ? RETURNING uidnext - 1, modseq"
+    "bytes = bytes + ? WHERE id {} RETURNING user_id, id, uidnext - 1, modseq"
 )
 _ENTRY = (
     "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# A row comes back when the mailbox has not met this key within the window.
+# The mailboxes come back that have not met this key within the window.
 _NOT_MET = (
-    "INSERT INTO duplicate (mailbox_id, key, at, trace) VALUES (?, ?, ?, ?) ON CONFLICT (key, mailbox_id) "
-    "DO UPDATE SET at = excluded.at, trace = excluded.trace WHERE duplicate.at < ? RETURNING 1"
+    "INSERT INTO duplicate (mailbox_id, key, at, trace) SELECT id, ?, ?, ? FROM mailbox WHERE id {} "
+    "ON CONFLICT (key, mailbox_id) DO UPDATE SET at = excluded.at, trace = excluded.trace "
+    "WHERE duplicate.at < ? RETURNING mailbox_id"
 )
 
 
@@ -89,11 +89,8 @@ class Handing:
         number = self._message(connection)
         if origin.ledger is not None:
             bind_row(connection, origin.ledger, number)
-        uids: dict[int, int] = {}
-        suppressed: list[int] = []
         events = list(self.events)
-        for target in self.targets:
-            self._entry(connection, number, target, uids, suppressed, events)
+        uids, suppressed = self._entries(connection, number, events)
         self._passing_through(connection, uids, suppressed, events)
         self._queue(connection, number, suppressed)
         if self.sent is not None:
@@ -133,64 +130,81 @@ class Handing:
             connection.execute("INSERT INTO body (message_id, data) VALUES (?, ?)", (number, body.data))
         return number
 
-    def _entry(
-        self,
-        connection: sqlite3.Connection,
-        number: int,
-        target: Target,
-        uids: dict[int, int],
-        suppressed: list[int],
-        events: list[Event],
-    ) -> None:
-        if target.user_id in uids or target.user_id in suppressed:
-            return
-        row = connection.execute(
-            "SELECT id, msgs, bytes FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0",
-            (target.user_id,),
-        ).fetchone()
-        if row is None:
-            # The user went away between routing and now; the source tries again and is routed anew.
-            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": target.user_id})
-        mailbox, messages, octets = row
-        if self._met(connection, mailbox, target.user_id, suppressed, events):
-            return
-        bound = self.bounds.get(target.user_id)
-        if bound is not None and bound.full(messages, octets, self.body.facts.size):
-            raise MailboxFull(target.user_id)
-        size = self.body.facts.size + len(target.prefix)
-        uid, modseq = connection.execute(_COUNT_UP, (size, mailbox)).fetchone()
-        flags = ready_flag(target.prefix) if self.body.facts.ready else 0
-        connection.execute(_ENTRY, (mailbox, uid, number, size, flags, modseq, self.at, target.prefix or None))
-        uids[target.user_id] = uid
+    def _entries(
+        self, connection: sqlite3.Connection, number: int, events: list[Event]
+    ) -> tuple[dict[int, int], list[int]]:
+        """Put it into all mailboxes, in a few statements however many they are.
+
+        :returns: the uid by user id, and the users whose mailbox had this very message already.
+        """
+        if not self.targets:
+            return {}, []
+        prefixes: dict[int, bytes] = {}
+        for target in self.targets:
+            prefixes.setdefault(target.user_id, target.prefix)
+        mailboxes = self._mailboxes(connection, prefixes)
+        if len(mailboxes) < len(prefixes):
+            # A user went away between routing and now; the source tries again and is routed anew.
+            missing = next(each for each in prefixes if each not in mailboxes)
+            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": missing})
+        suppressed = self._met(connection, mailboxes, events)
+        self._within_bounds(connection, {user: box for user, box in mailboxes.items() if user not in suppressed})
+        by_size: dict[int, list[int]] = {}
+        for user_id, mailbox in mailboxes.items():
+            if user_id not in suppressed:
+                by_size.setdefault(self.body.facts.size + len(prefixes[user_id]), []).append(mailbox)
+        uids: dict[int, int] = {}
+        rows = []
+        for size, ids in by_size.items():
+            these, listed = chosen(ids)
+            for user_id, mailbox, uid, modseq in connection.execute(_COUNT_UP.format(these), (size, listed)).fetchall():
+                uids[user_id] = uid
+                prefix = prefixes[user_id]
+                flags = ready_flag(prefix) if self.body.facts.ready else 0
+                rows.append((mailbox, uid, number, size, flags, modseq, self.at, prefix or None))
+        connection.executemany(_ENTRY, rows)
+        return uids, suppressed
+
+    def _within_bounds(self, connection: sqlite3.Connection, mailboxes: Mapping[int, int]) -> None:
+        """Raise MailboxFull for the first of these mailboxes that cannot take it."""
+        for user_id in self.bounds.keys() & mailboxes.keys():
+            counts = connection.execute("SELECT msgs, bytes FROM mailbox WHERE id = ?", (mailboxes[user_id],))
+            messages, octets = counts.fetchone()
+            if self.bounds[user_id].full(messages, octets, self.body.facts.size):
+                raise MailboxFull(user_id)
+
+    @staticmethod
+    def _mailboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> dict[int, int]:
+        """The inboxes of users, by user id; of those who have one."""
+        these, listed = chosen(user_ids)
+        return dict(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
 
     def _met(
-        self, connection: sqlite3.Connection, mailbox: int, user_id: int, suppressed: list[int], events: list[Event]
-    ) -> bool:
-        """The mailbox had this very message already; else it is remembered from now on."""
-        if not self.duplicate_key or not self.duplicate_window:
-            return False
-        values = (mailbox, self.duplicate_key, self.at, self.origin.trace, self.at - self.duplicate_window)
-        if connection.execute(_NOT_MET, values).fetchone() is not None:
-            return False
-        first = connection.execute(
-            "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?", (mailbox, self.duplicate_key)
-        ).fetchone()
-        suppressed.append(user_id)
-        events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": first[0]}))
-        return True
+        self, connection: sqlite3.Connection, mailboxes: Mapping[int, int], events: list[Event]
+    ) -> list[int]:
+        """The users whose mailbox had this very message already; the others remember it from now on."""
+        if not self.duplicate_key or not self.duplicate_window or not mailboxes:
+            return []
+        these, listed = chosen(mailboxes.values())
+        values = (self.duplicate_key, self.at, self.origin.trace, listed, self.at - self.duplicate_window)
+        fresh = {row[0] for row in connection.execute(_NOT_MET.format(these), values).fetchall()}
+        suppressed = [user_id for user_id, mailbox in mailboxes.items() if mailbox not in fresh]
+        for user_id in suppressed:
+            first = connection.execute(
+                "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?",
+                (mailboxes[user_id], self.duplicate_key),
+            ).fetchone()
+            events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": first[0]}))
+        return suppressed
 
     def _passing_through(
         self, connection: sqlite3.Connection, uids: Mapping[int, int], suppressed: list[int], events: list[Event]
     ) -> None:
         """Users who have all their mail sent on and keep none: a second copy of a message is not sent on again."""
-        for user_id in dict.fromkeys(hop.params.get("forward_for") for hop in self.hops):
-            if not isinstance(user_id, int) or user_id in uids or user_id in suppressed:
-                continue
-            row = connection.execute(
-                "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0", (user_id,)
-            ).fetchone()
-            if row is not None:
-                self._met(connection, row[0], user_id, suppressed, events)
+        passing = dict.fromkeys(hop.params.get("forward_for") for hop in self.hops)
+        user_ids = [one for one in passing if isinstance(one, int) and one not in uids and one not in suppressed]
+        if user_ids:
+            suppressed += self._met(connection, self._mailboxes(connection, user_ids), events)
 
     def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
         if not self.hops:
@@ -212,19 +226,18 @@ class Handing:
         )
 
 
-def listed_fields(header: bytes) -> tuple[str, str]:
+def listed_fields(headers: Headers) -> tuple[str, str]:
     """``(Message-ID, JSON of From, Subject and Date)`` for lists of messages: raw text, unfolded and cut.
 
     The first field of each name counts. Nothing is decoded here; what cannot be read as UTF-8 is replaced.
     """
-    found: dict[str, str] = {}
-    for match in _FIELD.finditer(b"\r\n" + header[:_SEARCHED]):
-        name = match.group(1).decode("ascii").lower()
-        if name not in found:
-            found[name] = b" ".join(match.group(2).split()).decode("utf-8", "replace")
-    message_id = bare_message_id(found.pop("message-id", ""))
-    cut = {name: text[:_FIELD_LIMIT] for name, text in found.items()}
-    return message_id, json.dumps(cut, ensure_ascii=False)
+    listed = {name: _unfolded(found[0])[:_FIELD_LIMIT] for name in _LISTED if (found := headers.named(name))}
+    ids = headers.named("message-id")
+    return bare_message_id(_unfolded(ids[0])) if ids else "", json.dumps(listed, ensure_ascii=False)
+
+
+def _unfolded(one: Field) -> str:
+    return b" ".join(one.raw.partition(b":")[2].split()).decode("utf-8", "replace")
 
 
 @implementer(IDelivery)
@@ -268,10 +281,11 @@ class Delivery:
         expires: int = 0,
         hold: bool = False,
         bounds: Mapping[int, Quota] | None = None,
+        headers: Headers | None = None,
     ) -> DeliveryResult:
         """Store it all, or nothing; fires when durable."""
         own = await self.own(body)
-        message_id, listed = listed_fields(await own.header())
+        message_id, listed = listed_fields(headers or Headers.parse(await own.header()))
         handing = Handing(
             envelope,
             own,

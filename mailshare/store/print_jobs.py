@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import NoSuchJob, NotPossible, Unavailable
+from mailshare.core.headers import Headers
 from mailshare.core.print_jobs import changed, opened, standing
 from mailshare.core.trace import trace_of
 from mailshare.core.values import (
@@ -228,7 +229,7 @@ class PrintJobs:
 
     async def _handing(self, ticket: PrintTicket, document: PrintDocument, body: IBody, at: int) -> Handing:
         own = await self._delivery.own(body)
-        message_id, listed = listed_fields(await own.header())
+        message_id, listed = listed_fields(Headers.parse(await own.header()))
         origin = Origin(
             Source.PRINT,
             trace_of(ticket.uuid),

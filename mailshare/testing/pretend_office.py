@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
+from mailshare.core.headers import Headers
 from mailshare.core.servers import parse_server
 from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Hop, Origin, QueueItem, Receipt, Routing, Source, Target, User
@@ -36,7 +37,9 @@ class Door:
         self.origins: list[Origin] = []
         self.trouble: list[Exception] = []
 
-    async def accept(self, envelope: Envelope, body: IBody, origin: Origin) -> Receipt:
+    async def accept(
+        self, envelope: Envelope, body: IBody, origin: Origin, headers: Headers | None = None
+    ) -> Receipt:
         """Deliver to andrew, notices to admin1."""
         if self.trouble:
             raise self.trouble.pop(0)
@@ -44,7 +47,9 @@ class Door:
         self.envelope = envelope
         name = "admin1" if origin.source is Source.REPORT else "andrew"
         target = Target(self.office.user(name).id, "test")
-        result = await self.office.store.delivery.deliver(envelope, body, origin, [target], at=self.office.now())
+        result = await self.office.store.delivery.deliver(
+            envelope, body, origin, [target], at=self.office.now(), headers=headers
+        )
         return Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
 
 

@@ -6,6 +6,7 @@ Source: RFC 5321 section 4.2 (replies), RFC 2034 (enhanced codes in them).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -37,6 +38,7 @@ def printable(text: str, most: int = _MOST) -> str:
     return _UNPRINTABLE.sub("?", text[:most])
 
 
+@lru_cache(maxsize=128)  # nearly all that a server says is one of a few dozen sentences
 def reply(code: int, enhanced: Enhanced | None, *lines: str) -> bytes:
     """An SMTP reply.
 

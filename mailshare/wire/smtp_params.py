@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
@@ -21,6 +22,8 @@ _HEX = re.compile(rb"\+([0-9A-F]{2})")
 _UTF8_HEX = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(rb"[0-9]{1,20}\Z")
+_OF_MAIL = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"})
+_OF_RCPT = frozenset({"NOTIFY", "ORCPT"})
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 _MAX_ENVID = 100
 _MAX_ORCPT = 500
@@ -56,6 +59,7 @@ def split_argument(argument: bytes, keyword: bytes) -> tuple[bytes, Parameters]:
     return match[1], parameters
 
 
+@lru_cache(maxsize=1024)  # an office writes to and from the same few; a path has 512 octets at most
 def read_path(path: bytes, *, utf8: bool) -> Address:
     """Read what stood between the brackets.
 
@@ -95,8 +99,9 @@ def mail_parameters(sender: Address | None, parameters: Parameters, *, max_size:
     :raises PeerFault: 501 5.5.4 for a bad value, 555 5.5.4 for an unknown parameter.
     :raises MessageTooLarge: 552 5.3.4, the declared size is over the limit.
     """
-    known = {"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"} | ({"AUTH"} if auth else set())
-    _only(parameters, known)
+    if not parameters:
+        return Envelope(sender)
+    _only(parameters, _OF_MAIL | {"AUTH"} if auth else _OF_MAIL)
     size = 0
     if "SIZE" in parameters:
         value = parameters["SIZE"] or b""
@@ -120,7 +125,9 @@ def recipient_parameters(address: Address, parameters: Parameters) -> Recipient:
 
     :raises PeerFault: 501 5.5.4 for a bad value, 555 5.5.4 for an unknown parameter.
     """
-    _only(parameters, {"NOTIFY", "ORCPT"})
+    if not parameters:
+        return Recipient(address)
+    _only(parameters, _OF_RCPT)
     notify: frozenset[str] = frozenset()
     if "NOTIFY" in parameters:
         words = (parameters["NOTIFY"] or b"").decode("ascii", "replace").upper().split(",")
@@ -148,7 +155,7 @@ def _original_recipient(value: bytes) -> str:
     return f"{name};{text}"
 
 
-def _only(parameters: Parameters, known: set[str]) -> None:
+def _only(parameters: Parameters, known: frozenset[str]) -> None:
     for name in parameters:
         if name not in known:
             raise PeerFault(f"The parameter {name[:40]} is not known here", code=555, enhanced=(5, 5, 4))

@@ -13,8 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from attrs import evolve
-
 from mailshare.core.address import Address, is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
@@ -127,7 +125,7 @@ class SMTPServerEngine(EngineCore):
             elif self._skip is not None:
                 event = self._skip_on(*self._skip)
             elif self._data is not None:
-                event = self._read_data(self._data)
+                event = self._read_data(self._data) if len(self._lines) else None
             elif self._chunks is not None and self._chunks.left:
                 event = self._read_chunk(self._chunks)
             else:
@@ -293,7 +291,7 @@ class SMTPServerEngine(EngineCore):
     def _accept_recipient(self, text: str) -> None:
         self._named += 1
         if self._envelope is not None and self._offered is not None:
-            self._envelope = evolve(self._envelope, recipients=(*self._envelope.recipients, self._offered))
+            self._envelope = self._envelope.also_to(self._offered)
             self._taken.add(self._offered.address)
         self._offered = None
         self._say(250, (2, 1, 5), text or "Recipient OK")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailshare.core.address import Address
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, split_block
 from mailshare.core.identity import display, envelope_sender, name_that_returns, sending_account, submission_header
 from mailshare.core.people import people_of
 from mailshare.core.sorting import sort_collected
@@ -34,8 +34,9 @@ def make(
     directory: Directory = OFFICE,
     policy: str = "fix",
 ) -> tuple[bytes, list[str]]:
+    fields, rest = split_block(block)
     new, steps = submission_header(
-        block,
+        fields,
         user=user,
         account=account,
         directory=directory,
@@ -44,7 +45,7 @@ def make(
         message_id="<new@office>",
         date="Sat, 21 Nov 2026 12:00:00 +0000",
     )
-    return new, [each.code for each in steps]
+    return b"".join(each.raw for each in new) + (rest or b"\r\n"), [each.code for each in steps]
 
 
 def sender(block: bytes, **more: object) -> str:

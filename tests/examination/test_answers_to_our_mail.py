@@ -10,7 +10,7 @@ from attrs import evolve
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, split_block
 from mailshare.core.identity import sending_account, submission_header
 from mailshare.core.values import Account, AccountMode, Directory, Origin, SentMark, Source, User, UserKind
 from mailshare.delivery.router import Router
@@ -48,8 +48,9 @@ def sent(
 ) -> Headers:
     """The header that leaves when a user's program writes this one."""
     text = written.format(login=user.name, first=user.names[0] if user.names else user.name)
-    block, _ = submission_header(
-        (text + "\nTo: x@far.example\n\n").lstrip("\n").replace("\n", "\r\n").encode(),
+    written = (text + "\nTo: x@far.example\n\n").lstrip("\n").replace("\n", "\r\n").encode()
+    fields, _ = submission_header(
+        split_block(written)[0],
         user=user,
         account=account,
         directory=directory,
@@ -58,6 +59,7 @@ def sent(
         message_id="<new@company.example>",
         date="Sat, 21 Nov 2026 12:00:00 +0000",
     )
+    block = b"".join(each.raw for each in fields) + b"\r\n"
     _same_elsewhere(block)
     return Headers.parse(block)
 
