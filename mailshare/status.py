@@ -33,7 +33,8 @@ class Indicators:
 class RunStatus:
     """What one account's collecting or relaying did last.
 
-    Times are microseconds UTC, 0 = never. ``error`` is one line for a person, with the server's words quoted.
+    Times are microseconds UTC, 0 = never. ``error`` is one line for a person, with the server's words quoted; ``note``
+    is one about something that went not as it was asked for and stopped nothing, e.g. a folder that is not there.
     """
 
     last_try: int = 0
@@ -43,6 +44,7 @@ class RunStatus:
     paused: bool = False
     error: str = ""
     messages: int = 0
+    note: str = ""
 
 
 @frozen

@@ -147,7 +147,9 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
     async def _as_it_was(self, account: Account) -> AccountStatus:
         """How collecting went before the server ended."""
         past = await Remembered.of(self._store, account.id)
-        run = RunStatus(last_try=past.last_try, last_ok=past.last_ok, error=past.error, messages=past.messages)
+        run = RunStatus(
+            last_try=past.last_try, last_ok=past.last_ok, error=past.error, messages=past.messages, note=past.note
+        )
         return AccountStatus(account.id, str(account.address), run)
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:

@@ -58,6 +58,7 @@ class ProviderActs(Changes):
             "last_try": shapes.moment(past.last_try),
             "last_success": shapes.moment(past.last_ok),
             "error": past.error,
+            "note": past.note,
             "messages": past.messages,
             "at_provider": past.listed if past.listed >= 0 else None,
             "waiting": past.waiting,

@@ -106,6 +106,7 @@ def run_json(run: RunStatus) -> dict[str, object]:
         "last_ok": moment(run.last_ok),
         "next_try": moment(run.next_try),
         "error": run.error,
+        "note": run.note,
         "messages": run.messages,
     }
 

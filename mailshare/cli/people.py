@@ -145,7 +145,7 @@ def _account_options(command: Any) -> Any:
         click.option("--alias", "aliases", multiple=True, help="Further address of the same mailbox; repeat."),
         click.option("--domain", "domains", multiple=True, help="Domain of a catch-all; repeat. Makes it one."),
         click.option("--relay", help="Server to send through, e.g. submissions://login@smtp.isp.example."),
-        click.option("--collect", help="Server to fetch from, e.g. pop3s://login@pop.isp.example."),
+        click.option("--collect", help="Server to fetch from, e.g. imaps://login@imap.isp.example or pop3s:..."),
     ):
         command = option(command)
     return command

@@ -48,6 +48,8 @@ def _facts(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if news:
         yield "news", news
     yield "last error", answer["error"] or "none"
+    if answer["note"]:
+        yield "note", answer["note"]
     known = answer["at_provider"] is not None
     yield "at the provider", _there(answer) if known else "not known yet: nothing was listed so far"
     yield "left behind", f"{answer['left_behind']} messages, which nobody fetches unasked" if answer["left"] else "none"

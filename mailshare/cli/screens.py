@@ -70,6 +70,8 @@ def _run(run: Mapping[str, Any]) -> str:
         parts.append(f"next {run['next_try']}")
     if run["error"]:
         parts.append(f"error: {safe(run['error'])}")
+    if run["note"]:
+        parts.append(f"note: {safe(run['note'])}")
     return "; ".join(parts)
 
 

@@ -215,7 +215,7 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
         findings.error((*path, "mode"), 'a domain account needs domains = ["company.example"]')
     if account.mode == "regular" and account.domains:
         findings.error((*path, "domains"), 'domains belong to mode = "domain"', at_key=True)
-    for key, protocols in (("collect", ("pop3",)), ("relay", ("smtp",))):
+    for key, protocols in (("collect", ("pop3", "imap")), ("relay", ("smtp",))):
         _provider(getattr(account, key), protocols, _FOR_ACCOUNT[key], (*path, key), findings)
     _zone(account.zone, (*path, "zone"), findings)
     _options(account, path, findings)
@@ -274,9 +274,7 @@ def _provider(url: str, protocols: Sequence[str], example: str, path: Path, find
     except ConfigFault as fault:
         findings.error(path, fault.public)
         return
-    if server.protocol == "imap":
-        findings.error(path, "this version collects by POP3 only, not by IMAP", f"write {example}")
-    elif server.protocol not in protocols:
+    if server.protocol not in protocols:
         findings.error(path, f"{server.protocol} is not for this", f"write {example}")
     if server.tls == "none" and server.host not in ("127.0.0.1", "localhost", "::1"):
         findings.warn(path, "the password crosses the network without TLS")

@@ -148,7 +148,7 @@ class AccountTable:
     domains: tuple[str, ...] = _key("the domains of a catch-all", factory=tuple)
     aliases: tuple[str, ...] = _key("further addresses that reach the same mailbox", factory=tuple)
     tag_delimiter: str = _key("what stands between name and tag in mail+andrew@; empty = no tags", "+")
-    collect: str = _key("server to fetch from: pop3s://login@host[:port]; also pop3:", "")
+    collect: str = _key("server to fetch from: imaps://login@host[:port] or pop3s:; also imap: and pop3:", "")
     relay: str = _key("server to send through: submissions://login@host[:port]; also submission: and smtp:", "")
     password: Secret = _key("of both servers: {env=}, {file=}, {credential=}, {command=[]}, or a text", factory=Secret)
     timetable: tuple[WindowTable, ...] = _key("when to collect", factory=lambda: (WindowTable(),))

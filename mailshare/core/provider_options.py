@@ -14,6 +14,7 @@ from attrs import field, frozen
 from mailshare.core.address import Address, is_domain
 from mailshare.core.derived import derived
 from mailshare.core.errors import ConfigFault, PeerFault
+from mailshare.core.folders import Folder, folder_faults, folders_of
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, Server
 
@@ -30,7 +31,7 @@ NUMBERS: Mapping[str, int] = {
 """The options that are whole numbers, each with its least value."""
 SWITCHES = ("flush_receives", "idle", "look_sooner")
 """The options that are true or false; each is true unless it is switched off."""
-PROVIDER_OPTIONS = (*NUMBERS, *SWITCHES, "fallback", "routes")
+PROVIDER_OPTIONS = (*NUMBERS, *SWITCHES, "fallback", "folders", "routes")
 """All names that are read here."""
 
 
@@ -50,6 +51,7 @@ class ProviderOptions:
     :ivar routes: recipient domain (or ``.domain`` for all below it) to the server that takes its mail, or to the
         address of another account whose servers do.
     :ivar fallback: servers to send through while the account's own cannot be used, in order.
+    :ivar folders: those that are collected from, over IMAP; none = the inbox, and what the server says is for junk.
     :ivar flush_receives: a flush of the outbox collects too.
     :ivar idle: an IMAP server is listened to between the runs (RFC 2177).
     :ivar look_sooner: look between the runs while mail is likely or somebody waits for it.
@@ -65,6 +67,7 @@ class ProviderOptions:
     messages_per_connection: int = 1000
     routes: Mapping[str, Server | Address] = field(factory=dict, hash=False)
     fallback: tuple[Server, ...] = ()
+    folders: tuple[Folder, ...] = ()
     flush_receives: bool = True
     idle: bool = True
     look_sooner: bool = True
@@ -94,6 +97,7 @@ def _options_of(account: Account) -> ProviderOptions:
     return ProviderOptions(
         routes={domain.casefold(): server for domain, server in _routes(routes) if server is not None},
         fallback=tuple(server for _, server in _fallback(fallback) if server is not None),
+        folders=folders_of(options),
         flush_receives=options.get("flush_receives") is not False,
         idle=options.get("idle") is not False,
         look_sooner=options.get("look_sooner") is not False,
@@ -110,6 +114,8 @@ def provider_faults(options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name in SWITCHES:
         if not isinstance(options.get(name, True), bool):
             yield name, "must be true or false"
+    for wrong in folder_faults(options):
+        yield "folders", wrong
     routes, fallback = options.get("routes", {}), options.get("fallback", ())
     if not isinstance(routes, Mapping):
         yield "routes", 'must be a table: routes = { "partner.example" = "submissions://login@host" }'

@@ -188,10 +188,13 @@ class Collector:
     def _finish(self, account: Account, memory: _Memory, tally: Tally, error: str) -> None:
         last_try, past = memory.status.last_try, memory.past
         delay = min(tally.login_delay * SECOND, _MAX_DELAY)
-        status = evolve(memory.status, running=False, error=error, messages=tally.messages)
+        note = " ".join(tally.notes)[:500]
+        status = evolve(memory.status, running=False, error=error, messages=tally.messages, note=note)
         if not error:
             status = evolve(status, last_ok=self._now())
-        past = evolve(past, last_try=last_try, last_ok=status.last_ok, error=error[:500], messages=tally.messages)
+        past = evolve(
+            past, last_try=last_try, last_ok=status.last_ok, error=error[:500], note=note, messages=tally.messages
+        )
         if tally.listed >= 0:
             past = evolve(
                 past, listed=tally.listed, waiting=tally.waiting, expire=tally.expire, login_delay=tally.login_delay,
@@ -212,7 +215,9 @@ class Collector:
             return
         memory.past = past
         if not memory.status.last_try:
-            memory.status = evolve(memory.status, last_try=past.last_try, last_ok=past.last_ok, error=past.error)
+            memory.status = evolve(
+                memory.status, last_try=past.last_try, last_ok=past.last_ok, error=past.error, note=past.note
+            )
 
     async def _write(self, account: Account, memory: _Memory) -> None:
         try:

@@ -224,7 +224,7 @@ class Collection:
             message.digest = header.digest
 
     async def _follow_renumbering(self, session: ProviderSession, messages: Sequence[Upstream], known: Known) -> Known:
-        gone = vanished(messages, known)
+        gone = vanished(messages, known, ids_last=session.ids_last)
         suspects = renumbering_suspects(messages, gone, known)
         if not suspects:
             return known

@@ -254,18 +254,23 @@ def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow])
     return imported[:_ADOPTED]
 
 
-def vanished(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> dict[str, LedgerRow]:
+def vanished(
+    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], *, ids_last: bool = False
+) -> dict[str, LedgerRow]:
     """Rows of stored messages that may lie there under another id by now.
 
     Those that were stored without an id, once there are ids; and all that are missing, when they are more than half of
     those expected, for then the provider has renumbered.
+
+    :param ids_last: an id goes with its message or its folder only, so whatever is missing may have another one now:
+        its folder was renumbered, or it was moved to another folder.
     """
     listed = {message.uid for message in messages if message.uid}
     if not listed:
         return {}
     expected = {u: row for u, row in known.items() if row.state in (LedgerState.KEPT, LedgerState.DELETE)}
     gone = {uidl: row for uidl, row in expected.items() if uidl not in listed}
-    if 2 * len(gone) > len(expected):
+    if ids_last or 2 * len(gone) > len(expected):
         return gone
     return {uidl: row for uidl, row in gone.items() if uidl.startswith("header ")}
 

@@ -20,6 +20,7 @@ class Remembered:
     """The last run of an account. Times are microseconds UTC, 0 = never.
 
     :ivar error: why the last run failed, with the server's words; empty when it did not.
+    :ivar note: what went not as it was asked for in the last run and stopped nothing; empty when all did.
     :ivar messages: collected in the last run.
     :ivar floor: the provider's LOGIN-DELAY allows no login before.
     :ivar listed: messages that lay at the provider when the last session ended; -1 = not known.
@@ -33,6 +34,7 @@ class Remembered:
     last_try: int = 0
     last_ok: int = 0
     error: str = ""
+    note: str = ""
     messages: int = 0
     floor: int = 0
     listed: int = -1
@@ -50,7 +52,7 @@ class Remembered:
         """
         found = await store.settings.get(_SCOPE, _name(account_id))
         values = found[0] if found is not None and isinstance(found[0], Mapping) else {}
-        kinds = {one.name: str if one.name == "error" else int for one in fields(cls)}
+        kinds = {one.name: str if one.name in ("error", "note") else int for one in fields(cls)}
         fitting: dict[str, Any] = {name: one for name, one in values.items() if type(one) is kinds.get(name)}
         return cls(**fitting)
 

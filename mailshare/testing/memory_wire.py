@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Protocol as Shape
+from typing import runtime_checkable
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred
@@ -27,6 +28,14 @@ class Double(Shape):
 
     def received(self, data: bytes) -> None:
         """It sent octets."""
+
+
+@runtime_checkable
+class ForMany(Shape):
+    """A pretended server that serves several clients at once."""
+
+    def for_one_client(self) -> Double:
+        """What answers the next one."""
 
 
 class Wire:
@@ -121,7 +130,7 @@ class MemoryEndpoint:
     :ivar wires: all connections so far.
     """
 
-    def __init__(self, clock: IReactorTime, double: Double | None) -> None:
+    def __init__(self, clock: IReactorTime, double: Double | ForMany | None) -> None:
         self._clock = clock
         self._double = double
         self.wires: list[Wire] = []
@@ -134,9 +143,10 @@ class MemoryEndpoint:
             result.errback(error.ConnectionRefusedError())
             return result
         assert isinstance(protocol, Protocol)
-        wire = Wire(self._clock, protocol, self._double)
+        double = self._double.for_one_client() if isinstance(self._double, ForMany) else self._double
+        wire = Wire(self._clock, protocol, double)
         self.wires.append(wire)
         protocol.makeConnection(wire)
         result.callback(protocol)
-        self._double.connected(wire)
+        double.connected(wire)
         return result
