@@ -133,6 +133,10 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     directory = os.path.dirname(os.path.abspath(path))
     places = Places(text)
     shown = os.path.basename(path)
+    if deep := _DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        told = f"is a key of more than {_DEEPEST} names"
+        raise BrokenConfig([Problem(shown, line, "", told, source=_source(places, line))])
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -147,6 +151,9 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     return _resolved(tables, places, path, directory, data=data, warnings=problems)
 
 
+# The standard reader takes time in the square of a key's depth; no key here has more than three names.
+_DEEPEST = 20
+_DEEP_KEY = re.compile(rf"^[ \t\[]*(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){{{_DEEPEST}}}", re.MULTILINE)
 _CREDENTIAL = re.compile(r"""(?i)(\b(?:pass|secret|pwd)\w*["']?\s*(?:=|(?=["'])))(?!\s*\{)\s*\S.*""")
 
 

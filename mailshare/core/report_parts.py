@@ -6,6 +6,7 @@ report can be forged by a reply or an address (no CR, LF, NUL or other control c
 
 from __future__ import annotations
 
+import quopri
 import re
 import textwrap
 from base64 import b64encode
@@ -79,6 +80,13 @@ def part(content_type: str, body: bytes, *, description: str = "") -> bytes:
         header += field("Content-Description", description)
     header += b"Content-Transfer-Encoding: " + (b"7bit" if body.isascii() else b"8bit") + CRLF
     return header + CRLF + body
+
+
+def seven_bit(octets: bytes) -> tuple[bytes, bytes]:
+    """Text with CRLF line ends so that no relay has to change it, and the transfer encoding that says how."""
+    if octets.isascii():
+        return octets, b"7bit"
+    return quopri.encodestring(octets).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), b"quoted-printable"
 
 
 def text_part(body: bytes) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import quopri
 import textwrap
 
 from mailshare.core.address import Address
 from mailshare.core.headers import Headers
 from mailshare.core.identity import display, envelope_sender, name_that_returns
 from mailshare.core.people import people_of
-from mailshare.core.report_parts import CRLF, date_text, field, printable, text_field
+from mailshare.core.report_parts import CRLF, date_text, field, printable, seven_bit, text_field
 from mailshare.core.values import Account, AccountMode, Directory, User
 
 _MOST_IDS = 20  # of References; the newest are kept
@@ -75,7 +74,4 @@ def _body(text: str) -> tuple[bytes, bytes]:
     lines: list[str] = []
     for line in text.replace("\r\n", "\n").split("\n"):
         lines += textwrap.wrap(printable(line, 2000), 76) or [""]
-    octets = "\r\n".join([*lines, ""]).encode()
-    if octets.isascii():
-        return octets, b"7bit"
-    return quopri.encodestring(octets).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), b"quoted-printable"
+    return seven_bit("\r\n".join([*lines, ""]).encode())

@@ -32,6 +32,7 @@ class EntityBegun:
     :ivar media: its type; of a part without ``Content-Type`` the default of where it stands.
     :ivar name: file name, safe, or empty.
     :ivar container: it holds parts and has no octets of its own.
+    :ivar offset: octets of the message before the part's body.
     """
 
     path: tuple[int, ...]
@@ -39,6 +40,7 @@ class EntityBegun:
     media: MediaType
     name: str
     container: bool
+    offset: int
 
 
 @frozen
@@ -54,10 +56,12 @@ class EntityEnded:
     """A part is over.
 
     :ivar whole: the closing line of its parent was seen; False when the message ended before.
+    :ivar offset: octets of the message up to the end of the part's body, without the line end before a delimiter.
     """
 
     path: tuple[int, ...]
     whole: bool
+    offset: int
 
 
 @frozen
@@ -97,6 +101,7 @@ class MIMEReader:
         self._parts_left = max_parts
         self._buffer = b""
         self._position = 0
+        self._before = 0  # octets of the message that have left the buffer
         self._line_begins = True
         self._blank = True  # the header line that is being read has had no character yet
         self._line_end = b""  # held back: it belongs to the delimiter when one follows
@@ -107,6 +112,7 @@ class MIMEReader:
         """The next octets of the message."""
         if not self._open:
             return []
+        self._before += self._position
         self._buffer = self._buffer[self._position :] + data
         self._position = 0
         while self._open and self._step(final=False):
@@ -234,7 +240,8 @@ class MIMEReader:
         parted = media.major == "multipart" and 0 < len(boundary) <= _MAX_BOUNDARY and not deep
         nested = media.name in _NESTED and (encoding or "").strip().lower() in _PLAIN and not deep
         name = file_name(headers.first("content-disposition"), media)
-        self._events.append(EntityBegun(entity.path, headers, media, name, parted or nested))
+        offset = self._before + self._position
+        self._events.append(EntityBegun(entity.path, headers, media, name, parted or nested, offset))
         if parted:
             entity.state, entity.boundary = _State.AROUND, boundary
             entity.default = "message/rfc822" if media.name == "multipart/digest" else "text/plain"
@@ -258,6 +265,7 @@ class MIMEReader:
 
     def _close(self, keep: int, *, whole: bool) -> None:
         """End all entities above that many, the innermost first."""
+        end = self._before + self._position - len(self._line_end)
         while len(self._open) > keep:
             entity = self._open[-1]
             if entity.state is _State.HEADER:
@@ -266,4 +274,4 @@ class MIMEReader:
             if entity.state is _State.LEAF and (rest := entity.decoder.end()):
                 self._events.append(EntityData(entity.path, rest))
             self._open.pop()
-            self._events.append(EntityEnded(entity.path, whole))
+            self._events.append(EntityEnded(entity.path, whole, end))

@@ -25,7 +25,7 @@ def offices(draw: st.DrawFn) -> Directory:
     return Directory((admin, User(2, "public1", UserKind.PUBLIC, accounts=(1,)), *users), (ACCOUNT,), rules)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(offices(), WORDS)
 def test_exact_user_then_alias_then_list_map_then_fallback(directory: Directory, local: str) -> None:
     """Complaint 7: a catch-all never swallows mail of addresses that exist; what is not certain goes to ADMIN."""

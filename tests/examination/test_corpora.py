@@ -199,7 +199,7 @@ def office() -> Examiner:
     return Examiner(REGULAR)
 
 
-@settings(max_examples=MUTANTS, deadline=None)
+@settings(max_examples=MUTANTS)
 @given(data=st.data())
 def test_mutilated_mail(corpus: list[tuple[str, bytes]], office: Examiner, data: st.DataObject):
     """Cut, doubled, mixed and filled with noise: nothing raises, all octets are kept, nobody gets strangers' mail."""

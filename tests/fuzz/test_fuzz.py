@@ -46,7 +46,7 @@ def test_words_in_any_order(subject: Subject) -> None:
     """Hypothesis puts pieces of the language together, and shrinks what it finds."""
     piece = st.one_of(st.sampled_from((*HOSTILE, *subject.words, *subject.seeds)), st.binary(max_size=20))
 
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=25, database=None, derandomize=True)
     @given(st.lists(piece, max_size=8))
     def words(pieces: list[bytes]) -> None:
         subject.feed(b"".join(pieces))

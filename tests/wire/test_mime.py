@@ -66,6 +66,19 @@ def test_every_cut_gives_the_same() -> None:
         assert read([NESTED[:cut], NESTED[cut:]]) == EXPECTED
 
 
+def test_the_octets_of_a_part_can_be_found_again() -> None:
+    """The offsets of each leaf name its body in the message as it is stored, wherever the pieces were cut."""
+    for size in (1, 7, 1000):
+        reader = MIMEReader()
+        events = [event for at in range(0, len(NESTED), size) for event in reader.feed(NESTED[at : at + size])]
+        events += reader.end()
+        start = {event.path: event.offset for event in events if isinstance(event, EntityBegun)}
+        stop = {event.path: event.offset for event in events if isinstance(event, EntityEnded)}
+        assert NESTED[start[1, 1] : stop[1, 1]] == b"plain\r\n-- \r\nsignature"
+        assert NESTED[start[2,] : stop[2,]] == b"JVBERi0xLjQK\r\nJVBERg=="
+        assert NESTED[start[3, 1] : stop[3, 1]] == b"the inner text"
+
+
 def test_lines_may_end_in_lf() -> None:
     """Some spools keep LF; the octets of text parts keep their own line ends."""
     got = read([NESTED.replace(b"\r\n", b"\n")])

@@ -244,7 +244,7 @@ def test_the_server_says_goodbye_unasked() -> None:
         engine.next_event()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(FRAGMENTS)), max_size=30))
 def test_garbage_raises_nothing_but_faults(pieces: list[bytes]) -> None:
     """Whatever comes, there are replies or faults, and an end."""

@@ -285,7 +285,7 @@ def test_an_address_cannot_end_the_line() -> None:
         rcpt_line(Recipient(Address("a\r\nDATA", "b")), {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.one_of(st.binary(max_size=40), st.sampled_from([b"250 ok\r\n", b"354 go\r\n", b"550-", b"334 \r\n"])),

@@ -208,7 +208,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(WORDS, st.binary(max_size=8)), max_size=40), st.integers(1, 50))
 def test_no_input_breaks_the_engine(words: list[bytes], step: int) -> None:
     """Whatever comes, nothing raises, replies are lines of their form, and cutting it elsewhere changes no state."""

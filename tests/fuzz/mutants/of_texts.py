@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from attrs import evolve
 from mutants.subject import Subject
 
@@ -10,12 +12,14 @@ from mailshare.config.timetable import parse_clock, parse_days
 from mailshare.core.address import Address
 from mailshare.core.encoded_words import decode, encode
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import PeerFault
 from mailshare.core.evidence import TrustedBlock, envelope_candidates, read_received
 from mailshare.core.headers import Headers, header_end, read_message_ids, split_block
 from mailshare.core.identity import display, submission_header
 from mailshare.core.mailboxes import read_mailboxes
 from mailshare.core.names import normalise
 from mailshare.core.people import people_of
+from mailshare.core.print_manifest import ManifestRefused, read_manifest
 from mailshare.core.provider_style import detect
 from mailshare.core.recipients import resolve_recipient
 from mailshare.core.report_parts import field, text_field
@@ -25,6 +29,7 @@ from mailshare.core.sightings import Sighting
 from mailshare.core.uid_files import choose, read_uid_file
 from mailshare.core.values import Account, AccountMode, Directory, Origin, SenderRule, Server, Source, User, UserKind
 from mailshare.delivery.router import Router
+from mailshare.wire.jws import unwrap
 from mailshare.wire.mime import MIMEReader
 
 REGULAR = Account(1, 1, Address("mail", "company.example"), collect=Server("pop3", "pop.isp.example", 995, login="mail"))
@@ -145,6 +150,14 @@ def mime(data: bytes) -> None:
     reader.end()
 
 
+def print_job(data: bytes) -> None:
+    """A job's manifest, signed or not."""
+    with contextlib.suppress(ManifestRefused):
+        read_manifest(data)
+    with contextlib.suppress(PeerFault):
+        unwrap(data, kind="x")
+
+
 HEAD = (
     b"Return-Path: <ann@out.example>\r\nDelivered-To: andrew@company.example\r\n"
     b"Received: from a.example (a.example [198.51.100.7]) by mx.isp.example with ESMTP id 1\r\n"
@@ -162,6 +175,12 @@ LISTS = (
 WORDS = (b"=?utf-8?q?M=C3=BCller?= =?iso-8859-1?b?SGVsbG8=?=  plain =?utf-8*de?Q?a_b?=", b"=?big5?b?pKSk5Q==?=")
 REPORT = b"--b1\r\nContent-Type: text/plain\r\n\r\nfailed\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <one@out.example>\r\n\r\n--b1--\r\n"
 PARTS = b"Content-Type: multipart/mixed; boundary=b1\r\n\r\n" + REPORT + b"\r\n--b1\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"
+JOB = (
+    b'{"v":1,"id":"019a4f6e-7b00-7cc3-98c4-dc0c0c07398f","created":"2026-11-21T10:00:00Z","expires":"2026-11-22T10:00:00Z",'
+    b'"from":"a@b.example","to":["Office"],"name":"x","format":"application/pdf","size":3,"sha256":"' + b"0" * 64 + b'",'
+    b'"chunks":[{"n":1,"size":3,"sha256":"' + b"1" * 64 + b'"}],"options":{"copies":2,"page-ranges":[[1,2]]},"pages":null}'
+)
+SIGNED = b'{"payload":"e30","protected":"eyJhbGciOiJIUzI1NiIsImtpZCI6ImEiLCJ0eXAiOiJ4In0","signature":"AAAA"}'
 URLS = (b"pop3s://mail%40x.example@pop.isp.example:995?tls=implicit", b"smtp://[2001:db8::1]:25?tls=none", b"pop3://a@b?tls=starttls")
 UIDS = (
     b"mail@pop.isp.example UID1\nmail@pop.isp.example UID2\n",
@@ -192,6 +211,7 @@ TEXT = (
     Subject("sorting", sorting, (HEAD, b"To: " + LISTS[0] + b"\r\n\r\n"), FIELDS, ()),
     Subject("returned_parts", returned_ids, (REPORT,), (b"Message-ID:", b"--b1", b"message/rfc822"), ()),
     Subject("mime", mime, (PARTS,), (b"--b1", b"--b1--", b"\r\n\r\n", b"boundary=", b"=\r\n", b"filename*0*=utf-8''"), ()),
+    Subject("print_job", print_job, (JOB, SIGNED), (b'"v":1', b'"size":', b"null", b"[[[", b"1e999", b"\\ud800")),
     Subject("submitted", submitted, (HEAD,), FIELDS),
     Subject("address", recipient, (b"a@b.example", b'"a b"@[192.0.2.1]', b"mail+x@company.example", "j\u00fc@\u00fc.example".encode())),
     Subject("server", server, URLS, (b"?tls=", b"&", b"[::1]", b"%40")),
