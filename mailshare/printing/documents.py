@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from email.utils import formatdate
 from hashlib import sha256
 
+from attrs import frozen
+
 from mailshare.core.encoded_words import encode
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.print_formats import LOOKED_AT, format_of
@@ -88,12 +90,25 @@ class Inflation:
             raise CompressionWrong("The compressed document is cut off")
 
 
+@frozen
+class Said:
+    """What the sender says of a document.
+
+    :ivar compression: ``none``, ``gzip`` or ``deflate``.
+    :ivar declared: media type, or empty.
+    """
+
+    compression: str = "none"
+    declared: str = ""
+    name: str = ""
+    language: str = ""
+
+
 class DocumentIntake:
     """Takes one document.
 
     :param ticket: of its job; with ``hostname`` it makes the header lines in front of the document.
     :param number: of the document in its job.
-    :param declared: the format that the sender says; ``name`` and ``language`` too.
     :param most: octets that it may have, inflated.
     """
 
@@ -105,11 +120,8 @@ class DocumentIntake:
         *,
         now: float,
         most: int,
+        said: Said,
         number: int = 1,
-        compression: str = "none",
-        declared: str = "",
-        name: str = "",
-        language: str = "",
         size_hint: int = 0,
     ) -> None:
         self.length = 0
@@ -119,10 +131,8 @@ class DocumentIntake:
         self._now = now
         self._most = most
         self._number = number
-        self._declared = declared
-        self._name = name
-        self._language = language
-        self._inflation = Inflation(compression) if compression in ("gzip", "deflate") else None
+        self._said = said
+        self._inflation = Inflation(said.compression) if said.compression in ("gzip", "deflate") else None
         self._head = b""
         self._format = ""
         self._digest = sha256()
@@ -161,7 +171,7 @@ class DocumentIntake:
     def _decide(self) -> Awaitable[None] | None:
         """Enough is there to tell what it is: write the header lines, then what has come so far."""
         assert self._sink is not None
-        self._format = format_of(self._head, self._declared)
+        self._format = format_of(self._head, self._said.declared)
         head, self._head = self._head, b""
         lines = header_lines(self._ticket, self._number, self._format, self._hostname, self._now)
         return self._sink.write(lines + head)
@@ -194,9 +204,9 @@ class DocumentIntake:
             self._format,
             self.length,
             self._digest.digest(),
-            name=self._name,
-            declared=self._declared,
-            language=self._language,
+            name=self._said.name,
+            declared=self._said.declared,
+            language=self._said.language,
         )
         return document, body
 

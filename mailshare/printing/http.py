@@ -1,0 +1,339 @@
+"""IPP over HTTP: what comes is read, looked at and stored while it arrives. Source: RFC 8010 section 4.
+
+Twisted's HTTP does the rest of it: chunks, ``Expect: 100-continue``, keep-alive.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from io import BytesIO
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from typing_extensions import override
+
+from mailshare.core.errors import LocalFault, MailshareError, PeerFault
+from mailshare.printing.asking import ASKING
+from mailshare.printing.creating import CREATING
+from mailshare.printing.documents import Inflation
+from mailshare.printing.exchange import Begin, Caller, Exchange
+from mailshare.printing.operating import OPERATING
+from mailshare.printing.pages import Pages
+from mailshare.printing.service import PrintService
+from mailshare.printing.steering import STEERING
+from mailshare.printing.subscribing import SUBSCRIBING
+from mailshare.shell.limits import ConnectionLimits, PeerCount
+from mailshare.wire.ipp_asked import answer
+from mailshare.wire.ipp_codec import IPPFault, MessageReader, encode
+from mailshare.wire.ipp_codes import Status
+
+OPERATIONS: Mapping[int, Begin] = {**CREATING, **ASKING, **STEERING, **OPERATING, **SUBSCRIBING}
+IPP_TYPE = b"application/ipp"
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?\Z")
+_BEYOND = 1 << 24  # octets after which a client that sends more than is taken is cut off
+_WORTH_PACKING = 2_048
+Network = IPv4Network | IPv6Network
+
+
+@frozen
+class Access:
+    """Who may print, and who may steer.
+
+    :ivar networks: from where jobs are taken; ``operators`` from where queues and everybody's jobs are steered.
+    :ivar ports: of ``ipp`` and ``ipps``, for the URIs that are told.
+    """
+
+    networks: tuple[Network, ...] = ()
+    operators: tuple[Network, ...] = ()
+    ports: Mapping[str, int] = field(factory=dict, hash=False)
+
+    def prints(self, peer: str) -> bool:
+        """Whether jobs are taken from there."""
+        return within(peer, self.networks) or within(peer, self.operators)
+
+
+def within(peer: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in network for network in networks)
+
+
+class PrintRequest(http.Request):
+    """One HTTP request."""
+
+    _said = Logger()
+    channel: Any
+    _feeding: Feeding | None = None
+
+    @override
+    def gotLength(self, length: int | None) -> None:
+        """The headers are there; Twisted calls this. Nothing of the body is kept by Twisted."""
+        self.content = BytesIO()
+        if self._header("Content-Type").partition(";")[0].strip().lower() == IPP_TYPE.decode():
+            self._feeding = self.channel.factory.feeding(self)
+
+    def _header(self, name: str) -> str:
+        return self.getHeader(name) or ""
+
+    @override
+    def handleContentChunk(self, data: bytes) -> None:
+        """Some octets of the body; Twisted calls this."""
+        if self._feeding is None:
+            return
+        try:
+            wait = self._feeding.feed(data)
+        except PeerFault:
+            self.channel.forceAbortClient()
+            return
+        if wait is not None:
+            transport = self.channel.transport
+            transport.pauseProducing()
+            done = Deferred.fromCoroutine(_finished(wait))
+            done.addErrback(lambda _: None)  # the intake keeps what went wrong for its end
+            done.addCallback(lambda _: transport.resumeProducing())
+
+    @override
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """All of it has come; Twisted calls this."""
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path = path.split(b"?", 1)[0]
+        self.client = self.channel.getPeer()
+        self.host = self.channel.getHost()
+        site: PrintSite = self.channel.factory
+        if not site.access.prints(self.channel.peer):
+            self._plain(403, b"Printing is not allowed from here\n")
+        elif command == b"POST" and self._feeding is not None:
+            work = Deferred.fromCoroutine(self._feeding.finish())
+            work.addCallback(self._ipp)
+            work.addErrback(self._failed)
+        elif command in (b"GET", b"HEAD"):
+            self._page(site)
+        else:
+            self._plain(415 if command == b"POST" else 405, b"Here application/ipp is spoken, by POST\n")
+
+    def _ipp(self, data: bytes) -> None:
+        if self._disconnected:
+            return
+        self.setHeader("Content-Type", IPP_TYPE)
+        self.setHeader("Cache-Control", "no-cache")
+        if len(data) >= _WORTH_PACKING and "gzip" in self._header("Accept-Encoding"):
+            packer = zlib.compressobj(wbits=31)
+            data = packer.compress(data) + packer.flush()
+            self.setHeader("Content-Encoding", b"gzip")
+        self._send(data)
+
+    def _page(self, site: PrintSite) -> None:
+        found = site.pages.page(self.path.decode("latin-1"), authority_of(self), secure=self.isSecure())
+        if found is None:
+            self._plain(404, b"There is nothing here\n")
+            return
+        kind, data = found
+        self.setHeader("Content-Type", kind)
+        self._send(data)
+
+    def _plain(self, status: int, words: bytes) -> None:
+        self.setResponseCode(status)
+        self.setHeader("Content-Type", b"text/plain; charset=utf-8")
+        self._send(words)
+
+    def _send(self, data: bytes) -> None:
+        self.setHeader("Content-Length", str(len(data)).encode())
+        self.write(b"" if self.method == b"HEAD" else data)
+        self.finish()
+
+    def _failed(self, failure: Failure) -> None:
+        self._said.failure("an answer could not be made", failure=failure)
+        if not self._disconnected:
+            self._plain(500, b"Something went wrong here\n")
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone; Twisted calls this."""
+        if self._feeding is not None:
+            self._feeding.abort()
+        super().connectionLost(reason)
+
+
+def authority_of(request: http.Request) -> str:
+    """``host:port`` as the client calls us, if it is one; else our address."""
+    asked = (request.getHeader("Host") or "").strip()
+    if _AUTHORITY.match(asked):
+        return asked
+    host: Any = request.channel.getHost()
+    name = getattr(host, "host", "localhost")
+    return f"[{name}]:{host.port}" if ":" in name else f"{name}:{getattr(host, 'port', 631)}"
+
+
+class Feeding:
+    """The octets of one request's body: attributes, then a document.
+
+    :param most: octets of the body that are listened to.
+    """
+
+    _log = Logger()
+
+    def __init__(self, begin: Callable[[Any], Exchange], most: int, encoding: str) -> None:
+        self._begin = begin
+        self._most = most
+        self._taken = 0
+        self._reader = MessageReader()
+        self._fault: IPPFault | None = None
+        self._exchange: Exchange | None = None
+        self._inflation = Inflation(encoding) if encoding in ("gzip", "deflate") else None
+
+    def feed(self, data: bytes) -> Awaitable[None] | None:
+        """Take the next octets.
+
+        :returns: to wait for, when the disk is behind.
+        :raises PeerFault: there are far more of them than are taken.
+        """
+        self._taken += len(data)
+        if self._taken > self._most:
+            self.abort()
+            raise PeerFault("The request is larger than this server takes")
+        wait = None
+        try:
+            pieces = [data] if self._inflation is None else self._inflation.feed(data)
+            for piece in pieces:
+                wait = self._feed(piece) or wait
+        except MailshareError as fault:
+            self._fault = fault if isinstance(fault, IPPFault) else IPPFault(fault.public)
+            self.abort()
+        return wait
+
+    def _feed(self, data: bytes) -> Awaitable[None] | None:
+        if self._fault is not None:
+            return None
+        rest = data if self._exchange is not None else self._reader.feed(data)
+        if self._exchange is None and self._reader.message is not None:
+            self._exchange = self._begin(self._reader.message)
+        return self._exchange.write(rest) if self._exchange is not None and rest else None
+
+    async def finish(self) -> bytes:
+        """The octets of the answer."""
+        if self._exchange is None or self._fault is not None:
+            fault = self._fault or IPPFault("The request ends before its attributes do")
+            return encode(answer(self._reader.head, fault.ipp_status, fault.public))
+        message = await self._exchange.finish()
+        try:
+            return encode(message)
+        except LocalFault:
+            self._log.failure("an answer cannot be written")
+            return encode(answer(self._reader.head, Status.INTERNAL_ERROR, "Something went wrong here"))
+
+    def abort(self) -> None:
+        """The client is gone."""
+        if self._exchange is not None:
+            self._exchange.abort()
+
+
+class PrintChannel(http.HTTPChannel):
+    """One connection."""
+
+    requestFactory = PrintRequest
+    peer = ""
+
+    @override
+    def connectionMade(self) -> None:
+        """Count it; Twisted calls this."""
+        self.peer = getattr(self.getPeer(), "host", "")
+        super().connectionMade()
+        if not self.factory.arrived(self):
+            self.forceAbortClient()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone; Twisted calls this."""
+        self.factory.left(self)
+        super().connectionLost(reason)
+
+
+class PrintSite(http.HTTPFactory):
+    """The factory for ``ipp`` and ``ipps``.
+
+    :param secure: connections are inside TLS, whatever the transport says.
+    """
+
+    noisy = False
+    protocol: Any = PrintChannel
+
+    def __init__(self, service: PrintService, access: Access, limits: ConnectionLimits, *, secure: bool) -> None:
+        super().__init__(timeout=60, reactor=service.reactor)
+        self.service = service
+        self.access = access
+        self.pages = Pages(service)
+        self._secure = secure
+        self._peers = PeerCount(limits)
+        self._channels: set[PrintChannel] = set()
+        self._stopping = False
+        self._empty: Deferred[None] | None = None
+
+    @override
+    def log(self, request: Any) -> None:
+        """Say nothing: what requests do is in the journal."""
+
+    def feeding(self, request: PrintRequest) -> Feeding | None:
+        """What takes the body of a request; ``None`` from where printing is not allowed."""
+        peer = request.channel.peer
+        if not self.access.prints(peer):
+            return None
+        caller = Caller(
+            peer,
+            authority_of(request),
+            secure=self._secure,
+            operator=within(peer, self.access.operators),
+            ports=self.access.ports,
+        )
+        encoding = (request.getHeader("Content-Encoding") or "").strip().lower()
+        most = self.service.rules.most_octets + _BEYOND
+        return Feeding(lambda message: Exchange(self.service, OPERATIONS, message, caller), most, encoding)
+
+    def arrived(self, channel: PrintChannel) -> bool:
+        """A connection was made; False when it must go."""
+        if self._stopping or self._peers.enter(channel.peer) is not None:
+            return False
+        self._channels.add(channel)
+        return True
+
+    def left(self, channel: PrintChannel) -> None:
+        """A connection is gone."""
+        if channel in self._channels:
+            self._channels.discard(channel)
+            self._peers.leave(channel.peer)
+        if not self._channels and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    async def drain(self, grace: float = 30) -> None:
+        """Let requests under way end within ``grace`` seconds; idle connections go at once."""
+        self._stopping = True
+        for channel in list(self._channels):
+            if not channel.requests:
+                channel.loseConnection()
+        if not self._channels:
+            return
+        self._empty = Deferred()
+        cut = self.service.reactor.callLater(grace, self._cut)
+        await self._empty
+        if cut.active():
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for channel in list(self._channels):
+            channel.forceAbortClient()
+
+
+async def _finished(wait: Awaitable[None]) -> None:
+    await wait
