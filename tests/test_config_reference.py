@@ -31,6 +31,8 @@ TABLES = (
     schema.LogTable,
     schema.DemonstrationTable,
     schema.ExtensionTable,
+    schema.PrintTable,
+    schema.DestinationTable,
 )
 
 

@@ -158,7 +158,8 @@ def _nobody(_: str) -> str:
     return ""
 
 
-def _connections(limits: Limits) -> ConnectionLimits:
+def connections(limits: Limits) -> ConnectionLimits:
+    """The bounds of connections, of every kind of listener."""
     return ConnectionLimits(
         total=limits.connections,
         per_peer=limits.connections_per_peer,
@@ -175,7 +176,7 @@ def _connections(limits: Limits) -> ConnectionLimits:
 def pop3_limits(limits: Limits) -> POP3Limits:
     """The limits of the configuration as the POP3 server takes them."""
     return POP3Limits(
-        connections=_connections(limits),
+        connections=connections(limits),
         idle=limits.pop3_idle,
         sessions_per_user=limits.pop3_per_user,
         failed_logins=limits.auth_tries,
@@ -196,5 +197,5 @@ def smtp_limits(limits: Limits) -> SMTPLimits:
         auth_line=limits.auth_line,
         body_line=limits.body_line,
         header_size=limits.header_size,
-        connections=_connections(limits),
+        connections=connections(limits),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -19,7 +19,16 @@ from mailshare.config import Config, Listener
 from mailshare.config.endpoint_strings import port_of, split_endpoint
 from mailshare.core.errors import ConfigFault
 from mailshare.shell.certificates import CertificateDirectory
-from mailshare.shell.server import EngineFactory
+
+
+class Served(Protocol):
+    """What makes the connections of a listener, mail's or printing's."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A connection."""
+
+    async def drain(self, grace: float = 30) -> None:
+        """Stop serving; fires when all connections are gone."""
 
 
 class _Door(ServerFactory):
@@ -27,7 +36,7 @@ class _Door(ServerFactory):
 
     noisy = False
 
-    def __init__(self, factory: EngineFactory) -> None:
+    def __init__(self, factory: Served) -> None:
         self.factory = factory
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -60,7 +69,7 @@ class Change:
 
     settings: tuple[object, ...]
     opened: dict[_Key, _Open] = field(factory=dict)
-    exchanged: dict[_Key, EngineFactory] = field(factory=dict)
+    exchanged: dict[_Key, Served] = field(factory=dict)
     leaving: list[_Key] = field(factory=list)
     freed: list[_Key] = field(factory=list)
 
@@ -73,7 +82,7 @@ class Listeners:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, build: Callable[[str, Config], EngineFactory]) -> None:
+    def __init__(self, reactor: Any, build: Callable[[str, Config], Served]) -> None:
         self._reactor = reactor
         self._build = build
         self._open: dict[_Key, _Open] = {}
@@ -163,7 +172,7 @@ class Listeners:
             endpoint.connectionCreator = CertificateDirectory(_plain(named.get("path", parts[1])))
         return endpoint
 
-    def _let_go(self, factory: EngineFactory, grace: float) -> None:
+    def _let_go(self, factory: Served, grace: float) -> None:
         """Sessions that are there end on their own time, within ``grace`` seconds."""
         leaving = Deferred.fromCoroutine(factory.drain(grace))
         self._leaving.add(leaving)
@@ -200,6 +209,9 @@ def _settings(config: Config) -> tuple[object, ...]:
         config.devices,
         config.device_rules,
         config.certificates,
+        tables.print,
+        tables.destination,
+        tuple((one.service, one.endpoint) for one in config.listeners if one.service in ("ipp", "ipps")),
     )
 
 

@@ -18,7 +18,7 @@ from mailshare.assembly.acts import Acts
 from mailshare.assembly.causes import cause_of
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.early_ports import EarlyPorts
-from mailshare.assembly.entrance import Entrance
+from mailshare.assembly.entrance import Entrance, connections
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.journal_room import JournalRoom
@@ -27,6 +27,7 @@ from mailshare.assembly.listening import Listeners
 from mailshare.assembly.mail_room import MailRoom
 from mailshare.assembly.notify import SystemdNotifier
 from mailshare.assembly.opening import Threads, build_hasher, build_store, zone_of
+from mailshare.assembly.print_room import PrintRoom
 from mailshare.assembly.pulse import Pulse
 from mailshare.assembly.sealing import sealing_key
 from mailshare.assembly.shapes import moment
@@ -54,6 +55,7 @@ class _Parts:
     store: IStore
     threads: Threads
     room: MailRoom
+    printing: PrintRoom
     declared: DeclaredObjects
     entrance: Entrance
     listeners: Listeners
@@ -164,6 +166,7 @@ class Office(Service):
         await parts.room.public_rate.recover(store.events)
         await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
+        await parts.printing.open()
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         await parts.room.open()
         self._since = int(reactor.seconds() * SECOND)
@@ -185,6 +188,9 @@ class Office(Service):
         passwords = Passwords(threads.run, os.urandom)
         surroundings = Surroundings(reactor, store, config.tables.server.hostname, config.data)
         extensions = Extensions(config, surroundings)
+        zone = zone_of(config)
+        journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
+        printing = PrintRoom(store, reactor, config, note=journal.note, aside=threads.run)
         room = MailRoom(
             store,
             reactor,
@@ -193,11 +199,9 @@ class Office(Service):
             aside=threads.run,
             changed=self._account_changed,
             tell=self._say,
-            agents=extensions.built("agents"),
+            agents=[printing.agent, *extensions.built("agents")],
         )
         declared = DeclaredObjects(store, room.secrets.resolve, lambda: int(reactor.seconds() * SECOND))
-        zone = zone_of(config)
-        journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
         entrance = Entrance(
             store,
             reactor,
@@ -225,9 +229,10 @@ class Office(Service):
             store=store,
             threads=threads,
             room=room,
+            printing=printing,
             declared=declared,
             entrance=entrance,
-            listeners=Listeners(self._early, entrance.factory),
+            listeners=Listeners(self._early, factories(entrance, printing)),
             housekeeping=Housekeeping(store, reactor),
             journal=journal,
             acts=acts,
@@ -269,6 +274,7 @@ class Office(Service):
         parts.room.stop_collecting()
         await parts.listeners.drain(grace)
         await parts.room.queue.stopService()
+        parts.printing.close()
         parts.room.relay.close()
         parts.housekeeping.stopService()
         await parts.journal.stop()
@@ -397,6 +403,7 @@ class Office(Service):
         parts.journal.retention.keep(config.tables.log.days)
         parts.room.follow(config)
         parts.entrance.follow(config)
+        parts.printing.follow(config)
         opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
@@ -425,6 +432,17 @@ class Office(Service):
     def _say(self, text: str) -> None:
         if self._said is not None:
             self._said(f"office:   {text}")
+
+
+def factories(entrance: Entrance, printing: PrintRoom) -> Callable[[str, Config], Any]:
+    """What makes the factory of any listener."""
+
+    def factory(service: str, config: Config) -> Any:
+        if printing.serves(service):
+            return printing.factory(service, config, connections(config.tables.limits))
+        return entrance.factory(service, config)
+
+    return factory
 
 
 async def _quiet(result: Awaitable[object] | None) -> None:

@@ -14,6 +14,7 @@ from datetime import date
 from attrs import AttrsInstance, fields, has
 
 from mailshare.config.endpoint_strings import check_certificates, check_endpoint, interface_of, port_of
+from mailshare.config.print_checks import check_printing
 from mailshare.config.problems import Findings, written
 from mailshare.config.schema import AccountTable, FileTables, ListenTable, Secret, UserTable, written_key
 from mailshare.config.timetable import parse_clock, parse_days
@@ -43,6 +44,7 @@ _OPTIONS: Mapping[str, tuple[object, ...]] = {
     "unknown": ("reject", "upstream", "admin"),
 }
 _WORD_LISTS = ("envelope_headers", "ignore_names", "known_senders", "trusted_by")
+_INSIDE_TLS = ("pop3s", "submissions", "ipps")
 _STORES = ("sqlite:", "memory:")
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 _FOR_ACCOUNT = {"collect": "pop3s://login@host", "relay": "submissions://login@host"}
@@ -66,6 +68,7 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
     _same_mailbox(tables, findings)
     _devices(tables, findings)
+    check_printing(tables, directory, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     _secrets(tables, directory, findings)
 
@@ -121,10 +124,7 @@ def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
     if listen.authority and not os.path.isfile(authority):
         findings.error(("listen", "authority"), f"the file {authority} does not exist; it must hold a certificate")
     taken: _Taken = {}
-    counts: dict[str, int] = {}
-    for service, text in listen.endpoints():
-        index = counts[service] = counts.get(service, -1) + 1
-        path = ("listen", service, index)
+    for service, text, path in tables.endpoints():
         try:
             check_endpoint(text, directory)
             port = port_of(text)
@@ -151,10 +151,11 @@ def _port_free(taken: _Taken, port: int, interface: str, path: Path, findings: F
 
 def _listener_fits(service: str, text: str, path: Path, listen: ListenTable, findings: Findings) -> None:
     secure = text.startswith(("tls:", "ssl:"))
-    if service in ("pop3s", "submissions") and text.startswith(("tcp:", "tcp6:")):
+    if service in _INSIDE_TLS and text.startswith(("tcp:", "tcp6:")):
         findings.error(path, f"{service} speaks TLS from the first octet; write tls:DIRECTORY:PORT")
-    if service not in ("pop3s", "submissions") and secure:
-        findings.error(path, f"{service} starts in clear; for TLS from the first octet use pop3s or submissions")
+    if service not in _INSIDE_TLS and secure:
+        words = " or ".join(_INSIDE_TLS)
+        findings.error(path, f"{service.partition(' ')[0]} starts in clear; for TLS from the first octet use {words}")
     if service == "submission" and not secure and not listen.certificates:
         findings.error(path, "submission needs STARTTLS; set listen.certificates to a directory of PEM files")
 

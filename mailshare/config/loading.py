@@ -76,7 +76,8 @@ class DeclaredUser:
 class Listener:
     """One place where clients connect.
 
-    :ivar service: ``pop3``, ``pop3s``, ``smtp``, ``submission`` or ``submissions``.
+    :ivar service: ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions``, ``device``, ``ipp``, ``ipps``,
+        ``lpd``, or ``socket`` and the name of a destination.
     :ivar endpoint: Twisted endpoint string with absolute paths.
     """
 
@@ -198,7 +199,7 @@ def _resolved(
 ) -> Config:
     shown = os.path.basename(path)
     listen = tables.listen
-    given = listen.endpoints() or LOOPBACK_LISTENERS
+    given = tuple((service, text) for service, text, _ in tables.endpoints()) or LOOPBACK_LISTENERS
     return Config(
         path=os.path.abspath(path),
         directory=directory,

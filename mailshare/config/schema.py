@@ -84,13 +84,16 @@ class ListenTable:
     submission: tuple[str, ...] = _key("submission with STARTTLS; log in first", factory=tuple)
     submissions: tuple[str, ...] = _key("submission inside TLS: tls:DIRECTORY:PORT; log in first", factory=tuple)
     device: tuple[str, ...] = _key("SMTP for the machines of [[device]] and nobody else", factory=tuple)
+    ipp: tuple[str, ...] = _key("printing: a virtual printer for each [[destination]]", factory=tuple)
+    ipps: tuple[str, ...] = _key("the same inside TLS: tls:DIRECTORY:PORT", factory=tuple)
+    lpd: tuple[str, ...] = _key("printing by the old LPD protocol; the queue is the destination's name", factory=tuple)
     web: tuple[str, ...] = _key("reserved for the manager; refused until there is one", factory=tuple)
     certificates: str = _key("directory of PEM files for STLS and STARTTLS, relative to this file", "")
     authority: str = _key("PEM file of the private authority behind the certificates; handed out to clients", "")
 
     def endpoints(self) -> tuple[tuple[str, str], ...]:
-        """``(service, endpoint)`` of each mail listener, in order."""
-        services = ("pop3", "pop3s", "smtp", "submission", "submissions", "device")
+        """``(service, endpoint)`` of each listener, in order; those of destinations stand with them."""
+        services = ("pop3", "pop3s", "smtp", "submission", "submissions", "device", "ipp", "ipps", "lpd")
         return tuple((name, text) for name in services for text in getattr(self, name))
 
 
@@ -231,6 +234,46 @@ class RuleTable:
 
 
 @frozen(kw_only=True)
+class PrintTable:
+    """``[print]``: what holds for printing to all destinations."""
+
+    defaults: Mapping[str, object] = _key(
+        "options of jobs that neither the job nor its destination sets, by their IPP names", factory=dict
+    )
+    networks: tuple[str, ...] = _key("from where jobs are taken; none = the trusted networks", factory=tuple)
+    operators: tuple[str, ...] = _key(
+        "from where queues are paused and everybody's jobs are cancelled", ("127.0.0.0/8", "::1/128")
+    )
+    fetch_from: tuple[str, ...] = _key(
+        "hosts, or host:port, that documents may be fetched from when a client gives an address in place of a document",
+        factory=tuple,
+    )
+    document_size: int = _key("octets of the largest document", 1 << 30, least=1 << 16)
+    jobs: int = _key("jobs that may wait for one destination", 1000, least=1, most=100_000)
+    document_wait: int = _key("seconds that an open job waits for its next document", 300, least=30, most=86_400)
+    keep_documents: int = _key("hours that the documents of a finished job are kept", 24, least=0, most=87_600)
+    keep_jobs: int = _key("days that finished jobs are listed", 30, least=1, most=3650)
+
+
+@frozen(kw_only=True)
+class DestinationTable:
+    """``[[destination]]``: a printer elsewhere that programs print to, or a group of them."""
+
+    name: str = _key("of the queue, as programs see it; required")
+    address: str = _key("where its jobs go: dir:FOLDER; empty for a group")
+    title: str = _key("a line for people; empty = made from the name")
+    location: str = _key("where the printer stands")
+    members: tuple[str, ...] = _key("names of the destinations of a group; each gets every job", factory=tuple)
+    defaults: Mapping[str, object] = _key("options of jobs that set them not, by their IPP names", factory=dict)
+    color: bool = _key("false = it prints black only", True)
+    duplex: bool = _key("false = it prints on one side only", True)
+    formats: tuple[str, ...] = _key("media types of documents that are taken; none = all that are known", factory=tuple)
+    media: tuple[str, ...] = _key("names of paper sizes, the usual one first; none = the common ones", factory=tuple)
+    resolutions: tuple[int, ...] = _key("dots per inch", (150, 300, 600))
+    socket: tuple[str, ...] = _key("endpoints that take documents as printers do on port 9100", factory=tuple)
+
+
+@frozen(kw_only=True)
 class ExtensionTable:
     """``[[extension]]``: a part of another distribution, found by its entry point."""
 
@@ -254,7 +297,21 @@ class FileTables:
     user: tuple[UserTable, ...] = ()
     rule: tuple[RuleTable, ...] = ()
     device: tuple[DeviceTable, ...] = ()
+    print: PrintTable = field(factory=PrintTable)
+    destination: tuple[DestinationTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
+
+    def endpoints(self) -> tuple[tuple[str, str, tuple[str | int, ...]], ...]:
+        """``(service, endpoint, where it stands)`` of every listener."""
+        counts: dict[str, int] = {}
+        out: list[tuple[str, str, tuple[str | int, ...]]] = []
+        for service, text in self.listen.endpoints():
+            index = counts[service] = counts.get(service, -1) + 1
+            out.append((service, text, ("listen", service, index)))
+        for number, one in enumerate(self.destination):
+            for index, text in enumerate(one.socket):
+                out.append((f"socket {one.name}", text, ("destination", number, "socket", index)))
+        return tuple(out)
 
 
 REQUIRED = {
@@ -262,9 +319,10 @@ REQUIRED = {
     "user": ("name",),
     "device": ("name", "networks", "user"),
     "rule": ("account", "match"),
+    "destination": ("name",),
     "extension": ("kind",),
 }
-RESERVED_TABLES = ("printer", "destination", "fax_line")
+RESERVED_TABLES = ("printer", "fax_line")
 
 
 def written_key(name: str) -> str:

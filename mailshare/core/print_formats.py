@@ -48,7 +48,7 @@ def sniffed(beginning: bytes) -> str:
 
 def _in_pjl(head: bytes) -> str:
     """What a printer job language header announces."""
-    for line in head.split(b"\n"):
+    for line in head[len(_PJL) :].split(b"\n"):
         words = line.upper().replace(b" ", b"")
         if words.startswith(b"@PJLENTERLANGUAGE="):
             language = words.partition(b"=")[2].strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailshare.core.values import Event, PrintChange, PrintState
+from mailshare.core.values import PrintChange, PrintState
 from mailshare.printing.exchange import Begin, Exchange, Work
 from mailshare.wire.ipp_asked import Refused, printable
 from mailshare.wire.ipp_codes import Operation, Status
@@ -109,7 +109,7 @@ def identify_printer(exchange: Exchange) -> Work:
 
     async def work() -> Message:
         data = {"queue": queue.name, "peer": exchange.caller.peer, "message": words}
-        exchange.service.note(Event(exchange.service.now(), "print.identify", data=data))
+        exchange.service.note("print.identify", request.user, data)
         return exchange.done()
 
     return work

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, NoSuchJob
 from mailshare.core.print_options import effective
-from mailshare.core.values import Event, PrintChange, PrintJob, PrintState, PrintTicket
+from mailshare.core.values import PrintChange, PrintJob, PrintState, PrintTicket
 from mailshare.interfaces import IStore
 from mailshare.printing.board import Board
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
@@ -22,6 +22,7 @@ from mailshare.wire.ipp_codes import PrinterState
 from mailshare.wire.ipp_printer import Described, operation_numbers
 
 SECOND = 1_000_000
+Note = Callable[[str, str, Mapping[str, object]], None]
 _NOTHING_SAID = Said()
 _LOOK = 60  # seconds between two looks for what is old or left open
 _OUTBOX = frozenset({"connecting-to-device", "spool-area-full", "timed-out", "offline-report"})
@@ -31,7 +32,7 @@ class PrintService:
     """All queues of an office, for every protocol by which jobs come in.
 
     :param random: gives that many random octets.
-    :param note: writes a line of the journal that belongs to no transaction.
+    :param note: writes a line of the journal that belongs to no transaction, from kind, user and data.
     :ivar destinations: by name, in the order of the configuration.
     """
 
@@ -44,7 +45,7 @@ class PrintService:
         hostname: str,
         random: Callable[[int], bytes],
         *,
-        note: Callable[[Event], None] = lambda _: None,
+        note: Note = lambda _kind, _user, _data: None,
     ) -> None:
         self.store = store
         self.reactor = reactor

@@ -1,0 +1,108 @@
+"""The printing side of an office: queues, their listeners, and who hands jobs on."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mailshare.config import Config
+from mailshare.config.endpoint_strings import port_of
+from mailshare.config.print_checks import abilities_of
+from mailshare.interfaces import IStore
+from mailshare.printing.destinations import Destination, PrintRules
+from mailshare.printing.folder import Aside, Folder
+from mailshare.printing.hand_on import PrintAgent
+from mailshare.printing.service import Note, PrintService
+from mailshare.shell.limits import ConnectionLimits
+
+if TYPE_CHECKING:
+    from mailshare.printing.http import Access
+
+HOUR = 3_600 * 1_000_000
+SERVICES = ("ipp", "ipps", "lpd", "socket")
+
+
+class PrintRoom:
+    """The parts of printing, over an open store.
+
+    :param note: writes a line of the journal.
+    :param aside: what touches files runs there.
+    """
+
+    def __init__(self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside) -> None:
+        self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
+        self.agent = PrintAgent(self.service, [Folder(self.service, aside, config.directory)])
+        self.follow(config)
+
+    def follow(self, config: Config) -> None:
+        """Take over destinations and rules."""
+        self.service.follow(destinations_of(config), rules_of(config))
+
+    async def open(self) -> None:
+        """Read the jobs that are there; before any listener takes more."""
+        await self.service.open()
+
+    def close(self) -> None:
+        """The listeners are closed already."""
+        self.service.close()
+
+    @staticmethod
+    def serves(service: str) -> bool:
+        """Whether that kind of listener is for printing."""
+        return service.partition(" ")[0] in SERVICES
+
+    def factory(self, service: str, config: Config, limits: ConnectionLimits) -> Any:
+        """The factory for ``ipp`` or ``ipps``."""
+        # What speaks HTTP is a fifth of all that a start would import; an office that does not print needs none of it.
+        from mailshare.printing.http import PrintSite  # noqa: PLC0415
+
+        return PrintSite(self.service, access_of(config), limits, secure=service == "ipps")
+
+
+def destinations_of(config: Config) -> Sequence[Destination]:
+    """The destinations that a configuration declares."""
+    return [
+        Destination(
+            name=one.name,
+            address=one.address,
+            title=one.title,
+            location=one.location,
+            members=one.members,
+            defaults=dict(one.defaults),
+            abilities=abilities_of(one),
+        )
+        for one in config.tables.destination
+    ]
+
+
+def rules_of(config: Config) -> PrintRules:
+    """What a configuration says for all destinations."""
+    table = config.tables.print
+    return PrintRules(
+        defaults=dict(table.defaults),
+        most_octets=table.document_size,
+        most_open=table.jobs,
+        fetch_from=table.fetch_from,
+        documents_kept=table.keep_documents * HOUR,
+        jobs_kept=table.keep_jobs * 24 * HOUR,
+        multiple_time_out=table.document_wait,
+    )
+
+
+def access_of(config: Config) -> Access:
+    """Who may print and who may steer, by their addresses."""
+    from mailshare.printing.http import Access  # noqa: PLC0415 - as above
+
+    table = config.tables.print
+    ports: dict[str, int] = {}
+    for one in config.listeners:
+        port = port_of(one.endpoint) if one.service in ("ipp", "ipps") else None
+        if port:
+            ports.setdefault(one.service, port)
+    return Access(
+        networks=tuple(ipaddress.ip_network(text) for text in table.networks) or config.trusted,
+        operators=tuple(ipaddress.ip_network(text) for text in table.operators),
+        ports=ports,
+    )

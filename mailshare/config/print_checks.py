@@ -1,0 +1,133 @@
+"""What the destinations of print jobs must mean together: names, members, addresses, options."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from mailshare.config.problems import Findings
+from mailshare.config.schema import DestinationTable, FileTables
+from mailshare.core.print_abilities import FORMATS, Abilities
+from mailshare.core.print_media import size_of
+from mailshare.wire.ipp_template import TEMPLATES, fits
+
+WAYS = ("dir",)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?\Z")
+Path = tuple[str | int, ...]
+
+
+def check_printing(tables: FileTables, directory: str, findings: Findings) -> None:
+    """Note every contradiction and everything that cannot be."""
+    del directory
+    names: dict[str, int] = {}
+    for index, one in enumerate(tables.destination):
+        path: Path = ("destination", index)
+        if one.name and not _NAME.match(one.name):
+            findings.error(
+                (*path, "name"), f"{one.name!r} is no name of a queue: letters, digits, dot, dash, underscore"
+            )
+        elif one.name.casefold() in names:
+            findings.error((*path, "name"), f"{one.name} is there already")
+        names[one.name.casefold()] = index
+    for index, one in enumerate(tables.destination):
+        _destination(one, ("destination", index), tables, findings)
+    _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
+    for key in ("networks", "operators"):
+        for index, text in enumerate(getattr(tables.print, key)):
+            _network(text, ("print", key, index), findings)
+    for index, text in enumerate(tables.print.fetch_from):
+        if not _HOST.match(text):
+            findings.error(
+                ("print", "fetch_from", index), f"{text!r} is no host; write print.example or 192.0.2.1:8080"
+            )
+    listen = tables.listen
+    if (listen.ipp or listen.ipps or listen.lpd) and not tables.destination:
+        findings.warn(("listen",), "there is nothing to print to: no [[destination]] is declared")
+
+
+def _destination(one: DestinationTable, path: Path, tables: FileTables, findings: Findings) -> None:
+    if one.members:
+        _members(one, path, tables, findings)
+    else:
+        _address(one.address, (*path, "address"), findings)
+    for index, kind in enumerate(one.formats):
+        if kind not in FORMATS:
+            _unknown(kind, FORMATS, (*path, "formats", index), findings)
+    for index, name in enumerate(one.media):
+        if size_of(name) is None:
+            hint = "write a name such as iso_a4_210x297mm or na_letter_8.5x11in"
+            findings.error((*path, "media", index), f"{name!r} is no name of a paper size", hint)
+    for index, dots in enumerate(one.resolutions):
+        if not 50 <= dots <= 9600:
+            findings.error((*path, "resolutions", index), f"{dots} is no resolution in dots per inch")
+    if not one.resolutions:
+        findings.error((*path, "resolutions"), "needs at least one resolution")
+    _options(one.defaults, abilities_of(one), (*path, "defaults"), findings)
+
+
+def _members(one: DestinationTable, path: Path, tables: FileTables, findings: Findings) -> None:
+    if one.address:
+        findings.error((*path, "address"), "a group has members and no address")
+    known = {each.name: each for each in tables.destination}
+    for index, member in enumerate(one.members):
+        where = (*path, "members", index)
+        if member not in known:
+            _unknown(member, tuple(known), where, findings)
+        elif known[member].members:
+            findings.error(where, f"{member} is a group itself")
+        elif member in one.members[:index]:
+            findings.error(where, f"{member} is a member already")
+
+
+def _address(address: str, path: Path, findings: Findings) -> None:
+    scheme, colon, rest = address.partition(":")
+    if not address:
+        findings.error(path, "is missing; write dir:FOLDER, or members for a group")
+    elif not colon or scheme not in WAYS:
+        ways = ", ".join(f"{one}:" for one in WAYS)
+        findings.error(path, f"jobs cannot be sent to {address!r} by this version; it knows {ways}")
+    elif not rest:
+        findings.error(path, f"says not where; write {scheme}:FOLDER")
+
+
+def _options(options: Mapping[str, object], abilities: Abilities, path: Path, findings: Findings) -> None:
+    for name, value in options.items():
+        template = TEMPLATES.get(name)
+        if template is None:
+            _unknown(name, tuple(TEMPLATES), (*path, name), findings)
+            continue
+        try:
+            right = fits(template, value, abilities)
+        except (TypeError, ValueError, IndexError):
+            right = False
+        if not right:
+            findings.error((*path, name), f"{value!r} is nothing that {name} can be there")
+
+
+def _unknown(word: str, known: tuple[str, ...], path: Path, findings: Findings) -> None:
+    near = difflib.get_close_matches(word, known, 1)
+    findings.error(path, f"{word!r} is not known", f"did you mean {near[0]!r}?" if near else "")
+
+
+def _network(text: str, path: Path, findings: Findings) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        findings.error(path, f"{text!r} is not an address or network, e.g. 192.168.1.0/24")
+
+
+def abilities_of(table: DestinationTable) -> Abilities:
+    """What jobs to a destination may ask for."""
+    usual = Abilities()
+    media = table.media or usual.media
+    return Abilities(
+        formats=table.formats or usual.formats,
+        media=media,
+        ready=media[:1] if table.media else usual.ready,
+        sides=usual.sides if table.duplex else usual.sides[:1],
+        color=table.color,
+        resolutions=table.resolutions,
+    )
