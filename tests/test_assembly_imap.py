@@ -66,6 +66,8 @@ options = {{ folders = ["INBOX", {{ name = "Spam", role = "junk" }}, "Absent"] }
         office = await room.start()
         answer = await office.acts.send_receive()
         assert answer["mail@company.example"]["collected"] == {"andrew": 2, "greg": 1}  # type: ignore[index]
+        told = await office.acts.log(kinds=["route"])
+        assert str(told).count("for what the provider takes for junk") == 1
         assert not any(box.messages for box in server.folders.values())
         status = (await office.acts.status())["accounts"][0]["collect"]  # type: ignore[index]
         assert status["error"] == ""

@@ -32,6 +32,26 @@ class Folder:
         return self.role == "junk"
 
 
+def folder_lines(folder: str, *, junk: bool) -> bytes:
+    """The header lines of each copy of a message that did not lie in the inbox.
+
+    ``X-Spam-Flag: YES`` is what the filters of mail programs look for.
+    """
+    if not folder:
+        return b""
+    flag = "X-Spam-Flag: YES\r\n" if junk else ""
+    return f"X-Mailshare-Folder: {_shown(folder)}\r\n{flag}".encode()
+
+
+def folder_words(folder: str, *, junk: bool) -> str:
+    """The same in words."""
+    return f"{_shown(folder)}, for what the provider takes for junk" if junk else _shown(folder)
+
+
+def _shown(folder: str) -> str:
+    return "".join(char if " " <= char <= "~" else "?" for char in folder)[:150]
+
+
 def folders_of(options: Mapping[str, object]) -> tuple[Folder, ...]:
     """The folders of an account's options; none = to be found by what the server says. What makes no sense is left out.
 

@@ -64,6 +64,7 @@ def forward(
         if user is None or not user.forward:
             continue
         why = _why_not(user, (target.reason, held), headers, came_back=came_back)
+        why = why or ("the provider takes it for junk" if origin.junk else "")
         if why:
             steps.append(step("not-forwarded", f"for {user.name}: {why}"))
             continue

@@ -83,7 +83,7 @@ class Answers:
         author = directory.user_by_id.get(origin.user_id or 0)
         if author is not None and sender is not None:
             sender = Address(author.name, directory.hostname)  # the envelope may show the address that all share
-        why = await self._remembered(user, sender, headers, directory)
+        why = "junk" if origin.junk else await self._remembered(user, sender, headers, directory)
         at = micros(self._clock)
         if why or sender is None:
             await self._note("answer.none", {"user": user.name, "why": why}, origin, user, at)

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.folders import folder_lines
 from mailshare.core.forwarding import forward
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import addressed
@@ -197,6 +198,7 @@ class Intake:
         if admin is None:
             raise Unavailable(detail={"why": "there is no ADMIN to take it", "trace": origin.trace})
         prefix = f"X-Mailshare-Reason: {printable(reason, 200)}\r\n".encode("ascii", "replace")
+        prefix += folder_lines(origin.folder, junk=origin.junk)
         return Routing((Target(admin.id, "trouble", prefix),), steps=(Step("trouble", reason[:200]),))
 
     @staticmethod

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.autoreply import went_through
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.folders import folder_lines
 from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
 from mailshare.core.ladder import Decision, Hit, step
@@ -303,6 +304,7 @@ class _Journey:
         if user_id in self.reasons:
             lines.append(f"X-Mailshare-Reason: {self.reasons[user_id]}\r\n".encode())
         lines.append(extra)
+        lines.append(folder_lines(self.origin.folder, junk=self.origin.junk))
         if self.warning:
             lines.append(b"X-Mailshare-Warning: display-name\r\n")
         return Target(user_id, hit.reason, b"".join(lines))

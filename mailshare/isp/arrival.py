@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
+from mailshare.core.folders import folder_lines, folder_words
 from mailshare.core.headers import Headers
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.trace import trace_id
@@ -31,6 +32,7 @@ from mailshare.core.values import (
     Routing,
     Server,
     Source,
+    Step,
     Target,
     UserKind,
 )
@@ -190,7 +192,8 @@ class Arrivals:
         origin = Origin(
             Source.COLLECT, trace_id(self._now(), self.doors.random(3)),
             account_id=self.account.id, peer=self.server.host, secure=self.server.tls != "none",
-            ledger=key, ledger_state=state, run=self.run,
+            ledger=key, ledger_state=state, run=self.run, folder=message.folder, junk=message.junk,
+            steps=(Step("folder", folder_words(message.folder, junk=message.junk)),) if message.folder else (),
         )  # fmt: skip
         envelope = Envelope(return_path(header.octets))
         try:
@@ -214,6 +217,7 @@ class Arrivals:
         text = (error.public if isinstance(error, MailshareError) else type(error).__name__)[:200]
         line = "".join(char if " " <= char <= "~" else "?" for char in text)
         prefix = f"X-Mailshare-Reason: could not be sorted: {line}\r\n".encode()
+        prefix += folder_lines(origin.folder, junk=origin.junk)
         target = Target(directory.admin_of(self.account).id, "poison", prefix)
         event = Event(
             self._now(), "collect.poison", origin.trace, self.account.id, target.user_id,

@@ -98,6 +98,7 @@ class Collection:
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
         self._error: MailshareError | None = None
         self._wanted = Wanted(store)
+        self._notices = notices
         self._behind = LeftBehind(account, store, intake, doors, notices, self._wanted, failures, run)
         self.tally = Tally()
         self._arrivals = Arrivals(
@@ -119,6 +120,7 @@ class Collection:
             session.give_up(Unavailable("The session is over"))
             self.tally.notes = tuple(session.notes)
             self.tally.waiting = max(self._to_fetch - self.tally.messages - self.tally.again, 0)
+        await self._notices.pass_on(self._account, session.alerts)
         error = self._error or self._arrivals.error
         if error is not None:
             raise error

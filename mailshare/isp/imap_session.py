@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, DeferredLock
 
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.core.folders import Folder
+from mailshare.core.folders import INBOX, Folder
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.values import Account, Server
 from mailshare.isp.folders import found_folders, named
@@ -125,12 +125,13 @@ class IMAPSession:
         count, rows = state.exists, engine.limits.rows
         if not count:
             return Listing()
+        outside = "" if folder.name == INBOX and not folder.junk else folder.name
         listed = await self._ask(engine.sizes() if count <= rows else engine.sizes(1, rows))
         for uid, size in sorted(listed.rows.items()):
             name = _ledger_name(lasting, uid, folder.name) if lasting else ""
             number = len(self._where) + 1
             self._where[number] = place, uid
-            messages.append(Upstream(number, name, size, name, place=place))
+            messages.append(Upstream(number, name, size, name, place=place, folder=outside, junk=folder.junk))
         complete = listed.ok and not listed.ignored and len(listed.rows) >= min(count, state.exists)
         return Listing([], count, listed.ignored, complete, count > rows)
 

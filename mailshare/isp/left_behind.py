@@ -66,7 +66,7 @@ class LeftBehind:
             f"A message to {self.account.address} is too large and was left at the provider",
             f"{why}.\r\n\r\n{_about(header.octets)}Its unique-id there: {message.name[:100]}\r\n\r\n"
             f"To get it all the same, ask your administrator for: mailshare fetch {trace}",
-            user_ids=await self._readers(header, trace),
+            user_ids=() if message.junk else await self._readers(header, trace),
         )
 
     async def not_fetched(self, message: Upstream, row: LedgerRow | None, why: str) -> bool:

@@ -44,6 +44,7 @@ class Upstream:
     :ivar name: what the ledger calls it, or for one without id what all its rows begin with.
     :ivar digest: of its header, when TOP was asked for it.
     :ivar place: of its folder among those collected from; 0 = the first.
+    :ivar folder: its folder, unless that is the inbox; ``junk``: it is the one for junk.
     :ivar recognized: it came without id, and its header and size are those of a message that the ledger knows by id.
     """
 
@@ -54,6 +55,8 @@ class Upstream:
     digest: bytes = b""
     recognized: bool = False
     place: int = 0
+    folder: str = ""
+    junk: bool = False
 
 
 class Act(Enum):

@@ -30,6 +30,12 @@ class Notices:
         self._doors = doors
         self._told: dict[tuple[int, str], int] = {}
 
+    async def pass_on(self, account: Account, alerts: Sequence[str]) -> None:
+        """Have ADMIN read what the provider wants a person to read."""
+        for text in alerts:
+            subject = f"The provider of {account.address} says: {text}"
+            await self.tell(account, f"alert {text}", subject, f"{text}\r\n\r\nThis is all that it says.")
+
     async def tell(
         self, account: Account, matter: str, subject: str, text: str, *, user_ids: Sequence[int] = ()
     ) -> bool:

@@ -23,6 +23,7 @@ class POP3Session:
 
     ids_last = False
     notes: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
 
     def __init__(self, talk: POP3Conversation) -> None:
         self._talk = talk

@@ -70,6 +70,10 @@ class ProviderSession(Protocol):
         """An id is never given to another message, by the protocol; ids can only be lost all at once."""
 
     @property
+    def alerts(self) -> Sequence[str]:
+        """What the provider wants a person to read, each a line."""
+
+    @property
     def notes(self) -> Sequence[str]:
         """Sentences for the account's status that are no reason to fail, e.g. that a folder is missing."""
 

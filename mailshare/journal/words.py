@@ -54,6 +54,7 @@ REASONS: Mapping[str, str] = {
     "not-ours": "the address of the envelope is none of this account",
     "display-name": "it may pretend to come from somebody here; the copies are marked",
     "came-back": "it left this office before; it is not forwarded and not answered by a machine",
+    "folder": "it lay in that folder of the provider",
     "forward": "a user has it sent on to the outside",
     "not-forwarded": "it was not sent on, for the reason that is told",
     "forward-failed": "it could not be sent on, so the mailbox has it",

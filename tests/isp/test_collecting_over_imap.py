@@ -7,8 +7,9 @@ import pytest
 from mailshare.core.servers import parse_server
 from mailshare.core.values import LedgerKey, LedgerState
 from mailshare.isp.collect import Collector
+from mailshare.isp.wanted import Wanted
 from mailshare.testing.imap_double import CAPABILITIES, Mailbox, PretendIMAP
-from mailshare.testing.liars import CUT, PretendPOP3, instead
+from mailshare.testing.liars import CUT, PretendPOP3, behind, instead
 from mailshare.testing.pretend_office import Office, letters
 
 MAIL = list(letters().values())
@@ -221,3 +222,110 @@ def test_the_server_learns_who_we_are(office: Office) -> None:
     server = at(office, PretendIMAP(MAIL))
     collect(office)
     assert server.commands.index('ID ("name" "mailshare")') < server.commands.index('EXAMINE "INBOX"')
+
+
+def folders(office: Office, *given: object, **boxes: Mailbox) -> PretendIMAP:
+    """A server with these folders, and an account that names them; none named = found."""
+    server = PretendIMAP({"INBOX": Mailbox.of(MAIL[:1]), **boxes})
+    return at(office, server, options={"folders": list(given) if given else "automatic"})
+
+
+def test_a_folder_for_junk_is_collected_and_marked(office: Office) -> None:
+    """Requirement 11: collected like any mail, with its folder told to the door, in the order given."""
+    spam, lists = Mailbox.of(MAIL[1:2]), Mailbox.of(MAIL[2:])
+    folders(office, {"name": "Spam", "role": "junk"}, "inbox", "Lists", Spam=spam, Lists=lists)
+    collect(office)
+    assert [(one.folder, one.junk) for one in office.door.origins] == [("Spam", True), ("", False), ("Lists", False)]
+    assert [one.steps[0].detail for one in office.door.origins if one.steps] == [
+        "Spam, for what the provider takes for junk", "Lists",
+    ]  # fmt: skip
+    assert set(states(office)) == {"17/1/Spam", "17/1/INBOX", "17/1/Lists"}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "found"),
+    [
+        ({"Ramsch": "\\HasNoChildren \\Junk", "Sent": "\\Sent"}, "Ramsch"),
+        ({"Spam": "", "Sent": "\\Sent"}, ""),
+        ({"Spam": "", "Archive": ""}, "Spam"),
+        ({"Spam": "", "Junk": ""}, ""),
+        ({"Spam": "\\Noselect \\Junk"}, ""),
+    ],
+)
+def test_the_server_says_which_folder_is_for_junk(office: Office, boxes: dict[str, str], found: str) -> None:
+    """RFC 6154; where the server marks nothing, the only one that bears a usual name; else the inbox alone."""
+    folders(office, **{name: Mailbox.of(MAIL[1:2], flags=flags) for name, flags in boxes.items()})
+    collecting = collector(office)
+    collect(office, collecting)
+    assert [(one.folder, one.junk) for one in office.door.origins] == [("", False), *([(found, True)] if found else [])]
+    assert collecting.status(office.account.id).note == ""
+
+
+def test_a_folder_that_is_missing_is_a_sentence(office: Office) -> None:
+    """The others are collected; the status says what the server has; nothing that lay in it is forgotten."""
+    server = folders(office, "INBOX", "Wichtig", **{"Wichtige Post": Mailbox.of(MAIL[1:2])})
+    collecting = collector(office)
+    assert collect(office, collecting) == {"andrew": 1}
+    status = collecting.status(office.account.id)
+    assert (status.error, status.note) == ("", "The server has no folder Wichtig; it has: INBOX, Wichtige Post")
+    server.folders["Wichtig"] = Mailbox.of(MAIL[2:])
+    collect(office, collecting)
+    assert collecting.status(office.account.id).note == ""
+    del server.folders["INBOX"]
+    del server.folders["Wichtig"]
+    collect(office, collecting)
+    assert "no folder INBOX" in collecting.status(office.account.id).error
+
+
+def test_names_beyond_ascii(office: Office) -> None:
+    """As people write them, here and in the ledger; modified UTF-7 on the wire."""
+    server = folders(office, "Entwürfe & mehr", **{"Entw&APw-rfe &- mehr": Mailbox.of(MAIL[1:2])})
+    collect(office)
+    assert set(states(office)) == {"17/1/Entwürfe & mehr"}
+    assert server.commands.count('SELECT "Entw&APw-rfe &- mehr"') == 1
+
+
+def test_mail_moved_to_another_folder_is_not_fetched_again(office: Office) -> None:
+    """Somebody drags a message from the inbox to Lists; it is the same message."""
+    server = folders(office, "INBOX", "Lists", Lists=Mailbox())
+    office.change(leave_days=-1)
+    collect(office)
+    server.folders["Lists"].put(server.inbox.messages.pop(1))
+    server.fetched.clear()
+    collect(office)
+    assert server.fetched == []
+    assert set(states(office)) == {"17/1/Lists"}
+
+
+def test_what_the_provider_wants_read_reaches_admin_once_a_day(office: Office) -> None:
+    """RFC 3501 section 7.1: ALERT is for a person."""
+    at(office, PretendIMAP(MAIL, behind(NOOP=b"", EXAMINE=b"* OK [ALERT] Your mailbox moves on Friday\r\n")))
+    for _ in range(3):
+        collect(office)
+    collecting = collector(office)
+    for _ in range(3):
+        collect(office, collecting)
+    notices = [octets for octets in office.mail_of("admin1") if b"moves on Friday" in octets]
+    assert len(notices) == 4  # a collector that remembers tells it once
+
+
+def test_a_large_message_is_left_and_can_be_asked_for(office: Office) -> None:
+    """Its header alone is read; the notice names it; a wish fetches it."""
+    large = b"Subject: large\r\n\r\n" + b"0123456789abcdef.\r\n" * 500
+    server = at(office, PretendIMAP([*MAIL, large]), options={"max_size": 5000})
+    collect(office)
+    assert list(server.inbox.messages.values()) == [large]
+    assert states(office)["17/4/INBOX"] is LedgerState.SKIPPED
+    assert b"large" in office.mail_of("admin1")[0]
+    office.wait(Wanted(office.store).add(office.account.id, "17/4/INBOX"))
+    collect(office)
+    assert server.inbox.messages == {}
+    assert large in office.mail_of("andrew")
+
+
+def test_small_messages_come_first(office: Office) -> None:
+    """Nobody's short letter waits behind a large attachment."""
+    large = b"Subject: large\r\n\r\n" + b"0123456789abcdef.\r\n" * 5000
+    server = at(office, PretendIMAP([large, *MAIL]))
+    collect(office)
+    assert server.fetched == [("INBOX", uid) for uid in (2, 3, 4, 1)]

@@ -68,6 +68,8 @@ class Origin:
     :ivar trusted: handed in from a configured network, so that forms used on the LAN only are accepted.
     :ivar key: by which a mailbox takes a message once (:func:`mailshare.core.duplicates.duplicate_key`), or empty.
     :ivar run: trace of the collection run that brought it.
+    :ivar folder: the provider's folder that it lay in, when that is not the inbox.
+    :ivar junk: that folder is the one for what the provider takes for junk.
     :ivar steps: what was decided and changed before the door, e.g. a From field made right; told before the router's.
     """
 
@@ -84,6 +86,8 @@ class Origin:
     steps: tuple[Step, ...] = ()
     key: bytes = b""
     run: str = ""
+    folder: str = ""
+    junk: bool = False
 
 
 @frozen
