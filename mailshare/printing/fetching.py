@@ -14,7 +14,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.ftp import FTPClient, FTPError
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone, ResponseFailed
 from twisted.web.error import SchemeNotSupported
@@ -80,7 +79,7 @@ async def fetch(reactor: Any, address: str, intake: DocumentIntake, most: int) -
         await work
     except MailshareError:
         raise
-    except (ConnectError, ConnectionClosed, DNSLookupError, FTPError, ResponseFailed, SchemeNotSupported) as fault:
+    except (ConnectError, ConnectionClosed, DNSLookupError, ResponseFailed, SchemeNotSupported) as fault:
         raise Unavailable(f"The document cannot be fetched: {type(fault).__name__}") from fault
     except (TimeoutError, CancelledError) as fault:
         raise Unavailable("The document did not come in time") from fault
@@ -101,6 +100,9 @@ async def _fetch(reactor: Any, address: str, intake: DocumentIntake, most: int) 
 
 
 async def _by_ftp(reactor: Any, address: str, intake: DocumentIntake) -> None:
+    # It installs a reactor when it is imported, which is not for this module to choose; by now there is one.
+    from twisted.protocols.ftp import FTPClient, FTPError  # noqa: PLC0415
+
     parts = urlsplit(address)
     endpoint = HostnameEndpoint(reactor, parts.hostname or "", parts.port or _PORTS["ftp"], timeout=CONNECT)
     user, password = unquote(parts.username or "anonymous"), unquote(parts.password or "mailshare@")
@@ -109,5 +111,7 @@ async def _by_ftp(reactor: Any, address: str, intake: DocumentIntake) -> None:
         into = _Into(intake)
         await client.retrieveFile(unquote(parts.path), into)
         await into.done
+    except FTPError as fault:
+        raise Unavailable(f"The server that has the document says no: {type(fault).__name__}") from fault
     finally:
         client.transport.loseConnection()
