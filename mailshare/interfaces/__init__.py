@@ -23,7 +23,7 @@ from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
 from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IRouter
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
-from mailshare.interfaces.mailboxes import IMailboxes, IMaildrop
+from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.interfaces.printing import IPrintJobs, IPrintWay
 from mailshare.interfaces.provider import (
     ICollecting,
@@ -48,6 +48,7 @@ __all__ = [
     "IEventLog",
     "IFactory",
     "IForecast",
+    "IForesightedMaildrop",
     "IGate",
     "IIntake",
     "ILaned",

@@ -39,6 +39,16 @@ class IMaildrop(Interface):
         """Give the lock back. Idempotent."""
 
 
+class IForesightedMaildrop(IMaildrop):
+    """A maildrop that reads messages before they are asked for. Nobody needs to provide it."""
+
+    def at_hand(uid: int) -> bytes | None:
+        """All octets of a message, as :meth:`body` has them, if they are in memory and go on a POP3 wire as they are.
+
+        They are let go of with this call. See :class:`~mailshare.interfaces.IReadyBody`.
+        """
+
+
 class IMailboxes(Interface):
     """All local mailboxes."""
 

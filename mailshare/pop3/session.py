@@ -15,7 +15,7 @@ from twisted.mail.interfaces import IMailboxPOP3
 from twisted.python.failure import Failure
 
 from mailshare.core.errors import LoginRefused, MailboxInUse, MailshareError, TooManyTries
-from mailshare.interfaces import IBody, IMailboxOpener, IMaildrop, IReadyBody
+from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxOpener, IMaildrop, IReadyBody
 from mailshare.pop3.adapters import StockMailboxOpener
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.shell.connection import Connection, ConnectionGone
@@ -195,7 +195,8 @@ class POP3Session:
             self._fail(error)
             return
         self._uids = uids
-        self.engine.give_listing(sizes, uids, maildrop.uidl)
+        at_hand = maildrop.at_hand if IForesightedMaildrop.providedBy(maildrop) else None
+        self.engine.give_listing(sizes, uids, maildrop.uidl, at_hand)
 
     async def _send(self, event: MessageWanted) -> None:
         """Send a message: a small one as one piece, a large one as fast as it is read at the other end."""

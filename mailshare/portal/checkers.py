@@ -26,6 +26,7 @@ from mailshare.portal.passwords import Passwords
 from mailshare.portal.throttle import DELAYS, Throttle
 from mailshare.portal.verified import VerifiedCache
 from mailshare.shell.logins import DEVICE, IVerifiedLogin
+from mailshare.shell.steps import begun
 
 MAX_PASSWORD = 1024  # octets; a longer one is refused without being hashed
 Declared = Callable[[str], str | None]
@@ -72,8 +73,8 @@ class DirectoryChecker:
         :raises TooManyTries: this peer failed so often that its tries are not looked at for now.
         """
         if IVerifiedLogin.providedBy(credentials):
-            return Deferred.fromCoroutine(self._proven(credentials))
-        return Deferred.fromCoroutine(self._checked(credentials))
+            return begun(self._proven(credentials))
+        return begun(self._checked(credentials))
 
     async def _proven(self, credentials: object) -> bytes | tuple[()]:
         name = _name_of(credentials)
@@ -205,9 +206,8 @@ class CheckerStack:
             if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces)
         ]
         if len(asked) == 1:  # nearly always
-            answer: Deferred[bytes | tuple[()]] = maybeDeferred(asked[0].requestAvatarId, credentials)
-            return answer
-        return Deferred.fromCoroutine(_first_answer(asked, credentials))
+            return maybeDeferred(asked[0].requestAvatarId, credentials)
+        return begun(_first_answer(asked, credentials))
 
 
 async def _first_answer(checkers: Sequence[ICredentialsChecker], credentials: object) -> bytes | tuple[()]:

@@ -27,7 +27,7 @@ from mailshare.core.errors import LocalFault
 from mailshare.shell.limits import UNPARSED_LIMIT, Goodbye
 from mailshare.shell.outlet import Outlet
 from mailshare.shell.steps import first_step
-from mailshare.wire.replies import StartTLS
+from mailshare.wire.replies import ANSWERED, StartTLS
 
 if TYPE_CHECKING:
     from mailshare.shell.server import EngineFactory
@@ -308,7 +308,7 @@ class Connection(TwistedProtocol):
                 continue
             if isinstance(event, StartTLS):
                 self._start_tls(engine)
-            else:
+            elif event is not ANSWERED:
                 rest = first_step(session.handle(event))
                 if rest is not None:
                     self.flush()

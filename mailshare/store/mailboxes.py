@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import MailboxInUse, Unavailable
 from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
-from mailshare.interfaces import IBody, IMailboxes, IMaildrop
+from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_events
@@ -27,7 +27,6 @@ _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
 @implementer(IMailboxes)
 class Mailboxes:
     """All mailboxes. One process serves them, so the locks live in memory and die with it.
-
 
     :ivar totals: told of every change.
     """
@@ -103,7 +102,7 @@ class Mailboxes:
         return given
 
 
-@implementer(IMaildrop)
+@implementer(IForesightedMaildrop)
 class Maildrop:
     """One user's mailbox as it was when the session locked it; what comes later is for the next session."""
 
@@ -145,6 +144,10 @@ class Maildrop:
     async def body(self, uid: int) -> IBody:
         """The message with the entry's prefix in front; small ones come several at a time when asked for in order."""
         return await self._ahead.body(uid)
+
+    def at_hand(self, uid: int) -> bytes | None:
+        """A message that was read ahead."""
+        return self._ahead.at_hand(uid)
 
     async def commit(self, deleted: Sequence[int], retrieved: Sequence[int] = ()) -> int:
         """Delete and mark in one transaction."""

@@ -7,7 +7,7 @@ one message after the other (as nearly all do) is served from a few octets read 
 from __future__ import annotations
 
 import sqlite3
-from typing import cast
+from typing import NamedTuple, cast
 
 from attrs import define
 
@@ -16,12 +16,12 @@ from mailshare.interfaces import IBody
 from mailshare.store.bodies import INLINE, BodyFacts, FileBody, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import READY
-from mailshare.store.messages import COLUMNS, BodyOf, Row
+from mailshare.store.messages import COLUMNS, BodyOf
 from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPrefixedBody
 
 MOST_OCTETS = 262_144
 """Octets that one session holds ahead of its client, besides the message asked for."""
-MOST_MESSAGES = 32
+MOST_MESSAGES = 64
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 _FROM = (
@@ -29,7 +29,31 @@ _FROM = (
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
     "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
 )
-Found = tuple[int, bytes, int, bytes, Row]
+
+
+class Found(NamedTuple):
+    """One entry as it was read.
+
+    :ivar data: the body, when it is in the database.
+    :ivar number: and what follows: the columns of :data:`~mailshare.store.messages.COLUMNS`.
+    """
+
+    uid: int
+    prefix: bytes | None
+    flags: int
+    data: bytes | None
+    number: int
+    size: int
+    header_length: int
+    storage: int
+    key: str
+    digest: bytes
+    content_digest: bytes
+
+    @property
+    def octets(self) -> int:
+        """That it holds in memory."""
+        return len(self.prefix or b"") + len(self.data or b"")
 
 
 @define
@@ -68,7 +92,7 @@ class ReadAhead:
         self._mailbox = mailbox
         self._room = room
         self._held = 0
-        self._kept: dict[int, IBody] = {}
+        self._kept: dict[int, Found] = {}
         self._last = 0
         self._wanted = 1
         self._bounded = False
@@ -81,7 +105,7 @@ class ReadAhead:
         """
         kept = self._kept.pop(uid, None)
         if kept is not None:
-            return kept
+            return self._built(kept)
         in_order = not self._kept and 0 < self._last < uid
         self._drop()
         if not in_order or self._room.octets < MOST_OCTETS:
@@ -90,18 +114,24 @@ class ReadAhead:
             self._wanted = min(2 * self._wanted, MOST_MESSAGES)
         mailbox, wanted, forgotten = self._mailbox, self._wanted, self._times_forgotten
         found = await self._database.read(lambda connection: _read(connection, mailbox, uid, wanted))
-        if not found or found[0][0] != uid:
+        if not found or found[0].uid != uid:
             raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
-        self._last = found[-1][0]
+        self._last = found[-1].uid
         self._bounded = len(found) < self._wanted
         self._wanted = len(found)
-        bodies = {number: self._built(prefix, flags, data, row) for number, prefix, flags, data, row in found}
-        asked = bodies.pop(uid)
         if forgotten == self._times_forgotten:
-            self._kept = bodies
-            self._held = sum(body.size for body in bodies.values())
+            self._kept = {each.uid: each for each in found[1:]}
+            self._held = sum(each.octets for each in found[1:])
             self._room.octets -= self._held
-        return asked
+        return self._built(found[0])
+
+    def at_hand(self, uid: int) -> bytes | None:
+        """All octets of a message that was read ahead, if they go on a POP3 wire as they are; given once."""
+        kept = self._kept.get(uid)
+        if kept is None or not kept.flags & READY or kept.data is None or len(kept.data) != kept.size:
+            return None
+        del self._kept[uid]
+        return kept.prefix + kept.data if kept.prefix else kept.data
 
     def forget(self) -> None:
         """What was read ahead may show what is gone by now, or the session is over."""
@@ -113,9 +143,9 @@ class ReadAhead:
         self._held = 0
         self._kept = {}
 
-    def _built(self, prefix: bytes, flags: int, data: bytes, row: Row) -> IBody:
-        body = self._body_of(row, data)
-        ready = flags & READY
+    def _built(self, found: Found) -> IBody:
+        prefix, data, ready = found.prefix or b"", found.data or b"", found.flags & READY
+        body = self._body_of(found[4:], data)
         if isinstance(body, MemoryBody):
             facts = body.facts
             if prefix:
@@ -135,10 +165,11 @@ def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> 
     found: list[Found] = []
     octets = 0
     cursor = connection.execute(_FROM, (mailbox, uid, most))
-    for number, prefix, flags, data, *facts in cursor:
-        octets += facts[1]
-        if found and (octets > MOST_OCTETS or facts[3] != INLINE):
+    for row in cursor:
+        each = Found._make(row)
+        octets += each.size
+        if found and (octets > MOST_OCTETS or each.storage != INLINE):
             break
-        found.append((number, prefix or b"", flags, data or b"", tuple(facts)))
+        found.append(each)
     cursor.close()  # a statement that is not at its end holds its snapshot
     return found

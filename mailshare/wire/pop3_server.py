@@ -200,11 +200,23 @@ class POP3Server:
         self._unseen = True
         self._next = self._settle(self._authorization.verifier, text, line=True)
 
-    def give_listing(self, sizes: Sequence[int], uids: Sequence[int], uidl: Callable[[int], str]) -> None:
-        """The listing, in the order of numbers; ``uidl`` makes the unique-id of one of ``uids``."""
+    def give_listing(
+        self,
+        sizes: Sequence[int],
+        uids: Sequence[int],
+        uidl: Callable[[int], str],
+        at_hand: Callable[[int], bytes | None] | None = None,
+    ) -> None:
+        """The listing, in the order of numbers; ``uidl`` makes the unique-id of one of ``uids``.
+
+        :param at_hand: for one of ``uids``, the octets of a message of which no line begins with a dot and the last is
+            ended, if they are in memory: ``RETR`` is answered with them at once, without any event.
+        """
         self._answered(ListingWanted)
         assert self.view is not None
         self.view.take_listing(sizes, uids, uidl)
+        if at_hand is not None:
+            self.view.at_hand = at_hand
         self._unseen = True
         self._next = self._settle(self._commands.resume)
 
@@ -322,9 +334,13 @@ class POP3Server:
             self._error(fault.public, close=isinstance(fault, Hopeless))
             return ANSWERED
         else:
-            if not isinstance(outcome, bytes):
+            if isinstance(outcome, bytes):
+                self._send(outcome + b"\r\n" if line else outcome)
+            elif isinstance(outcome, tuple):
+                self._output += outcome
+                self._crowd += len(outcome[1])
+            else:
                 return outcome
-            self._send(outcome + b"\r\n" if line else outcome)
         return None
 
     def _login_failed(self, code: str = "AUTH", text: str = _WRONG, *, counts: bool = True) -> None:

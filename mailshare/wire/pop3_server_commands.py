@@ -25,7 +25,8 @@ _LINES = re.compile(rb"[0-9]{1,20}\Z")
 _FOREIGN = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"DELETE"))
 _SPACED = frozenset((b"USER", b"PASS", b"AUTH"))
 
-Outcome = bytes | Event
+Outcome = bytes | tuple[bytes, bytes, bytes] | Event
+"""A reply; one with a message in its middle, which is not copied together; or what must be asked first."""
 
 
 class Hopeless(PeerFault):
@@ -214,7 +215,12 @@ class Commands:
         """``RETR n``."""
         if not view.listed:
             return self._defer(self.retr, argument)
-        return MessageWanted(view.find(argument))
+        index = view.find(argument)
+        message = view.whole(index)
+        if message is None:
+            return MessageWanted(index)
+        view.retrieved.add(index)
+        return b"+OK %d octets\r\n" % len(message), message, b".\r\n"
 
     def top(self, view: MaildropView, argument: bytes) -> Outcome:
         """``TOP n lines``."""

@@ -17,11 +17,17 @@ class NotThere(PeerFault):
     """A message number that leads nowhere: well said, so it is no fault to be punished."""
 
 
+def _nothing(_uid: int) -> None:
+    """No message is at hand."""
+
+
 class MaildropView:
     """Totals from the start, the listing from when it was first asked for.
 
     :ivar deleted: indexes marked with ``DELE``.
     :ivar retrieved: indexes sent whole by ``RETR``.
+    :ivar at_hand: for one of the maildrop's own numbers, the message as it goes on the wire, without its final dot, if
+        it is in memory; it may be asked for once.
     """
 
     def __init__(self, count: int, octets: int) -> None:
@@ -31,6 +37,7 @@ class MaildropView:
         self._sizes: Sequence[int] | None = None
         self._uids: Sequence[int] = ()
         self._uidl: Callable[[int], str] = str
+        self.at_hand: Callable[[int], bytes | None] = _nothing
         self.deleted: set[int] = set()
         self.retrieved: set[int] = set()
 
@@ -71,6 +78,10 @@ class MaildropView:
         if index in self.deleted:
             raise NotThere("That message is deleted")
         return index
+
+    def whole(self, index: int) -> bytes | None:
+        """A message that is at hand."""
+        return self.at_hand(self._uids[index])
 
     def size(self, index: int) -> int:
         """Octets of a message; the listing must be here."""

@@ -45,11 +45,14 @@ class Sent:
 def fetched(port: int) -> list[bytes]:
     """All messages, as poplib gives them."""
     client = poplib.POP3("127.0.0.1", port, timeout=60)
-    client.user("joe")
-    client.pass_("secret")
-    count, _ = client.stat()
-    found = [b"\r\n".join(client.retr(n + 1)[1]) + b"\r\n" for n in range(count)]
-    client.quit()
+    try:
+        client.user("joe")
+        client.pass_("secret")
+        count, _ = client.stat()
+        found = [b"\r\n".join(client.retr(n + 1)[1]) + b"\r\n" for n in range(count)]
+        client.quit()
+    finally:
+        client.close()
     return found
 
 

@@ -82,7 +82,7 @@ async def test_what_is_held_is_bounded(store_factory):
         ahead, _ = ahead_of(drop)
         for uid in uids:
             await drop.body(uid)
-            assert sum(body.size for body in ahead._kept.values()) <= MOST_OCTETS
+            assert sum(each.octets for each in ahead._kept.values()) <= MOST_OCTETS
             assert len(ahead._kept) < MOST_MESSAGES
 
 
@@ -105,6 +105,29 @@ async def test_what_is_taken_away_is_gone_from_what_was_read(store_factory):
         await drop.commit([uids[7]])
         with pytest.raises(Unavailable):
             await drop.body(uids[7])
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_ready_is_at_hand_once(store_factory):
+    """A message that was read ahead and needs nothing done to it is given without a wait, and once."""
+    async with office(store_factory) as place:
+        uids = await fill(place, [10] * 4)
+        dotted = (await place.deliver("a", [place.andrew], data=HEADER + b".dot\r\n")).uids[place.andrew.id]
+        drop = await place.drop(place.andrew)
+        assert drop.at_hand(uids[0]) is None
+        for uid in uids[:3]:
+            await drop.body(uid)
+        assert drop.at_hand(uids[3]) is None
+        await drop.body(uids[3])
+        drop.release()
+        drop = await place.drop(place.andrew)
+        await drop.body(uids[0])
+        await drop.body(uids[1])
+        assert drop.at_hand(uids[2]) == HEADER + b"000002" + b"x" * 10 + b"\r\n"
+        assert drop.at_hand(uids[2]) is None
+        await drop.body(uids[3])
+        assert drop.at_hand(dotted) is None
+        assert await place.content(drop, dotted) == HEADER + b".dot\r\n"
 
 
 @pytest_twisted.ensureDeferred

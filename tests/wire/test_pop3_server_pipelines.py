@@ -107,3 +107,35 @@ def test_what_cannot_be_had_now():
         engine.fail("Not available now")
         assert engine.take_output() == b"-ERR [SYS/TEMP] Not available now\r\n"
     assert talk(engine, b"STAT\r\n") == b"+OK 4 85\r\n"
+
+
+def test_messages_at_hand_are_answered_without_an_event():
+    """Several RETRs in a row are one event and one output; what is not at hand is asked for; all count as read."""
+    engine = build()
+    talk(engine, LOGIN)
+    engine.feed(b"RETR 1\r\n")
+    assert isinstance(engine.next_event(), ListingWanted)
+    shelf = {10: b"Subject: one\r\n\r\n", 30: b"Subject: three\r\n\r\n"}
+    engine.give_listing([16, 16, 18], [10, 20, 30], str, lambda uid: shelf.pop(uid, None))
+    engine.feed(b"NOOP\r\nRETR 3\r\nRETR 2\r\nQUIT\r\n")
+    assert engine.next_event() == MessageWanted(1)
+    assert engine.take_output() == (
+        b"+OK 16 octets\r\nSubject: one\r\n\r\n.\r\n+OK\r\n+OK 18 octets\r\nSubject: three\r\n\r\n.\r\n"
+    )
+    engine.give_message(b"Subject: two\r\n\r\n")
+    assert engine.next_event() == QuitWanted((), (0, 1, 2))
+
+
+def test_messages_at_hand_wait_for_the_client_too():
+    """Whoever asks for much and reads nothing is waited for, as with messages that have to be read."""
+    engine = build()
+    talk(engine, LOGIN)
+    engine.feed(b"LIST\r\n")
+    engine.next_event()
+    engine.give_listing([100_000] * 4, range(4), str, lambda _: b"x" * 99_998 + b"\r\n")
+    engine.feed(b"RETR 1\r\nRETR 2\r\nRETR 3\r\nRETR 4\r\n")
+    assert isinstance(engine.next_event(), PauseWanted)
+    assert 200_000 < len(engine.take_output()) < 210_000
+    engine.resume()
+    assert isinstance(engine.next_event(), PauseWanted)
+    assert 200_000 < len(engine.take_output()) < 210_000
