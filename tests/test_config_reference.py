@@ -22,6 +22,8 @@ TABLES = (
     schema.ListenTable,
     schema.TrustedTable,
     schema.AccountTable,
+    schema.AdminTable,
+    schema.PublicTable,
     schema.WindowTable,
     schema.UserTable,
     schema.VacationTable,

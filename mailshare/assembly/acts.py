@@ -245,11 +245,15 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
 
         return hand_out(self._config(), self._directory(), name, format, authority=authority, sign=sign)
 
-    async def export(self) -> str:
-        """The users and accounts of the store in the syntax of the configuration file."""
+    async def export(self, *, secrets: bool = False) -> str:
+        """The users and accounts of the store in the syntax of the configuration file.
+
+        :param secrets: with the passwords that stand as text in the file.
+        """
         from mailshare.config.export import export_toml  # noqa: PLC0415 - keeps a start quick
 
-        return await export_toml(self._store, self._config() if self._config is not None else None)
+        config = self._config() if self._config is not None else None
+        return await export_toml(self._store, config, secrets=secrets)
 
     # ------------------------------------------------------------------ acting
 

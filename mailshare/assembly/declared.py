@@ -14,11 +14,15 @@ from attrs import asdict, evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
+from mailshare.assembly.sealing import alike, at_rest
 from mailshare.config import Config, DeclaredUser
 from mailshare.config.loading import DeclaredAccount
+from mailshare.core.address import Address
 from mailshare.core.errors import ConfigFault, MailshareError
+from mailshare.core.personal import Quota
 from mailshare.core.values import Account, Directory, Event, SenderRule, User, UserKind
 from mailshare.interfaces import IStore
+from mailshare.isp.secrets import SealingKey
 from mailshare.portal.app_passwords import AppPassword, AppPasswords
 
 Reveal = Callable[[Mapping[str, object]], Awaitable[str]]
@@ -42,16 +46,20 @@ class DeclaredObjects:
     """Keeps the store's users and accounts in step with the file.
 
     :param reveal: the password behind a reference such as ``{"env": "NAME"}``. Passwords of declared users are not
-        copied into the store: they are read at start and at each reload, and asked for by :meth:`password`.
+        copied into the store: they are read at start and at each reload, and asked for by :meth:`password`. Without it
+        nobody logs in, and none is read.
+    :param key: seals the passwords of accounts that stand in the file.
     :param clock: microseconds UTC, for the lines of the journal.
     """
 
     _log = Logger()
 
-    def __init__(self, store: IStore, reveal: Reveal, clock: Callable[[], int]) -> None:
+    def __init__(self, store: IStore, reveal: Reveal | None, key: SealingKey, clock: Callable[[], int]) -> None:
         self._store = store
         self._reveal = reveal
+        self._key = key
         self._clock = clock
+        self._made: list[tuple[int, DeclaredAccount]] = []
         self._counts = {"made": 0, "changed": 0, "disabled": 0}
         self._faults: list[str] = []
         self._passwords: dict[str, str] = {}
@@ -80,6 +88,7 @@ class DeclaredObjects:
         await self._accounts(config)
         await self._side_by_side([self._user(declared) for declared in config.users])
         await self._copies(config.users)
+        await self._furnish()
         await self._rules(config)
         await self._forget(config)
         self._passwords, self._unreadable = revealed, frozenset(unreadable)
@@ -90,7 +99,7 @@ class DeclaredObjects:
         found: dict[str, str] = {}
         faults: dict[str, str] = {}
         for declared in users:
-            if declared.password.kind in ("", "hash"):
+            if self._reveal is None or declared.password.kind in ("", "hash"):
                 continue
             try:
                 found[declared.name] = await self._reveal(declared.password.reference())
@@ -115,6 +124,7 @@ class DeclaredObjects:
 
     async def _accounts(self, config: Config) -> None:
         """One after the other: their order gives them their numbers."""
+        self._made = []
         for declared in config.accounts:
             wanted = declared.account
             try:
@@ -126,15 +136,45 @@ class DeclaredObjects:
         store, secret = self._store.directory, declared.secret
         old = next((one for one in self._directory().accounts if one.address.key == wanted.address.key), None)
         if old is None:
-            made = await store.add_account(wanted, secret=secret, declared=True)
+            made = await store.add_account(wanted, secret=at_rest(secret, self._key), declared=True)
+            self._made.append((made.id, declared))
             if declared.found:
                 await store.learn(made.id, declared.found)
             self._counts["made"] += 1
             return
         same = evolve(wanted, id=old.id, number=old.number)
-        if same != old or dict(same.options) != dict(old.options) or await store.secret(old.id) != secret:
+        kept = await store.secret(old.id)
+        known = alike(kept, secret, self._key) and '"plain"' not in kept
+        if same != old or dict(same.options) != dict(old.options) or not known:
+            secret = kept if known else at_rest(secret, self._key)
             await store.change_account(same, secret=secret, declared=True)
             self._counts["changed"] += 1
+
+    async def _furnish(self) -> None:
+        """Give the ADMINn and PUBLICn of new accounts what was set of them elsewhere, once everybody is there."""
+        directory = self._directory()
+        for number, declared in self._made:
+            account = directory.account_by_id[number]
+            admin, public = directory.admin_of(account), directory.user_by_name[account.public]
+            given, people = declared.admin, directory.user_by_name
+            wanted = evolve(
+                admin,
+                names=given.names,
+                cc=tuple(people[name.casefold()].id for name in given.cc if name.casefold() in people),
+                enabled=given.enabled,
+                local_only=given.local_only,
+                quota=Quota(given.quota, given.quota_messages),
+                forward=tuple(Address.parse(text) for text in given.forward),
+                forward_keep=given.forward_keep,
+            )
+            hashed, scram = given.password.value, given.password.scram
+            if wanted != admin or hashed:
+                await self._store.directory.change_user(wanted, password_hash=hashed, scram=scram)
+            for one in given.app_passwords:
+                await AppPasswords(self._store.settings).add(admin.id, AppPassword(**asdict(one)))
+            everybody = evolve(public, names=declared.public.names, enabled=declared.public.enabled)
+            if everybody != public:
+                await self._store.directory.change_user(everybody)
 
     # ------------------------------------------------------------------ users
 

@@ -201,7 +201,7 @@ class Office(Service):
             tell=self._say,
             agents=[printing.agent, *extensions.built("agents")],
         )
-        declared = DeclaredObjects(store, room.secrets.resolve, lambda: int(reactor.seconds() * SECOND))
+        declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,
             reactor,

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from mailshare.assembly.acts import Acts
+from mailshare.assembly.declared import DeclaredObjects
 from mailshare.assembly.mail_room import collecting_limits, provider_doors
 from mailshare.assembly.opening import Threads, build_hasher, build_store, store_directory, zone_of
 from mailshare.assembly.sealing import sealing_key
@@ -46,12 +47,14 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
     await store.open()
     threads.start()
     try:
+        # What the file declares counts for commands as it does for the server; nobody logs in, so no password is read.
+        await DeclaredObjects(store, None, sealing_key(config), _micros).sync(config)
         acts = Acts(
             store,
             zone=zone_of(config),
             hasher=build_hasher(Passwords(threads.run, os.urandom)),
             seal=sealing_key(config).seal,
-            clock=lambda: time.time_ns() // 1000,
+            clock=_micros,
             config=lambda: config,
             probe=_probe(config, reactor, store),
         )
@@ -62,6 +65,10 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
     finally:
         threads.stop()
         await store.close()
+
+
+def _micros() -> int:
+    return time.time_ns() // 1000
 
 
 def _probe(config: Config, reactor: Any, store: IStore) -> Probe:

@@ -66,11 +66,12 @@ def _print_defaults(as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--secrets", is_flag=True, help="Print passwords that stand as text in the file, in place of a mark.")
 @click.pass_obj
 @with_json
-def export(context: Context, /) -> _Answer:
+def export(context: Context, /, secrets: bool) -> _Answer:
     """Print users and accounts in the syntax of the configuration file; with --json as one text."""
-    text = str(context.ask("export"))
+    text = str(context.ask("export", secrets=secrets or None))
     return {"toml": text}, text.splitlines()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import unicodedata
@@ -16,7 +17,15 @@ from attrs import AttrsInstance, fields, has
 from mailshare.config.endpoint_strings import check_certificates, check_endpoint, interface_of, port_of
 from mailshare.config.print_checks import check_printing
 from mailshare.config.problems import Findings, written
-from mailshare.config.schema import AccountTable, FileTables, ListenTable, Secret, UserTable, written_key
+from mailshare.config.schema import (
+    AccountTable,
+    AppPasswordTable,
+    FileTables,
+    ListenTable,
+    Secret,
+    UserTable,
+    written_key,
+)
 from mailshare.config.timetable import parse_clock, parse_days
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
@@ -62,7 +71,7 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     _listeners(tables, directory, findings)
     _networks(tables, findings)
     for index, account in enumerate(tables.account):
-        _account(account, index, findings)
+        _account(account, index, tables, findings)
     for index, user in enumerate(tables.user):
         _user(user, index, tables, findings)
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
@@ -203,7 +212,7 @@ def _network(text: str, path: Path, findings: Findings) -> None:
         findings.error(path, f"{text!r} is not a network", "write e.g. 192.168.1.0/24")
 
 
-def _account(account: AccountTable, index: int, findings: Findings) -> None:
+def _account(account: AccountTable, index: int, tables: FileTables, findings: Findings) -> None:
     path: Path = ("account", index)
     if account.address:
         _address(account.address, (*path, "address"), findings)
@@ -219,6 +228,7 @@ def _account(account: AccountTable, index: int, findings: Findings) -> None:
     for key, protocols in (("collect", ("pop3", "imap")), ("relay", ("smtp",))):
         _provider(getattr(account, key), protocols, _FOR_ACCOUNT[key], (*path, key), findings)
     _zone(account.zone, (*path, "zone"), findings)
+    _owned(account, path, tables, findings)
     _options(account, path, findings)
     for number, window in enumerate(account.timetable):
         for key, text, parse in (
@@ -257,6 +267,17 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
             re.compile(str(pattern))
         except re.error as error:
             findings.error((*path, "options", "prefix_map", pattern), f"is not a pattern: {error}")
+
+
+def _owned(account: AccountTable, path: Path, tables: FileTables, findings: Findings) -> None:
+    """What export writes of ADMINn."""
+    admin = account.admin
+    _readers(admin.cc, (*path, "admin", "cc"), tables, findings)
+    _forward(admin.forward, (*path, "admin", "forward"), tables, findings)
+    _app_passwords(admin.app_passwords, (*path, "admin", "app_passwords"), findings)
+    if admin.password and (admin.password.kind != "hash" or not admin.password.value.startswith("$argon2")):
+        hint = "leave it out, and run mailshare admin reset"
+        findings.error((*path, "admin", "password"), "must be an argon2 hash, as mailshare export writes it", hint)
 
 
 def _are_words(value: object) -> bool:
@@ -302,25 +323,38 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
         elif _RESERVED.match(unicodedata.normalize("NFKC", text).strip().casefold()):
             findings.error((*path, "names", number), f"{text!r} is reserved: it means an account's own ADMIN or PUBLIC")
     addresses = {one.address.casefold(): one.address for one in tables.account}
-    people = {one.name.casefold(): one.name for one in tables.user}
-    for key, given, known in (("accounts", user.accounts, addresses), ("cc", user.cc, people)):
-        for number, text in enumerate(given):
-            if text.casefold() not in known:
-                near = difflib.get_close_matches(text.casefold(), known, 1)
-                hint = f"did you mean {known[near[0]]!r}?" if near else ""
-                what = "account" if key == "accounts" else "user"
-                findings.error((*path, key, number), f"no [[{what}]] here is called {text!r}", hint)
-            elif key == "cc" and text.casefold() == name:
-                findings.error((*path, key, number), "a user cannot be on the own cc list")
-    _forward(user, path, tables, findings)
-    _exported(user, path, findings)
+    for number, text in enumerate(user.accounts):
+        _known(text, addresses, "account", (*path, "accounts", number), findings)
+    _readers(user.cc, (*path, "cc"), tables, findings, own=name)
+    _forward(user.forward, (*path, "forward"), tables, findings)
+    if user.forward and user.local_only:
+        findings.error((*path, "forward"), "a user without outside mail cannot forward to the outside", at_key=True)
+    _vacation(user, path, findings)
+    _app_passwords(user.app_passwords, (*path, "app_passwords"), findings)
     noted = any(found.path[:3] == (*path, "password") for found in findings.found)
     if name and not user.password and user.enabled and not noted:
         findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
 
 
-def _exported(user: UserTable, path: Path, findings: Findings) -> None:
-    """What export writes and people seldom do."""
+def _known(text: str, known: Mapping[str, str], what: str, path: Path, findings: Findings) -> bool:
+    if text.casefold() in known:
+        return True
+    near = difflib.get_close_matches(text.casefold(), known, 1)
+    hint = f"did you mean {known[near[0]]!r}?" if near else ""
+    findings.error(path, f"no [[{what}]] here is called {text!r}", hint)
+    return False
+
+
+def _readers(cc: Sequence[str], path: Path, tables: FileTables, findings: Findings, own: str = "") -> None:
+    """Whom a list of copies names: users of the file, and the ADMIN of its accounts."""
+    people = {one.name.casefold(): one.name for one in tables.user}
+    people.update({f"admin{number}": f"admin{number}" for number, _ in enumerate(tables.account, 1)})
+    for number, text in enumerate(cc):
+        if _known(text, people, "user", (*path, number), findings) and text.casefold() == own:
+            findings.error((*path, number), "a user cannot be on the own cc list")
+
+
+def _vacation(user: UserTable, path: Path, findings: Findings) -> None:
     for key, text in (("start", user.vacation.start), ("end", user.vacation.end)):
         try:
             fine = not text or date.fromisoformat(text).isoformat() == text
@@ -328,22 +362,23 @@ def _exported(user: UserTable, path: Path, findings: Findings) -> None:
             fine = False
         if not fine:
             findings.error((*path, "vacation", key), f"{text!r} is not a day", "write YYYY-MM-DD")
-    for number, one in enumerate(user.app_passwords):
+
+
+def _app_passwords(apps: Sequence[AppPasswordTable], path: Path, findings: Findings) -> None:
+    for number, one in enumerate(apps):
         if not one.label or not one.mark or not one.hash.startswith("$argon2"):
             wanted = "needs label, mark and an argon2 hash, as mailshare export writes them"
-            findings.error((*path, "app_passwords", number), wanted, "make one with mailshare user app-password add")
+            findings.error((*path, number), wanted, "make one with mailshare user app-password add")
 
 
-def _forward(user: UserTable, path: Path, tables: FileTables, findings: Findings) -> None:
+def _forward(forward: Sequence[str], path: Path, tables: FileTables, findings: Findings) -> None:
     own = {text.casefold() for one in tables.account for text in (one.address, *one.aliases)}
     domains = {domain.casefold() for one in tables.account for domain in one.domains}
-    for number, text in enumerate(user.forward):
-        here = (*path, "forward", number)
+    for number, text in enumerate(forward):
+        here = (*path, number)
         _address(text, here, findings)
         if text.casefold() in own or text.casefold().rpartition("@")[2] in domains:
             findings.error(here, f"{text} is an address of this office", "for a copy to somebody here use cc")
-    if user.forward and user.local_only:
-        findings.error((*path, "forward"), "a user without outside mail cannot forward to the outside", at_key=True)
 
 
 def _same_mailbox(tables: FileTables, findings: Findings) -> None:
@@ -380,6 +415,10 @@ def _secrets(tables: FileTables, directory: str, findings: Findings) -> None:
                 findings.error(path, "the provider needs the password itself; a hash is for users")
             if kind == "user" and secret.kind in ("sealed", "split"):
                 findings.error(path, f"{secret.kind} passwords are for accounts")
+            inner = json.loads(secret.value).items() if secret.kind == "split" else ()
+            for way, reference in inner:
+                if "left_out" in reference:
+                    _left_out(str(reference["left_out"]), (*path, way), findings)
             _secret(secret, path, directory, findings, demonstration=tables.demonstration.isp)
 
 
@@ -396,12 +435,30 @@ def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, d
             findings.warn(path, "credentials exist only when systemd starts the server (LoadCredential=)")
         elif not os.path.isfile(os.path.join(place, secret.value)):
             findings.error(path, f"systemd gave no credential {secret.value}")
+    elif secret.kind == "left_out":
+        _left_out(secret.value, path, findings)
     elif secret.kind == "literal" and not secret.value:
         findings.error(path, "the password is empty", 'better: password = { file = "secrets/name" }')
     elif secret.kind == "literal" and not demonstration:
         findings.warn(path, "the password stands in this file", 'better: password = { file = "secrets/name" }')
     elif secret.kind == "hash" and not secret.value.startswith("$argon2"):
         findings.error(path, "hash must be an argon2 hash, as mailshare export writes it")
+
+
+def _left_out(words: str, path: Path, findings: Findings) -> None:
+    hint = 'write password = { file = "secrets/name" }, or export once more with --secrets'
+    findings.error(path, f"this password is missing: mailshare export left it out ({words})", hint)
+
+
+def sealed_elsewhere(tables: FileTables, key_file: str, findings: Findings) -> None:
+    """Warn of sealed passwords where the key they were sealed with is not there.
+
+    :param key_file: where it would lie.
+    """
+    for index, account in enumerate(tables.account):
+        if '"sealed"' in account.password.as_reference() and not os.path.exists(key_file):
+            words = f"this password is sealed with the key of the office that it comes from, and there is no {key_file}"
+            findings.warn(("account", index, "password"), words, "copy sealing.key from there, or write the password")
 
 
 def _secret_file(place: str, path: Path, findings: Findings) -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from attrs import asdict
-from tomlkit.items import AoT, Table
+from tomlkit.items import Array, Table
 
-from mailshare.config.schema import AccountTable, AppPasswordTable, DeviceTable, Secret, UserTable, keys_of
+from mailshare.config.schema import (
+    AccountTable,
+    AdminTable,
+    AppPasswordTable,
+    DeviceTable,
+    PublicTable,
+    UserTable,
+    keys_of,
+)
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
 from mailshare.core.values import Account, Directory, SenderRule, User, UserKind
@@ -21,65 +30,155 @@ if TYPE_CHECKING:
 
 _APP_PASSWORDS = "app-password"  # the scope of the settings, as the portal names it
 
-async def export_toml(store: IStore, config: Config | None = None) -> str:
+
+async def export_toml(store: IStore, config: Config | None = None, *, secrets: bool = False) -> str:
     """Everything that may be declared: accounts in the order of their numbers, the persons, devices, the taught rules.
 
-    What only commands set (app passwords, the answer of somebody away) and what was learned about providers comes out
-    too, so that an office that begins with this text behaves as this one does.
+    What only commands set (app passwords, the answer of somebody away, all of ADMIN) and what was learned about
+    providers comes out too, so that an office that begins with this text behaves as this one does.
 
     Passwords of users come out as their hashes or, where the file refers to them, as these references; those of
     accounts as the references they are. Paths come out whole, so that the text may be loaded from anywhere.
 
-    :param config: of now; the passwords of declared users and the devices stand only there.
+    :param config: of now; the passwords of declared users and accounts and the devices stand only there.
+    :param secrets: print passwords that stand as text in the file. Without it a mark stands in their place, at which
+        loading says what is missing.
     """
-    base = config.directory if config is not None else ""
-    declared = {one.name: one.password for one in config.users} if config is not None else {}
+    writing = _Writing(store, config, secrets=secrets)
     directory = store.directory.current()
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by mailshare export. Keep it as secret as a password file."))
-    accounts = tomlkit.aot()
+    accounts, users, devices, rules = tomlkit.aot(), tomlkit.aot(), tomlkit.aot(), tomlkit.aot()
     for account in sorted(directory.accounts, key=lambda one: one.number):
-        accounts.append(_account(account, await store.directory.secret(account.id), base))
-    users = tomlkit.aot()
+        accounts.append(await writing.account(account))
     for user in sorted(directory.users, key=lambda one: one.name):
         if user.kind is UserKind.PERSON:
-            found = await store.directory.credentials(user.name, disabled=True)
-            _, hashed, scram = found or (user, "", "")
-            secret = declared.get(user.name) if user.managed_by else None
-            if secret is None or secret.kind in ("", "hash"):
-                secret = Secret("hash", hashed, scram) if hashed else Secret()
-            kept = await store.settings.get(_APP_PASSWORDS, str(user.id))
-            users.append(_user(user, directory, secret, base, kept[0] if kept is not None else ()))
-    _put(document, "account", accounts)
-    _put(document, "user", users)
-    devices = tomlkit.aot()
+            users.append(await writing.user(user))
     for device in config.tables.device if config is not None else ():
         devices.append(_table(asdict(device, recurse=False), DeviceTable()))
-    _put(document, "device", devices)
-    rules = tomlkit.aot()
     for rule in directory.rules:
         rules.append(_rule(rule, directory))
-    _put(document, "rule", rules)
+    for name, tables in (("account", accounts), ("user", users), ("device", devices), ("rule", rules)):
+        if len(tables):
+            document.add(name, tables)
+    if writing.left_out:
+        document.add(tomlkit.comment(f"Left out: {writing.left_out} passwords that stand as text in the file."))
+        document.add(tomlkit.comment("They are marked left_out; mailshare export --secrets prints them."))
     return tomlkit.dumps(document)
 
 
-def _put(document: tomlkit.TOMLDocument, name: str, tables: AoT) -> None:
-    if len(tables):
-        document.add(name, tables)
-
-
-def _table(facts: dict[str, object], defaults: object) -> Table:
-    """A table of what differs from the defaults."""
-    table = tomlkit.table()
+def _differing(facts: Mapping[str, object], defaults: object) -> dict[str, object]:
+    """What is not as it would be without a word."""
+    found = {}
     for key, value in facts.items():
-        default = getattr(defaults, key, None)
-        if value != (list(default) if isinstance(default, tuple) else default):
-            table.add(key, tomlkit.item(value))
+        usual = getattr(defaults, key, None)
+        if value != (list(usual) if isinstance(usual, tuple) else usual):
+            found[key] = value
+    return found
+
+
+def _table(facts: Mapping[str, object], defaults: object) -> Table:
+    table = tomlkit.table()
+    for key, value in _differing(facts, defaults).items():
+        table.add(key, tomlkit.item(value))
     return table
 
 
-def _account(account: Account, secret: str, base: str) -> Table:
-    facts: dict[str, object] = {
+class _Writing:
+    """Makes the tables of objects that have passwords.
+
+    :ivar left_out: passwords that were not printed.
+    """
+
+    def __init__(self, store: IStore, config: Config | None, *, secrets: bool) -> None:
+        self._store = store
+        self._directory = store.directory.current()
+        self._base = config.directory if config is not None else ""
+        self._users = {one.name: one.password for one in config.users} if config is not None else {}
+        self._accounts = {one.account.address.key: one.secret for one in config.accounts} if config is not None else {}
+        self._secrets = secrets
+        self.left_out = 0
+
+    async def account(self, account: Account) -> Table:
+        """An ``[[account]]`` with its ADMINn and PUBLICn."""
+        table = _table(_account_facts(account), AccountTable())
+        declared = self._accounts.get(account.address.key) if account.managed_by else None
+        secret = await self._store.directory.secret(account.id) if declared is None else declared
+        if secret:
+            table.add("password", self._reference(json.loads(secret), account.managed_by))
+        timetable = tomlkit.array()
+        for window in account.timetable:
+            timetable.append(_inline(write_window(window)))
+        table.add("timetable", timetable)
+        if account.options:
+            table.add("options", _inline(dict(account.options)))
+        if account.found:
+            table.add("found", _inline({name: value for name, value in account.found.items() if value is not None}))
+        admin = await self._admin(self._directory.admin_of(account))
+        if admin:
+            table.add("admin", _inline(admin))
+        public = self._directory.user_by_name[account.public]
+        facts = _differing({"names": list(public.names), "enabled": public.enabled}, PublicTable())
+        if facts:
+            table.add("public", _inline(facts))
+        return table
+
+    async def _admin(self, admin: User) -> dict[str, object]:
+        """What was set of an ADMINn."""
+        facts = _differing(_user_facts(admin, self._directory), AdminTable())
+        hashed, scram = await self._hashes(admin)
+        if hashed:
+            facts["password"] = _inline({"hash": hashed, **({"scram": scram} if scram else {})})
+        if apps := await self._app_passwords(admin):
+            facts["app_passwords"] = apps
+        return facts
+
+    async def user(self, user: User) -> Table:
+        """A ``[[user]]``."""
+        facts = {
+            "name": user.name,
+            **_user_facts(user, self._directory),
+            "accounts": [str(self._directory.account_by_id[one].address) for one in user.accounts],
+        }
+        table = _table(facts, UserTable())
+        hashed, scram = await self._hashes(user)
+        secret = self._users.get(user.name) if user.managed_by else None
+        if secret is not None and secret.kind not in ("", "hash"):
+            table.add("password", self._reference(secret.reference(), user.managed_by))
+        elif hashed:
+            table.add("password", _inline({"hash": hashed, **({"scram": scram} if scram else {})}))
+        if user.vacation is not None:
+            table.add("vacation", _inline({name: text for name, text in asdict(user.vacation).items() if text}))
+        if apps := await self._app_passwords(user):
+            table.add("app_passwords", apps)
+        return table
+
+    async def _hashes(self, user: User) -> tuple[str, str]:
+        found = await self._store.directory.credentials(user.name, disabled=True)
+        return (found[1], found[2]) if found is not None else ("", "")
+
+    async def _app_passwords(self, user: User) -> Array:
+        kept = await self._store.settings.get(_APP_PASSWORDS, str(user.id))
+        known, rows = set(keys_of(AppPasswordTable)), tomlkit.array()
+        for one in kept[0] if kept is not None and isinstance(kept[0], list) else ():
+            rows.append(_inline({name: value for name, value in one.items() if name in known}))
+        return rows
+
+    def _reference(self, reference: Mapping[str, Any], place: str) -> object:
+        """A secret reference as it stands in the file; a plain one is the text itself, or the mark in its place."""
+        if "plain" in reference and self._secrets:
+            return reference["plain"]
+        if "plain" in reference:
+            self.left_out += 1
+            return _inline({"left_out": f"it stands as text at {place}"})
+        inner = {key: self._reference(one, place) if isinstance(one, dict) else one for key, one in reference.items()}
+        if "file" in inner:
+            inner["file"] = os.path.join(self._base, str(inner["file"]))
+        return _inline(inner)
+
+
+def _account_facts(account: Account) -> dict[str, object]:
+    return {
         "address": str(account.address),
         "mode": account.mode.value,
         "enabled": account.enabled,
@@ -94,35 +193,11 @@ def _account(account: Account, secret: str, base: str) -> Table:
         "leave_on_server_days": account.leave_days,
         "ambiguous": account.ambiguous,
     }
-    table = _table(facts, AccountTable())
-    if secret:
-        table.add("password", _reference(json.loads(secret), base))
-    timetable = tomlkit.array()
-    for window in account.timetable:
-        timetable.append(_inline(write_window(window)))
-    table.add("timetable", timetable)
-    if account.options:
-        table.add("options", _inline(dict(account.options)))
-    if account.found:
-        table.add("found", _inline({name: value for name, value in account.found.items() if value is not None}))
-    return table
 
 
-def _reference(reference: dict[str, object], base: str) -> object:
-    """A secret reference as it stands in the file; a plain one is the text itself."""
-    if "plain" in reference:
-        return reference["plain"]
-    inner = {key: _reference(one, base) if isinstance(one, dict) else one for key, one in reference.items()}
-    if "file" in inner:
-        inner["file"] = os.path.join(base, str(inner["file"]))
-    return _inline(inner)
-
-
-def _user(user: User, directory: Directory, secret: Secret, base: str, apps: object) -> Table:
-    facts: dict[str, object] = {
-        "name": user.name,
+def _user_facts(user: User, directory: Directory) -> dict[str, object]:
+    return {
         "names": list(user.names),
-        "accounts": [str(directory.account_by_id[one].address) for one in user.accounts],
         "cc": [directory.user_by_id[one].name for one in user.cc],
         "enabled": user.enabled,
         "local_only": user.local_only,
@@ -131,20 +206,6 @@ def _user(user: User, directory: Directory, secret: Secret, base: str, apps: obj
         "forward": [str(address) for address in user.forward],
         "forward_keep": user.forward_keep,
     }
-    table = _table(facts, UserTable())
-    if secret.kind == "hash":
-        scram = {"scram": secret.scram} if secret.scram else {}
-        table.add("password", _inline({"hash": secret.value, **scram}))
-    elif secret:
-        table.add("password", _reference(secret.reference(), base))
-    if user.vacation is not None:
-        table.add("vacation", _inline({name: text for name, text in asdict(user.vacation).items() if text}))
-    if isinstance(apps, list) and apps:
-        known, rows = set(keys_of(AppPasswordTable)), tomlkit.array()
-        for one in apps:
-            rows.append(_inline({name: value for name, value in one.items() if name in known}))
-        table.add("app_passwords", rows)
-    return table
 
 
 def _rule(rule: SenderRule, directory: Directory) -> Table:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import asdict, evolve, field, frozen
 
-from mailshare.config.checks import check_tables
+from mailshare.config.checks import check_tables, sealed_elsewhere
 from mailshare.config.endpoint_strings import check_endpoint
 from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
@@ -20,9 +20,11 @@ from mailshare.config.rule_checks import check_rules
 from mailshare.config.schema import (
     LOOPBACK_LISTENERS,
     AccountTable,
+    AdminTable,
     AppPasswordTable,
     DeviceTable,
     FileTables,
+    PublicTable,
     RuleTable,
     Secret,
 )
@@ -34,6 +36,8 @@ from mailshare.core.servers import parse_server
 from mailshare.core.values import Account, AccountMode
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SEALING_KEY = "sealing.key"
+"""The file, in the data directory, of the key that sealed passwords are opened with."""
 _SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -43,11 +47,14 @@ class DeclaredAccount:
 
     :ivar secret: reference as JSON, relative paths made absolute.
     :ivar found: what was learned about the provider elsewhere; for an account that is new to the store.
+    :ivar admin, public: what was set of its ADMINn and PUBLICn elsewhere; likewise.
     """
 
     account: Account
     secret: str
     found: Mapping[str, object] = field(factory=dict)
+    admin: AdminTable = field(factory=AdminTable)
+    public: PublicTable = field(factory=PublicTable)
 
 
 @frozen
@@ -146,10 +153,12 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     tables = read_tables(tree, findings)
     check_tables(tables, directory, findings)
     check_rules(tables, findings)
+    place = os.path.abspath(data) if data else os.path.join(directory, tables.server.data)
+    sealed_elsewhere(tables, os.path.join(place, SEALING_KEY), findings)
     problems = _placed(findings, places, shown)
     if any(not problem.warning for problem in problems):
         raise BrokenConfig(problems)
-    return _resolved(tables, places, path, directory, data=data, warnings=problems)
+    return _resolved(tables, places, path, directory, place=place, warnings=problems)
 
 
 # The standard reader takes time in the square of a key's depth; no key here has more than three names.
@@ -195,7 +204,7 @@ def _placed(findings: Findings, places: Places, shown: str) -> list[Problem]:
 
 
 def _resolved(
-    tables: FileTables, places: Places, path: str, directory: str, *, data: str | None, warnings: Sequence[Problem]
+    tables: FileTables, places: Places, path: str, directory: str, *, place: str, warnings: Sequence[Problem]
 ) -> Config:
     shown = os.path.basename(path)
     listen = tables.listen
@@ -203,7 +212,7 @@ def _resolved(
     return Config(
         path=os.path.abspath(path),
         directory=directory,
-        data=os.path.abspath(data) if data else os.path.join(directory, tables.server.data),
+        data=place,
         tables=tables,
         listeners=tuple(Listener(service, check_endpoint(text, directory)) for service, text in given),
         certificates=os.path.join(directory, listen.certificates) if listen.certificates else "",
@@ -216,6 +225,8 @@ def _resolved(
                 resolve_account(one, f"{shown}:{places.table('account', index)}", tables.server.zone),
                 _absolute(one.password, directory).as_reference(),
                 dict(one.found),
+                one.admin,
+                one.public,
             )
             for index, one in enumerate(tables.account)
         ),

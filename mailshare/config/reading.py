@@ -32,7 +32,7 @@ from mailshare.config.schema import (
 )
 
 _WORDS: Mapping[type, str] = {str: "a text in quotes", int: "a whole number", bool: "true or false"}
-_SECRET_KINDS = ("env", "file", "credential", "sealed")
+_SECRET_KINDS = ("env", "file", "credential", "sealed", "left_out")
 Path = tuple[str | int, ...]
 
 

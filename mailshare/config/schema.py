@@ -27,7 +27,8 @@ class Secret:
     """Where a password stands.
 
     :ivar kind: ``env``, ``file``, ``credential``, ``command``, ``sealed``, ``literal``, ``hash`` (users only),
-        ``split`` (accounts only: one for each direction), or empty.
+        ``split`` (accounts only: one for each direction), ``left_out`` (a mistake: export does not print the text), or
+        empty.
     :ivar value: the variable, path, name, text or argon2 hash; for ``command`` and ``split`` JSON.
     :ivar scram: beside a hash: the SCRAM verifier, or empty.
     """
@@ -142,6 +143,41 @@ class WindowTable:
 
 
 @frozen(kw_only=True)
+class AppPasswordTable:
+    """A line of ``app_passwords``."""
+
+    label: str = _key("what it is for")
+    mark: str = _key("its first letters")
+    hash: str = field(default="", repr=False, metadata={"meaning": "argon2 hash"})
+    scram: str = field(default="", repr=False, metadata={"meaning": "SCRAM verifier; empty = none"})
+    made: int = _key("microseconds since 1970 UTC", 0, least=0)
+
+
+@frozen(kw_only=True)
+class AdminTable:
+    """``admin`` of an account: what commands have set of its ADMINn."""
+
+    names: tuple[str, ...] = _key("further names that mean ADMIN", factory=tuple)
+    password: Secret = _key("of ADMIN's mailbox: {hash=, scram=}", factory=Secret)
+    cc: tuple[str, ...] = _key("login names that get a copy of what ADMIN gets", factory=tuple)
+    enabled: bool = _key("false = nobody logs in as ADMIN; mail still arrives", True)
+    local_only: bool = _key("true = ADMIN sends nothing to the outside", False)
+    quota: int = _key("octets after which ADMIN is warned; 0 = no bound", 0, least=0)
+    quota_messages: int = _key("messages after which ADMIN is warned; 0 = no bound", 0, least=0)
+    forward: tuple[str, ...] = _key("addresses outside that get everything ADMIN gets", factory=tuple)
+    forward_keep: bool = _key("false = ADMIN's mailbox keeps only what could not be forwarded", True)
+    app_passwords: tuple[AppPasswordTable, ...] = _key("ADMIN's further passwords", factory=tuple)
+
+
+@frozen(kw_only=True)
+class PublicTable:
+    """``public`` of an account: what commands have set of its PUBLICn."""
+
+    names: tuple[str, ...] = _key("further names that mean everybody", factory=tuple)
+    enabled: bool = _key("false = nobody here may write to everybody", True)
+
+
+@frozen(kw_only=True)
 class AccountTable:
     """``[[account]]``: a mailbox at the provider that people share."""
 
@@ -164,6 +200,12 @@ class AccountTable:
     found: Mapping[str, object] = _key(
         "what was learned about the provider, as export writes it; only for an account that is new here", factory=dict
     )
+    admin: AdminTable = _key(
+        "what was set of ADMINn, as export writes it; only for an account that is new here", factory=AdminTable
+    )
+    public: PublicTable = _key(
+        "what was set of PUBLICn, as export writes it; only for an account that is new here", factory=PublicTable
+    )
 
 
 @frozen(kw_only=True)
@@ -174,17 +216,6 @@ class VacationTable:
     subject: str = _key("its subject; empty = that of what is answered")
     start: str = _key("YYYY-MM-DD, first day; empty = always")
     end: str = _key("YYYY-MM-DD, last day; empty = no end")
-
-
-@frozen(kw_only=True)
-class AppPasswordTable:
-    """A line of ``app_passwords``."""
-
-    label: str = _key("what it is for")
-    mark: str = _key("its first letters")
-    hash: str = field(default="", repr=False, metadata={"meaning": "argon2 hash"})
-    scram: str = field(default="", repr=False, metadata={"meaning": "SCRAM verifier; empty = none"})
-    made: int = _key("microseconds since 1970 UTC", 0, least=0)
 
 
 @frozen(kw_only=True)

@@ -234,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {"account": str, "kind": str, "match": str, "by": str},
         ("account", "kind", "match"),
     ),
-    Operation("export", "GET", "/export"),
+    Operation("export", "GET", "/export", {"secrets": bool}),
     Operation("backup", "POST", "/backup", {"directory": str}, ("directory",)),
     Operation("verify", "POST", "/verify", {"deep": bool}),
     Operation("reload", "POST", "/reload", offline=False),

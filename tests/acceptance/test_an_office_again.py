@@ -6,11 +6,12 @@ import smtplib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 
 from mailshare.assembly.office import Office
 from mailshare.assembly.offline import restore_store
-from mailshare.config import load_config
+from mailshare.config import BrokenConfig, load_config
 from tests.acceptance.conftest import House
 
 PEOPLE = """
@@ -41,6 +42,13 @@ async def furnish(house: House) -> tuple[Office, str]:
     await acts.add_user(name="carl", accounts=["1"], password="carl", enabled=False)
     await acts.vacation(name="lisa", text="Away.", subject="Away", start="2020-01-01", end="2099-12-31")
     made = await acts.add_app_password(name="greg", label="telephone")
+    await acts.change_user(
+        name="admin1", names=["The office", "Reception"], cc=["lisa"], password="boss", quota=8_000_000,
+        quota_messages=900, forward=["boss@home.example"], forward_keep=True,
+    )  # fmt: skip
+    await acts.change_user(name="public1", names=["Everybody here"])
+    await acts.change_user(name="anna", cc=["admin1"])
+    await acts.add_app_password(name="admin1", label="desk")
     house.arrives("mail@company.example", sender="news@list.example", number=1)
     await acts.send_receive()
     (row,) = await acts.admin_list()
@@ -70,10 +78,10 @@ async def behaves(house: House, app: str) -> None:
     house.arrives("Lisa <mail@company.example>", number=12)
     house.arrives("Anna <mail@company.example>", number=13)
     done: Any = await office.acts.send_receive()
-    assert done["mail@company.example"]["collected"] == {"greg": 1, "lisa": 2, "ADMIN1": 1}
+    assert done["mail@company.example"]["collected"] == {"greg": 1, "lisa": 3, "ADMIN1": 1}
     await office.acts.send_receive()
     gone = [[str(one.address) for one in each.envelope.recipients] for each in house.isp.relayed[before:]]
-    assert sorted(gone) == [["alice@far.example"], ["greg@home.example"]]
+    assert sorted(gone) == [["alice@far.example"], ["boss@home.example"], ["greg@home.example"]]
 
     def scan(client: smtplib.SMTP) -> list[int]:
         codes = [client.mail("x@y.example")[0]]
@@ -91,13 +99,18 @@ async def behaves(house: House, app: str) -> None:
         return [client.rcpt("greg")[0], client.rcpt("a@far.example")[0]]
 
     assert await house.smtp(colleague) == [452, 550]
+    house.arrives("Reception <mail@company.example>", number=14)
+    house.arrives("Everybody here <mail@company.example>", number=15)
+    done = await office.acts.send_receive()
+    assert done["mail@company.example"]["collected"] == {"ADMIN1": 1, "lisa": 2, "greg": 1}
+    assert any(b"Text 14" in mail for mail in await house.mail_of("admin1", "boss"))
 
 
 @pytest_twisted.ensureDeferred
 async def test_an_export_begins_the_same_office_in_a_fresh_directory(house: House, tmp_path: Path) -> None:
     """Rules, aliases, app passwords, devices, forwarding, answers, bounds, caps and what was found all come along."""
     office, app = await furnish(house)
-    text, before = await office.acts.export(), await shown(office)
+    text, before = await office.acts.export(secrets=True), await shown(office)
     assert app not in text
     await office.stopService()
     house.folder = tmp_path / "again"
@@ -107,8 +120,62 @@ async def test_an_export_begins_the_same_office_in_a_fresh_directory(house: Hous
     again = await house.start()
     assert await shown(again) == before
     assert (await again.acts.reload())["changed"] == 0
-    assert await again.acts.export() == text
+    assert await again.acts.export(secrets=True) == text
     await behaves(house, app)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_export_without_secrets_says_what_is_missing(house: House, tmp_path: Path) -> None:
+    """No password of the file is printed; loading names each with its line, and filled in it is the same office."""
+    text = PEOPLE + '[[user]]\nname = "desk"\npassword = "Dsk&Passw0rd"\n'
+    office = await house.start(text.replace('password = "lisa"', 'password = { env = "LISA" }'))
+    await office.acts.change_user(name="admin1", password="boss")
+    before, exported = await shown(office), await office.acts.export()
+    await office.stopService()
+    assert "Dsk&Passw0rd" not in exported
+    assert '"isp"' not in exported
+    assert exported.count("left_out = ") == 2
+    house.folder = tmp_path / "again"
+    house.folder.mkdir()
+    path = house.folder / "m.toml"
+    head = (tmp_path / "m.toml").read_text().partition("[[account]]")[0]
+    path.write_text(head + exported)
+    with pytest.raises(BrokenConfig) as broken:
+        load_config(str(path))
+    missing = [one for one in broken.value.problems if not one.warning]
+    assert [one.key for one in missing] == ["account[0].password", "user[0].password"]
+    lines = path.read_text().splitlines()
+    assert all("left_out" in lines[one.line - 1] for one in missing)
+    assert all("is missing" in one.text for one in missing)
+    filled = (head + exported).replace(lines[missing[0].line - 1], 'password = "isp"')
+    path.write_text(filled.replace(lines[missing[1].line - 1], 'password = "Dsk&Passw0rd"'))
+    again = await house.start()
+    assert await shown(again) == before
+    assert await house.mail_of("desk", "Dsk&Passw0rd") == []
+    assert await house.mail_of("admin1", "boss") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_password_of_the_file_is_sealed_in_the_store(house: House) -> None:
+    """What stands as text in the file lies nowhere in the store, and a changed text is taken over by a reload."""
+    office = await house.start(PEOPLE)
+    path = house.folder / "m.toml"
+    path.write_text(path.read_text().replace('password = "isp"', 'password = "Xq7&tOld+wZ"'))
+    assert (await office.acts.reload())["changed"] == 1
+    assert (await office.acts.reload())["changed"] == 0
+    (account,) = office.store.directory.current().accounts
+    kept = await office.store.directory.secret(account.id)
+    assert "Xq7&tOld+wZ" not in kept
+    assert "sealed" in kept
+    assert await office.acts.export(secrets=True) != await office.acts.export()
+    path.write_text(path.read_text().replace('"Xq7&tOld+wZ"', '{ collect = "Xq7&tNew", relay = { env = "NONE" } }'))
+    assert (await office.acts.reload())["changed"] == 1
+    kept = await office.store.directory.secret(account.id)
+    assert "Xq7&tNew" not in kept
+    assert '"env": "NONE"' in kept
+    exported = await office.acts.export()
+    assert "Xq7&tNew" not in exported
+    assert 'collect = {left_out = "it stands as text at m.toml:' in exported
 
 
 @pytest_twisted.ensureDeferred

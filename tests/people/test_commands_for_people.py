@@ -79,3 +79,16 @@ def test_what_cannot_be_is_refused_in_a_sentence(desk: Desk) -> None:
         (("user", "app-password", "add", "public1", "x"), "logs in as PUBLIC"),
     ):
         assert said in desk(*words, code=1)
+
+
+def test_what_the_file_declares_counts_before_the_server_has_run(tmp_path: Path) -> None:
+    """Commands on the store alone read the file as the server would: new, changed and missing objects."""
+    desk = Desk(tmp_path)
+    assert [row["name"] for row in desk.json("user", "list")] == ["admin1", "lisa", "public1"]
+    assert desk.json("user", "show", "lisa")["accounts"] == ["mail@company.example"]
+    more = '[[user]]\nname = "anna"\npassword = { command = ["false"] }\ncc = ["admin1"]\n'
+    desk.file.write_text(desk.file.read_text().replace('name = "lisa"', 'name = "lisa"\nnames = ["Lisa Brown"]') + more)
+    people = {row["name"]: row for row in desk.json("user", "list")}
+    assert (people["lisa"]["names"], people["anna"]["cc"]) == (["Lisa Brown"], ["admin1"])
+    desk.file.write_text(desk.file.read_text().replace(more, ""))
+    assert {row["name"]: row["enabled"] for row in desk.json("user", "list")}["anna"] is False
