@@ -34,7 +34,7 @@ MAX_OCTETS = 256 * 1024  # of a manifest: 999 chunks take about 110 KiB
 AHEAD = 15 * 60 * 1_000_000  # a clock at the far end may be wrong by this much, microseconds
 LONGEST = 7 * 24 * 3600 * 1_000_000
 NOTICES = frozenset({"done", "error", "trace", "pages"})
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9.+\-]{0,63}/[a-z0-9][a-z0-9.+\-]{0,99}\Z")
 _OPTION = re.compile(r"[a-z][a-z0-9.\-]{0,63}\Z")
@@ -192,7 +192,7 @@ def read_manifest(octets: bytes) -> PrintManifest:
 
 def _read(fields: JSONFields) -> PrintManifest:
     return PrintManifest(
-        id=fields.get("id", matching(_UUID)),
+        id=fields.get("id", matching(UUID)),
         created=fields.get("created", moment),
         expires=fields.get("expires", moment),
         sender=fields.get("from", address),
