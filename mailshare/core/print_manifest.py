@@ -144,7 +144,7 @@ def manifest_octets(manifest: PrintManifest) -> bytes:
         "expires": moment_text(manifest.expires),
         "from": str(manifest.sender),
         "to": list(manifest.to),
-        "reply": manifest.reply or str(manifest.sender),
+        "reply": manifest.reply or None,
         "name": manifest.name,
         "format": manifest.format,
         "encoding": manifest.encoding,
