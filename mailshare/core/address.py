@@ -7,10 +7,10 @@ allows in ``MAIL FROM`` and ``RCPT TO`` (with RFC 6531 for UTF-8), and the one r
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from attrs import field, frozen
 
+from mailshare.core.derived import once
 from mailshare.core.errors import PeerFault
 
 MAX_LOCAL = 64
@@ -27,7 +27,7 @@ def _syntax(text: str) -> PeerFault:
     return PeerFault(text, code=501, enhanced=(5, 1, 3))
 
 
-@frozen(order=True, slots=False)  # so that its cached key is found without a call
+@frozen(order=True, slots=False)  # once() keeps its results in the object
 class Address:
     """An address without display name.
 
@@ -68,7 +68,7 @@ class Address:
             raise _syntax("The part after the @ is not a valid domain")
         return cls(local, domain)
 
-    @cached_property
+    @once
     def key(self) -> tuple[str, str]:
         """What two addresses are compared by: both parts casefolded, the root dot dropped.
 
@@ -89,8 +89,12 @@ class Address:
         """False when sending it takes SMTPUTF8 (RFC 6531)."""
         return self.local.isascii() and self.domain.isascii()
 
-    def __str__(self) -> str:
+    @once
+    def _text(self) -> str:
         return f"{self.quoted_local}@{self.domain}" if self.domain else self.quoted_local
+
+    def __str__(self) -> str:
+        return self._text
 
 
 def is_domain(text: str) -> bool:

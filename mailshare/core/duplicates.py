@@ -9,9 +9,8 @@ from mailshare.core.headers import Headers
 
 def _identity(headers: Headers) -> bytes:
     """The normalised Message-ID; without one, what else tells two messages apart."""
-    ids = headers.message_ids("message-id")
-    if ids:
-        return b"id\x00" + ids[0].casefold().encode("utf-8", "replace")
+    if headers.own_id:
+        return b"id\x00" + headers.own_id.casefold().encode("utf-8", "replace")
     parts = (" ".join((headers.first(name) or "").split()) for name in ("from", "date", "subject"))
     return b"no-id\x00" + b"\x00".join(part.encode("utf-8", "replace") for part in parts)
 
@@ -28,8 +27,8 @@ def duplicate_key(headers: Headers, content_digest: bytes, *, collapse_lists: bo
         Lists keep Message-ID and Date; Date parts messages of programs that use one Message-ID twice.
     """
     digest = hashlib.sha256(hashlib.sha256(_identity(headers)).digest())
-    date = " ".join((headers.first("date") or "").split())
-    if collapse_lists and date and headers.message_ids("message-id"):
+    date = " ".join((headers.first("date") or "").split()) if collapse_lists and headers.own_id else ""
+    if date:
         digest.update(b"date\x00" + date.encode("utf-8", "replace"))
     else:
         digest.update(content_digest)

@@ -10,11 +10,11 @@ Source: RFC 5322 section 2.2, 3.6 and 4; the limits are those of docs/reference/
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from attrs import field, frozen
 
-from mailshare.core.encoded_words import decode, text_of
+from mailshare.core.derived import once
+from mailshare.core.encoded_words import decode
 from mailshare.core.mailboxes import MAX_ADDRESSES, Mailbox, read_mailboxes, split_address
 
 __all__ = ["Field", "Headers", "Mailbox", "split_address"]
@@ -27,15 +27,18 @@ _CR_LINE = re.compile(rb"[^\r]*\r|[^\r]+")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Some programs begin their message with it; what hands the message on then puts fields above it."""
 _NAME = re.compile(rb"(?:\xef\xbb\xbf)?([!-9;-~]{1,200})[ \t]*:")
-_FOLDED = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*\n?")
+# A field with its continuation lines, and its name if it has one.
+_FIELD = re.compile(
+    rb"((?:(?:\xef\xbb\xbf)?([!-9;-~]{1,200})[ \t]*:[^\n]*|[^\n]+)(?:\n[ \t][^\n]*)*\n?)"
+)
 _UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
 _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
-_MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
 _BARE_ID = re.compile(r"[^<>\s,;\"()]+@[^<>\s,;\"()]+")
 _MAX_IDS = 1_000
 
 
-@frozen(slots=False)  # a cached property of a class without slots is found without a call
+@frozen(slots=False)  # once() keeps its results in the object
 class Field:
     """One field of a header block.
 
@@ -46,26 +49,35 @@ class Field:
     name: str
     raw: bytes
 
-    @cached_property
+    @once
     def key(self) -> str:
         """The name for comparing: lower case."""
         return self.name.lower()
 
-    @cached_property
+    @once
     def value(self) -> str:
         """The value unfolded: line ends and NUL gone, outer blanks off; raw octets read as UTF-8, else windows-1252."""
-        octets = self.raw.partition(b":")[2] if self.name else self.raw
-        return _UNFOLD.sub(" ", text_of(octets)).strip()
+        octets = (self.raw.partition(b":")[2] if self.name else self.raw).strip(b" \t\r\n")
+        try:
+            text = octets.decode()
+        except UnicodeDecodeError:
+            text = octets.decode("cp1252", "replace")
+        return (text if text.isprintable() else _UNFOLD.sub(" ", text)).strip()
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The value for people: encoded words decoded, no control characters."""
         return decode(self.value)
 
-    @cached_property
+    @once
     def address_list(self) -> tuple[tuple[Mailbox, ...], bool]:
         """The value as an address list, and whether it was cut at 1,000 mailboxes."""
         return read_mailboxes(self.value)
+
+    @once
+    def ids(self) -> tuple[str, ...]:
+        """The Message-IDs in the value, each as ``<id>``."""
+        return tuple(read_message_ids(self.value))
 
 
 def split_lines(block: bytes) -> list[bytes]:
@@ -81,11 +93,7 @@ def _usual_fields(block: bytes) -> list[Field] | None:
         return None
     ends = [end for end in (after, bare) if end >= 0]
     head = block[: min(ends) + 1] if ends else block
-    fields = []
-    for raw in _FOLDED.findall(head):
-        found = _NAME.match(raw)
-        fields.append(Field(found[1].decode("ascii") if found else "", raw))
-    return fields
+    return [Field(name.decode("ascii"), raw) for raw, name in _FIELD.findall(head)]
 
 
 def _split_fields(lines: list[bytes]) -> list[Field]:
@@ -136,14 +144,14 @@ class Headers:
 
     fields: tuple[Field, ...] = field(default=())
     cut: bool = False
-    _by_name: dict[str, tuple[Field, ...]] = field(init=False, eq=False, repr=False, hash=False)
+    _by_name: dict[str, tuple[Field, ...]] = field(eq=False, repr=False, hash=False)
 
     @_by_name.default
     def _index(self) -> dict[str, tuple[Field, ...]]:
         index: dict[str, list[Field]] = {}
         for each in self.fields:
             if each.name:
-                index.setdefault(each.key, []).append(each)
+                index.setdefault(each.name.lower(), []).append(each)
         return {name: tuple(found) for name, found in index.items()}
 
     @classmethod
@@ -163,16 +171,17 @@ class Headers:
             fields = _split_fields(lines[:MAX_LINES])
             if len(lines) > MAX_LINES and all(line.rstrip(b"\r\n") for line in lines[:MAX_LINES]):
                 cut = True
-        kept: list[Field] = []
-        for each in fields:
-            if len(each.raw) > MAX_FIELD:
-                cut = True
-                kept.append(Field(each.name, each.raw[:MAX_FIELD]))
-            else:
-                kept.append(each)
-        return cls(tuple(kept), cut)
+        if len(block) > MAX_FIELD and any(len(each.raw) > MAX_FIELD for each in fields):
+            cut = True
+            fields = [Field(each.name, each.raw[:MAX_FIELD]) for each in fields]
+        return cls(tuple(fields), cut)
 
-    @cached_property
+    def below(self, one: Field) -> Headers:
+        """The same with one field more on top."""
+        key = one.name.lower()
+        return Headers((one, *self.fields), self.cut, {**self._by_name, key: (one, *self._by_name.get(key, ()))})
+
+    @once
     def oversize(self) -> bool:
         """The block passed a limit, or it names more than 1,000 recipients: nobody should be guessed from it."""
         if self.cut:
@@ -206,22 +215,33 @@ class Headers:
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         """The mailboxes of all fields of that name, top down, at most 1,000."""
+        fields = self.named(name)
+        if len(fields) == 1:
+            return fields[0].address_list[0]
         out: list[Mailbox] = []
-        for each in self.named(name):
+        for each in fields:
             out.extend(each.address_list[0])
             if len(out) >= MAX_ADDRESSES:
                 break
         return tuple(out[:MAX_ADDRESSES])
+
+    @once
+    def own_id(self) -> str:
+        """The message's own id with its angle brackets; empty when it has none."""
+        ids = self.message_ids("message-id")
+        return ids[0] if ids else ""
 
     def message_ids(self, name: str) -> tuple[str, ...]:
         """Message-IDs in fields of that name, in order, with their angle brackets; at most 1,000.
 
         An id without brackets is taken when the whole value is one.
         """
+        fields = self.named(name)
+        if len(fields) == 1:
+            return fields[0].ids[:_MAX_IDS]
         out: list[str] = []
-        for each in self.named(name):
-            found = read_message_ids(each.value)
-            out.extend(found)
+        for each in fields:
+            out.extend(each.ids)
             if len(out) >= _MAX_IDS:
                 break
         return tuple(out[:_MAX_IDS])
@@ -229,7 +249,7 @@ class Headers:
 
 def read_message_ids(value: str) -> list[str]:
     """The ids in one unfolded value, each as ``<id>``."""
-    found = [f"<{each}>" for each in _MESSAGE_ID.findall(value)]
+    found = _MESSAGE_ID.findall(value)
     if not found and (bare := _BARE_ID.fullmatch(value.strip(" \t<>"))):
         found = [f"<{bare[0]}>"]
     return found

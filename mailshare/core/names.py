@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import field, frozen
 
@@ -32,6 +32,7 @@ _TITLES = """
 """
 _HONORIFICS = frozenset(_TITLES.split())
 _MAX_PIECES = 64
+_MOST_MET = 1_000  # names of at most 255 characters whose owners are remembered
 _UNSEEN = frozenset({"Cc", "Cf"})
 
 
@@ -113,6 +114,7 @@ class NameIndex:
     _turned: dict[str, set[int]] = field(factory=dict, repr=False)
     _single: dict[str, set[int]] = field(factory=dict, repr=False)
     _words: dict[str, set[int]] = field(factory=dict, repr=False)
+    _met: dict[str, NameMatch] = field(factory=dict, repr=False, eq=False)
     _fixed: set[int] = field(factory=set, repr=False)  # ADMINn and PUBLICn: whole names only, as written
 
     @classmethod
@@ -220,12 +222,22 @@ class NameIndex:
                 out.append((person, found, level))
         return out
 
-    def match(self, name: str, fragments: Iterable[str] = ()) -> NameMatch:
+    def match(self, name: str, fragments: Sequence[str] = ()) -> NameMatch:
         """Whom the name in front of an address means.
 
         :param name: as read from the mailbox.
         :param fragments: words before it that an unquoted comma parted (``Andrew, Greg <mail@...>``).
         """
+        if fragments:
+            return self._match(name, fragments)
+        found = self._met.get(name)  # the same few write every day
+        if found is None:
+            if len(self._met) >= _MOST_MET:
+                self._met.clear()
+            found = self._met[name] = self._match(name, ())
+        return found
+
+    def _match(self, name: str, fragments: Iterable[str]) -> NameMatch:
         text = normalise(name)
         before = [normalise(each) for each in fragments][:_MAX_PIECES]
         if before:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from mailshare.core.address import Address
+from mailshare.core.derived import derived
 from mailshare.core.mailboxes import split_address
 from mailshare.core.people import People, Sharers, people_of
 from mailshare.core.values import Directory, User, UserKind
@@ -55,6 +56,7 @@ _FORMER = Unknown("former-user", "That mailbox is closed")
 _OLD_FORM = Unknown("old-form", "This form of address is accepted from the local network only")
 _LOCAL_ONLY = Unknown("local-only", "You may write to people of this office only")
 _NO_ACCOUNT = Unknown("no-account", "You share no account that could send this")
+_MOST_KNOWN = 2_000  # answers that are remembered
 _LAN_NAMES = frozenset({"localhost", "localhost.localdomain", "[127.0.0.1]", "[ipv6:::1]"})
 
 
@@ -80,6 +82,25 @@ def resolve_recipient(
     :returns: :class:`Local`, :class:`Named`, :class:`Outside` or :class:`Unknown`. Who may send to
         :class:`Outside` at all is the caller's rule; somebody flagged local-only gets :class:`Unknown` here.
     """
+    if sender_user is not None and directory.user_by_id.get(sender_user.id) is not sender_user:
+        return _resolve(address, sender_user, directory, trusted=trusted)
+    known = _known(directory)
+    key = (address.local, address.domain, sender_user.id if sender_user is not None else 0, trusted)
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        found = known[key] = _resolve(address, sender_user, directory, trusted=trusted)
+    return found
+
+
+@derived
+def _known(_: Directory) -> dict[tuple[str, str, int, bool], Resolution]:
+    """What was asked about a directory before: each recipient is looked up at RCPT and when the message is routed."""
+    return {}
+
+
+def _resolve(address: Address, sender_user: User | None, directory: Directory, *, trusted: bool) -> Resolution:
     people = people_of(directory)
     domain = address.key[1]
     if not domain:

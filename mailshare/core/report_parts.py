@@ -38,6 +38,8 @@ def _date_of_second(second: int) -> str:
 
 def printable(text: str, limit: int = 500) -> str:
     """One line without control and invisible characters, cut at ``limit`` characters."""
+    if not text:
+        return ""
     safe = text if text.isascii() and text.isprintable() else _UNSAFE.sub(" ", text)
     clean = " ".join(safe.split())
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."

@@ -24,6 +24,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ROBOTS = frozenset(
     {"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "bounce", "bounces", "mdaemon", "ndr"}
 )
+_NO_PERSON = _ROBOTS | {""}
 _SAYS_SO = re.compile(
     r"(?:undeliver|returned mail|(?:mail |message )?delivery (?:status|failure|report|error|fail|problem)"
     r"|failure (?:notice|delivery)"
@@ -44,7 +45,7 @@ def is_report(headers: Headers) -> bool:
     if (headers.first("return-path") or "").replace(" ", "") == "<>":
         return True
     sender = headers.first("from")
-    if any(headers.named(mark) for mark in _MARKS) or (sender and sender.strip(' <>"').casefold() in {"", *_ROBOTS}):
+    if any(map(headers.named, _MARKS)) or (sender and sender.strip(' <>"').casefold() in _NO_PERSON):
         return True
     if (sender or "").endswith("<>") or _SAYS_SO.match(headers.text("subject")):
         return True
@@ -56,8 +57,8 @@ def references(headers: Headers) -> tuple[str, ...]:
 
     First ``In-Reply-To``, then ``References`` from the last to the first (RFC 5322 section 3.6.4).
     """
-    ids = (*headers.message_ids("in-reply-to"), *reversed(headers.message_ids("references")))
-    return tuple(dict.fromkeys(ids))
+    answered, thread = headers.message_ids("in-reply-to"), headers.message_ids("references")
+    return tuple(dict.fromkeys((*answered, *reversed(thread)))) if answered or thread else ()
 
 
 def returned_ids(body_start: bytes) -> tuple[str, ...]:

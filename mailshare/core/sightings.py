@@ -54,7 +54,7 @@ class Sighting:
         boxes = [] if long else [box.address for _, box in addressed(headers)]
         own = [one for one in boxes if (sharers.own_address(one)[0] if regular else sharers.in_own_domain(one))]
         names = tuple(dict.fromkeys(str(one).casefold() for one in own))[:_WRITTEN_TO]
-        return cls(tuple(fields), names, next(iter(headers.message_ids("message-id")), "")[:200])
+        return cls(tuple(fields), names, headers.own_id[:200])
 
     def headers(self) -> Headers:
         """The fields as a header block again, to be judged by the same rules as the message itself."""

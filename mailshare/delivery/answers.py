@@ -53,7 +53,7 @@ class Answers:
 
         :param accept: the door, by which an answer leaves.
         """
-        if origin.source not in {Source.COLLECT, Source.SMTP}:
+        if origin.source not in (Source.COLLECT, Source.SMTP):
             return
         directory = self._store.directory.current()
         for user_id, reason in _readers(routing).items():

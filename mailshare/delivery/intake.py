@@ -122,7 +122,7 @@ class Intake:
     ) -> tuple[Bounded, DeliveryResult]:
         """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
         at, full, kept = micros(self._clock), set[int](), Bounded(read.routing)
-        message_id = next(iter(read.headers.message_ids("message-id")), "")
+        message_id = read.headers.own_id
         while True:
             if self._quotas is not None:
                 kept = await self._quotas.bounded(read.routing, origin, body.size, directory, full)
@@ -218,7 +218,7 @@ class Intake:
         """The message is stored already: a note that cannot be stored now must not turn that into a refusal."""
         if origin.user_id is None:
             return
-        about = next(iter(headers.message_ids("message-id")), "")
+        about = headers.own_id
         notes = [unknown_name(kept.routing.notes)] if kept.routing.notes else []
         notes += [mailbox_full(kept.unsaid)] if kept.unsaid else []
         for subject, words in notes:
@@ -267,8 +267,7 @@ async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[s
 
 def _sent_mark(headers: Headers, origin: Origin, routing: Routing) -> SentMark | None:
     """So that answers and bounces find the sender."""
-    ids = headers.message_ids("message-id")
-    if origin.user_id is None or not ids:
+    if origin.user_id is None or not headers.own_id:
         return None
     account_id = next((hop.account_id for hop in routing.hops if hop.account_id is not None), None)
-    return SentMark(ids[0], origin.user_id, account_id)
+    return SentMark(headers.own_id, origin.user_id, account_id)

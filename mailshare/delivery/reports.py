@@ -152,7 +152,7 @@ class Reports:
             whole=await _all_of(body) if full else None,
             subject=headers.text("subject"),
             envid=str(item.params.get("envid", "")),
-            message_id=next(iter(headers.message_ids("message-id")), ""),
+            message_id=headers.own_id,
         )
 
     async def _forward_failed(self, items: Sequence[QueueItem], due: Event) -> None:

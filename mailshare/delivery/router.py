@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.autoreply import went_through
+from mailshare.core.derived import derived
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.folders import folder_lines
 from mailshare.core.headers import Headers
@@ -298,7 +299,7 @@ class _Journey:
 
     def _target(self, user_id: int, hit: Hit, extra: bytes = b"") -> Target:
         user = self.directory.user_by_id[user_id]
-        lines = [f"Delivered-To: {delivered_to(user, self.directory)}\r\n".encode()]
+        lines = [_delivered_line(user, self.directory)]
         if hit.original and _plain(hit.original):
             lines.append(f"X-Original-To: {hit.original}\r\n".encode())
         if user_id in self.reasons:
@@ -308,6 +309,20 @@ class _Journey:
         if self.warning:
             lines.append(b"X-Mailshare-Warning: display-name\r\n")
         return Target(user_id, hit.reason, b"".join(lines))
+
+
+@derived
+def _delivered_lines(_: Directory) -> dict[int, bytes]:
+    """The ``Delivered-To`` lines of a directory's users that were written before."""
+    return {}
+
+
+def _delivered_line(user: User, directory: Directory) -> bytes:
+    lines = _delivered_lines(directory)
+    line = lines.get(user.id)
+    if line is None:
+        line = lines[user.id] = f"Delivered-To: {delivered_to(user, directory)}\r\n".encode()
+    return line
 
 
 def _plain(text: str) -> bool:

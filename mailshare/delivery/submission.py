@@ -307,7 +307,7 @@ class LocalSubmission:
         fields = self._rewritten(headers, whole)
         # A block that begins with a continuation line has another meaning below our Received.
         if not headers.cut and whole and whole[0].name:
-            self._stored = Headers(fields)
+            self._stored = headers.below(fields[0]) if fields[1:] == headers.fields else Headers(fields)
         rest = block[sum([len(each.raw) for each in whole]) :]
         return b"".join([each.raw for each in fields]) + rest
 
@@ -360,10 +360,12 @@ def _is_public(where: object, directory: Directory) -> bool:
 
 def _completed(whole: Sequence[Field], headers: Headers, message_id: str, date: str) -> list[Field]:
     """The fields of a device that did not log in: nothing is changed but what must not go on or has to be there."""
-    fields = [each for each in whole if each.key not in {"bcc", "resent-bcc"}]
+    fields = list(whole)
+    if headers.cut or headers.named("bcc") or headers.named("resent-bcc"):
+        fields = [each for each in whole if each.key not in {"bcc", "resent-bcc"}]
     if not headers.named("date"):
         fields.append(Field("Date", f"Date: {date}\r\n".encode()))
-    if not headers.message_ids("message-id"):
+    if not headers.own_id:
         fields.append(Field("Message-ID", f"Message-ID: {message_id}\r\n".encode()))
     return fields
 

@@ -73,6 +73,8 @@ def _cut(value: object) -> object:
     """Values of strangers are kept short; lists are cut item by item."""
     if isinstance(value, str):
         return value if len(value) <= _CUT else value[: _CUT - 3] + "..."
+    if isinstance(value, (int, float)):
+        return value
     if isinstance(value, (list, tuple)):
         return [_cut(each) for each in value]
     if isinstance(value, dict):

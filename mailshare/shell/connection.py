@@ -313,9 +313,9 @@ class Connection(TwistedProtocol):
                 if rest is not None:
                     self.flush()
                     await rest
+                    self._renew(session)
                 if engine.waiting:
                     raise LocalFault("An event was left without its answer")
-            self._renew(session)
             if engine.errors > self._faults:
                 await self._punish(engine.errors)
             handled += 1
@@ -323,6 +323,8 @@ class Connection(TwistedProtocol):
                 self.flush()
             if self._stopping and not session.receiving:
                 break
+        if handled:  # octets that make no command move no deadline
+            self._renew(session)
         self._finish(session)
 
     def _finish(self, session: Session) -> None:
@@ -360,7 +362,7 @@ class Connection(TwistedProtocol):
         engine.secured()
 
     def _renew(self, session: Session) -> None:
-        """A command or a piece of a body is done: set the next deadline."""
+        """Commands or pieces of a body are done: set the next deadline. While a run goes on none is looked at."""
         now = self.factory.reactor.seconds()
         if not session.receiving:
             self._deadline = now + session.patience
