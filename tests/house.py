@@ -46,12 +46,13 @@ class House:
     office: Office | None = None
     started: list[Office] = field(factory=list)
 
-    async def start(self, text: str = "") -> Office:
-        """Start an office on the folder, with that text after the account."""
+    async def start(self, text: str = "", *, listen: str = "") -> Office:
+        """Start an office on the folder, with that text after the account, and those lines more in ``[listen]``."""
         pop3, smtp = self.isp.ports()
         path = self.folder / "m.toml"
         if text or not path.exists():
-            path.write_text(BASE.format(pop3=pop3, smtp=smtp) + text)
+            base = BASE.format(pop3=pop3, smtp=smtp).replace("[[account]]", f"{listen}[[account]]")
+            path.write_text(base + text)
         config = load_config(str(path))
         self.office = office = Office(config, reactor, reload_config=read_again(config, None))
         self.started.append(office)

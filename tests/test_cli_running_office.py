@@ -102,6 +102,7 @@ def _copies_while_it_runs(office: Installed, copy: Path) -> None:
     """A store that is open is not replaced, and told so in a sentence; the export is one text for programs."""
     office.run("backup", str(copy))
     assert (copy / "mailshare.db").exists()
+    assert "sound" in office.run("verify", "--deep")
     refused = office.run("restore", str(copy), "--yes", code=1)
     assert "Another server has this store open" in refused
     assert "Traceback" not in refused

@@ -117,6 +117,17 @@ async def test_a_new_certificate_serves_the_next_connection_after_a_hangup(bench
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_listener_behind_a_proxy_follows_its_certificates_too(bench: Bench) -> None:
+    """``haproxy:tls:`` takes its directory from where the file lies and serves with the certificate of now."""
+    first = bench.certify()
+    bench.write(f'pop3s = ["haproxy:tls:certs:{bench.pop3s}:interface=127.0.0.1"]\n')
+    await bench.start()
+    assert await deferToThread(shown, bench.pop3s) == first
+    second = bench.certify()
+    assert await deferToThread(shown, bench.pop3s) == second
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_damaged_certificate_leaves_the_one_before_in_use(bench: Bench) -> None:
     """The reload says which file it is and changes nothing, users neither; new connections get the old certificate."""
     first = bench.certify()

@@ -139,7 +139,10 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting):
             )
             idle = [await self._as_it_was(one) for one in self._directory().accounts]
             return shapes.status_json(indicators, idle, {"running": False}, found)
-        indicators = await self._running.indicators()
+        try:
+            indicators = await self._running.indicators()
+        except Unavailable:  # whoever asks wants to read why above all, and that is among the facts
+            indicators = Indicators()
         return shapes.status_json(
             indicators, self._running.account_statuses(), {"running": True, **self._running.facts()}, found
         )

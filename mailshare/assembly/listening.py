@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols._sni import TLSServerEndpoint
+from twisted.protocols.haproxy import proxyEndpoint
 
 from mailshare.config import Config, Listener
 from mailshare.config.endpoint_strings import port_of, split_endpoint
@@ -165,9 +166,12 @@ class Listeners:
 
     def _endpoint(self, text: str) -> IStreamServerEndpoint:
         """The endpoint of a string; ``tls:`` follows its certificates as STARTTLS does."""
+        kind, _, rest = text.partition(":")
+        if kind == "haproxy":
+            return proxyEndpoint(self._endpoint(rest))
         endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
         parts = split_endpoint(text)
-        if parts[0] == "tls" and isinstance(endpoint, TLSServerEndpoint):
+        if kind == "tls" and isinstance(endpoint, TLSServerEndpoint):
             named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
             endpoint.connectionCreator = CertificateDirectory(_plain(named.get("path", parts[1])))
         return endpoint

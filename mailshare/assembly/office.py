@@ -237,7 +237,7 @@ class Office(Service):
             journal=journal,
             acts=acts,
             pulse=Pulse(reactor, acts, journal.counting),
-            api=ControlAPI(acts, reactor),
+            api=ControlAPI(acts, reactor, threads.run),
         )
 
     def _complain(self, synced: Synced) -> None:

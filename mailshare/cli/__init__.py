@@ -10,7 +10,7 @@ import click
 
 from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
-from mailshare.cli.files import backup, check, demo, export, restore
+from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
@@ -54,6 +54,7 @@ for _command in (
     route,
     export,
     backup,
+    verify,
     restore,
     reload_,
     demo,

@@ -86,6 +86,18 @@ def backup(context: Context, directory: str) -> _Answer:
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Read every message too, and compare its octets with what was stored.")
+@click.pass_obj
+@with_json
+def verify(context: Context, deep: bool) -> _Answer:
+    """Look for damage in the store, also while the server serves; exit code 1 when some is found."""
+    answer = context.ask("verify", deep=deep)
+    if answer["problems"]:
+        raise Refused("\n".join(answer["problems"]))
+    return answer, ["The store is sound."]
+
+
+@click.command()
 @click.argument("directory", type=click.Path(exists=True, file_okay=False))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

@@ -39,8 +39,11 @@ def status(answer: Mapping[str, Any]) -> Iterator[str]:
     elif answer.get("reload_error"):
         yield "The configuration file is broken; the server goes on with the old settings:"
         yield from (f"  {line}" for line in str(answer["reload_error"]).splitlines())
-    if answer.get("store_error"):
-        yield f"The store cannot write, so no mail is taken: {safe(answer['store_error'])}"
+    trouble = str(answer.get("store_error") or "")
+    if trouble.startswith("damaged"):
+        yield f"The store is {safe(trouble)}; see: mailshare verify"
+    elif trouble:
+        yield f"The store cannot write, so no mail is taken: {safe(trouble)}"
     if answer.get("journal_error"):
         yield f"The journal's files cannot be written; mail flows on: {safe(answer['journal_error'])}"
     yield lamps(answer["indicators"])

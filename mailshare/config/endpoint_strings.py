@@ -11,7 +11,7 @@ from mailshare.core.errors import ConfigFault
 _SPLIT = re.compile(r"((?:\\.|[^\\:])*)(:|\Z)")
 _WITH_PORT = {"tcp": 0, "tcp6": 0, "ssl": 0, "tls": 1}
 _FILES = {"ssl": ("privateKey", "certKey", "extraCertChain"), "unix": ()}
-_KNOWN = ("tcp", "tcp6", "ssl", "tls", "unix", "systemd", "haproxy")
+_KNOWN = ("tcp", "tcp6", "ssl", "tls", "unix", "systemd")
 
 
 def split_endpoint(text: str) -> list[str]:
@@ -72,6 +72,8 @@ def check_endpoint(text: str, directory: str) -> str:
     :raises ConfigFault: with the reason in words.
     """
     parts = split_endpoint(text)
+    if parts[0] == "haproxy":
+        return "haproxy:" + check_endpoint(text.partition(":")[2], directory)
     if parts[0] not in _KNOWN:
         raise ConfigFault(f"{parts[0]!r} is no kind of listener; write tcp:8110:interface=127.0.0.1 or tls:certs:8995")
     port_of(text)

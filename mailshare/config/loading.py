@@ -149,6 +149,8 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BrokenConfig([_syntax(shown, places, error)]) from error
+    except RecursionError as error:
+        raise BrokenConfig([Problem(shown, 0, "", "holds lists or tables inside each other without end")]) from error
     findings = Findings()
     tables = read_tables(tree, findings)
     check_tables(tables, directory, findings)

@@ -112,6 +112,14 @@ class StoreReadOnly(Unavailable):
     default_public = "This server takes no mail just now; please try again later"
 
 
+class Damaged(MailshareError):
+    """The octets of a stored message are no longer those that were stored; no waiting mends that."""
+
+    default_code = 554
+    default_enhanced = (5, 3, 0)
+    default_public = "The copy of this message on this server is damaged; please send it again"
+
+
 class MailboxInUse(Unavailable):
     """Another session holds this maildrop (RFC 1939 section 4, RFC 2449 section 8.1.1 ``IN-USE``)."""
 

@@ -48,6 +48,9 @@ class IForesightedMaildrop(IMaildrop):
         They are let go of with this call. See :class:`~mailshare.interfaces.IReadyBody`.
         """
 
+    def forget_ahead() -> None:
+        """Let go of all messages that were read before they were asked for: nobody will ask soon."""
+
 
 class IMailboxes(Interface):
     """All local mailboxes."""

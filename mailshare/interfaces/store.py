@@ -85,7 +85,9 @@ class IStore(Interface):
     capabilities: frozenset[str] = Attribute(
         "of transactional_ledger, single_instance, durable, shared, claims, notify"
     )
-    trouble: str = Attribute("why it cannot write at present, with 'read-only' in front when it tries no more")
+    trouble: str = Attribute(
+        "why it cannot write at present, with 'read-only' in front when it tries no more; 'damaged' and what was found"
+    )
 
     def open() -> Awaitable[None]:
         """Make or migrate the schema, take the lock, load the directory.

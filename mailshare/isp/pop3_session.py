@@ -97,8 +97,8 @@ class POP3Session:
         reply = cast("POP3Reply", await self._talk.ask(self._talk.engine.retr(message.number, message.size), both))
         if not reply.ok:
             return f"The server refuses it: {reply.text}"
-        if reply.fault or (message.size and not reply.octets):
-            return reply.fault or "It came empty"
+        if message.size and not reply.octets:
+            return "It came empty"
         if out_of_step(bytes(beginning), message.size, reply.octets):
             self.give_up(Unavailable("The server's replies are out of step"))
             raise Unavailable("The server's replies are out of step")

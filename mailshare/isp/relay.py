@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import ConfigFault, LoginRefused, MailshareError, UntrustedServer
+from mailshare.core.errors import ConfigFault, Damaged, LoginRefused, MailshareError, UntrustedServer
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.report_parts import date_text
 from mailshare.core.report_words import certificate_refused, quota_used_up, route_paused
@@ -216,6 +216,12 @@ class Relay:
             body = Outgoing(stored, top)
             utf8_header = not (await stored.header()).isascii()
             parcel = Parcel(build_envelope(part), body, await scan(body), utf8_header)
+        except Damaged as fault:
+            self._log.error("message {trace} is damaged on the disk and is not sent", trace=part[0].trace)
+            text = fault.public
+            return [
+                Outcome(item.id, QueueState.FAILED, self._now(), fault.code, fault.status, text) for item in part
+            ]
         except MailshareError as fault:
             return [_later(item, self._now(), fault.public) for item in part]
         journey = _Journey(account, ways, part, parcel)

@@ -8,6 +8,7 @@ whole messages ahead of its replies (RFC 3030 section 2): as many as :attr:`Rela
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import cast
 
 from attrs import define, evolve, field, frozen
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.python.failure import Failure
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.core.errors import Damaged, MailshareError, Unavailable
 from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.outgoing import Outgoing
 from mailshare.isp.sign_on import SMTPConversation, ask_smtp
@@ -77,13 +78,18 @@ async def scan(body: Outgoing) -> BodyScan:
     """Look at all octets of a message.
 
     :raises Unavailable: the store does not give them.
+    :raises Damaged: they are others than were stored.
     """
-    found = BodyScan()
+    found, digest = BodyScan(), sha256()
     while found.size < body.size:
         data = await body.read(found.size, PIECE)
         if not data:
             raise Unavailable("A stored message is shorter than it should be")
+        if found.size >= len(body.top):
+            digest.update(data)
         found.feed(data)
+    if digest.digest() != body.body.digest:
+        raise Damaged
     return found
 
 

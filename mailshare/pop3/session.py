@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from mailshare.pop3.factory import POP3Factory
 
 CHUNK = 131_072
-"""Octets of a message read and sent at once; a message up to this size is one write."""
+"""Octets of a message read at once."""
+WHOLE = 20_480
+"""Octets of a message up to which it is sent in one write."""
+SLICE = 40_960
+"""Octets of a larger one that are handed to the socket at once. When it does not take them all, what was read beyond
+them is dropped and read again later, so that a client that never reads costs one slice."""
 
 
 class POP3Session:
@@ -93,6 +98,12 @@ class POP3Session:
         elif isinstance(event, PauseWanted):
             await self._connection.drain()
             self.engine.resume()
+
+    def stalled(self) -> None:
+        """The client does not read: give up what was read ahead for it."""
+        maildrop: object = self._maildrop
+        if IForesightedMaildrop.providedBy(maildrop):
+            maildrop.forget_ahead()
 
     def lost(self) -> None:
         """The connection is gone: nothing is deleted; what was retrieved whole may be marked so."""
@@ -215,23 +226,24 @@ class POP3Session:
         except Exception as error:  # noqa: BLE001 - a third party's maildrop; logged and answered
             self._fail(error)
             return
-        if event.lines is None and len(data) == size:
+        if event.lines is None and len(data) == size <= WHOLE:
             engine.give_message(data, ready=ready is not None)
             return
         engine.begin_message(size, body.header_length, ready=ready is not None)
-        wanted = engine.write_message(data)
         socket = self._connection.open_again() if ready is not None and ready.at_hand < size else None
         if ready is not None and socket is not None:
+            engine.write_message(data)
             await self._send_file(ready, socket, len(data))
-        elif wanted:
-            await self._send_pieces(body, len(data))
         else:
-            engine.end_message()
+            await self._send_pieces(body, data)
 
-    async def _send_pieces(self, body: IBody, position: int) -> None:
-        """Send the rest of a message from ``position``, piece by piece."""
+    async def _send_pieces(self, body: IBody, data: bytes) -> None:
+        """Send a message piece by piece.
+
+        :param data: its beginning.
+        """
         engine, size = self.engine, body.size
-        wanted = True
+        position, wanted = self._hand_on(data)
         while wanted and position < size:
             await self._connection.drain()
             try:
@@ -242,9 +254,22 @@ class POP3Session:
             if not data:
                 engine.abort_message()
                 return
-            position += len(data)
-            wanted = engine.write_message(data)
+            taken, wanted = self._hand_on(data)
+            position += taken
         engine.end_message()
+
+    def _hand_on(self, data: bytes) -> tuple[int, bool]:
+        """Send as much of a message as the client's socket takes now.
+
+        :returns: how many of these octets are dealt with, and whether more are wanted.
+        """
+        taken, most, wanted = 0, WHOLE, True
+        while wanted and taken < len(data) and not self._connection.full:
+            part = data[taken : taken + most]
+            taken, most = taken + len(part), SLICE
+            wanted = self.engine.write_message(part)
+            self._connection.flush()
+        return taken, wanted
 
     async def _send_file(self, body: IReadyBody, socket: int, position: int) -> None:
         """Have the system send the rest of a message from its file: no octet of it is read here.
@@ -286,7 +311,7 @@ class POP3Session:
                 self._let_go()
                 self._fail(error, after="nothing was deleted")
                 return
-            self.log.info("What {user} read is not marked as read: {why}", user=self.user, why=error.public)
+            self._not_marked(error)
         self._deleted, self._quit = count, True
         self._let_go()
         self.engine.finished(count)
@@ -298,7 +323,13 @@ class POP3Session:
             self._let_go()
 
     def _mark_failed(self, failure: Failure) -> None:
-        self.log.failure("Messages of {user} could not be marked as retrieved", failure, user=self.user)
+        if isinstance(failure.value, MailshareError):
+            self._not_marked(failure.value)
+        else:
+            self.log.failure("Messages of {user} could not be marked as retrieved", failure, user=self.user)
+
+    def _not_marked(self, why: MailshareError) -> None:
+        self.log.info("What {user} read is not marked as read: {why}", user=self.user, why=why.public)
 
     def _let_go(self) -> None:
         """Give back the lock, the place among the user's sessions and the avatar."""

@@ -1,8 +1,8 @@
 """One connection of a server: octets into the engine, its events to the session one at a time, its replies out.
 
 Back-pressure works in both directions. While the session is busy, or the peer does not read, no event is taken out of
-the engine, and when more than 64 KiB wait for it the transport is paused; so neither a flood nor a peer that never
-reads costs memory. Deadlines are absolute: an octet now and then does not move them.
+the engine, and the transport is paused when some octets wait for it; so neither a flood nor a peer that never reads
+costs memory. Deadlines are absolute: an octet now and then does not move them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault
-from mailshare.shell.limits import UNPARSED_LIMIT, Goodbye
+from mailshare.shell.limits import BODY_AT_ONCE, COMMANDS_AT_ONCE, Goodbye
 from mailshare.shell.outlet import Outlet
 from mailshare.shell.steps import first_step
 from mailshare.wire.replies import ANSWERED, StartTLS
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mailshare.shell.server import EngineFactory
 
 _FLUSH_EVERY = 64
+_STALLED = 10.0  # seconds with octets unread, after which a session is told to hold no more than it must
 
 
 class ServerEngine(Protocol):
@@ -95,6 +96,9 @@ class Session(Protocol):
         through; anything else that is raised is logged and ends the connection.
         """
 
+    def stalled(self) -> None:
+        """The peer does not read: let go of what can be had again."""
+
     def lost(self) -> None:
         """The connection is gone and no call of :meth:`handle` is under way: give everything back. Called once."""
 
@@ -133,6 +137,8 @@ class Connection(TwistedProtocol):
         self._deadline = self._session_end = self._since = self._body_start = self._rate_start = self._full_since = 0.0
         self._rate_octets = 0
         self._faults = 0
+        self._may_wait = 0
+        self._socket: Any = None
 
     @property
     def secure(self) -> bool:
@@ -145,6 +151,11 @@ class Connection(TwistedProtocol):
     def unread(self) -> int:
         """Octets that came and that the engine has not been given."""
         return self._unparsed
+
+    @property
+    def full(self) -> bool:
+        """Octets wait for the peer to read: make no more before :meth:`drain`."""
+        return self._full
 
     def flush(self) -> None:
         """Send what the engine has queued, in one write."""
@@ -206,6 +217,7 @@ class Connection(TwistedProtocol):
         """Count the peer, then greet it."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        self._socket = _lowest(self.transport)
         refusal = self.factory.arrived(self)
         if refusal is not None:
             self.transport.write(self.factory.last_words(refusal))
@@ -216,6 +228,7 @@ class Connection(TwistedProtocol):
         self._session_end = now + self.factory.limits.session
         self._since = now
         self._session = self.factory.build_session(self)
+        self._expect_commands()
         self._deadline = now + self._session.patience
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
@@ -232,7 +245,7 @@ class Connection(TwistedProtocol):
         self._unparsed += len(data)
         if not self._running:
             self._start()
-        elif self._unparsed > UNPARSED_LIMIT and not self._paused:
+        elif not self._paused and self._unparsed > self._may_wait:
             self._paused = True
             self.transport.pauseProducing()
 
@@ -342,7 +355,7 @@ class Connection(TwistedProtocol):
     def _feed(self, engine: ServerEngine) -> None:
         data = self._input.popleft()
         self._unparsed -= len(data)
-        if self._paused and self._unparsed <= UNPARSED_LIMIT // 2:
+        if self._paused and self._unparsed <= self._may_wait // 2:
             self._paused = False
             self._rate_start, self._rate_octets = self.factory.reactor.seconds(), 0
             self.transport.resumeProducing()
@@ -366,11 +379,26 @@ class Connection(TwistedProtocol):
         now = self.factory.reactor.seconds()
         if not session.receiving:
             self._deadline = now + session.patience
-            self._was_receiving = False
+            if self._was_receiving:
+                self._was_receiving = False
+                self._expect_commands()
         elif not self._was_receiving:
             self._was_receiving = True
+            self._expect_body()
             self._body_start = self._rate_start = now
             self._rate_octets = 0
+
+    def _expect_commands(self) -> None:
+        """Take little at once, and let none wait.
+
+        A socket of Twisted reads ``bufferSize`` octets at once, and calls that many to be sent a full queue.
+        """
+        self._may_wait = 0
+        self._socket.bufferSize = COMMANDS_AT_ONCE
+
+    def _expect_body(self) -> None:
+        """Take much at once."""
+        self._may_wait = self._socket.bufferSize = BODY_AT_ONCE
 
     async def _punish(self, errors: int) -> None:
         """A fault was met: take it slowly from some number on, and end it at another."""
@@ -445,6 +473,8 @@ class Connection(TwistedProtocol):
         elif self._full:
             if now - self._full_since >= limits.stall:
                 self.abort()
+            elif now - self._full_since >= _STALLED:
+                session.stalled()
         elif self._running:
             self._rate_start, self._rate_octets = now, 0
         elif now >= self._session_end and not session.receiving:
@@ -464,3 +494,10 @@ class Connection(TwistedProtocol):
             if self._rate_octets < limits.rate * (now - self._rate_start):
                 self.say_goodbye(Goodbye.SLOW)
             self._rate_start, self._rate_octets = now, 0
+
+
+def _lowest(transport: Any) -> Any:
+    """The transport below all TLS."""
+    while (below := getattr(transport, "transport", None)) is not None:
+        transport = below
+    return transport

@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from attrs import frozen
 
-UNPARSED_LIMIT = 65536
-"""Octets that may wait for the engine before the transport is paused."""
+BODY_AT_ONCE = 65_536
+"""Octets of a message read from a socket at once, and that may wait for the engine before the transport is paused."""
+COMMANDS_AT_ONCE = 8_192
+"""Octets of commands read at once; none may wait beside them, for who sends them may never read an answer."""
 
 
 class Goodbye(Enum):

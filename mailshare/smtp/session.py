@@ -128,6 +128,9 @@ class SMTPSession:
             except Exception as error:  # noqa: BLE001 - realms are foreign code; whatever they raise needs a reply
                 self.engine.refuse(self._explain(error))
 
+    def stalled(self) -> None:
+        """Nothing is held that could be had again."""
+
     def lost(self) -> None:
         """The connection is gone."""
         self._drop()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 from mailshare.core.errors import MailshareError
 from mailshare.store.bodies import PIECE
@@ -23,26 +24,38 @@ _SIZES = (
     "SELECT mailbox_id, uid FROM entry JOIN message ON message.id = entry.message_id "
     "WHERE entry.size <> message.size + coalesce(length(prefix), 0) LIMIT 100"
 )
+_MOST = 100  # findings of one kind
+_MESSAGES = "SELECT id FROM message WHERE id > ? ORDER BY id LIMIT 500"
 _WAITING = (
     "SELECT id FROM submission WHERE pending <> (SELECT count(*) FROM delivery "
     "WHERE delivery.submission_id = submission.id AND state IN (0, 1)) LIMIT 100"
 )
 
 
+_LOOKS: tuple[tuple[str, Callable[[tuple[Any, ...]], str]], ...] = (
+    ("PRAGMA integrity_check(20)", lambda row: "" if row[0] == "ok" else f"database: {row[0]}"),
+    ("PRAGMA foreign_key_check", lambda row: f"table {row[0]}: row {row[1]} refers to nothing in {row[2]}"),
+    (_COUNTERS, lambda row: f"mailbox {row[0]}: its counters {row[1:4]} are not {row[4:]}"),
+    (_SIZES, lambda row: f"mailbox {row[0]}, entry {row[1]}: its size is wrong"),
+    (_WAITING, lambda row: f"submission {row[0]}: its count of waiting rows is wrong"),
+)
+
+
 def _rows(connection: sqlite3.Connection) -> list[str]:
-    found = [f"database: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-    found += [
-        f"table {row[0]}: row {row[1]} refers to nothing in {row[2]}"
-        for row in connection.execute("PRAGMA foreign_key_check").fetchmany(100)
-    ]
-    found += [f"mailbox {row[0]}: its counters {row[1:4]} are not {row[4:]}" for row in connection.execute(_COUNTERS)]
-    found += [f"mailbox {row[0]}, entry {row[1]}: its size is wrong" for row in connection.execute(_SIZES)]
-    found += [f"submission {row[0]}: its count of waiting rows is wrong" for row in connection.execute(_WAITING)]
-    return found
+    found: dict[str, None] = {}  # what one look stumbles over, the next may stumble over again
+    for statement, words in _LOOKS:
+        try:
+            found |= dict.fromkeys(map(words, connection.execute(statement).fetchmany(_MOST)))
+        except sqlite3.DatabaseError as fault:
+            found[f"database: {fault}"] = None
+    return [each for each in found if each]
 
 
 def _next_messages(connection: sqlite3.Connection, after: int) -> list[int]:
-    return [row[0] for row in connection.execute("SELECT id FROM message WHERE id > ? ORDER BY id LIMIT 500", (after,))]
+    try:
+        return [row[0] for row in connection.execute(_MESSAGES, (after,))]
+    except sqlite3.DatabaseError:
+        return []  # the look at the whole database has told it
 
 
 async def problems(database: Database, messages: Messages, *, deep: bool) -> Sequence[str]:

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
+from twisted.logger import Logger
+
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ Operation = Callable[[sqlite3.Connection], T]
 _PRIMARY = 0xFF  # the low octet of an extended result code is the code itself
 # The file or the disk under it cannot be trusted or written.
 _DAMAGED = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OTHER_OCTETS = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # Somebody else holds it, or this machine is short of memory, files or time.
 _PASSING = frozenset(
     {
@@ -36,6 +39,30 @@ _PASSING = frozenset(
     }
 )
 SYNC_FAILED = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+
+
+class Damage:
+    """Whether the database file was found to hold other octets than SQLite wrote: told once, kept until it closes.
+
+    Nothing stops for it: what lies on other pages can be read and written.
+
+    :ivar found: what SQLite said of it, or empty.
+    """
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self.found = ""
+
+    def look(self, fault: sqlite3.Error) -> None:
+        """Take notice of an error; any thread may call this."""
+        if (getattr(fault, "sqlite_errorcode", 0) or 0) & _PRIMARY in _OTHER_OCTETS and not self.found:
+            self.found = f"damaged: {fault}"
+            self._log.critical(
+                "The database is damaged: {why}. What lies on sound pages is served. Ask `mailshare verify` how far it"
+                " goes; then stop the server and restore the last backup.",
+                why=str(fault),
+            )
 
 
 class Database(Protocol):

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
-from mailshare.store.database import Operation, translate
+from mailshare.store.database import Damage, Operation, translate
 from mailshare.store.events import count_events
 from mailshare.store.files import Files
 from mailshare.store.migrate import ensure_schema
@@ -82,6 +82,7 @@ class FileDatabase:
         self._connect = connect
         self._threads = readers
         self._durability = durability
+        self._damage = Damage()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
 
@@ -111,13 +112,14 @@ class FileDatabase:
 
     def start(self, connection: sqlite3.Connection) -> None:
         """Begin to serve."""
-        self._writer = Writer(self._reactor, connection, self._files.sync_directory)
-        self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads)
+        self._damage = damage = Damage()
+        self._writer = Writer(self._reactor, connection, self._files.sync_directory, damage)
+        self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads, damage)
 
     @property
     def trouble(self) -> str:
-        """Why writing fails at present; empty when it does not."""
-        return "" if self._writer is None else self._writer.trouble
+        """Why writing fails at present, or that the file is damaged; empty when neither is so."""
+        return (self._writer.trouble if self._writer is not None else "") or self._damage.found
 
     async def write(
         self,

@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from twisted.logger import Logger
+
+from mailshare.core.errors import StoreReadOnly
 from mailshare.store.bodies import FILE
 from mailshare.store.database import Database
 from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, FORMER_DAYS, SENT_KEPT
@@ -51,6 +54,8 @@ class Garbage:
     :param duplicate_days: that the keys of messages a mailbox has are kept.
     :param former_days: that mailboxes of deleted users are kept.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -102,9 +107,20 @@ class Garbage:
         for start in range(0, len(loose), SLICE):
             if not self._may_go_on():
                 return dropped
-            dropped += await self._drop_messages(loose[start : start + SLICE], now + FILE_GRACE)
+            dropped += await self._drop_sound(loose[start : start + SLICE], now + FILE_GRACE)
         await self._drop_files(now)
         return dropped
+
+    async def _drop_sound(self, numbers: Sequence[int], after: int) -> int:
+        """Drop messages; one that lies on a damaged page stays and holds up none of the others."""
+        try:
+            return await self._drop_messages(numbers, after)
+        except StoreReadOnly as fault:
+            if len(numbers) == 1:
+                self._log.warn("message {number} cannot be taken away: {why}", number=numbers[0], why=fault.detail)
+                return 0
+        half = len(numbers) // 2
+        return await self._drop_sound(numbers[:half], after) + await self._drop_sound(numbers[half:], after)
 
     async def _drop_old(self, statement: str, limits: dict[str, int]) -> None:
         while self._may_go_on():

@@ -120,7 +120,7 @@ class Maildrop:
         self.octets = total.octets
 
     def forget_ahead(self) -> None:
-        """Entries of the mailbox were taken away by somebody else."""
+        """What was read ahead may show what somebody else took away, or waits for a client that does not read."""
         self._ahead.forget()
 
     async def snapshot(self) -> tuple[array[int], array[int]]:

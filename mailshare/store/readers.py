@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from mailshare.core.errors import LocalFault, Unavailable
-from mailshare.store.database import Operation, translate
+from mailshare.store.database import Damage, Operation, translate
 from mailshare.store.workers import Workers
 
 T = TypeVar("T")
@@ -24,11 +24,19 @@ class Readers:
     slow client would keep the write-ahead log from ever shrinking.
 
     :param connect: opens a connection that cannot write.
+    :param damage: is shown each error.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: IReactorFromThreads, connect: Callable[[], sqlite3.Connection], threads: int) -> None:
+    def __init__(
+        self,
+        reactor: IReactorFromThreads,
+        connect: Callable[[], sqlite3.Connection],
+        threads: int,
+        damage: Damage | None = None,
+    ) -> None:
+        self._damage = damage or Damage()
         self._connect = connect
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
@@ -52,6 +60,7 @@ class Readers:
         except sqlite3.Error as fault:
             if self._stopped:  # its connection was closed meanwhile
                 raise Unavailable(detail={"why": "the store is closed"}) from fault
+            self._damage.look(fault)
             told = translate(fault)
             if isinstance(told, LocalFault):
                 self.log.failure("A statement of this program is wrong: {why}", why=str(fault))

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
-from mailshare.store.database import SYNC_FAILED, Operation, translate
+from mailshare.store.database import SYNC_FAILED, Damage, Operation, translate
 
 T = TypeVar("T")
 
@@ -50,13 +50,19 @@ class Writer:
 
     :param connection: the writing connection; it belongs to the thread from now on.
     :param sync_directory: makes names in a directory durable.
+    :param damage: is shown each error.
     """
 
     log = Logger()
 
     def __init__(
-        self, reactor: IReactorFromThreads, connection: sqlite3.Connection, sync_directory: Callable[[str], None]
+        self,
+        reactor: IReactorFromThreads,
+        connection: sqlite3.Connection,
+        sync_directory: Callable[[str], None],
+        damage: Damage | None = None,
     ) -> None:
+        self._damage = damage or Damage()
         self._reactor = reactor
         self._connection = connection
         self._sync_directory = sync_directory
@@ -178,6 +184,7 @@ class Writer:
         if isinstance(fault, sqlite3.Error) and not isinstance(
             fault, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
         ):
+            self._damage.look(fault)
             told: MailshareError = translate(fault)
             if isinstance(told, (StorageFull, StoreReadOnly)) and not self.trouble:
                 self.trouble = f"writing failed: {fault}"

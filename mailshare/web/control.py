@@ -10,11 +10,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import NOT_DONE_YET, Site
 
 from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, NoSuchUser, PeerFault, Unavailable
 from mailshare.web.events import EventStream, Watch
@@ -32,21 +33,48 @@ class _QuietSite(Site):
         """Say nothing."""
 
 
+Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+async def _here(work: Callable[[], Any]) -> Any:
+    return work()
+
+
 class _MadeWhenAsked(Resource):
-    """A resource that is made at its first request."""
+    """A resource that is made at its first request, aside; requests that come meanwhile wait for it."""
 
     isLeaf = True
+    _log = Logger()
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], aside: Aside) -> None:
         super().__init__()
         self._make = make
+        self._aside = aside
         self._made: Any = None
+        self._waiting: dict[Any, None] = {}
 
     def render(self, request: Any) -> Any:
         """Let the made one answer; Twisted calls this."""
-        if self._made is None:
-            self._made = self._make()
-        return self._made.render(request)
+        if self._made is not None:
+            return self._made.render(request)
+        self._waiting[request] = None
+        request.notifyFinish().addErrback(lambda _: self._waiting.pop(request, None))
+        if len(self._waiting) == 1:
+            making = Deferred.fromCoroutine(self._prepare())
+            making.addErrback(lambda failure: self._log.failure("The control API cannot serve", failure))
+        return NOT_DONE_YET
+
+    async def _prepare(self) -> None:
+        try:
+            self._made = await self._aside(self._make)
+        finally:
+            waiting, self._waiting = self._waiting, {}
+            for request in waiting:
+                if self._made is not None:
+                    request.render(self._made)
+                else:
+                    request.setResponseCode(500)
+                    request.finish()
 
 
 class Acts(Protocol):
@@ -67,18 +95,20 @@ class ControlAPI:
 
     :param acts: the office, or whatever has the methods.
     :param reactor: IReactorTime, for the pulse of event streams.
+    :param aside: does work elsewhere than on the reactor's thread.
     """
 
     _log = Logger()
 
-    def __init__(self, acts: Acts, reactor: IReactorTime) -> None:
+    def __init__(self, acts: Acts, reactor: IReactorTime, aside: Aside = _here) -> None:
         self._acts = acts
         self._reactor = reactor
+        self._aside = aside
         self._streams: set[EventStream] = set()
 
     def _routes(self) -> Any:
         # klein installs a reactor when it is imported: by now there is one, which is not for this module to choose.
-        # It is a sixth of all that a start would import, and no mail waits for it.
+        # It is a sixth of all that a start would import, so it waits for the first request, and no mail waits for it.
         from klein import Klein  # noqa: PLC0415
 
         app = Klein()
@@ -89,7 +119,7 @@ class ControlAPI:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = _QuietSite(_MadeWhenAsked(self._routes), timeout=60)
+        site = _QuietSite(_MadeWhenAsked(self._routes, self._aside), timeout=60)
         site.displayTracebacks = False
         return site
 

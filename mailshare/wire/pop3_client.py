@@ -215,7 +215,7 @@ class POP3Client:
                 continue
             if ok and command.name in _BODIES:
                 self._status = (code, text)
-                self._body = DotDecoder(self.limits.body_line)
+                self._body = DotDecoder()
                 return self._read_body(self._body)
             return self._replied(command, ok, code, text)
         return None
@@ -261,9 +261,8 @@ class POP3Client:
                 return None
         self._body = None
         self._done(command)
-        fault = f"It has a line of more than {self.limits.body_line} octets" if body.overlong else ""
         code, text = self._status
-        return POP3Reply(command, True, text, code, octets=body.size, fault=fault)
+        return POP3Reply(command, True, text, code, octets=body.size)
 
     def _done(self, command: Command) -> None:
         self._sent.popleft()

@@ -23,10 +23,9 @@ _UIDL_ROW = re.compile(rb"\s*([0-9]{1,10})[ \t]+([!-~]+)[ \t]*\Z")
 
 @frozen
 class POP3Limits:
-    """Caps on what a server may send.
+    """Caps on what a server may send. A line inside a message has none of its own: none is ever held whole.
 
     :ivar status_line: octets of a status line or a row.
-    :ivar body_line: octets of a line of a message.
     :ivar rows: rows of LIST and UIDL that are kept; rows are read up to STAT's number plus 1,000.
     :ivar uid: octets of a unique-id.
     :ivar message: octets of a message.
@@ -36,7 +35,6 @@ class POP3Limits:
     """
 
     status_line: int = 8192
-    body_line: int = 1_000_000
     rows: int = 100_000
     uid: int = 255
     message: int = 100 * 1024 * 1024
@@ -56,7 +54,6 @@ class POP3Reply:
     :ivar uids: number to unique-id, of UIDL.
     :ivar ignored: rows that were left out because they made no sense.
     :ivar octets: of the message given out in chunks, dots unstuffed.
-    :ivar fault: why the message is not taken although it came whole, or empty.
     """
 
     command: Command
@@ -68,7 +65,6 @@ class POP3Reply:
     uids: Mapping[int, str] = Factory(dict)
     ignored: int = 0
     octets: int = 0
-    fault: str = ""
     capabilities: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
 

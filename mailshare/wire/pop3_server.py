@@ -38,7 +38,7 @@ from mailshare.wire.pop3_server_message import MessageReply
 from mailshare.wire.replies import ANSWERED, START_TLS, StartTLS, printable
 from mailshare.wire.sasl.exchange import MAX_LINE as MAX_AUTH_LINE
 
-_CROWDED = 131_072
+_CROWDED = 20_480  # octets of output; a client that never reads costs that many, and one message
 _WRONG = "Wrong user name or password"
 _LOGIN = (PasswordGiven, VerifierWanted, NameProven, ProofRejected)
 

@@ -5,8 +5,9 @@ import base64
 import pytest
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
-from mailshare.core.errors import ConfigFault, LoginRefused, TooManyTries, Unavailable
+from mailshare.core.errors import ConfigFault, LoginRefused, StoreReadOnly, TooManyTries, Unavailable
 from mailshare.pop3.limits import POP3Limits
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.pop3.session import CHUNK
@@ -49,6 +50,19 @@ def test_a_small_message_is_one_write(office):
     client.writes.clear()
     client.say(b"RETR 1")
     assert len(client.writes) == 1
+
+
+def test_what_was_read_cannot_be_marked_after_a_cut(office, logged_failures):
+    """A store that takes nothing now is no program error: a line says so, and the maildrop is given back."""
+    office.box.broken["commit"] = StoreReadOnly()
+    client = office.connect()
+    client.log_in()
+    client.say(b"RETR 1")
+    with capturedLogs() as logged:
+        client.drop()
+    assert office.box.log[-2:] == [("release",), ("logout",)]
+    assert any("not marked as read" in event["log_format"] for event in logged)
+    assert logged_failures.flush() == []
 
 
 def test_quit_is_answered_after_the_commit(office):
@@ -98,14 +112,14 @@ def test_a_broken_line_gives_the_lock_back(office):
     assert office.box.log[1:] == [("release",), ("logout",)]
 
 
-def test_marks_that_cannot_be_written_are_logged(office, logged_failures):
+def test_a_fault_of_the_program_while_marking_is_logged(office, logged_failures):
     """The lock is given back all the same."""
-    office.box.broken["commit"] = Unavailable()
+    office.box.broken["commit"] = RuntimeError("no")
     client = office.connect()
     client.log_in()
     client.say(b"RETR 3")
     client.drop()
-    assert len(logged_failures.flush(Unavailable)) == 1
+    assert len(logged_failures.flush(RuntimeError)) == 1
     assert not office.box.locked
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
+from twisted.logger import capturedLogs
 
 from mailshare.core.errors import StorageFull, StoreReadOnly, Unavailable
 from mailshare.store.connections import plain_connect
 from mailshare.store.files import Files
+from mailshare.store.garbage import Garbage
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import HEADER, Account, Address, Office, User, whole
 
@@ -179,6 +182,28 @@ async def test_a_failed_sync_ends_writing(tmp_path: Path, where: str) -> None:
     await place.store.open()
     await place.deliver("4", [place.andrew])
     assert await place.store.verify(deep=True) == []
+    await place.store.close()
+
+
+async def test_garbage_on_a_damaged_page_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message that cannot be taken away stays, is told of, and all others of its slice go."""
+    place = await office(tmp_path)
+    numbers = [(await place.deliver(f"{n}", [place.andrew])).message_id for n in range(1, 12)]
+    drop = await place.drop(place.andrew)
+    await drop.commit(list((await drop.snapshot())[0]))
+    sound = Garbage._drop_messages
+
+    async def damaged(self: Garbage, chosen: Sequence[int], after: int) -> int:
+        if numbers[4] in chosen:
+            raise StoreReadOnly(detail={"text": "database disk image is malformed"})
+        return await sound(self, chosen, after)
+
+    monkeypatch.setattr(Garbage, "_drop_messages", damaged)
+    with capturedLogs() as logged:
+        assert await place.store.collect_garbage(2**60) == len(numbers) - 1
+    assert [event["number"] for event in logged if "cannot be taken away" in event["log_format"]] == [numbers[4]]
+    monkeypatch.undo()
+    assert await place.store.collect_garbage(2**60) == 1
     await place.store.close()
 
 

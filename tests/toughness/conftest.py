@@ -1,5 +1,6 @@
-"""The office on its sockets."""
+"""The office on its sockets, also on a disk that fails."""
 
 from tests.house import House, house
+from tests.toughness.faulty_disk import files
 
-__all__ = ["House", "house"]
+__all__ = ["House", "files", "house"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import pytest_twisted
@@ -14,7 +15,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
 from twisted.web.client import Agent, readBody
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
@@ -83,6 +85,62 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     api.close()
     await port.stopListening()
     await store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_serves_is_made_aside_and_who_asks_meanwhile_waits(tmp_path: Path, office: Office) -> None:
+    """The first requests bring in a web framework: in a thread, once, and each of them is answered."""
+    began: list[Deferred[None]] = []
+    threads: set[str] = set()
+
+    async def aside(work: Callable[[], Any]) -> Any:
+        began.append(Deferred())
+        await began[-1]
+        return await deferToThread(work)
+
+    api = ControlAPI(office.acts, Clock(), aside)
+    routes = api._routes
+
+    def watched() -> Any:
+        threads.add(current_thread().name)
+        return routes()
+
+    api._routes = watched  # type: ignore[method-assign]
+    path = str(tmp_path / "other")
+    port = reactor.listenUNIX(path, api.site(), mode=0o600)
+    client = Office(office.acts, api, Agent.usingEndpointFactory(reactor, SocketFile(path)))
+    asked = [Deferred.fromCoroutine(client.ask("GET", "/users")) for _ in range(3)]
+    while not began:
+        await deferLater(reactor, 0)
+    began[0].callback(None)
+    assert [(await one)[0] for one in asked] == [200, 200, 200]
+    assert len(began) == 1
+    assert current_thread().name not in threads
+    assert (await client.ask("GET", "/users"))[0] == 200
+    await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_when_nothing_can_be_made_it_is_said(tmp_path: Path, office: Office, logged_failures: Any) -> None:
+    """500 and a line in the log; the next request tries again."""
+    broken = [True]
+
+    async def aside(work: Callable[[], Any]) -> Any:
+        if broken.pop():
+            raise MemoryError
+        return work()
+
+    api = ControlAPI(office.acts, Clock(), aside)
+    path = str(tmp_path / "other")
+    port = reactor.listenUNIX(path, api.site(), mode=0o600)
+    agent = Agent.usingEndpointFactory(reactor, SocketFile(path))
+    response = await agent.request(b"GET", b"http://office/api/v1/users")
+    await readBody(response)
+    assert response.code == 500
+    assert len(logged_failures.flush(MemoryError)) == 1
+    broken.append(False)
+    assert (await Office(office.acts, api, agent).ask("GET", "/users"))[0] == 200
+    await port.stopListening()
 
 
 ACCOUNT = {"address": "mail@company.example", "collect": "pop3s://mail@pop.isp.example", "password": "secret"}

@@ -224,16 +224,24 @@ def test_caps_hold() -> None:
         large.next_event()
 
 
-def test_a_long_line_spoils_its_message_only() -> None:
-    """It is read to its end and marked, and the session goes on."""
-    engine = fresh(limits=POP3Limits(body_line=100))
+def test_a_line_may_be_as_long_as_its_message() -> None:
+    """It comes out as it came in, piece by piece, and nothing of it is kept for its end."""
+    engine = fresh(limits=POP3Limits(message=3_000_000))
     engine.retr(1)
     engine.take_output()
-    engine.feed(b"+OK\r\n" + b"x" * 200 + b"\r\n.\r\n")
+    engine.feed(b"+OK\r\n")
+    got = 0
+    for _ in range(40):
+        engine.feed(b"x" * 65_536)
+        piece = engine.next_event()
+        assert isinstance(piece, Chunk)
+        got += len(piece.data)
+    assert got == 40 * 65_536
+    engine.feed(b"\r\n.\r\n")
     assert isinstance(engine.next_event(), Chunk)
     reply = engine.next_event()
     assert isinstance(reply, POP3Reply)
-    assert "line of more than 100" in reply.fault
+    assert (reply.ok, reply.octets) == (True, got + 2)
 
 
 def test_the_server_says_goodbye_unasked() -> None:

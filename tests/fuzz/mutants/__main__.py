@@ -15,7 +15,7 @@ from mutants.of_the_office import call
 from mutants.subject import FINDINGS, Subject
 
 FOLDER = Path(__file__).parent.parent / FINDINGS
-ROUND = 200
+TURN = 0.2  # seconds of this thread's time that each subject has before it is the next one's turn
 SLOW = 1.0  # seconds of this thread's time for one mutant of at most 20,000 octets
 
 
@@ -48,7 +48,8 @@ def main() -> int:
     tried, known = dict.fromkeys((subject.name for subject in SUBJECTS), 0), set[tuple[str, str]]()
     while time.monotonic() < until:
         for subject in SUBJECTS:
-            for _ in range(ROUND):
+            began = time.thread_time()
+            while time.thread_time() - began < TURN:
                 data = call(random) if subject.name == "control" and random.random() < 0.7 else mutant(random, subject)
                 why = told(subject, data)
                 tried[subject.name] += 1

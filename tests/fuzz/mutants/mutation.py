@@ -6,7 +6,8 @@ from random import Random
 
 from mutants.subject import Subject
 
-MOST = 20_000  # octets of one mutant
+MOST = 20_000  # octets of one mutant ...
+SIZES = (200, 500, 1_000, 1_000, 2_000, 2_000, 5_000, MOST)  # ... but most stop growing sooner: short ones are quick
 HOSTILE = (
     b"\r\n", b"\n", b"\r", b"\0", b".", b"\r\n.\r\n", b"\r\n\r\n", b"\xff", b"\xe2\x80\x8b", b"\xed\xa0\x80", b"\x1b[2J",
     b"(", b")", b"<", b">", b"@", b'"', b"\\", b",", b";", b":", b"=?utf-8?q?", b"?=", b"=?utf-7?b?", b" ", b"\t", b"=",
@@ -40,7 +41,7 @@ def _again(random: Random, data: bytes) -> bytes:
 
 def mutant(random: Random, subject: Subject) -> bytes:
     """One input, some steps away from a seed."""
-    data = random.choice(subject.seeds)
+    data, most = random.choice(subject.seeds), random.choice(SIZES)
     pieces = (*HOSTILE, *subject.words)
     for _ in range(random.choice((1, 1, 2, 3, 5, 9))):
         kind = random.randrange(6)
@@ -55,5 +56,5 @@ def mutant(random: Random, subject: Subject) -> bytes:
             data = _put(random, data, other[random.randint(0, len(other)) :])
         else:
             data = _put(random, data, random.choice(pieces))
-        data = data[:MOST]
+        data = data[:most]
     return data
