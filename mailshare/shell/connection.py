@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault
 from mailshare.shell.limits import BODY_AT_ONCE, COMMANDS_AT_ONCE, Goodbye
-from mailshare.shell.outlet import Outlet
+from mailshare.shell.outlet import Outlet, lowest
 from mailshare.shell.steps import first_step
 from mailshare.wire.replies import ANSWERED, StartTLS
 
@@ -217,7 +217,7 @@ class Connection(TwistedProtocol):
         """Count the peer, then greet it."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-        self._socket = _lowest(self.transport)
+        self._socket = lowest(self.transport)
         refusal = self.factory.arrived(self)
         if refusal is not None:
             self.transport.write(self.factory.last_words(refusal))
@@ -494,10 +494,3 @@ class Connection(TwistedProtocol):
             if self._rate_octets < limits.rate * (now - self._rate_start):
                 self.say_goodbye(Goodbye.SLOW)
             self._rate_start, self._rate_octets = now, 0
-
-
-def _lowest(transport: Any) -> Any:
-    """The transport below all TLS."""
-    while (below := getattr(transport, "transport", None)) is not None:
-        transport = below
-    return transport

@@ -80,3 +80,10 @@ class Outlet:
 
     def stopProducing(self) -> None:
         """Nothing to stop: the connection hears of its end itself."""
+
+
+def lowest(transport: Any) -> Any:
+    """The transport below all TLS."""
+    while (below := getattr(transport, "transport", None)) is not None:
+        transport = below
+    return transport

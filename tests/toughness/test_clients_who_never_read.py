@@ -94,8 +94,9 @@ async def test_what_is_held(full_house: House, what: str) -> None:
                 break
             await deferLater(reactor, 0.01)
         assert connection.full or connection._closing
-        connection.tick(reactor.seconds() + 15)
-        assert held(connection) <= MOST
+        if connection.full:
+            connection.tick(reactor.seconds() + 15)
+            assert held(connection) <= MOST
         if service == "smtp":
             assert (await full_house.smtp(lambda other: other.noop()))[0] == 250
     finally:
