@@ -248,9 +248,9 @@ class POP3Session:
             await self._connection.drain()
             try:
                 data = await body.read(position, min(CHUNK, size - position))
-            except Exception:  # noqa: BLE001 - a third party's body; +OK is out already, so the end must be missing
-                self._log_failure()
-                data = b""
+            except Exception as error:  # noqa: BLE001 - a third party's body
+                self._break_off(error)
+                return
             if not data:
                 engine.abort_message()
                 return
@@ -284,9 +284,8 @@ class POP3Session:
                 position += sent
                 if not sent:
                     connection.await_room()
-        except MailshareError:
-            self._log_failure()  # +OK is out already, so the end must be missing
-            self.engine.abort_message()
+        except MailshareError as error:
+            self._break_off(error)
         except OSError as fault:
             connection.abort()
             raise ConnectionGone from fault
@@ -352,6 +351,14 @@ class POP3Session:
         else:
             text, code = f"Something went wrong here (log id {self._log_failure()})", "SYS/TEMP"
         self.engine.fail(f"{text}; {after}" if after else text, code=code)
+
+    def _break_off(self, error: Exception) -> None:
+        """A message cannot be read on, and +OK is out already: its end must be missing."""
+        if isinstance(error, MailshareError):
+            self.log.error("A message of {user} could not be read to its end: {why}", user=self.user, why=error.detail)
+        else:
+            self._log_failure()
+        self.engine.abort_message()
 
     def _log_failure(self) -> str:
         name = self._factory.log_id()
