@@ -76,9 +76,8 @@ class IMAPSession:
         :raises LoginRefused, Unavailable, PeerFault: the provider does not let us.
         """
         caps = IMAPLimits(
-            message=limits.message, window=limits.window, window_octets=limits.window_octets, rows=limits.rows,
-            body_line=limits.body_line,
-        )  # fmt: skip
+            message=limits.message, window=limits.window, window_octets=limits.window_octets, rows=limits.rows
+        )
         return cls(await open_imap(doors, account, server, caps), ProviderOptions.of(account).folders)
 
     @property

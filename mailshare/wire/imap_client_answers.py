@@ -12,7 +12,6 @@ from itertools import islice, pairwise
 
 from mailshare.core.errors import LocalFault, PeerFault, Unavailable
 from mailshare.wire.client_engine import Chunk, Command, Overflow
-from mailshare.wire.dots import Flaws
 from mailshare.wire.imap_client_login import Login
 from mailshare.wire.imap_replies import (
     MAX_UID,
@@ -175,7 +174,6 @@ class Answers:
                 if command.came > 1:
                     command.fault = "The server sent it twice"
                     return None
-                command.flaws = Flaws(self._limits.body_line)
                 return command
         self._count_unasked()
         return None
@@ -184,8 +182,6 @@ class Answers:
         command = self._body
         if command is not None and data:
             command.octets += len(data)
-            if command.flaws is not None:
-                command.flaws.look(data)
             self._ready.append(Chunk(command, data))
 
     # ------------------------------------------------------------------ whole responses
@@ -417,6 +413,4 @@ def _fault(command: IMAPCommand) -> str:
     """Why the octets that came for a command are no message."""
     if command.item and not command.came:
         return "The server did not send it"
-    if not command.fault and command.flaws is not None and command.flaws.overlong:
-        return "It has a line that is too long"
     return command.fault

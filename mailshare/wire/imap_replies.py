@@ -12,7 +12,6 @@ from attrs import Factory, define, field, frozen
 
 from mailshare.core.errors import PeerFault
 from mailshare.wire.client_engine import Command
-from mailshare.wire.dots import Flaws
 from mailshare.wire.imap_names import decode_name
 from mailshare.wire.imap_tokens import Atom, Literal, Value, number, text_of, words
 from mailshare.wire.pop3_client_replies import printable
@@ -28,7 +27,6 @@ class IMAPLimits:
     """Caps on what a server may send.
 
     :ivar response: octets of one response, literals included, the octets of a message left out.
-    :ivar body_line: octets of a line of a message.
     :ivar rows: messages of one mailbox that are listed.
     :ivar message: octets of a message.
     :ivar names: capabilities, and mailboxes of LIST, that are kept.
@@ -38,7 +36,6 @@ class IMAPLimits:
     """
 
     response: int = 1_048_576
-    body_line: int = 1_000_000
     rows: int = 100_000
     message: int = 100 * 1024 * 1024
     names: int = 1000
@@ -66,7 +63,6 @@ class IMAPCommand(Command):
     octets: int = 0
     came: int = 0
     fault: str = ""
-    flaws: Flaws | None = None
     rows: dict[int, int] = field(factory=dict, repr=False)
     ignored: int = 0
     expected: int = 0
