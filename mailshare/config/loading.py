@@ -151,6 +151,8 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
         raise BrokenConfig([_syntax(shown, places, error)]) from error
     except RecursionError as error:
         raise BrokenConfig([Problem(shown, 0, "", "holds lists or tables inside each other without end")]) from error
+    except ValueError as error:
+        raise BrokenConfig([Problem(shown, 0, "", "holds a number of thousands of digits")]) from error
     findings = Findings()
     tables = read_tables(tree, findings)
     check_tables(tables, directory, findings)
