@@ -22,6 +22,8 @@ from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPr
 MOST_OCTETS = 262_144
 """Octets that one session holds ahead of its client, besides the message asked for."""
 MOST_MESSAGES = 64
+MOST_AT_HAND = 20_480
+"""Octets of a message that a client is given before it is known whether it has read the one before."""
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 _FROM = (
@@ -128,7 +130,9 @@ class ReadAhead:
     def at_hand(self, uid: int) -> bytes | None:
         """All octets of a message that was read ahead, if they go on a POP3 wire as they are; given once."""
         kept = self._kept.get(uid)
-        if kept is None or not kept.flags & READY or kept.data is None or len(kept.data) != kept.size:
+        if kept is None or not kept.flags & READY or kept.size > MOST_AT_HAND:
+            return None
+        if kept.data is None or len(kept.data) != kept.size:
             return None
         del self._kept[uid]
         return kept.prefix + kept.data if kept.prefix else kept.data
@@ -165,26 +169,17 @@ def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> 
     found: list[Found] = []
     octets = 0
     cursor = connection.execute(_FROM, (mailbox, uid, most))
-<<<<<<< HEAD
-    for row in cursor:
-        each = Found._make(row)
-        octets += each.size
-        if found and (octets > MOST_OCTETS or each.storage != INLINE):
-            break
-        found.append(each)
-    cursor.close()  # a statement that is not at its end holds its snapshot
-=======
     try:
-        for number, prefix, flags, data, *facts in cursor:
-            octets += facts[1]
-            if found and (octets > MOST_OCTETS or facts[3] != INLINE):
+        for row in cursor:
+            each = Found._make(row)
+            octets += each.size
+            if found and (octets > MOST_OCTETS or each.storage != INLINE):
                 break
-            found.append((number, prefix or b"", flags, data or b"", tuple(facts)))
+            found.append(each)
     except sqlite3.DatabaseError:
         if most == 1:
             raise
         return _read(connection, mailbox, uid, 1)  # a damaged page further on is for who asks for what lies there
     finally:
         cursor.close()  # a statement that is not at its end holds its snapshot
->>>>>>> 7974a65 (Bound what a client that never reads may cost, and answer for octets that changed on the disk)
     return found

@@ -76,7 +76,7 @@ def held(connection: Any) -> int:
     queued = len(below.dataBuffer) + below._tempDataLen
     output = sum(map(len, engine._output if hasattr(engine, "_output") else engine._out))
     drop = getattr(connection._session, "_maildrop", None)
-    ahead = sum(body.size for body in drop._ahead._kept.values()) if drop is not None else 0
+    ahead = sum(each.size for each in drop._ahead._kept.values()) if drop is not None else 0
     return connection.unread + len(engine._lines) + output + queued + ahead
 
 
