@@ -147,7 +147,7 @@ class Collection:
         limit = min(self._limits.message, ProviderOptions.of(self._account).max_size or self._limits.message)
         decisions = decide(
             messages, known, leave_days=self._leave_days, limit=limit, now=self._now(), wanted=wanted,
-            reused=await self._given_out_again(session, messages, known),
+            reused=await self._given_out_again(session, messages, known), ids_last=session.ids_last,
         )  # fmt: skip
         to_delete = [d.message for d in decisions if d.act is Act.DELETE]
         to_fetch = [d.message for d in decisions if d.act is Act.FETCH]
@@ -264,12 +264,14 @@ class Collection:
         if not self._trust_top or not (closely or session.asks_ahead):
             return frozenset()
         seed = int.from_bytes(self._doors.random(4), "big")
-        sample = to_verify(messages, known, seed=seed, most=CLOSE_LOOK if closely else SAMPLE)
+        most = CLOSE_LOOK if closely else SAMPLE
+        sample = to_verify(messages, known, seed=seed, most=most, ids_last=session.ids_last)
         await self._digests(session, sample)
         other = [m for m in sample if _is_other(m, known)]
         if other:
             seen = {m.number for m in sample}
-            rest = [m for m in to_verify(messages, known, seed=0, most=None) if m.number not in seen]
+            every = to_verify(messages, known, seed=0, most=None, ids_last=session.ids_last)
+            rest = [m for m in every if m.number not in seen]
             await self._digests(session, rest)
             other += [m for m in rest if _is_other(m, known)]
         if other:

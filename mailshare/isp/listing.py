@@ -141,6 +141,7 @@ def decide(
     now: int,
     wanted: Collection[str] = (),
     reused: Collection[str] = (),
+    ids_last: bool = False,
 ) -> list[Decision]:
     """Decide for each message.
 
@@ -149,6 +150,7 @@ def decide(
     :param limit: octets of the largest message taken unasked.
     :param wanted: names of messages that somebody asked for, whatever their size and history.
     :param reused: unique-ids that belong to another message than the ledger says.
+    :param ids_last: an id is never given to another message, so another size alone does not make one.
     """
     messages = list(messages)
     unnamed = _known_by_header(messages, known, leave_days, limit, now)
@@ -160,12 +162,16 @@ def decide(
             act = Act.LEAVE
         elif row is None:
             act = Act.LEAVE if message.name in unnamed and message.name not in wanted else take
-        elif message.uid in reused or (message.size and row.key.size and message.size != row.key.size):
+        elif message.uid in reused or (not ids_last and _of_another_size(message, row)):
             act = take
         else:
             act = _of_row(row, take, leave_days, now, wanted=message.name in wanted)
         decisions.append(Decision(message, act))
     return decisions
+
+
+def _of_another_size(message: Upstream, row: LedgerRow) -> bool:
+    return bool(message.size and row.key.size) and message.size != row.key.size
 
 
 def _of_row(row: LedgerRow, take: Act, leave_days: int, now: int, *, wanted: bool) -> Act:
@@ -215,7 +221,7 @@ def suspicious(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> 
     Another size under a known id, ids that are the mere numbers of the session, or numbers that have begun anew.
     """
     rows = [(message, known[message.uid]) for message in messages if message.uid in known]
-    if any(message.size and row.key.size and message.size != row.key.size for message, row in rows):
+    if any(_of_another_size(message, row) for message, row in rows):
         return True
     if rows and all(message.uid == str(message.number) for message in messages):
         return True
@@ -229,12 +235,18 @@ def _is_number(uid: str) -> bool:
 
 
 def to_verify(
-    messages: Sequence[Upstream], known: Mapping[str, LedgerRow], *, seed: int, most: int | None
+    messages: Sequence[Upstream],
+    known: Mapping[str, LedgerRow],
+    *,
+    seed: int,
+    most: int | None,
+    ids_last: bool = False,
 ) -> list[Upstream]:
     """Messages left at the provider whose header shall be compared with what was stored under their id.
 
     :param seed: any number; chooses the sample, so that in time all have their turn.
     :param most: as many of them; ``None`` = all.
+    :param ids_last: another size alone does not make another message; those that have one are all looked at.
     """
     kept = [
         message
@@ -242,12 +254,14 @@ def to_verify(
         if message.uid in known
         and known[message.uid].state is LedgerState.KEPT
         and known[message.uid].key.digest
-        and (message.size == known[message.uid].key.size or not message.size or not known[message.uid].key.size)
+        and (ids_last or not _of_another_size(message, known[message.uid]))
     ]
     if most is None or len(kept) <= most:
         return kept
     first = seed % len(kept)
-    return [kept[(first + step) % len(kept)] for step in range(most)]
+    chosen = [kept[(first + step) % len(kept)] for step in range(most)]
+    numbers = {message.number for message in chosen}
+    return chosen + [one for one in kept if _of_another_size(one, known[one.uid]) and one.number not in numbers]
 
 
 def without_digest(messages: Sequence[Upstream], known: Mapping[str, LedgerRow]) -> list[Upstream]:

@@ -24,6 +24,7 @@ OF_ITS_OWN = {
     "smtp_server": (b"NOOP\r\n", b"RCPT TO:<a@b>\r\n", b"AUTH PLAIN AA==\r\n"),
     "pop3_server": (b"NOOP\r\n", b"RETR 1\r\n", b"USER x\r\n"),
     "pop3_client": (b"+OK\r\n", b"1 1\r\n", b"+ \r\n"),
+    "imap_client": (b"* 1 FETCH (UID 1)\r\n", b"* X {0}\r\n", b'"\\"', b"* SEARCH 1 ", b"[", b"&-", b"m1 OK\r\n"),
     "smtp_client": (b"250-x\r\n", b"250 x\r\n"),
     "configuration": (b"[[user]]\n", b'a = "b"\n', b"a.", b"[", b"[[user]]\nname = 'a'\n", b"#\n"),
     "uid_file": (b"a@b UID\n", b"UID\0 1\n", b"\n"),

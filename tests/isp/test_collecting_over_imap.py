@@ -329,3 +329,18 @@ def test_small_messages_come_first(office: Office) -> None:
     server = at(office, PretendIMAP([large, *MAIL]))
     collect(office)
     assert server.fetched == [("INBOX", uid) for uid in (2, 3, 4, 1)]
+
+
+def test_another_size_under_a_known_id_is_looked_at_and_not_fetched(office: Office) -> None:
+    """Servers estimate sizes; the id goes with its message, so the header decides."""
+    server = at(office, PretendIMAP(MAIL), leave_days=-1)
+    collect(office)
+    server.lie = lambda verb, reply: reply.replace(b"RFC822.SIZE ", b"RFC822.SIZE 1") if verb == "SIZES" else reply
+    server.fetched.clear()
+    collect(office)
+    assert server.fetched == []
+    other = letters(["z"])["z"]
+    server.inbox.messages[2] = other  # and yet a server that breaks its word is found out
+    collect(office)
+    assert server.fetched == [("INBOX", 2)]
+    assert other in office.mail_of("andrew")

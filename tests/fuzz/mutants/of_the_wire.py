@@ -7,6 +7,8 @@ from mutants.subject import Subject
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.wire.dots import DotDecoder, stuff
+from mailshare.wire.imap_client import IMAPClient
+from mailshare.wire.imap_replies import IMAPReply
 from mailshare.wire.pop3_client import POP3Client
 from mailshare.wire.pop3_server import POP3Server, ServerSettings
 from mailshare.wire.pop3_server_events import (
@@ -122,6 +124,33 @@ def pop3_client(data: bytes) -> None:
             engine.take_output()
 
 
+def imap_client(data: bytes) -> None:
+    """IMAP, client's side: a whole run and an IDLE are asked for, and what comes back is anything."""
+    engine = IMAPClient(secure=True)
+    engine.feed(b"* OK [CAPABILITY IMAP4REV1 SASL-IR UIDPLUS IDLE] hello\r\n")
+    engine.next_event()
+    engine.authenticate(PlainClient("joe", "secret"))
+    engine.list()
+    engine.select("INBOX")
+    engine.sizes()
+    for uid in (1, 2):
+        engine.header(uid)
+        engine.fetch(uid, 100)
+    engine.mark_deleted(b"1:2")
+    engine.search_deleted()
+    engine.expunge(b"1:2")
+    engine.idle()
+    for piece in pieces(data):
+        engine.take_output()
+        engine.feed(piece)
+        while (event := engine.next_event()) is not None:
+            engine.take_output()
+            if isinstance(event, IMAPReply) and event.command.name == "IDLE" and event.ok:
+                engine.news()
+                engine.done()
+                engine.logout()
+
+
 def smtp_client(data: bytes) -> None:
     """SMTP, client's side: a message is sent, and what comes back is anything."""
     engine = SMTPClient(secure=True)
@@ -210,6 +239,13 @@ POP3_SAID = (
     b"+OK\r\nSubject: x\r\n\r\n..\r\n.\r\n+OK\r\nSubject: x\r\n\r\n.\r\n+OK\r\n+OK bye\r\n"),
     b"\x01+OK\r\n.\r\n+ \r\n+OK\r\n-ERR [SYS/TEMP] x\r\n-ERR\r\n-ERR [IN-USE]\r\n-ERR\r\n-ERR\r\n-ERR\r\n-ERR\r\n",
 )
+IMAP_SAID = (
+    (b'\x05m1 OK [CAPABILITY IMAP4REV1] in\r\n* LIST (\\Junk) "/" {4}\r\nSpam\r\nm2 OK\r\n* 2 EXISTS\r\n* OK [UIDVALIDITY 7]\r\nm3 OK\r\n'
+    b"* 1 FETCH (UID 1 RFC822.SIZE 9)\r\n* 2 FETCH (RFC822.SIZE 9 UID 2)\r\nm4 OK\r\n* 1 FETCH (UID 1 BODY[HEADER] {4}\r\na\r\n\r\n)\r\nm5 OK\r\n"
+    b"* 1 FETCH (BODY[] {5}\r\n)\r\nm6 UID 1 FLAGS (\\Seen))\r\nm6 OK\r\nm7 OK\r\nm8 NO\r\nm9 OK\r\n* SEARCH 1 2\r\nm10 OK\r\nm11 OK\r\n+ idling\r\n"
+    b"* 3 EXISTS\r\n* 1 EXPUNGE\r\nm12 OK\r\n* BYE\r\nm13 OK\r\n"),
+    b"\x01+ \r\nm1 NO [AUTHENTICATIONFAILED] x\r\n* OK [ALERT] read me\r\nm2 BAD\r\nm3 NO [NONEXISTENT]\r\n* BYE [UNAVAILABLE] gone\r\n",
+)
 SMTP_SAID = (
     (b"\x05220 isp\r\n250-isp hello\r\n250-PIPELINING\r\n250-SIZE 50000\r\n250 AUTH PLAIN\r\n235 2.7.0 in\r\n250 2.1.0 ok\r\n"
     b"250 2.1.5 ok\r\n354 go\r\n250 2.0.0 taken\r\n221 bye\r\n"),
@@ -226,6 +262,7 @@ WIRE = (
     Subject("smtp_server", smtp_server, SMTP_TALK, SMTP_WORDS, ()),
     Subject("pop3_server", pop3_server, POP3_TALK, tuple(b"USER PASS STAT LIST RETR DELE UIDL TOP QUIT AUTH".split()), ()),
     Subject("pop3_client", pop3_client, POP3_SAID, (b"+OK", b"-ERR", b"+ ", b"[AUTH]")),
+    Subject("imap_client", imap_client, IMAP_SAID, (b"* OK", b"FETCH (", b"UID ", b"BODY[] {", b"{3}\r\n", b"[CAPABILITY", b"m4 OK")),
     Subject("smtp_client", smtp_client, SMTP_SAID, (b"250-", b"250 ", b"354 ", b"334 ", b"421 ", b"SIZE ")),
     Subject("sasl_server", sasl_server, SASL_TALK, (b"PLAIN", b"LOGIN", b"SCRAM-SHA-256", b"n,,", b"=")),
     Subject("sasl_client", sasl_client, SASL_SAID, (b"r=", b"s=", b"i=", b"v=", b"m=", b",")),
