@@ -228,7 +228,7 @@ class Answers:
         name = values[0].name if values and isinstance(values[0], Atom) else ""
         if name == "CAPABILITY":
             self._offered(one.name for one in values[1:] if isinstance(one, Atom))
-        elif name.isdigit() and len(name) < 11:
+        elif name.isdecimal() and len(name) < 11:
             self._numbered(int(name), values[1:], body)
         else:
             self._listed(name, values[1:])

@@ -207,7 +207,7 @@ def read_found(values: list[Value], limit: int) -> list[int]:
     for piece in ",".join(names).split(","):
         first, _, last = piece.partition(":")
         last = last or first
-        if first.isdigit() and last.isdigit() and len(first) < 11 and len(last) < 11:
+        if first.isdecimal() and last.isdecimal() and len(first) < 11 and len(last) < 11:
             low, high = sorted((int(first), int(last)))
             found.extend(range(low, min(high + 1, low + limit - len(found))))
     return found
