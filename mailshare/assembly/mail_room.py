@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
+from mailshare.assembly.randomness import Randomness
 from mailshare.assembly.shapes import moment
 from mailshare.config import Config
 from mailshare.core.headers import Headers
@@ -102,7 +103,8 @@ class MailRoom:
             watch=self.clock_watch.check,
         )
         rules = submission_rules(config)
-        self.desk = Desk(store, self.intake, reactor, os.urandom, rules, aside, self.quotas, self.relay.largest)
+        traces = Randomness(os.urandom)
+        self.desk = Desk(store, self.intake, reactor, traces, rules, aside, self.quotas, self.relay.largest)
 
     async def open(self) -> None:
         """Read what sending remembers, and follow the directory from now on."""
@@ -276,7 +278,7 @@ def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
     """What signing on at the provider needs, with the deadlines of the configuration."""
     limits = config.tables.limits
     deadlines = Deadlines(limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command)
-    return Doors(reactor, secrets, os.urandom, config.tables.server.hostname, deadlines=deadlines)
+    return Doors(reactor, secrets, Randomness(os.urandom), config.tables.server.hostname, deadlines=deadlines)
 
 
 def collecting_limits(config: Config) -> POP3Limits:

@@ -12,8 +12,8 @@ from mailshare.core.errors import PolicyRefusal
 from mailshare.interfaces import ISettings
 from mailshare.store.database import Database
 
-_READ_AT_LOGIN = frozenset({"app-password"})
-"""Scopes that are kept in memory. No statement but those of this module may write them."""
+_KEPT = frozenset({"app-password", "collect"})
+"""Scopes that every login or every collected message asks for: kept in memory. Only this module may write them."""
 _MOST_KEPT = 10_000
 
 
@@ -41,7 +41,7 @@ class Settings:
         else:
             writes = self._writes
             row = await self._database.read(read)
-            if scope in _READ_AT_LOGIN and writes == self._writes and len(self._kept) < _MOST_KEPT:
+            if scope in _KEPT and writes == self._writes and len(self._kept) < _MOST_KEPT:
                 self._kept[key] = row
         return None if row is None else (json.loads(row[0]), row[1])
 

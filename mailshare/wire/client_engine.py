@@ -124,6 +124,16 @@ class LineBuffer:
         self._seen = 0
         return octets
 
+    def first(self, most: int) -> bytes:
+        """The next octets, ``most`` of them at most; they stay until :meth:`drop`."""
+        with memoryview(self._octets) as view:
+            return bytes(view[:most])
+
+    def drop(self, count: int) -> None:
+        """Let go of so many octets at the beginning."""
+        del self._octets[:count]
+        self._seen = 0
+
     def rest(self) -> bytes:
         """Everything, taken out."""
         octets = bytes(self._octets)

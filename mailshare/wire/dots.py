@@ -91,12 +91,13 @@ class DotDecoder:
         :returns: ``(octets of the message, what lies behind the end)``; the second is empty until :attr:`done`.
         """
         buffer = self._held + data if self._held else data
-        dotted = b"." in buffer and b"\r\n." in buffer
-        end = buffer.find(_END) if dotted else -1
+        dot = buffer.find(b"\r\n.") if b"." in buffer else -1
+        dotted = dot >= 0
+        end = buffer.find(_END, dot) if dotted else -1
         if end >= 0:
             self.done = True
             self._held = b""
-            return self._pass_on(buffer[: end + 2], dotted), buffer[end + 5 :]
+            return self._pass_on(buffer[: end + 2], end > dot), buffer[end + 5 :]
         for part in _PARTS:
             if buffer.endswith(part):
                 self._held = part

@@ -20,6 +20,8 @@ from mailshare.wire.sasl.mechanism import ClientMechanism
 MAX_AUTH_LINE = 255
 """Octets of an AUTH command with its CRLF; a longer initial response waits for the ``+`` (RFC 5034 section 4)."""
 _MAX_ROUNDS = 8
+_SURPLUS = 512  # octets on the wire that a message may have over those listed, for dots and its end
+_LEAST = 65_536  # that are looked at of a message whose size is not known
 _LISTS = ("LIST", "UIDL", "CAPA")
 _BODIES = ("RETR", "TOP")
 
@@ -250,15 +252,18 @@ class POP3Client:
 
     def _read_body(self, body: DotDecoder) -> Chunk | POP3Reply | None:
         command = self._sent[0]
-        if not body.done:
-            data, rest = body.feed(self._buffer.rest())
-            self._buffer.feed(rest)
+        # About as much as belongs to this message: what the server sent behind it is not copied for each message anew.
+        most = command.size + _SURPLUS if command.size else _LEAST
+        while not body.done:
+            if not len(self._buffer):
+                return None
+            octets = self._buffer.first(most)
+            data, rest = body.feed(octets)
+            self._buffer.drop(len(octets) - len(rest))
             if body.size > self.limits.message:
                 raise Overflow(f"The server sent a message of more than {self.limits.message} octets")
             if data:
                 return Chunk(command, data)
-            if not body.done:
-                return None
         self._body = None
         self._done(command)
         code, text = self._status

@@ -71,6 +71,8 @@ class POP3Reply:
 def printable(octets: bytes, limit: int = 500) -> str:
     """Octets of a peer as text that may be logged and shown."""
     text = octets[:limit].decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
