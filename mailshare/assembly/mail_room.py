@@ -31,6 +31,7 @@ from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
 from mailshare.interfaces import IAgent, ICollecting, IStore
 from mailshare.isp.collect import Collector, words
+from mailshare.isp.listening import Listening
 from mailshare.isp.notices import Notices
 from mailshare.isp.probing import Probe
 from mailshare.isp.provider_watch import ProviderWatch
@@ -39,6 +40,7 @@ from mailshare.isp.secrets import SealingKey, Secrets
 from mailshare.isp.sign_on import Doors
 from mailshare.isp.tag_test import TagTest
 from mailshare.isp.timetable import Timetable, account_zone
+from mailshare.isp.watching import Watching
 from mailshare.isp.weekly_look import WeeklyLook
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
@@ -80,6 +82,19 @@ class MailRoom:
         self._door(config, reactor, aside, retry)
         self._fetching(config, reactor, doors, changed)
         zone = zone_of(config)
+        self.listening = Listening(
+            store,
+            Watching(doors),
+            reactor,
+            collect=self._news,
+            run=self.collector.status,
+            refused=self.collector.refused,
+            not_before=self.collector.not_before,
+            paused=lambda: self.timetable.paused,
+            zone=lambda account: account_zone(account, zone),
+            random=_share,
+            changed=changed,
+        )
         self.relay = Relay(
             store,
             self.intake,
@@ -101,6 +116,7 @@ class MailRoom:
             relay=self.relay,
             zone=zone,
             watch=self.clock_watch.check,
+            listening=self.listening,
         )
         rules = submission_rules(config)
         traces = Randomness(os.urandom)
@@ -149,6 +165,10 @@ class MailRoom:
         )
         self.weekly = WeeklyLook(self._store, self.probe, self.watch, self.collector, reactor)
 
+    async def _news(self, account_id: int) -> bool:
+        """The provider told of new mail."""
+        return await self.timetable.news(account_id)
+
     def _seen(self, account_id: int, headers: Headers) -> None:
         """The door has stored a collected message."""
         self.watch.seen(account_id, headers)
@@ -174,6 +194,7 @@ class MailRoom:
     def _clock_jumped(self, jump: int) -> None:
         """Waits stay as long as they are; after a jump back the outbox, whose times are too late now, is tried."""
         self.timetable.clock_jumped(jump)
+        self.listening.clock_jumped(jump)
         if jump < 0:
             self._soon(self.bring_forward())
 
@@ -231,6 +252,7 @@ class MailRoom:
         """
         self.relay.reopen(account.id)
         self.collector.reopen(account.id)
+        self.listening.hurry(account.id)
         self._sent.pop(account.id, None)
         floor = self.collector.not_before(account.id)
         early = f"the provider allows the next login at {moment(floor)}" if floor > self._clock() else ""

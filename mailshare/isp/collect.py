@@ -103,6 +103,10 @@ class Collector:
         rest = memory.past.rest_until if memory.past.rest_until <= now + _DAY else 0
         return Pace(memory.past.login_delay * SECOND, now + _DAY if memory.status.error else rest)
 
+    def refused(self, account_id: int) -> bool:
+        """Whether the provider refused the last login."""
+        return self._of(account_id).refusals > 0
+
     def reopen(self, account_id: int) -> None:
         """Try a refused login again: the password was changed, or somebody said "now". LOGIN-DELAY holds on."""
         memory = self._of(account_id)

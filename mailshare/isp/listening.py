@@ -34,6 +34,7 @@ class Listening(Service):
     :param watching: opens connections.
     :param collect: collects an account because of news; whether a run ended well that began after the call.
     :param run: how an account's last run went.
+    :param refused: whether its login was refused.
     :param not_before: no login at an account's provider before; microseconds UTC.
     :param paused: whether the timetable is.
     :param zone: of an account's windows.
@@ -51,6 +52,7 @@ class Listening(Service):
         *,
         collect: Callable[[int], Awaitable[bool]],
         run: Callable[[int], RunStatus],
+        refused: Callable[[int], bool],
         not_before: Callable[[int], int],
         paused: Callable[[], bool],
         zone: Callable[[Account], tzinfo],
@@ -65,8 +67,8 @@ class Listening(Service):
         self._paused = paused
         self._zone = zone
         self._around = Surroundings(
-            watching, clock, collect=collect, run=run, left=self._left, random=random, changed=changed,
-            over=self._over, note=self._note,
+            watching, clock, collect=collect, run=run, refused=refused, left=self._left, random=random,
+            changed=changed, over=self._over, note=self._note,
         )  # fmt: skip
         self._vigils: dict[int, Vigil] = {}
         self._timer: IDelayedCall | None = None

@@ -53,6 +53,7 @@ class Surroundings:
     :ivar watching: opens connections.
     :ivar collect: collects an account because of news; whether a run ended well that began after the call.
     :ivar run: how an account's last run went.
+    :ivar refused: whether its login was refused.
     :ivar left: seconds until its windows close.
     :ivar random: a number from 0 to 1.
     :ivar changed: is told that :meth:`Vigil.status` changed.
@@ -64,6 +65,7 @@ class Surroundings:
     clock: IReactorTime
     collect: Callable[[int], Awaitable[bool]]
     run: Callable[[int], RunStatus]
+    refused: Callable[[int], bool]
     left: Callable[[int], float]
     random: Callable[[], float]
     changed: Callable[[int], object]
@@ -115,13 +117,14 @@ class Vigil:
         return NewsStatus(self._since, self._error, later)
 
     def ready(self) -> bool:
-        """It may begin: the pause is over, and a run since then has shown that the provider lets us in.
+        """It may begin: the pause is over, and a run has shown that the provider lets us in.
 
-        Whoever cannot collect need not listen: server, name and password are tried by the runs, and their pauses hold.
+        Name and password are tried by the runs alone, and their pauses hold.
         """
+        if self.under_way or self._retry_at > self._now() or self._around.refused(self.account.id):
+            return False
         run = self._around.run(self.account.id)
-        proven = bool(run.last_ok) and not run.error and run.last_ok >= self._wants_run
-        return not self.under_way and proven and self._retry_at <= self._now()
+        return run.last_ok > 0 and run.last_ok >= self._wants_run and not run.running
 
     def begin(self) -> None:
         """Open the connection and hold it until it is lost or :meth:`end` is called."""

@@ -290,8 +290,15 @@ class PretendIMAP:
         box = self.folders.get(session.folder)
         if box is None or list(box.messages) == session.known:
             return b""
+        said = b""
+        for uid in [one for one in session.known if one not in box.messages]:
+            # Somebody else took it away: the count may only fall with this word (RFC 3501 section 7.4.1).
+            said += b"* %d EXPUNGE\r\n" % (session.known.index(uid) + 1)
+            session.known.remove(uid)
+        if list(box.messages) == session.known:
+            return said
         session.known = list(box.messages)
-        return b"* %d EXISTS\r\n" % len(session.known)
+        return said + b"* %d EXISTS\r\n" % len(session.known)
 
     def _do_noop(self, session: _Client, _: bytes) -> bytes:
         return self._news(session) + b"<tag> OK\r\n"

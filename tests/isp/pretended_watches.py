@@ -139,6 +139,10 @@ class Provider:
         """How the last run went."""
         return self._status.get(account_id, RunStatus())
 
+    def refused(self, account_id: int) -> bool:
+        """Whether that was because of the password."""
+        return self.status(account_id).error.startswith("The server refuses the login")
+
     def not_before(self, _: int) -> int:
         """The pause after refused logins."""
         return self.floor
@@ -158,6 +162,7 @@ class House:
             office.clock,
             collect=self.collect,
             run=self.provider.status,
+            refused=self.provider.refused,
             not_before=self.provider.not_before,
             paused=lambda: self.timetable.paused,
             zone=lambda _: UTC,

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from mailshare.core.address import Address
-from mailshare.core.errors import LoginRefused
+from mailshare.core.errors import LoginRefused, Unavailable
 from mailshare.core.servers import parse_server
 from mailshare.core.values import SECOND, Window
 from mailshare.interfaces import IWatch, IWatching
@@ -188,7 +188,7 @@ def test_a_refused_login_is_not_repeated_from_here(office: Office) -> None:
     house.stop()
 
 
-def test_whoever_cannot_collect_does_not_listen(office: Office) -> None:
+def test_nobody_is_listened_to_whom_no_run_has_reached(office: Office) -> None:
     """No connection before a run went well, nor while the provider wants its rest."""
     house = House(office)
     house.provider.trouble = "Connection refused"
@@ -217,6 +217,22 @@ def test_a_provider_with_room_for_one_connection_is_collected_by_the_timetable(o
     house.later(12 * HOUR)
     assert len(house.provider.asked) == asked
     assert house.provider.status(house.id).error == ""
+    house.stop()
+
+
+def test_a_run_that_failed_does_not_keep_from_listening(office: Office) -> None:
+    """The next run may be a day away; the connection comes back by its own pauses, and collects."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(400)
+    house.provider.trouble = "The line broke"
+    office.begin(house.timetable.send_receive(house.id))
+    house.watch.lose()
+    house.provider.refusal = Unavailable("The line broke")
+    house.later(100)
+    house.provider.trouble, house.provider.refusal, house.provider.mail = "", None, 1
+    house.later(100)
+    assert house.news.since > 0
+    assert house.provider.mail == 0
     house.stop()
 
 
