@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -82,19 +83,6 @@ class MailRoom:
         self._door(config, reactor, aside, retry)
         self._fetching(config, reactor, doors, changed)
         zone = zone_of(config)
-        self.listening = Listening(
-            store,
-            Watching(doors),
-            reactor,
-            collect=self._news,
-            run=self.collector.status,
-            refused=self.collector.refused,
-            not_before=self.collector.not_before,
-            paused=lambda: self.timetable.paused,
-            zone=lambda account: account_zone(account, zone),
-            random=_share,
-            changed=changed,
-        )
         self.relay = Relay(
             store,
             self.intake,
@@ -107,17 +95,7 @@ class MailRoom:
         self.queue = QueueRunner(store, Agents([self.relay, *agents]), self.reports, reactor, QueueRules(retry))
         self._clock = lambda: micros(reactor)
         self.clock_watch = ClockWatch(reactor, self._clock_jumped)
-        self.timetable = Timetable(
-            store,
-            self,
-            self.flush,
-            reactor,
-            random=_share,
-            relay=self.relay,
-            zone=zone,
-            watch=self.clock_watch.check,
-            listening=self.listening,
-        )
+        self._timing(reactor, zone, changed)
         rules = submission_rules(config)
         traces = Randomness(os.urandom)
         self.desk = Desk(store, self.intake, reactor, traces, rules, aside, self.quotas, self.relay.largest)
@@ -153,6 +131,7 @@ class MailRoom:
         self.tag_test = TagTest(self._store, lambda: micros(reactor), os.urandom, config.tables.server.hostname)
         collected = collecting_limits(config)
         self.probe = Probe(doors, collected)
+        self.watching = Watching(doors)
         self.collector = Collector(
             self._store,
             self.intake,
@@ -164,6 +143,33 @@ class MailRoom:
             first_look=self.watch.first_look,
         )
         self.weekly = WeeklyLook(self._store, self.probe, self.watch, self.collector, reactor)
+
+    def _timing(self, reactor: Any, zone: tzinfo, changed: Callable[[int], None]) -> None:
+        """When all of it is done, and who hears of new mail in between."""
+        self.listening = Listening(
+            self._store,
+            self.watching,
+            reactor,
+            collect=self._news,
+            run=self.collector.status,
+            refused=self.collector.refused,
+            not_before=self.collector.not_before,
+            paused=lambda: self.timetable.paused,
+            zone=lambda account: account_zone(account, zone),
+            random=_share,
+            changed=changed,
+        )
+        self.timetable = Timetable(
+            self._store,
+            self,
+            self.flush,
+            reactor,
+            random=_share,
+            relay=self.relay,
+            zone=zone,
+            watch=self.clock_watch.check,
+            listening=self.listening,
+        )
 
     async def _news(self, account_id: int) -> bool:
         """The provider told of new mail."""
