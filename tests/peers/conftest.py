@@ -76,7 +76,7 @@ def running_provider(
         if os.environ.get("MAILSHARE_PEERS") == "required":
             pytest.fail("Postfix can only be started by root", pytrace=False)
         pytest.skip("Postfix can only be started by root")
-    server = Postfix(binary, open_folder / "postfix", running_dovecot, free_port(), free_port(), free_port())
+    server = Postfix(binary, open_folder / "postfix", running_dovecot, *(free_port() for _ in range(5)))
     try:
         server.start()
         yield Provider(running_dovecot, server, certificates.authority)

@@ -7,8 +7,9 @@ import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import define
+from attrs import define, field
 from real_peers.dovecot import Dovecot, mail_owner
+from real_peers.policy import Policy
 from real_peers.running import Running, run
 
 MAIN = """
@@ -62,7 +63,20 @@ SERVICES = """
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=check_policy_service,inet:127.0.0.1:{policy},permit_sasl_authenticated,reject
+127.0.0.1:{narrow} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+  -o message_size_limit={small}
+127.0.0.1:{silent} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_discard_ehlo_keywords=size
+  -o message_size_limit={small}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -92,7 +106,8 @@ class Postfix:
     ``outside.example`` lands in ``boxes/outside``, and anybody at ``domain.example`` in the catch-all ``boxes/domain``.
 
     :ivar smtp: port where the world hands in mail for the mailboxes, without login.
-    :ivar submission: port with STARTTLS and login; ``submissions`` with implicit TLS.
+    :ivar submission: port with STARTTLS and login; ``submissions`` with implicit TLS, where :attr:`policy` is asked.
+    :ivar narrow: as ``submissions``, for messages up to :attr:`small` octets; ``silent`` likewise, and does not say so.
     """
 
     binary: str
@@ -101,12 +116,16 @@ class Postfix:
     smtp: int
     submission: int
     submissions: int
+    narrow: int
+    silent: int
+    policy: Policy = field(factory=Policy)
     addresses: Sequence[tuple[str, str]] = (
         ("mail@company.example", "mail"),
         ("@domain.example", "domain"),
         ("@outside.example", "outside"),
     )
     size: int = 200_000_000
+    small: int = 100_000
     running: Running | None = None
     forgotten: int = 0
 
@@ -128,7 +147,11 @@ class Postfix:
             "domains": " ".join(sorted({address.partition("@")[2] for address, _box in self.addresses})),
             "gid": gid,
             "key": self.dovecot.key,
+            "narrow": self.narrow,
+            "policy": self.policy.port,
             "sasl": self.dovecot.sasl,
+            "silent": self.silent,
+            "small": self.small,
             "size": self.size,
             "smtp": self.smtp,
             "submission": self.submission,
@@ -142,7 +165,8 @@ class Postfix:
             self.base / "postfix.out",
             {"MAIL_CONFIG": str(self.base / "conf")},
         )
-        self.running.start([self.smtp, self.submission, self.submissions])
+        self.policy.start()
+        self.running.start([self.smtp, self.submission, self.submissions, self.narrow, self.silent])
 
     def log(self) -> str:
         """What Postfix logged so far."""
@@ -156,9 +180,11 @@ class Postfix:
     def forget(self) -> None:
         """What came by so far belongs to other tests."""
         self.forgotten = len(self.log())
+        self.policy.forget()
 
     def stop(self) -> None:
         """End it."""
         if self.running is not None:
             run(self.binary, "-c", self.base / "conf", "abort")
             self.running.stop()
+            self.policy.stop()
