@@ -116,6 +116,9 @@ class Changes:
             changes["accounts"] = tuple(self._account(str(one)).id for one in facts["accounts"])
         if "cc" in facts:
             changes["cc"] = tuple(self._user(str(one)).id for one in facts["cc"])
+            kinds = {one.id: one.kind for one in self._directory().users}
+            if any(kinds.get(one) is UserKind.PUBLIC for one in changes["cc"]):
+                raise PeerFault("PUBLIC has a mailbox that nobody reads; name the people who get copies", code=400)
             if user.id in changes["cc"]:
                 raise PeerFault("A user cannot be on the own cc list", code=400)
         made = evolve(user, **changes)

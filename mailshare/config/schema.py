@@ -227,7 +227,7 @@ class UserTable:
     password: Secret = _key("as of an account, or {hash=, scram=} as export writes it", factory=Secret)
     accounts: tuple[str, ...] = _key("addresses of the accounts; mail leaves by the first", factory=tuple)
     cc: tuple[str, ...] = _key("login names that get a copy of everything", factory=tuple)
-    enabled: bool = _key("false = no login; mail still arrives", True)
+    enabled: bool = _key("false = no login, and mail goes to ADMIN", True)
     local_only: bool = _key("true = no mail from or to the outside", False)
     quota: int = _key("octets that the mailbox may hold; 0 = no bound", 0, least=0)
     quota_messages: int = _key("messages that the mailbox may hold; 0 = no bound", 0, least=0)

@@ -55,9 +55,15 @@ def why_no_answer(
         return "loop"
     if sender.key in own:
         return "own"
-    if not any(box.address.key in own for _, box in addressed(headers)):
+    if not any(box.address.key in own for _, box in addressed(headers)) and not _by_login(headers, own):
         return "not-addressed"
     return "again" if last_answer is not None and now - last_answer < PAUSE else ""
+
+
+def _by_login(headers: Headers, own: frozenset[tuple[str, str]]) -> bool:
+    """It is written to a bare login, as colleagues may: a word without a domain, which is no address elsewhere."""
+    texts = [text for name in ("to", "cc") for text in headers.all(name)]
+    return any((part.strip(" <>").casefold(), "") in own for text in texts for part in text.split(","))
 
 
 def went_through(headers: Headers, instance: str) -> bool:

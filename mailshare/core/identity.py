@@ -139,9 +139,10 @@ def submission_header(
 ) -> tuple[tuple[Field, ...], tuple[Step, ...]]:
     """The header fields of a client's message as they go on.
 
-    From is made right by the policy, Bcc taken out, Date and Message-ID added where they lack, the message's own id put
-    at the end of References (some providers replace the Message-ID), Reply-To with the tag added where tags work, a
-    client's DKIM-Signature over a changed field dropped, ``received`` put on top. All else stays octet for octet.
+    From is made right by the policy, Bcc and a Return-Path (RFC 5321 section 4.4) taken out, Date and Message-ID added
+    where they lack, the message's own id put at the end of References (some providers replace the Message-ID), Reply-To
+    with the tag added where tags work, a client's DKIM-Signature over a changed field dropped, ``received`` put on top.
+    All else stays octet for octet.
 
     :param fields: all that the client gave, none cut.
     :param account: the account it leaves by, see :func:`sending_account`.
@@ -157,6 +158,7 @@ def submission_header(
     if policy != "keep":
         _make_from(work, user, sharers, directory, strict=policy == "enforce")
     work.drop(_HIDDEN, "bcc-removed")
+    work.drop({"return-path"}, "return-path-removed")
     if not any(each.value for each in work.named("date")):
         work.put("Date", date)
     ids = Headers(tuple(work.named("message-id"))).message_ids("message-id")
@@ -192,7 +194,8 @@ def _make_from(work: _Rewrite, user: User, sharers: Sharers | None, directory: D
     if _named_by_display(sharers):
         name = name_that_returns(user, sharers, wished)
     else:
-        name = wished or name_that_returns(user, None)
+        borrowed = not own and _means_another(wished, user, sharers)
+        name = name_that_returns(user, None, "" if borrowed else wished)
     old = ", ".join(map(str, boxes)) or "none"
     work.put("From", display(name, address))
     work.steps.append(step("from-fixed", f"{old} became {name} <{address}>"))
@@ -205,6 +208,12 @@ def _named_by_display(sharers: Sharers | None) -> bool:
 
 def _keeps_name(box: Mailbox, user: User, sharers: Sharers | None) -> bool:
     return sharers is not None and not box.fragments and _returns(box.name, user, sharers)
+
+
+def _means_another(name: str, user: User, sharers: Sharers | None) -> bool:
+    """A colleague has this name; with somebody else's address it would only deceive."""
+    match = sharers.names.match(name) if sharers is not None else None
+    return match is not None and user.id not in (*match.user_ids, *match.contenders) and bool(match.user_ids)
 
 
 def _may_use(address: Address, user: User, sharers: Sharers | None, directory: Directory) -> bool:

@@ -227,8 +227,9 @@ class Ladder:
         if match.ambiguous and self._settled(match.contenders, detail):
             return True
         if match.unknown:
-            self.decision.unknown += [(_as_written(each, box), each) for each in match.unknown]
-            self._miss("unknown-name", f"{where}: {', '.join(match.unknown)}")
+            written = [_as_written(each, box) for each in match.unknown]
+            self.decision.unknown += zip(written, match.unknown, strict=True)
+            self._miss("unknown-name", f"{where}: {', '.join(written)}")
         return any(taken)
 
     def _settled(self, contenders: tuple[int, ...], detail: str) -> bool:

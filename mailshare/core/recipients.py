@@ -5,6 +5,8 @@ A colleague's mailbox, a name to be found in the header, the outside, or nowhere
 
 from __future__ import annotations
 
+import ipaddress
+
 from attrs import frozen
 
 from mailshare.core.address import Address
@@ -57,7 +59,12 @@ _OLD_FORM = Unknown("old-form", "This form of address is accepted from the local
 _LOCAL_ONLY = Unknown("local-only", "You may write to people of this office only")
 _NO_ACCOUNT = Unknown("no-account", "You share no account that could send this")
 _MOST_KNOWN = 2_000  # answers that are remembered
-_LAN_NAMES = frozenset({"localhost", "localhost.localdomain", "[127.0.0.1]", "[ipv6:::1]"})
+_LAN_NAMES = frozenset({"localhost", "localhost.localdomain"})
+_LAN = (  # loopback, private and link-local: RFC 1122, 1918, 3927, 4193, 4291
+    *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+    *("::1/128", "fc00::/7", "fe80::/10"),
+)
+_OF_THE_LAN = tuple(ipaddress.ip_network(text) for text in _LAN)
 
 
 def old_form(text: str) -> Address | None:
@@ -118,13 +125,28 @@ def _resolve(address: Address, sender_user: User | None, directory: Directory, *
         found = _own_domain(address, in_domain, directory)
         if not isinstance(found, Outside):
             return found
-    elif domain == directory.hostname.casefold().rstrip(".") or domain in _LAN_NAMES:
+    elif domain == directory.hostname.casefold().rstrip(".") or _of_the_lan(domain):
         return _bare(address.local, sender_user, directory, people)
     if sender_user is not None and sender_user.local_only:
         return _LOCAL_ONLY
     if sender_user is not None and not sender_user.accounts:
         return _NO_ACCOUNT
     return Outside()
+
+
+def _of_the_lan(domain: str) -> bool:
+    """It names this machine or one beside it, by name or by IP address, with or without the brackets of a literal.
+
+    No provider could deliver there, and old mail programs know this server by its address only.
+    """
+    if domain in _LAN_NAMES:
+        return True
+    text = domain.strip("[]").removeprefix("ipv6:")
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in _OF_THE_LAN)
 
 
 def _local(user_id: int, sharers: Sharers | None, directory: Directory, reason: str = "local") -> Resolution:

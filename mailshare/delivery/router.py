@@ -6,7 +6,7 @@ of local senders); here they are put together into a :class:`~mailshare.core.val
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 from zope.interface import implementer
@@ -175,8 +175,8 @@ class _Journey:
                 self._outside(recipient)
             else:
                 self._nobody(recipient.address, "outside" if isinstance(where, Outside) else where.reason)
-        for account_id in named:
-            self._by_name(self.directory.account_by_id[account_id])
+        for account_id, recipients in named.items():
+            self._by_name(self.directory.account_by_id[account_id], recipients)
         home = self._home()
         if self.author is None and self.origin.source is Source.SMTP and home is not None:
             self._warn(home)
@@ -214,8 +214,11 @@ class _Journey:
         self.hops.append(hop)
         self.steps.append(step("outside", f"{recipient.address} by {account.address if account else 'no account'}"))
 
-    def _by_name(self, account: Account) -> None:
-        """Mail to the shared address itself: the names in the header decide, and it never goes upstream."""
+    def _by_name(self, account: Account, recipients: Sequence[Recipient]) -> None:
+        """Mail to the shared address itself: the names in the header decide, and it never goes upstream.
+
+        :param recipients: what it was written to in the envelope: the address, or a tag of it that is nobody's.
+        """
         local = self.author is not None or self.origin.trusted
         ladder = ladder_for(self.headers, account, self.directory, self.known, local=local)
         candidates = ladder.candidates()
@@ -229,6 +232,10 @@ class _Journey:
             ladder.decision.fallback = "oversize"
         decision = ladder.decision
         self._adopt(decision, account)
+        for recipient in recipients if self.author is not None else ():
+            if ladder.sharers.own_address(recipient.address)[1]:
+                self.steps.append(step("unknown-tag", str(recipient.address)))
+                self.notes.append(f"{recipient.address}: nobody here has this tag")
         missed = [each for each in decision.steps if each.code in {"unknown-name", "ambiguous"}]
         if missed and self.author is not None:
             words = {"unknown-name": "nobody here has this name", "ambiguous": "several people here have this name"}

@@ -60,7 +60,9 @@ REASONS: Mapping[str, str] = {
     "forward-failed": "it could not be sent on, so the mailbox has it",
     "device": "a machine that is known by its address handed it in",
     "from-fixed": "the From field was made right",
-    "sender-dropped": "the Sender field went, since From was replaced",
+    "bcc-removed": "the Bcc field went, as it must",
+    "return-path-removed": "a Return-Path went, which only the last server writes",
+    "sender-removed": "the Sender field went, since From was replaced",
     "reply-to-added": "a Reply-To with the sender's tag was added",
     "signature-dropped": "the client's signature went, since a signed field was changed",
 }

@@ -194,7 +194,7 @@ def test_an_entry_says_who_it_might_be_for_and_what_to_do(office: Office) -> Non
     assert len(office.box("andrew")) == 1  # a login that is exactly the name is not ambiguous
     finish(office.acts.change_user(name="andrew", enabled=False))
     shown = finish(office.acts.admin_show(id="1.1"))
-    assert ["unknown-name", "To: gregg"] in shown["steps"]
+    assert ["unknown-name", "To: Gregg"] in shown["steps"]
     assert shown["text"].startswith("Text ")
 
 

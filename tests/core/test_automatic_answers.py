@@ -30,6 +30,17 @@ def test_a_personal_message_may_be_answered():
     assert ask(last=1) == "again"
 
 
+@pytest.mark.parametrize("to", ["To: andrew\r\n", "Cc: Greg <greg@x.example>, ANDREW\r\n", "To: <andrew>\r\n"])
+def test_a_colleague_writes_to_the_bare_login(to: str):
+    """In this office a login is an address, and mail programs write it into To as it is."""
+    own = OWN | {("andrew", "")}
+    facts = {"user": ANDREW, "instance": "office-1", "last_answer": None, "now": PAUSE}
+    sender = Address("greg", "mail.office.example")
+    assert why_no_answer(Headers.parse(to.encode()), sender=sender, own=own, **facts) == ""
+    for other in (b"To: somebody, andrews\r\n", b"To: andrew smith\r\n", b"Subject: andrew\r\n"):
+        assert why_no_answer(Headers.parse(other), sender=sender, own=own, **facts) == "not-addressed"
+
+
 @pytest.mark.parametrize(
     ("block", "why"),
     [

@@ -20,9 +20,11 @@ SHARED = Account(1, 1, Address("mail", "company.example"), aliases=(Address("off
 DOMAIN = Account(2, 2, Address("box", "firm.example"), AccountMode.DOMAIN, domains=("firm.example",))
 ANDREW = User(5, "andrew", names=("Andrew Smith", "sales"), accounts=(1, 2))
 GREG = User(6, "greg", names=("Andrew Jones",), accounts=(1,))
+CAROL = User(7, "carol", accounts=(2,))
+ADMIN_2 = User(3, "admin2", UserKind.ADMIN, accounts=(2,))
 ADMIN = User(1, "admin1", UserKind.ADMIN, accounts=(1,))
 PUBLIC = User(2, "public1", UserKind.PUBLIC, accounts=(1,))
-OFFICE = Directory((ADMIN, PUBLIC, ANDREW, GREG), (SHARED, DOMAIN), hostname="mail.office.example")
+OFFICE = Directory((ADMIN, PUBLIC, ANDREW, GREG, CAROL, ADMIN_2), (SHARED, DOMAIN), hostname="mail.office.example")
 RECEIVED = b"Received: by mail.office.example; x\r\n"
 BASE = b"Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <own@client>\r\nReferences: <own@client>\r\n"
 
@@ -92,6 +94,8 @@ def test_from_is_fixed_3_6(written: bytes, becomes: str):
         (b"From: Sales <sales@firm.example>\r\n", "Sales <sales@firm.example>"),
         (b"From: Andy <andy@private.example>\r\n", "Andy <andrew@firm.example>"),
         (b"From: greg@firm.example\r\n", "Andrew Smith <andrew@firm.example>"),
+        (b"From: Carol <carol@firm.example>\r\n", "Andrew Smith <andrew@firm.example>"),
+        (b"From: Admin <boss@private.example>\r\n", "Andrew Smith <andrew@firm.example>"),
     ],
 )
 def test_from_in_a_domain_account_3_6(written: bytes, becomes: str):
@@ -125,6 +129,13 @@ def test_what_lacks_is_added_and_what_hides_goes():
     assert headers.first("date") == "Sat, 21 Nov 2026 12:00:00 +0000"
     assert headers.message_ids("references") == ("<new@office>",)
     assert new.endswith(b"\r\n\r\n")
+
+
+def test_a_clients_return_path_goes():
+    """Only the last server writes one (RFC 5321 section 4.4); whoever believes the topmost would answer there."""
+    new, steps = make(b"Return-Path: <x@y.example>\r\nFrom: Andrew <mail@company.example>\r\n" + BASE + b"\r\n")
+    assert Headers.parse(new).first("return-path") is None
+    assert "return-path-removed" in steps
 
 
 def test_own_id_ends_the_references():
