@@ -23,13 +23,14 @@ PACKAGES = {
     "dovecot": "dovecot-core dovecot-pop3d",
     "doveadm": "dovecot-core",
     "getmail": "getmail6",
+    "imap-login": "dovecot-imapd",
     "openssl": "openssl",
     "runuser": "util-linux",
     "systemd-analyze": "systemd",
 }
 LISTENING = (20_000, 32_000)
 PORTS_AT_ONCE = 100
-SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
+SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/dovecot"
 
 # No test depends on how fast the machine is: an example may take as long as it likes.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

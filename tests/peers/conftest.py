@@ -15,6 +15,8 @@ from real_peers.office import PEOPLE, Office, person, shared_account
 from real_peers.postfix import Postfix
 from real_peers.provider import Certificates, Provider
 
+from tests.conftest import SEARCH_PATH
+
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
@@ -54,6 +56,7 @@ def running_dovecot(
         certificates.certificate,
         certificates.key,
         dict.fromkeys(("mail", "domain", "outside"), "secret"),
+        imaps=free_port() if shutil.which("imap-login", path=SEARCH_PATH) else 0,
     )
     try:
         server.start()
@@ -89,6 +92,13 @@ def dovecot(running_dovecot: Dovecot) -> Dovecot:
     """Dovecot with empty mailboxes."""
     running_dovecot.empty()
     return running_dovecot
+
+
+@pytest.fixture
+def imaps(program: Callable[[str], str], running_dovecot: Dovecot) -> int:
+    """The port of its IMAP server."""
+    program("imap-login")
+    return running_dovecot.imaps
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Dovecot as the provider's POP3 server, on ports and with files of the test's choice."""
+"""Dovecot as the provider's POP3 and IMAP server, on ports and with files of the test's choice."""
 
 from __future__ import annotations
 
@@ -72,6 +72,24 @@ service pop3-login {{
 }}
 """
 
+IMAP = """
+protocols = pop3 imap
+service imap-login {{
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+"""
+UNPRIVILEGED_IMAP = """
+service imap-login {
+  chroot =
+}
+"""
+
 
 @define
 class Dovecot:
@@ -79,6 +97,7 @@ class Dovecot:
 
     :ivar base: folder of its own, reachable by every user of the machine.
     :ivar users: login to password.
+    :ivar imaps: its port of IMAP inside TLS; 0 = it speaks POP3 only.
     :ivar sasl: socket that Postfix asks for logins.
     """
 
@@ -90,11 +109,17 @@ class Dovecot:
     key: Path
     users: Mapping[str, str] = field(factory=lambda: {"mail": "secret"})
     running: Running | None = None
+    imaps: int = 0
 
     @property
     def boxes(self) -> Path:
         """Where the Maildirs lie."""
         return self.base / "boxes"
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file."""
+        return self.base / "dovecot.conf"
 
     @property
     def sasl(self) -> Path:
@@ -120,13 +145,15 @@ class Dovecot:
             certificate=self.certificate,
             key=self.key,
         )
+        if self.imaps:
+            text += IMAP.format(imaps=self.imaps)
         if os.geteuid():
             group = Path(self.base).group()
             text += UNPRIVILEGED.format(user=getpass.getuser(), group=group)
-        config = self.base / "dovecot.conf"
-        config.write_text(text)
-        self.running = Running([self.binary, "-F", "-c", str(config)], self.base / "dovecot.out")
-        self.running.start([self.pop3, self.pop3s])
+            text += UNPRIVILEGED_IMAP if self.imaps else ""
+        self.config.write_text(text)
+        self.running = Running([self.binary, "-F", "-c", str(self.config)], self.base / "dovecot.out")
+        self.running.start([port for port in (self.pop3, self.pop3s, self.imaps) if port])
 
     def make_box(self, user: str) -> Path:
         """An empty Maildir for a login, if it has none."""

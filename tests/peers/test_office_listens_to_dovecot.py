@@ -1,0 +1,73 @@
+"""Our server listens at a real Dovecot: what Postfix delivers there is in its mailbox here, though no run is due."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_peers.clients import READERS
+from real_peers.letters import letter, serial
+from real_peers.office import Office, person, shared_account
+from real_peers.provider import Provider
+from real_peers.running import LOOPBACK, run, wait_until
+
+pytestmark = pytest.mark.peers
+ONCE_A_DAY: dict[str, Any] = {"timetable": [{"every": 1440}]}
+
+
+def account_at(provider: Provider, imaps: int, login: str = "mail", address: str = "mail@company.example") -> Any:
+    """An ``[[account]]`` over IMAP that the timetable collects once a day."""
+    account = shared_account(provider, address=address, **ONCE_A_DAY)
+    return {**account, "collect": f"imaps://{login}@localhost:{imaps}?ca={provider.authority}"}
+
+
+def listened_to(office: Office) -> int:
+    """How many accounts say that they wait for news."""
+    return sum(bool(one["news"]["since"]) for one in office.asked("status")["accounts"])
+
+
+def box(office: Office, user: str, tmp_path: Path) -> list[str]:
+    """The serials in a mailbox, as a mail program gets them."""
+    return sorted(map(serial, READERS["poplib"](lambda name: name, office.pop3("implicit", user), tmp_path)))
+
+
+def test_mail_is_there_when_the_provider_has_it_and_a_killed_connection_comes_back(
+    office: Office, provider: Provider, imaps: int, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Told by Dovecot; after it has thrown out everybody, told again."""
+    office.accounts = [account_at(provider, imaps)]
+    office.start()
+    wait_until(lambda: listened_to(office) == 1, "listening", log=office.folder / "server.log")
+    for number in range(3):
+        if number:
+            run(program("doveadm"), "-c", provider.dovecot.config, "kick", "mail")
+        with smtplib.SMTP(LOOPBACK, provider.postfix.smtp) as world:
+            message = letter(f"code{number}", to="Andrew <mail@company.example>")
+            world.sendmail("friend@outside.example", ["mail@company.example"], message)
+        expected = [f"code{one}" for one in range(number + 1)]
+        wait_until(lambda wanted=expected: box(office, "andrew", tmp_path) == wanted, f"mail {number}")
+    wait_until(lambda: provider.dovecot.messages_count("mail") == 0, "an empty mailbox at the provider")
+    causes = {line["data"]["cause"] for line in office.asked("log")["events"] if line["kind"] == "collect.run"}
+    assert causes == {"the provider told of it"}
+
+
+def test_twenty_accounts_are_listened_to_at_once(
+    office: Office, provider: Provider, imaps: int, tmp_path: Path
+) -> None:
+    """One process holds twenty connections; mail at each of them is there, though the runs are a day away."""
+    logins = [f"idler{number}" for number in range(20)]
+    for login in logins:
+        provider.dovecot.add_user(login)
+    office.accounts = [account_at(provider, imaps, login, f"{login}@company.example") for login in logins]
+    office.users = [person("andrew", *(f"{login}@company.example" for login in logins))]
+    office.start()
+    wait_until(lambda: listened_to(office) == 20, "twenty connections", log=office.folder / "server.log")
+    for login in logins:
+        message = letter(f"for-{login}", to=f"Andrew <{login}@company.example>")
+        provider.dovecot.put(login, message, f"1795000000.{login}.provider")
+    wanted = sorted(f"for-{login}" for login in logins)
+    wait_until(lambda: box(office, "andrew", tmp_path) == wanted, "all mail", log=office.folder / "server.log")
+    assert listened_to(office) == 20
