@@ -52,14 +52,14 @@ class _Run:
     """One flush of one agent.
 
     :ivar started: rows due by then belong to it.
-    :ivar rows: that it has claimed and not settled yet.
+    :ivar ids: of rows that it has claimed and not settled yet; their leases are renewed.
     :ivar tries: under way; errors are kept for the end.
     """
 
     agent: IAgent
     started: int
     cancelled: bool = False
-    rows: int = 0
+    ids: set[int] = field(factory=set)
     tries: set[Deferred[Any]] = field(factory=set)
     waiting: Deferred[None] | None = None
     errors: list[Any] = field(factory=list)
@@ -179,9 +179,24 @@ class QueueRunner(Service):
 
     async def _flush(self, agent: IAgent, account_id: int | None) -> Mapping[str, int]:
         run = _Run(agent, micros(self._clock))
-        more = True
+        renewing = LoopingCall(self._renew, run)
+        renewing.clock = self._clock
+        renewing.start(LEASE / SECOND / 2, now=False)
+        try:
+            await self._try_all(run, account_id)
+        finally:
+            # An error of the store ends the run, but not what it has under way.
+            DeferredList([_echo(each) for each in run.tries]).addBoth(lambda _: renewing.stop())
+        if run.errors:
+            run.errors[0].raiseException()
+        await self._reports.send_owed()
+        return run.totals
+
+    async def _try_all(self, run: _Run, account_id: int | None) -> None:
+        """Claim and try until nothing is left that was due when the run began."""
+        agent, more = run.agent, True
         while run.tries or (more and not (self._ending or run.cancelled or run.errors)):
-            if more and run.rows < _MOST and not (self._ending or run.cancelled or run.errors):
+            if more and len(run.ids) < _MOST and not (self._ending or run.cancelled or run.errors):
                 # Rows that come back in this run are due after its start, so that the run comes to an end.
                 rows = await self._store.queue.claim(agent.name, _CLAIM, run.started, LEASE, account_id=account_id)
                 more = bool(rows) or bool(run.tries)
@@ -191,10 +206,6 @@ class QueueRunner(Service):
                     continue
             if run.tries:
                 await self._one_ends(run)
-        if run.errors:
-            run.errors[0].raiseException()
-        await self._reports.send_owed()
-        return run.totals
 
     @staticmethod
     async def _one_ends(run: _Run) -> None:
@@ -209,12 +220,13 @@ class QueueRunner(Service):
 
     def _start(self, run: _Run, batch: Sequence[QueueItem]) -> None:
         """Begin to try a batch; its end is counted, an error of the store is kept for the end of the run."""
+        ids = [item.id for item in batch]
+        run.ids.update(ids)
         attempt = Deferred.fromCoroutine(self._try(run, batch))
-        run.rows += len(batch)
         run.tries.add(attempt)
 
         def ended(result: Any) -> Any:
-            run.rows -= len(batch)
+            run.ids.difference_update(ids)
             run.tries.discard(attempt)
             waiting, run.waiting = run.waiting, None
             if waiting is not None and not waiting.called:
@@ -226,15 +238,8 @@ class QueueRunner(Service):
         _keep(self._runs, attempt)
 
     async def _try(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
-        renewing = LoopingCall(self._renew, [item.id for item in batch])
-        renewing.clock = self._clock
-        renewing.start(LEASE / SECOND / 2, now=False)
-        try:
-            outcomes = await self._in_lane(run, batch)
-            return await self._settle(batch, outcomes)
-        finally:
-            if renewing.running:
-                renewing.stop()
+        outcomes = await self._in_lane(run, batch)
+        return await self._settle(batch, outcomes)
 
     async def _in_lane(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """Ask the agent as soon as there is room in the batch's lane; none when it is cancelled before."""
@@ -282,9 +287,11 @@ class QueueRunner(Service):
             for each in outcomes
         ]
 
-    async def _renew(self, ids: Sequence[int]) -> None:
+    async def _renew(self, run: _Run) -> None:
+        if not run.ids:
+            return
         try:
-            await self._store.queue.renew(ids, micros(self._clock) + LEASE)
+            await self._store.queue.renew(sorted(run.ids), micros(self._clock) + LEASE)
         except MailshareError as fault:
             self._log.warn("leases could not be renewed: {fault}", fault=fault.public)
 

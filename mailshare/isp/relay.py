@@ -23,7 +23,7 @@ from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.report_parts import date_text
 from mailshare.core.report_words import certificate_refused, quota_used_up, route_paused
 from mailshare.core.retry import HOUR, MINUTE
-from mailshare.core.values import SECOND, Account, Event, Outcome, QueueItem, QueueState
+from mailshare.core.values import SECOND, Account, Directory, Event, Outcome, QueueItem, QueueState
 from mailshare.core.ways_out import Way, ways_out
 from mailshare.interfaces import IIntake, ILaned, IStore
 from mailshare.isp.notices import Notices
@@ -38,6 +38,7 @@ from mailshare.status import RunStatus
 _FIRST_PAUSE = 15 * MINUTE
 _QUOTA_PAUSE = HOUR
 _REMEMBERED = 30 * MINUTE  # how long a fallback that worked is asked before the account's own server again
+_MOST_WAYS = 10_000  # that are remembered: one for each domain written to
 _WORDS = {"login": route_paused, "certificate": certificate_refused, "quota": quota_used_up}
 
 
@@ -93,6 +94,8 @@ class Relay:
         self._routes: dict[str, Route] = {}
         self._statuses: dict[int, RunStatus] = {}
         self._works: dict[str, tuple[str, int]] = {}
+        self._ways_in: Directory | None = None
+        self._known_ways: dict[tuple[int, str], tuple[Way, ...]] = {}
         self._notices = Notices(store, intake, doors)
         self._memory = RelayMemory(store.settings, zone)
         self._mark_key = doors.random(32)
@@ -181,7 +184,9 @@ class Relay:
         if account is None or not ways:
             return [_later(item, self._now(), "This account has no server to send by") for item in batch]
         good, outcomes = _readable(batch, self._now())
-        self._set(account.id, last_try=self._now(), running=True)
+        status = self._statuses.get(account.id, RunStatus())
+        if not status.running or self._now() - status.last_try >= SECOND:
+            self._set(account.id, last_try=self._now(), running=True)
         try:
             for part in _parts(good, ProviderOptions.of(ways[0].account).recipients_per_message):
                 outcomes += await self._counted(account, ways, part)
@@ -190,9 +195,16 @@ class Relay:
         return outcomes
 
     def _ways(self, item: QueueItem) -> tuple[Way, ...]:
+        """Asked several times for each row; the answer holds as long as the directory does."""
         directory = self._store.directory.current()
-        account = directory.account_by_id.get(item.account_id or 0)
-        return () if account is None else ways_out(account, item.address.rpartition("@")[2], directory)
+        if directory is not self._ways_in or len(self._known_ways) >= _MOST_WAYS:
+            self._ways_in, self._known_ways = directory, {}
+        key = (item.account_id or 0, item.address.rpartition("@")[2])
+        ways = self._known_ways.get(key)
+        if ways is None:
+            account = directory.account_by_id.get(key[0])
+            ways = self._known_ways[key] = () if account is None else ways_out(account, key[1], directory)
+        return ways
 
     async def _counted(self, account: Account, ways: Sequence[Way], part: Sequence[QueueItem]) -> list[Outcome]:
         """Send a part as far as the provider's day allows; the rest waits for tomorrow."""
@@ -330,14 +342,18 @@ class Relay:
     def _note(self, account_id: int, answers: Answers, outcomes: Sequence[Outcome]) -> None:
         error = answers.fault.public if answers.fault else ""
         status = self._statuses.get(account_id, RunStatus())
-        self._set(account_id, error=error, next_try=0, last_ok=status.last_ok if error else self._now())
-        if any(outcome.state is QueueState.DELIVERED for outcome in outcomes):
-            self._set(account_id, messages=status.messages + 1)
+        delivered = any(outcome.state is QueueState.DELIVERED for outcome in outcomes)
+        self._set(
+            account_id, error=error, next_try=0, last_ok=status.last_ok if error else self._now(),
+            messages=status.messages + delivered,
+        )  # fmt: skip
 
     def _set(self, account_id: int, **facts: object) -> None:
-        status = self._statuses.get(account_id, RunStatus())
-        self._statuses[account_id] = evolve(status, **facts)  # type: ignore[arg-type]
-        self._changed(account_id)
+        before = self._statuses.get(account_id, RunStatus())
+        status = evolve(before, **facts)  # type: ignore[arg-type]
+        if status != before:
+            self._statuses[account_id] = status
+            self._changed(account_id)
 
     def _route(self, way: Way) -> Route:
         """What is known of a way; another server under the same name begins anew."""

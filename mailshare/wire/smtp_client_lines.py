@@ -18,6 +18,7 @@ from mailshare.wire.client_engine import Command
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\Z", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|\Z)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})
 
 
@@ -63,6 +64,8 @@ class SMTPReply:
 def printable(octets: bytes, limit: int = 500) -> str:
     """Octets of a peer as text that may be logged and shown."""
     text = octets[:limit].decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
@@ -120,7 +123,7 @@ def path(address: Address | None) -> str:
     :raises LocalFault: it holds a control character, which no line of ours may carry.
     """
     text = f"<{address}>" if address else "<>"
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise LocalFault("An address holds control characters")
     return text
 

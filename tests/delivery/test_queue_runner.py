@@ -240,6 +240,32 @@ def test_leases_are_renewed_while_an_agent_works(office: Office) -> None:
     assert dict(finish(running)) == {"delivered": 1}
 
 
+def test_leases_outlive_a_run_that_breaks_off(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the store cannot be asked for more, what is under way keeps its rows until it is written down."""
+    gate: Deferred[Any] = Deferred()
+    office.agent.answers = [gate]
+    office.send(MAIL, "ann@example.net")
+    claim, asked = office.store.queue.claim, []
+
+    async def once(*given: Any, **options: Any) -> Any:
+        asked.append(given)
+        if len(asked) > 1:
+            raise Unavailable
+        return await claim(*given, **options)
+
+    monkeypatch.setattr(office.store.queue, "claim", once)
+    running = Deferred.fromCoroutine(office.runner.flush(1))
+    with pytest.raises(Unavailable):
+        finish(running)
+    office.clock.pump([60.0] * 20)
+    now = int(office.clock.seconds() * 1_000_000)
+    assert finish(claim("relay", 10, now, LEASE)) == []
+    gate.callback(OK)
+    assert office.rows()[0].state is QueueState.DELIVERED
+    office.clock.pump([60.0] * 20)
+    assert not [call for call in office.clock.getDelayedCalls() if "LoopingCall" in str(call.func)]
+
+
 def test_runs_beside_each_other_share_no_row(office: Office) -> None:
     """A second flush takes nothing that the first one has, and does not wait for it with what came in meanwhile."""
     gate: Deferred[Any] = Deferred()
