@@ -202,6 +202,7 @@ class Office(Service):
             tell=self._say,
             agents=[printing.agent, *extensions.built("agents")],
         )
+        printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
-from mailshare.interfaces import IStore
+from mailshare.interfaces import IIntake, IStore
+from mailshare.printing.by_mail import ByMail, Largest, Reveal
 from mailshare.printing.destinations import Destination, PrintRules
 from mailshare.printing.folder import Aside, Folder
 from mailshare.printing.hand_on import PrintAgent
@@ -35,6 +36,11 @@ class PrintRoom:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service, [Folder(self.service, aside, config.directory)])
         self.follow(config)
+
+    def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
+        """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
+        way = ByMail(self.service, intake, reveal, largest)
+        self.agent.ways[way.scheme] = way
 
     def follow(self, config: Config) -> None:
         """Take over destinations and rules."""
@@ -72,6 +78,11 @@ def destinations_of(config: Config) -> Sequence[Destination]:
             members=one.members,
             defaults=dict(one.defaults),
             abilities=abilities_of(one),
+            account=one.account,
+            key=one.key.reference(),
+            key_id=one.key_id,
+            part_size=one.part_size,
+            lifetime=one.lifetime,
         )
         for one in config.tables.destination
     ]

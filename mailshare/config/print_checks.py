@@ -9,9 +9,12 @@ from collections.abc import Mapping
 
 from mailshare.config.problems import Findings
 from mailshare.config.schema import DestinationTable, FileTables
+from mailshare.core.address import Address
+from mailshare.core.errors import PeerFault
 from mailshare.core.print_abilities import FORMATS, Abilities
 from mailshare.core.print_media import size_of
 from mailshare.wire.ipp_template import TEMPLATES, fits
+from mailshare.wire.jws import KEY_ID
 
 WAYS = ("dir",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
@@ -53,6 +56,7 @@ def _destination(one: DestinationTable, path: Path, tables: FileTables, findings
         _members(one, path, tables, findings)
     else:
         _address(one.address, (*path, "address"), findings)
+    _key_of(one, path, findings)
     for index, kind in enumerate(one.formats):
         if kind not in FORMATS:
             _unknown(kind, FORMATS, (*path, "formats", index), findings)
@@ -85,12 +89,36 @@ def _members(one: DestinationTable, path: Path, tables: FileTables, findings: Fi
 def _address(address: str, path: Path, findings: Findings) -> None:
     scheme, colon, rest = address.partition(":")
     if not address:
-        findings.error(path, "is missing; write dir:FOLDER, or members for a group")
+        findings.error(path, "is missing; write a mail address, dir:FOLDER, or members for a group")
+    elif "@" in address and (scheme == "mailto" or not colon):
+        _mail_address(address.removeprefix("mailto:"), path, findings)
     elif not colon or scheme not in WAYS:
-        ways = ", ".join(f"{one}:" for one in WAYS)
+        ways = ", ".join(["mail addresses", *(f"{one}:" for one in WAYS)])
         findings.error(path, f"jobs cannot be sent to {address!r} by this version; it knows {ways}")
     elif not rest:
         findings.error(path, f"says not where; write {scheme}:FOLDER")
+
+
+def _mail_address(text: str, path: Path, findings: Findings) -> None:
+    try:
+        Address.parse(text)
+    except PeerFault as fault:
+        findings.error(path, f"{text!r} is no mail address: {fault.public}")
+
+
+def _key_of(one: DestinationTable, path: Path, findings: Findings) -> None:
+    """The key that signs jobs, and the account that they leave by: things of destinations with a mail address."""
+    if bool(one.key) != bool(one.key_id):
+        findings.error((*path, "key"), "a key needs the name that both sides have for it (key_id), and a name its key")
+    elif one.key_id and not KEY_ID.match(one.key_id):
+        findings.error((*path, "key_id"), f"{one.key_id!r} is no name of a key: letters, digits, and . _ @ + -")
+    if one.key.kind in ("hash", "split", "left_out"):
+        findings.error((*path, "key"), "is a text, {env=}, {file=}, {credential=} or {command=}")
+    if one.account:
+        _mail_address(one.account, (*path, "account"), findings)
+    for name in ("account", "key", "key_id", "part_size"):
+        if getattr(one, name) and "@" not in one.address:
+            findings.error((*path, name), "is of use only with a mail address")
 
 
 def _options(options: Mapping[str, object], abilities: Abilities, path: Path, findings: Findings) -> None:

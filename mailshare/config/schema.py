@@ -291,7 +291,7 @@ class DestinationTable:
     """``[[destination]]``: a printer elsewhere that programs print to, or a group of them."""
 
     name: str = _key("of the queue, as programs see it; required")
-    address: str = _key("where its jobs go: dir:FOLDER; empty for a group")
+    address: str = _key("where its jobs go: a mail address, or dir:FOLDER; empty for a group")
     title: str = _key("a line for people; empty = made from the name")
     location: str = _key("where the printer stands")
     members: tuple[str, ...] = _key("names of the destinations of a group; each gets every job", factory=tuple)
@@ -302,6 +302,11 @@ class DestinationTable:
     media: tuple[str, ...] = _key("names of paper sizes, the usual one first; none = the common ones", factory=tuple)
     resolutions: tuple[int, ...] = _key("dots per inch", (150, 300, 600))
     socket: tuple[str, ...] = _key("endpoints that take documents as printers do on port 9100", factory=tuple)
+    account: str = _key("address of the account that its mails leave by; empty = the first one")
+    key: Secret = _key("the shared secret that signs its jobs: {env=}, {file=} ...; 32 octets at least", factory=Secret)
+    key_id: str = _key("the name that both sides have for the key")
+    part_size: int = _key("octets of a document in one mail; 0 = as the provider takes them", 0, least=0)
+    lifetime: int = _key("hours after which the printing server prints a job no more", 24, least=1, most=168)
 
 
 @frozen(kw_only=True)

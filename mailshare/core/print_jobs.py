@@ -68,7 +68,7 @@ def changed(job: PrintJob, change: PrintChange, at: int) -> PrintJob:
     :param at: microseconds UTC.
     """
     if change.again:
-        members = dict.fromkeys(job.members, PrintMember())
+        members = {name: PrintMember(serial=one.serial + 1) for name, one in job.members.items()}
         job = evolve(job, members=members, processing=0, completed=0, held=bool(change.held))
     elif job.state.final:
         return job
@@ -113,4 +113,6 @@ def _changed_member(member: PrintMember, change: PrintChange) -> PrintMember:
         member.impressions if change.impressions is None else change.impressions,
         member.sheets if change.sheets is None else change.sheets,
         member.certainty if change.certainty is None else change.certainty,
+        member.part if change.part is None else change.part,
+        member.serial if change.serial is None else change.serial,
     )

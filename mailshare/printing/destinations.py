@@ -20,6 +20,10 @@ class Destination:
     :ivar address: where its jobs go, with a scheme: ``dir:/path``, or a mail address; empty for a group.
     :ivar members: names of the destinations of a group.
     :ivar defaults: options that hold when a job does not say otherwise.
+    :ivar account: address of the account that its mails leave by; empty = the first one.
+    :ivar key: reference of the shared secret that signs jobs, ``key_id`` the name both sides have for it.
+    :ivar part_size: octets of a document in one mail; 0 = as the provider takes them.
+    :ivar lifetime: hours after which the far end prints a job no more.
     """
 
     name: str
@@ -29,6 +33,11 @@ class Destination:
     members: tuple[str, ...] = ()
     defaults: Mapping[str, object] = field(factory=dict, hash=False)
     abilities: Abilities = field(factory=Abilities)
+    account: str = ""
+    key: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
+    key_id: str = ""
+    part_size: int = 0
+    lifetime: int = 24
 
     @property
     def scheme(self) -> str:

@@ -31,8 +31,8 @@ _OUTBOX = frozenset({"connecting-to-device", "spool-area-full", "timed-out", "of
 class PrintService:
     """All queues of an office, for every protocol by which jobs come in.
 
-    :param random: gives that many random octets.
     :param note: writes a line of the journal that belongs to no transaction, from kind, user and data.
+    :ivar token: gives that many random octets.
     :ivar destinations: by name, in the order of the configuration.
     """
 
@@ -43,7 +43,7 @@ class PrintService:
         store: IStore,
         reactor: Any,
         hostname: str,
-        random: Callable[[int], bytes],
+        token: Callable[[int], bytes],
         *,
         note: Note = lambda _kind, _user, _data: None,
     ) -> None:
@@ -57,7 +57,7 @@ class PrintService:
         self.states = QueueStates(store.settings)
         self.subscriptions = Subscriptions(self.now)
         self.incoming: set[int] = set()
-        self._random = random
+        self.token = token
         self._started = self.now()
         self._stop_following: Callable[[], None] | None = None
         self._look = LoopingCall(self._tidy)
@@ -190,7 +190,7 @@ class PrintService:
         user = str(about.get("user", ""))
         login = self.store.directory.current().user_by_name.get(user.casefold())
         return PrintTicket(
-            uuid=uuid7(self.now(), self._random(10)),
+            uuid=uuid7(self.now(), self.token(10)),
             queue=destination.name,
             members=destination.targets,
             user_id=login.id if login is not None else None,

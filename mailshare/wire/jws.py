@@ -20,7 +20,7 @@ from mailshare.core.errors import LocalFault, PeerFault
 
 MIN_SECRET = 32  # octets of a shared secret: as many as the digest has (RFC 7518 section 3.2)
 _BASE64URL = re.compile(r"[A-Za-z0-9_\-]*\Z")
-_KEY_ID = re.compile(r"[A-Za-z0-9._@+\-]{1,100}\Z")
+KEY_ID = re.compile(r"[A-Za-z0-9._@+\-]{1,100}\Z")
 
 
 class Algorithm(Enum):
@@ -96,7 +96,7 @@ def unwrap(octets: bytes, *, kind: str) -> Signed:
     try:
         header = json.loads(_unb64(protected))
         algorithm, kid = Algorithm(header["alg"]), header["kid"]
-        right = isinstance(kid, str) and bool(_KEY_ID.match(kid)) and header.get("typ") == kind and "crit" not in header
+        right = isinstance(kid, str) and bool(KEY_ID.match(kid)) and header.get("typ") == kind and "crit" not in header
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         right = False
     if not right:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -44,10 +44,13 @@ class PartAddress:
     resend: int = 0
 
 
-def part_id(manifest: PrintManifest, number: int, host: str, resend: int = 0) -> str:
-    """Message-ID of a part, with angle brackets."""
+def part_id(job: str, number: int, host: str, resend: int = 0) -> str:
+    """Message-ID of a part, with angle brackets.
+
+    :param job: the manifest's id.
+    """
     again = f".r{resend}" if resend else ""
-    return f"<{manifest.id}.{number}{again}@{host}>"
+    return f"<{job}.{number}{again}@{host}>"
 
 
 def document_name(manifest: PrintManifest, number: int) -> str:
@@ -61,43 +64,53 @@ def document_name(manifest: PrintManifest, number: int) -> str:
     return name if total == 1 else f"{name}.{number:03}of{total:03}"
 
 
-def part_mail(
-    manifest: PrintManifest, signed: bytes, number: int, chunk: Iterable[bytes], about: PartAddress, kid: str = ""
-) -> Iterator[bytes]:
-    """One mail of a job, piece by piece, CRLF line ends, 7-bit.
+def part_frame(
+    manifest: PrintManifest, signed: bytes, number: int, about: PartAddress, kid: str = ""
+) -> tuple[bytes, bytes]:
+    """What stands before and behind the chunk in one mail of a job, CRLF line ends, 7-bit.
+
+    The chunk goes between them as :class:`Base64Lines` gives it.
 
     :param signed: the manifest as :func:`mailshare.wire.jws.sign` made it; the same for all parts.
     :param number: from 1.
-    :param chunk: the chunk's octets, in pieces of any size.
     :param kid: name of the key that signed; empty = unsigned.
     """
-    total = len(manifest.chunks)
     boundary = f"print-{manifest.id}".encode()
-    yield _header(manifest, number, about, kid, boundary)
-    yield from (b"--", boundary, CRLF, _words(manifest, number))
-    yield from (b"\r\n--", boundary, CRLF, _manifest_part(signed))
-    kind = manifest.format if total == 1 and manifest.encoding == "none" and not manifest.encryption else ""
+    whole = len(manifest.chunks) == 1 and manifest.encoding == "none" and not manifest.encryption
+    kind = manifest.format if whole else "application/octet-stream"
     name = document_name(manifest, number).encode("ascii", "replace").replace(b"?", b"_")
-    yield from (b"\r\n--", boundary, CRLF, b"Content-Type: ", (kind or "application/octet-stream").encode(), CRLF)
-    yield from (b'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="', name, b'"\r\n\r\n')
-    yield from base64_lines(chunk)
-    yield from (b"--", boundary, b"--\r\n")
+    pieces = [
+        _header(manifest, number, about, kid, boundary),
+        *(b"--", boundary, CRLF, _words(manifest, number)),
+        *(b"\r\n--", boundary, CRLF, _manifest_part(signed)),
+        *(b"\r\n--", boundary, CRLF, b"Content-Type: ", kind.encode(), CRLF),
+        b"Content-Transfer-Encoding: base64\r\n",
+        *(b'Content-Disposition: attachment; filename="', name, b'"\r\n\r\n'),
+    ]
+    return b"".join(pieces), b"--" + boundary + b"--\r\n"
 
 
-def base64_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+class Base64Lines:
     """Octets as base64 in lines of 76 columns, whatever pieces they come in."""
-    rest = b""
-    for piece in pieces:
-        data = rest + piece
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The lines that are full."""
+        data = self._rest + data
         whole = len(data) - len(data) % _LINE
-        rest = data[whole:]
-        if whole:
-            yield _lines(data[:whole])
-    if rest:
-        yield _lines(rest)
+        self._rest = data[whole:]
+        return base64_lines(data[:whole])
+
+    def end(self) -> bytes:
+        """The last line."""
+        rest, self._rest = self._rest, b""
+        return base64_lines(rest)
 
 
-def _lines(data: bytes) -> bytes:
+def base64_lines(data: bytes) -> bytes:
+    """Octets as base64 in lines of 76 columns."""
     lines = [b64encode(data[at : at + _LINE]) for at in range(0, len(data), _LINE)]
     return CRLF.join([*lines, b""])
 
@@ -105,7 +118,7 @@ def _lines(data: bytes) -> bytes:
 def _header(manifest: PrintManifest, number: int, about: PartAddress, kid: str, boundary: bytes) -> bytes:
     total = len(manifest.chunks)
     counted = f" ({number}/{total})" if total > 1 else ""
-    first = part_id(manifest, 1, about.host)
+    first = part_id(manifest.id, 1, about.host)
     triage = f"v=1; id={manifest.id}; part={number}; parts={total}; size={manifest.size}"
     triage += f"; kid={kid}" if kid else ""
     lines = [
@@ -113,7 +126,7 @@ def _header(manifest: PrintManifest, number: int, about: PartAddress, kid: str, 
         field("From", f"<{about.sender}>"),
         field("To", f"<{about.to}>"),
         text_field("Subject", f"[print] {manifest.name or 'document'}{counted}"),
-        field("Message-ID", part_id(manifest, number, about.host, about.resend)),
+        field("Message-ID", part_id(manifest.id, number, about.host, about.resend)),
     ]
     if number > 1:
         lines += [field("In-Reply-To", first), field("References", first)]
@@ -144,7 +157,7 @@ def _words(manifest: PrintManifest, number: int) -> bytes:
 def _manifest_part(signed: bytes) -> bytes:
     head = f"Content-Type: {MANIFEST_TYPE}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
     head += 'Content-Disposition: attachment; filename="job.json"\r\n\r\n'
-    return head.encode() + b"".join(base64_lines([signed]))
+    return head.encode() + base64_lines(signed)
 
 
 @frozen

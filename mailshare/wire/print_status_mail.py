@@ -56,7 +56,7 @@ def status_mail(status: PrintStatus, name: str, letter: StatusLetter, key: Signi
     signed = sign(status_octets(status), key, kind=STATUS_KIND)
     parts = [
         _part(b"text/plain; charset=utf-8", encoding, text),
-        _part(STATUS_TYPE.encode() + b"; charset=utf-8", b"base64", b"".join(base64_lines([signed]))),
+        _part(STATUS_TYPE.encode() + b"; charset=utf-8", b"base64", base64_lines(signed)),
     ]
     if letter.original:
         original, how = seven_bit(letter.original)

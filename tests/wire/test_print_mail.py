@@ -20,9 +20,10 @@ from mailshare.wire.print_mail import (
     JOB_FIELD,
     MANIFEST_KIND,
     MANIFEST_TYPE,
+    Base64Lines,
     PartAddress,
     document_name,
-    part_mail,
+    part_frame,
     triage,
 )
 
@@ -56,10 +57,12 @@ def job(document: bytes, part: int, name: str = "Monthly report") -> tuple[Print
 def mails(manifest: PrintManifest, chunks: list[bytes]) -> list[bytes]:
     """All mails of the job."""
     signed = sign(manifest_octets(manifest), KEY, kind=MANIFEST_KIND)
-    return [
-        b"".join(part_mail(manifest, signed, number, (chunk[:1000], chunk[1000:]), ABOUT, KEY.kid))
-        for number, chunk in enumerate(chunks, 1)
-    ]
+    out = []
+    for number, chunk in enumerate(chunks, 1):
+        head, tail = part_frame(manifest, signed, number, ABOUT, KEY.kid)
+        lines = Base64Lines()
+        out.append(head + lines.feed(chunk[:1000]) + lines.feed(chunk[1000:]) + lines.end() + tail)
+    return out
 
 
 def leaves(mail: bytes) -> dict[str, tuple[str, bytes]]:
@@ -120,9 +123,9 @@ def test_the_header_tells_what_it_is() -> None:
 
 def test_a_resend_is_another_message() -> None:
     """Stores that drop what they know by its Message-ID must not drop a part that was asked for again."""
-    manifest, chunks = job(bytes(10), 100)
+    manifest, _ = job(bytes(10), 100)
     signed = sign(manifest_octets(manifest), KEY, kind=MANIFEST_KIND)
-    again = b"".join(part_mail(manifest, signed, 1, chunks, evolve(ABOUT, resend=1)))
+    again, _ = part_frame(manifest, signed, 1, evolve(ABOUT, resend=1))
     assert Headers.parse(again).message_ids("message-id") == (f"<{manifest.id}.1.r1@mail.office.example>",)
 
 

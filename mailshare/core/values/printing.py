@@ -93,6 +93,8 @@ class PrintMember:
     :ivar message: in words, for the sender.
     :ivar impressions, sheets: completed so far, as the printer says; -1 = it does not.
     :ivar certainty: ``handed-over``, ``accepted``, ``completed``, ``unknown``, or empty before anything is known.
+    :ivar part: octets of each part, when it travels by mail and was cut; 0 before.
+    :ivar serial: how often it was cut or begun anew; each time it travels under another name.
     """
 
     state: PrintState = PrintState.PENDING
@@ -101,6 +103,8 @@ class PrintMember:
     impressions: int = -1
     sheets: int = -1
     certainty: str = ""
+    part: int = 0
+    serial: int = 0
 
 
 @frozen
@@ -168,6 +172,8 @@ class PrintChange:
     impressions: int | None = None
     sheets: int | None = None
     certainty: str | None = None
+    part: int | None = None
+    serial: int | None = None
     held: bool | None = None
     options: Mapping[str, object] | None = field(default=None, hash=False)
     name: str | None = None

@@ -1,0 +1,247 @@
+"""Sends print jobs as mail: the document in parts that fit, each with the manifest, by the one door into the outbox.
+
+A job may be tried as often as needed: what was handed in already is found by its Message-ID and not handed in again, so
+a kill between two parts prints nothing twice. The row of the job waits until the provider has all of its mails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from uuid import UUID, uuid5
+
+from attrs import frozen
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import ConfigFault, MailshareError, PolicyRefusal, Unavailable
+from mailshare.core.print_manifest import NOTICES, Chunk, PrintManifest, manifest_octets
+from mailshare.core.print_parts import LEAST_PART, cut, part_for_limit, smaller_part
+from mailshare.core.trace import trace_id
+from mailshare.core.values import (
+    Account,
+    Origin,
+    Outcome,
+    PrintChange,
+    PrintDocument,
+    PrintJob,
+    QueueItem,
+    QueueState,
+    Source,
+)
+from mailshare.interfaces import IBodySink, IIntake, IPrintWay
+from mailshare.printing.destinations import Destination
+from mailshare.printing.service import PrintService
+from mailshare.wire.jws import Algorithm, SigningKey, sign
+from mailshare.wire.print_mail import MANIFEST_KIND, Base64Lines, PartAddress, part_frame, part_id
+
+HOUR = 3_600 * 1_000_000
+LOOK = 20 * 1_000_000  # microseconds between two looks at mails that wait in the outbox
+_PIECE = 256 * 1024
+_GONE = frozenset({QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
+
+Reveal = Callable[[object], Awaitable[str]]
+"""The text behind a secret reference."""
+Largest = Callable[[int, str], int]
+"""``(account id, domain)`` to the octets of the largest mail that leaves by it; 0 = not known."""
+
+
+@frozen
+class _Letter:
+    """All that the mails of one job to one destination have in common."""
+
+    job: PrintJob
+    member: str
+    destination: Destination
+    account: Account
+    user_id: int | None
+    to: Address
+    key: SigningKey | None
+    part: int
+    serial: int
+
+    @property
+    def expires(self) -> int:
+        return self.job.ticket.expires or self.job.processing + self.destination.lifetime * HOUR
+
+
+@implementer(IPrintWay)
+class ByMail:
+    """``mailto:`` addresses, and bare ones.
+
+    :param intake: the one door.
+    :param reveal: reads the key of a destination.
+    :param largest: what the ways out take.
+    """
+
+    scheme = "mailto"
+
+    def __init__(self, service: PrintService, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
+        self._service = service
+        self._store = service.store
+        self._intake = intake
+        self._reveal = reveal
+        self._largest = largest
+
+    async def hand_on(self, job: PrintJob, member: str, address: str, item: QueueItem) -> Outcome:
+        """Hand in what is missing; say how far the mails have come."""
+        now = self._service.now()
+        try:
+            letter = await self._letter(job, member, address)
+            rows: list[QueueItem] = []
+            for document in letter.job.documents:
+                if not document.canceled:
+                    rows += await self._mails(letter, document)
+        except MailshareError as fault:
+            if fault.temporary:
+                raise
+            return Outcome(item.id, QueueState.FAILED, now, fault.code, fault.status, fault.public)
+        return await self._outcome(item, letter, rows)
+
+    async def _outcome(self, item: QueueItem, letter: _Letter, rows: Sequence[QueueItem]) -> Outcome:
+        now = self._service.now()
+        lost = next((row for row in rows if row.state in _GONE), None)
+        if lost is not None:
+            if _too_large(lost) and letter.part > LEAST_PART:
+                again = PrintChange(letter.member, part=smaller_part(letter.part), serial=letter.serial + 1)
+                await self._service.change(letter.job, again)
+                return Outcome(item.id, QueueState.QUEUED, now, next_at=now, counts=False)
+            why = lost.reply or "The mail was taken out of the outbox"
+            return Outcome(item.id, QueueState.FAILED, now, lost.code or 550, lost.status or "5.0.0", why)
+        waiting = sum(row.state is not QueueState.DELIVERED for row in rows)
+        if waiting:
+            told = next((row.reply for row in rows if row.reply and row.state is not QueueState.DELIVERED), "")
+            words = f"{waiting} of {len(rows)} mails wait in the outbox" + (f": {told}" if told else "")
+            return Outcome(item.id, QueueState.QUEUED, now, reply=words, next_at=now + LOOK, counts=False)
+        words = f"Sent to {letter.to}; the printer there has not reported yet"
+        await self._service.change(letter.job, PrintChange(letter.member, reasons=("job-outgoing",), message=words))
+        return Outcome(item.id, QueueState.DELIVERED, now, 250, "2.0.0", words)
+
+    # ------------------------------------------------------------------ what the mails have in common
+
+    async def _letter(self, job: PrintJob, member: str, address: str) -> _Letter:
+        destination = self._service.destinations[member]
+        account = self._account(destination)
+        to = Address.parse(address.removeprefix("mailto:"))
+        key = None
+        if destination.key:
+            secret = (await self._reveal(destination.key)).encode()
+            key = SigningKey(destination.key_id, Algorithm.HS256, secret=secret)
+        state = job.members[member]
+        part = state.part or destination.part_size or part_for_limit(self._largest(account.id, to.domain))
+        # Written before the first mail: whoever goes on after a crash must cut in the same places.
+        job = await self._service.change(job, PrintChange(member, part=part))
+        admin = self._store.directory.current().user_by_name.get(account.admin)
+        user_id = job.ticket.user_id or (admin.id if admin is not None else None)
+        return _Letter(job, member, destination, account, user_id, to, key, part, state.serial)
+
+    def _account(self, destination: Destination) -> Account:
+        accounts = self._store.directory.current().accounts
+        for account in accounts:
+            if account.enabled and destination.account in ("", str(account.address)):
+                return account
+        what = f"the account {destination.account}" if destination.account else "any account"
+        raise ConfigFault(f"Jobs for {destination.name} go out by mail, and there is not {what} to send them from")
+
+    # ------------------------------------------------------------------ the mails of one document
+
+    async def _mails(self, letter: _Letter, document: PrintDocument) -> list[QueueItem]:
+        """The rows of the outbox of all mails of a document; mails that are not there yet are handed in."""
+        travels_as = travel_id(letter.job.ticket.uuid, letter.member, document.number, letter.serial)
+        sizes = cut(document.length, letter.part)
+        stored: dict[int, int] = {}
+        for number in range(1, len(sizes) + 1):
+            found = await self._store.find(part_id(travels_as, number, self._service.hostname))
+            if found:
+                stored[number] = found[0][0]
+        if len(stored) < len(sizes):
+            if letter.expires <= self._service.now():
+                raise PolicyRefusal("Its time was over before all of it was sent", code=550, enhanced=(5, 4, 7))
+            manifest = await self._manifest(letter, document, travels_as, sizes)
+            for number in range(1, len(sizes) + 1):
+                if number not in stored:
+                    stored[number] = await self._hand_in(letter, document, manifest, number)
+        rows: list[QueueItem] = []
+        for message_id in stored.values():
+            rows += await self._store.queue.items(agent="relay", message_id=message_id, open_only=False)
+        return rows
+
+    async def _manifest(
+        self, letter: _Letter, document: PrintDocument, travels_as: str, sizes: Sequence[int]
+    ) -> PrintManifest:
+        """The manifest, octet for octet the same each time it is asked for."""
+        ticket, chunks, at = letter.job.ticket, [], 0
+        for number, size in enumerate(sizes, 1):
+            digest = hashlib.sha256()
+            async for piece in self._octets(letter.job.id, document, at, size):
+                digest.update(piece)
+            at += size
+            chunks.append(Chunk(number, size, digest.hexdigest()))
+        return PrintManifest(
+            id=travels_as,
+            created=letter.job.processing // 1_000_000 * 1_000_000,
+            expires=letter.expires // 1_000_000 * 1_000_000,
+            sender=letter.account.address,
+            to=(str(letter.to),),
+            name=document.name or ticket.name or "document",
+            format=document.format or "application/octet-stream",
+            size=document.length,
+            sha256=document.digest.hex(),
+            chunks=tuple(chunks),
+            options=self._service.options(letter.destination, {**ticket.options, **document.options}),
+            fidelity=ticket.fidelity,
+            notify=frozenset({"done", "error", *ticket.notify}) & NOTICES,
+            via=f"{ticket.via} {ticket.user}".strip(),
+        )
+
+    async def _hand_in(
+        self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int
+    ) -> int:
+        """Give one mail to the door; returns the id of the stored message."""
+        signed = sign(manifest_octets(manifest), letter.key, kind=MANIFEST_KIND)
+        now = self._service.now()
+        about = PartAddress(letter.account.address, letter.to, self._service.hostname, now)
+        head, tail = part_frame(manifest, signed, number, about, letter.key.kid if letter.key else "")
+        start = sum(chunk.size for chunk in manifest.chunks[: number - 1])
+        size = manifest.chunks[number - 1].size
+        sink, lines = self._store.new_body(len(head) + size * 4 // 3), Base64Lines()
+        try:
+            await _write(sink, head)
+            async for piece in self._octets(letter.job.id, document, start, size):
+                await _write(sink, lines.feed(piece))
+            await _write(sink, lines.end() + tail)
+            body = await sink.finish()
+        except BaseException:
+            sink.abort()
+            raise
+        origin = Origin(Source.PRINT, trace_id(now, self._service.token(3)), user_id=letter.user_id)
+        envelope = Envelope(letter.account.address, (Recipient(letter.to),), size=body.size)
+        return (await self._intake.accept(envelope, body, origin)).message_id
+
+    async def _octets(self, job_id: int, document: PrintDocument, start: int, size: int) -> AsyncIterator[bytes]:
+        """Some octets of a document, in pieces."""
+        body, offset = await self._store.print_jobs.document(job_id, document.number)
+        position, end = offset + start, offset + start + size
+        while position < end:
+            piece = await body.read(position, min(_PIECE, end - position))
+            if not piece:
+                raise Unavailable(detail={"why": "a document ends before its size", "job": job_id})
+            position += len(piece)
+            yield piece
+
+
+def travel_id(uuid: str, member: str, document: int, serial: int) -> str:
+    """The UUID under which one document of a job travels to one destination; another one after each new cut."""
+    return str(uuid5(UUID(uuid), f"{member}/{document}/{serial}"))
+
+
+def _too_large(row: QueueItem) -> bool:
+    """The provider refused the mail for its size (RFC 1870 section 6.1, RFC 3463 section 3.4)."""
+    return row.code == 552 or row.status in ("5.3.4", "5.2.3")
+
+
+async def _write(sink: IBodySink, data: bytes) -> None:
+    wait = sink.write(data)
+    if wait is not None:
+        await wait

@@ -1,0 +1,230 @@
+"""What is printed at an office leaves it as mail: all parts once, signed, whatever happens between them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest_twisted
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from mailshare.assembly.office import Office, read_again
+from mailshare.config import load_config
+from mailshare.core.envelope import Envelope
+from mailshare.core.errors import MessageTooLarge, Unavailable
+from mailshare.core.headers import Headers
+from mailshare.core.print_manifest import PrintManifest, read_manifest
+from mailshare.core.values import PrintJob, PrintState
+from mailshare.testing.isp import PretendISP
+from mailshare.wire.ipp_codec import decode, encode
+from mailshare.wire.ipp_codes import Operation, Status
+from mailshare.wire.ipp_values import Attribute, Group, Message, Tag, Value, name_of, uri
+from mailshare.wire.jws import Algorithm, SigningKey, unwrap, verified
+from mailshare.wire.mime import EntityBegun, EntityData, MIMEReader
+from mailshare.wire.print_mail import MANIFEST_KIND, MANIFEST_TYPE
+
+PDF = b"%PDF-1.4\n" + os.urandom(250_000) + b"\n%%EOF\n"
+KEY = SigningKey("office", Algorithm.HS256, secret=b"a secret of thirty-two octets or more")
+FILE = """\
+[server]
+hostname = "print.example"
+grace = 1
+[listen]
+ipp = ["tcp:0:interface=127.0.0.1"]
+[[account]]
+address = "mail@company.example"
+relay = "smtp://mail@127.0.0.1:{smtp}?tls=none"
+password = "isp"
+[[user]]
+name = "anna"
+password = "anna"
+accounts = ["mail@company.example"]
+[[destination]]
+name = "far"
+address = "printer@far.example"
+key = "a secret of thirty-two octets or more"
+key_id = "office"
+part_size = 100000
+[[destination]]
+name = "farther"
+address = "mailto:printer@farther.example"
+[[destination]]
+name = "everywhere"
+members = ["far", "farther"]
+"""
+
+
+class FussyISP(PretendISP):
+    """A provider that takes mails of so many octets; 0 = any."""
+
+    most = 0
+
+    def take(self, envelope: Envelope, octets: bytes) -> str:
+        if self.most and len(octets) > self.most:
+            raise MessageTooLarge
+        return super().take(envelope, octets)
+
+
+@define
+class Place:
+    """An office, its provider, and the mails that the provider took."""
+
+    folder: Path
+    isp: FussyISP
+    offices: list[Office] = field(factory=list)
+
+    async def start(self) -> Office:
+        (self.folder / "m.toml").write_text(FILE.format(smtp=self.isp.ports()[1]))
+        config = load_config(str(self.folder / "m.toml"))
+        office = Office(config, reactor, reload_config=read_again(config, None))
+        self.offices.append(office)
+        office.startService()
+        assert office.started is not None
+        await office.started
+        return office
+
+    async def print(self, queue: str, data: bytes) -> int:
+        """Print-Job; the job-id."""
+        address = next(str(one["address"]) for one in self.offices[-1].places() if one["service"] == "ipp")
+        attributes = (
+            Attribute("attributes-charset", (Value(Tag.CHARSET, "utf-8"),)),
+            Attribute("attributes-natural-language", (Value(Tag.LANGUAGE, "en"),)),
+            uri("printer-uri", f"ipp://{address}/ipp/print/{queue}"),
+            name_of("requesting-user-name", "anna"),
+            name_of("job-name", "Report"),
+        )
+        octets = encode(Message((2, 0), Operation.PRINT_JOB, 1, (Group(Tag.OPERATION, attributes),))) + data
+        request = Request(f"http://{address}/ipp/print/{queue}", octets, {"Content-Type": "application/ipp"})
+        answer = decode(await deferToThread(lambda: urlopen(request, timeout=30).read()))[0]
+        assert answer.code == Status.OK
+        found = answer.group(Tag.JOB).get("job-id")
+        assert found is not None
+        return int(found.first.number)
+
+    async def settled(self, number: int) -> PrintJob:
+        """The job, once no row of it waits; rows that wait for the outbox are looked at again at once."""
+        store, clock = self.offices[-1].store, reactor
+        while rows := await store.queue.items(agent="print"):
+            waiting = [row.id for row in rows if row.word in ("queued", "deferred")]
+            if not await store.queue.items(agent="relay"):
+                await store.queue.steer(waiting, "retry", int(clock.seconds() * 1_000_000))  # type: ignore[attr-defined]
+                store.notifier.wake("print")
+            await deferLater(clock, 0.05)
+        job = await store.print_jobs.job(number)
+        assert job is not None
+        return job
+
+
+@pytest_twisted.async_yield_fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    isp = FussyISP(reactor, os.urandom)
+    isp.startService()
+    made = Place(tmp_path, isp)
+    yield made
+    for office in made.offices:
+        if office.running:
+            await office.stopService()
+    await isp.stopService()
+
+
+def parts_of(mail: bytes) -> tuple[PrintManifest, bytes, bool]:
+    """``(manifest, chunk, signed by the key)`` of one mail."""
+    reader = MIMEReader()
+    events = reader.feed(mail) + reader.end()
+    kinds = {event.path: event.media.name for event in events if isinstance(event, EntityBegun)}
+    data: dict[str, bytes] = {}
+    for event in events:
+        if isinstance(event, EntityData):
+            kind = kinds[event.path]
+            data[kind] = data.get(kind, b"") + event.data
+    signed = unwrap(data.pop(MANIFEST_TYPE), kind=MANIFEST_KIND)
+    data.pop("text/plain")
+    ((_, chunk),) = data.items()
+    return read_manifest(signed.payload), chunk, verified(signed, KEY)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_document_leaves_in_parts(place: Place) -> None:
+    """Three mails with one signed manifest; their chunks are the document, and the job waits for the far end."""
+    office = await place.start()
+    job = await place.settled(await place.print("far", PDF))
+    mails = [(mail.envelope, *parts_of(mail.octets)) for mail in place.isp.relayed]
+    assert len(mails) == 3
+    manifest = mails[0][1]
+    assert all((each, signed) == (manifest, True) for _, each, _, signed in mails)
+    chunks = {hashlib.sha256(chunk).hexdigest(): chunk for _, _, chunk, _ in mails}
+    assert b"".join(chunks[one.sha256] for one in manifest.chunks) == PDF
+    assert (manifest.sha256, manifest.format) == (hashlib.sha256(PDF).hexdigest(), "application/pdf")
+    assert {str(envelope.sender) for envelope, *_ in mails} == {"mail@company.example"}
+    assert (manifest.to, str(manifest.sender)) == (("printer@far.example",), "mail@company.example")
+    assert manifest.via == "ipp anna"
+    assert job.state is PrintState.PROCESSING
+    assert job.reasons == ("job-outgoing",)
+    assert "has not reported yet" in job.message
+    assert await office.store.verify(deep=True) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_group_sends_to_each_under_a_name_of_its_own(place: Place) -> None:
+    """Two printers at one printing server must not take each other's job for a second copy."""
+    await place.start()
+    await place.settled(await place.print("everywhere", PDF))
+    manifests = {str(mail.envelope.recipients[0].address): parts_of(mail.octets) for mail in place.isp.relayed}
+    far, farther = manifests["printer@far.example"], manifests["printer@farther.example"]
+    assert far[0].id != farther[0].id
+    assert (far[2], farther[2]) == (True, False)
+    assert farther[1] == PDF  # 250,000 octets are one mail where nobody said otherwise
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_handed_in_is_not_handed_in_again(place: Place) -> None:
+    """Stopped after the first part was stored: the next start hands in the two others, all with one manifest."""
+    office = await place.start()
+    way: Any = office._parts.printing.agent.ways["mailto"]  # type: ignore[union-attr]
+    door = way._intake = OneMailDoor(way._intake)
+    number = await place.print("far", PDF)
+    clock: Any = reactor
+    while door.count < 2:
+        await deferLater(clock, 0.02)
+    await office.stopService()
+    await place.start()
+    await place.settled(number)
+    ids = [Headers.parse(mail.octets).message_ids("message-id")[0] for mail in place.isp.relayed]
+    assert len(ids) == len(set(ids)) == 3
+    assert len({parts_of(mail.octets)[0].id for mail in place.isp.relayed}) == 1
+
+
+@define
+class OneMailDoor:
+    """The door, which takes one mail and then none."""
+
+    door: Any
+    count: int = 0
+
+    async def accept(self, *args: Any) -> Any:
+        self.count += 1
+        if self.count > 1:
+            raise Unavailable
+        return await self.door.accept(*args)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_mail_that_is_too_large_is_cut_again(place: Place) -> None:
+    """The provider takes 100,000 octets: parts that fit go out under a new name, and the job goes on."""
+    await place.start()
+    place.isp.most = 100_000
+    job = await place.settled(await place.print("far", PDF))
+    assert job.state is PrintState.PROCESSING
+    found = [parts_of(mail.octets) for mail in place.isp.relayed]
+    manifest = found[-1][0]
+    chunks = {hashlib.sha256(chunk).hexdigest(): chunk for each, chunk, _ in found if each == manifest}
+    assert b"".join(chunks[one.sha256] for one in manifest.chunks) == PDF
+    assert max(chunk.size for chunk in manifest.chunks) == 65_536
+    assert {each.id for each, _, _ in found} > {manifest.id}  # the last part of the first cut was small enough
