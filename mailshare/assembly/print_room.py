@@ -5,21 +5,21 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
 from mailshare.interfaces import IIntake, IStore
+from mailshare.printing.access import Access
+from mailshare.printing.appsocket import SocketFactory
 from mailshare.printing.by_mail import ByMail, Largest, Reveal
 from mailshare.printing.destinations import Destination, PrintRules
 from mailshare.printing.folder import Aside, Folder
 from mailshare.printing.hand_on import PrintAgent
+from mailshare.printing.lpd import LPDFactory
 from mailshare.printing.service import Note, PrintService
 from mailshare.shell.limits import ConnectionLimits
-
-if TYPE_CHECKING:
-    from mailshare.printing.http import Access
 
 HOUR = 3_600 * 1_000_000
 SERVICES = ("ipp", "ipps", "lpd", "socket")
@@ -60,11 +60,17 @@ class PrintRoom:
         return service.partition(" ")[0] in SERVICES
 
     def factory(self, service: str, config: Config, limits: ConnectionLimits) -> Any:
-        """The factory for ``ipp`` or ``ipps``."""
+        """The factory for ``ipp``, ``ipps``, ``lpd``, or ``socket`` with the name of a destination."""
+        access = access_of(config)
+        if service == "lpd":
+            return LPDFactory(self.service, limits, access)
+        kind, _, name = service.partition(" ")
+        if kind == "socket":
+            return SocketFactory(self.service, limits, access.prints, name)
         # What speaks HTTP is a fifth of all that a start would import; an office that does not print needs none of it.
         from mailshare.printing.http import PrintSite  # noqa: PLC0415
 
-        return PrintSite(self.service, access_of(config), limits, secure=service == "ipps")
+        return PrintSite(self.service, access, limits, secure=service == "ipps")
 
 
 def destinations_of(config: Config) -> Sequence[Destination]:
@@ -104,8 +110,6 @@ def rules_of(config: Config) -> PrintRules:
 
 def access_of(config: Config) -> Access:
     """Who may print and who may steer, by their addresses."""
-    from mailshare.printing.http import Access  # noqa: PLC0415 - as above
-
     table = config.tables.print
     ports: dict[str, int] = {}
     for one in config.listeners:

@@ -99,6 +99,7 @@ KINDS: Mapping[str, str] = {
     "collect.skipped": "a message is too large and stays at the provider",
     "collect.poison": "a message could not be fetched or sorted",
     "print.identify": "somebody asked a printer elsewhere to make itself known",
+    "print.refused": "a document to be printed was not taken, for the reason that is told",
     "print.taken": "a document to be printed was taken",
     "news.held": "a connection is held on which the provider tells of new mail",
     "news.lost": "no such connection can be held for now; the timetable collects",

@@ -105,8 +105,7 @@ async def _taken(exchange: Exchange, queue: Destination) -> tuple[PrintDocument,
     if not intake.length and intake.fault is None:
         raise Refused(Status.BAD_REQUEST, "The request has no document")
     document, body = await intake.finish()
-    if document.format not in queue.abilities.formats:
-        raise Refused(Status.FORMAT_ERROR, f"The document is {printable(document.format)}, which is not printed here")
+    exchange.service.check_format(queue, document)
     return document, body
 
 

@@ -26,6 +26,10 @@ class TooLarge(PolicyRefusal):
     default_public = "The document is larger than this printer takes"
 
 
+class FormatRefused(PolicyRefusal):
+    """The document is of a kind that this printer does not take."""
+
+
 class CompressionWrong(PolicyRefusal):
     """The document cannot be inflated as it says."""
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from mailshare.core.errors import MailshareError, NoSuchJob, NotPossible, StorageFull, Unavailable
 from mailshare.core.values import PrintJob
 from mailshare.printing.destinations import Destination
-from mailshare.printing.documents import CompressionWrong, DocumentIntake, TooLarge
+from mailshare.printing.documents import CompressionWrong, DocumentIntake, FormatRefused, TooLarge
 from mailshare.printing.service import PrintService
 from mailshare.wire.ipp_asked import Refused, Request, answer, unsupported_group
 from mailshare.wire.ipp_codes import Operation, Status
@@ -125,6 +125,8 @@ class Exchange:
             status = Status.NOT_FOUND
         elif isinstance(refusal, NotPossible):
             status = Status.NOT_POSSIBLE
+        elif isinstance(refusal, FormatRefused):
+            status = Status.FORMAT_ERROR
         elif isinstance(refusal, TooLarge):
             status = Status.TOO_LARGE
         elif isinstance(refusal, CompressionWrong):

@@ -9,10 +9,8 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
-from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -21,6 +19,7 @@ from twisted.web import http
 from typing_extensions import override
 
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault
+from mailshare.printing.access import Access
 from mailshare.printing.asking import ASKING
 from mailshare.printing.creating import CREATING
 from mailshare.printing.documents import Inflation
@@ -40,34 +39,6 @@ IPP_TYPE = b"application/ipp"
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?\Z")
 _BEYOND = 1 << 24  # octets after which a client that sends more than is taken is cut off
 _WORTH_PACKING = 2_048
-Network = IPv4Network | IPv6Network
-
-
-@frozen
-class Access:
-    """Who may print, and who may steer.
-
-    :ivar networks: from where jobs are taken; ``operators`` from where queues and everybody's jobs are steered.
-    :ivar ports: of ``ipp`` and ``ipps``, for the URIs that are told.
-    """
-
-    networks: tuple[Network, ...] = ()
-    operators: tuple[Network, ...] = ()
-    ports: Mapping[str, int] = field(factory=dict, hash=False)
-
-    def prints(self, peer: str) -> bool:
-        """Whether jobs are taken from there."""
-        return within(peer, self.networks) or within(peer, self.operators)
-
-
-def within(peer: str, networks: tuple[Network, ...]) -> bool:
-    """Whether an address is in one of the networks."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in network for network in networks)
 
 
 class PrintRequest(http.Request):
@@ -293,7 +264,7 @@ class PrintSite(http.HTTPFactory):
             peer,
             authority_of(request),
             secure=self._secure,
-            operator=within(peer, self.access.operators),
+            operator=self.access.operates(peer),
             ports=self.access.ports,
         )
         encoding = (request.getHeader("Content-Encoding") or "").strip().lower()

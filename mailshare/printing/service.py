@@ -11,11 +11,11 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, NoSuchJob
 from mailshare.core.print_options import effective
-from mailshare.core.values import PrintChange, PrintJob, PrintState, PrintTicket
+from mailshare.core.values import PrintChange, PrintDocument, PrintJob, PrintState, PrintTicket
 from mailshare.interfaces import IStore
 from mailshare.printing.board import Board
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
-from mailshare.printing.documents import DocumentIntake, Said
+from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
 from mailshare.printing.queue_state import QueueState, QueueStates
 from mailshare.printing.subscriptions import Subscriptions
 from mailshare.wire.ipp_codes import PrinterState
@@ -214,6 +214,15 @@ class PrintService:
             said=said,
             size_hint=size_hint,
         )
+
+    @staticmethod
+    def check_format(destination: Destination, document: PrintDocument) -> None:
+        """The document is one that this queue takes.
+
+        :raises FormatRefused: it is not.
+        """
+        if document.format not in destination.abilities.formats:
+            raise FormatRefused(f"The document is {document.format}, which is not printed here")
 
     def full(self, destination: Destination) -> bool:
         """As many jobs wait as may."""

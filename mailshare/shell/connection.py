@@ -45,6 +45,9 @@ class ServerEngine(Protocol):
     :ivar waiting: the last event wants an answer, by a method of the engine, before parsing goes on.
     :ivar closing: close the connection once the output is sent.
     :ivar errors: faults of the peer so far, for slowing down and closing.
+
+    An engine with a true ``wants_end`` is fed once with no octets when the peer has closed its side, and may have
+    events after that.
     """
 
     waiting: bool
@@ -258,7 +261,11 @@ class Connection(TwistedProtocol):
     def readConnectionLost(self) -> None:
         """The peer sends no more: answer what it sent, then close."""
         self._ended = True
-        if not self._running:
+        if self._session is not None and getattr(self._session.engine, "wants_end", False) and not self._closing:
+            self._input.append(b"")
+            if not self._running:
+                self._start()
+        elif not self._running:
             self._close()
 
     def writeConnectionLost(self) -> None:
