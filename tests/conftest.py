@@ -21,9 +21,13 @@ from twisted.trial.unittest import SynchronousTestCase
 # Program to Debian package, where the names differ.
 PACKAGES = {
     "dovecot": "dovecot-core dovecot-pop3d",
+    "cupsd": "cups",
     "doveadm": "dovecot-core",
     "getmail": "getmail6",
     "imap-login": "dovecot-imapd",
+    "ipptool": "cups-ipp-utils",
+    "lpadmin": "cups-client cups-filters",
+    "lpstat": "cups-client",
     "openssl": "openssl",
     "runuser": "util-linux",
     "systemd-analyze": "systemd",
