@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
-from mailshare.core.values import PrintState
+from mailshare.core.values import PrintState, PrintTicket
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
 from mailshare.wire.ipp_values import Attribute, Group, Message, Tag, Value, boolean, integer, keyword, name_of, uri
@@ -40,8 +42,8 @@ class Place:
     folder: Path
     offices: list[Office] = field(factory=list)
 
-    async def start(self, text: str) -> Office:
-        (self.folder / "m.toml").write_text(BASE + text)
+    async def start(self, text: str, base: str = BASE) -> Office:
+        (self.folder / "m.toml").write_text(base + text)
         office = Office(
             config := load_config(str(self.folder / "m.toml")), reactor, reload_config=read_again(config, None)
         )
@@ -63,9 +65,7 @@ class Place:
             name_of("requesting-user-name", "anna"),
         )
         message = Message((2, 0), code, 1, (Group(Tag.OPERATION, (*common, *attributes)), *groups))
-        request = Request(
-            f"http://{address}/ipp/print", encode(message) + data, {"Content-Type": "application/ipp"}
-        )
+        request = Request(f"http://{address}/ipp/print", encode(message) + data, {"Content-Type": "application/ipp"})
         answer: bytes = await deferToThread(lambda: urlopen(request, timeout=30).read())
         return decode(answer)[0]
 
@@ -173,3 +173,67 @@ async def test_destinations_follow_the_file(place: Place) -> None:
     assert await place.files(0) == []
     assert (await place.ask(Operation.RESUME_PRINTER)).code == Status.OK
     assert [one.read_bytes() for one in await place.files(2)] == [PDF, PDF]
+
+
+LISTEN = """\
+[server]
+hostname = "print.example"
+grace = 1
+[listen]
+lpd = ["tcp:0:interface=127.0.0.1"]
+smtp = ["tcp:0:interface=127.0.0.1"]
+[[destination]]
+name = "office"
+address = "dir:out"
+socket = ["tcp:0:interface=127.0.0.1"]
+"""
+
+
+async def _talk(office: Office, service: str, *pieces: bytes, reset: bool = False) -> bytes:
+    """Say something to a listener, close our side, and give what it said until it closed."""
+    address = next(str(one["address"]) for one in office.places() if one["service"] == service)
+    host, _, port = address.rpartition(":")
+
+    def talk() -> bytes:
+        with socket.create_connection((host, int(port)), 20) as peer:
+            for piece in pieces:
+                peer.sendall(piece)
+            if reset:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return b""
+            peer.shutdown(socket.SHUT_WR)
+            said = b""
+            while data := peer.recv(4096):
+                said += data
+            return said
+
+    result: bytes = await deferToThread(talk)
+    return result
+
+
+@pytest_twisted.ensureDeferred
+async def test_lpd_and_socket_lead_to_the_same_folder(place: Place) -> None:
+    """LPD with both orders of files and a length nobody knows, AppSocket; a connection that breaks prints nothing."""
+    office = await place.start(LISTEN, base="")
+    control = b"Hhost\nPanna\nJReport\nfdfA001host\nfdfA001host\n"
+    first = [b"\x02office\n", b"\x02%d cfA001host\n" % len(control), control + b"\0"]
+    data = [b"\x03%d dfA001host\n" % len(PDF), PDF + b"\0"]
+    assert await _talk(office, "lpd", *first, *data) == b"\0" * 5
+    assert await _talk(office, "lpd", first[0], *data, *first[1:]) == b"\0" * 5
+    assert await _talk(office, "lpd", *first, b"\x030 dfA001host\n", PDF) == b"\0" * 5
+    assert await _talk(office, "socket office", PDF[:100], PDF[100:]) == b""
+    assert await _talk(office, "socket office", PDF[:100_000], reset=True) == b""
+    assert await _talk(office, "lpd", b"\x02nowhere\n") == b"\1"
+    assert [one.read_bytes() for one in await place.files(4)] == [PDF] * 4
+    await place.settled()
+    jobs = await office.store.print_jobs.jobs()
+    assert [(job.ticket.via, job.ticket.user, job.ticket.name, dict(job.ticket.options)) for job in jobs] == [
+        ("socket", "anonymous", "", {}),
+        *[("lpd", "anna", "Report", {"copies": 2})] * 3,
+    ]
+    assert b"no entries" in await _talk(office, "lpd", b"\x03office\n")
+    await office.store.print_jobs.open(PrintTicket("01920000-0000-7000-8000-0000000000aa", "office", "anna", "Open"), 1)
+    assert b"Open" in await _talk(office, "lpd", b"\x04office anna\n")
+    assert await _talk(office, "lpd", b"\x05office bert\n") == b""
+    assert b"is canceled" in await _talk(office, "lpd", b"\x05office anna\n")
+    assert await office.store.verify() == []

@@ -50,14 +50,22 @@ class _Pass:
 class SocketSession:
     """One connection, one job."""
 
-    patience = PATIENCE
-
     def __init__(self, factory: SocketFactory, connection: Connection) -> None:
-        self.engine = _Pass()
+        self._engine = _Pass()
         self._service = factory.service
         self._queue = factory.queue
         self._connection = connection
         self._intake: DocumentIntake | None = None
+
+    @property
+    def engine(self) -> _Pass:
+        """The connection's engine."""
+        return self._engine
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the first octet."""
+        return PATIENCE
 
     @property
     def receiving(self) -> bool:
@@ -66,6 +74,9 @@ class SocketSession:
 
     async def begin(self) -> None:
         """Nothing is said."""
+
+    def stalled(self) -> None:
+        """Answers are short; there is nothing to let go of."""
 
     def lost(self) -> None:
         """A connection that broke before the client closed it: half a document is not printed."""

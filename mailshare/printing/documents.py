@@ -57,6 +57,8 @@ class Inflation:
             # A zlib header: method 8, and both octets together a multiple of 31 (RFC 1950 section 2.2).
             bare = len(data) < 2 or data[0] & 15 != 8 or int.from_bytes(data[:2]) % 31
             self._inflater = zlib.decompressobj(-15 if bare else 15)
+        elif self._inflater.eof:
+            data = self._next_member(data)
         out = []
         try:
             while data:
@@ -66,16 +68,14 @@ class Inflation:
                     out.append(piece)
                     self._gave += len(piece)
                     self._check()
-                elif self._inflater.eof:
-                    data = self._next_member()
+                if self._inflater.eof:
+                    data = self._next_member(self._inflater.unused_data)
         except zlib.error as error:
             raise CompressionWrong from error
         return out
 
-    def _next_member(self) -> bytes:
-        """A gzip file may hold several members (RFC 1952 section 2.2)."""
-        assert self._inflater is not None
-        rest = self._inflater.unused_data
+    def _next_member(self, rest: bytes) -> bytes:
+        """What follows the end: another member of a gzip file (RFC 1952 section 2.2), or nothing that counts."""
         if self._kind == "gzip" and rest[:2] == b"\x1f\x8b":
             self._inflater = zlib.decompressobj(31)
             return rest

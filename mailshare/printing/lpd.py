@@ -50,10 +50,8 @@ class _Half:
 class LPDSession:
     """One connection."""
 
-    patience = PATIENCE
-
     def __init__(self, factory: LPDFactory, connection: Connection) -> None:
-        self.engine = LPDServer()
+        self._engine = LPDServer()
         self._service = factory.service
         self._operates = factory.operates
         self._connection = connection
@@ -63,12 +61,25 @@ class LPDSession:
         self._name = ""
 
     @property
+    def engine(self) -> LPDServer:
+        """The connection's engine."""
+        return self._engine
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the next line."""
+        return PATIENCE
+
+    @property
     def receiving(self) -> bool:
         """In the middle of a file."""
-        return self.engine.receiving
+        return self._engine.receiving
 
     async def begin(self) -> None:
         """The client speaks first."""
+
+    def stalled(self) -> None:
+        """Answers are short; there is nothing to let go of."""
 
     def lost(self) -> None:
         """What did not come whole is forgotten; the client was told of all that did."""

@@ -245,31 +245,43 @@ def promote_job(exchange: Exchange) -> Work:
     """Promote-Job: it is the next one (RFC 3998 section 4.4)."""
     exchange.operate()
     queue, job = exchange.job()
-    first = min((one.order for one in exchange.service.board.waiting(queue.name)), default=job.order)
-    return _ordering(exchange, queue, job, first - 1)
+    return _ordering(exchange, queue, job, None)
 
 
 def schedule_job_after(exchange: Exchange) -> Work:
-    """Schedule-Job-After: behind the job that is named, or behind the one under way (RFC 3998 section 4.5)."""
+    """Schedule-Job-After: behind the job that is named, else the next one (RFC 3998 section 4.5)."""
     exchange.operate()
     queue, job = exchange.job()
     number = exchange.request.number("predecessor-job-id")
-    if number is None:
-        return promote_job(exchange)
-    before = exchange.service.board.get(number)
-    if before is None or before.ticket.queue != queue.name:
+    before = None if number is None else exchange.service.board.get(number)
+    if number is not None and (before is None or before.ticket.queue != queue.name):
         raise Refused(Status.NOT_FOUND, f"There is no job {number} on this printer")
-    if before.state.final:
-        raise Refused(Status.NOT_POSSIBLE, f"Job {number} is over")
-    return _ordering(exchange, queue, job, before.order + 1)
+    if before is not None and (before.state.final or before.id == job.id):
+        raise Refused(Status.NOT_POSSIBLE, f"Nothing can be scheduled behind job {number}")
+    return _ordering(exchange, queue, job, before)
 
 
-def _ordering(exchange: Exchange, queue: Destination, job: PrintJob, order: int) -> Work:
+def _ordering(exchange: Exchange, queue: Destination, job: PrintJob, before: PrintJob | None) -> Work:
+    """Put a job behind another one, or in front of all that wait; it takes over the other's priority."""
     if job.state not in (PrintState.PENDING, PrintState.HELD):
         raise Refused(Status.NOT_POSSIBLE, "Only a job that waits can go earlier or later")
+    jobs = [one for one in exchange.service.board.waiting(queue.name) if one.id != job.id]
+    place = 0
+    if before is not None:
+        place = next((index + 1 for index, one in enumerate(jobs) if one.id == before.id), 0)
+    neighbour = before or next((one for one in jobs if one.state is not PrintState.PROCESSING), job)
+    jobs.insert(place, job)
+    first = min(one.order for one in jobs)
+    options = {name: value for name, value in job.ticket.options.items() if name != "job-priority"}
+    if "job-priority" in neighbour.ticket.options:
+        options["job-priority"] = neighbour.ticket.options["job-priority"]
 
     async def work() -> Message:
-        await exchange.service.change(job, PrintChange(order=order))
+        for index, one in enumerate(jobs):
+            if one.id == job.id:
+                await exchange.service.change(one, PrintChange(order=first + index, options=options))
+            elif one.order != first + index:
+                await exchange.service.change(one, PrintChange(order=first + index))
         exchange.service.order_changed(queue)
         return exchange.done()
 
