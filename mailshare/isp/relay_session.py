@@ -283,9 +283,10 @@ class RelaySession:
         return replies[-1]
 
     async def _upload(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
-        """The message behind the 354. With no recipient left it is an empty one, for the dot has to come anyway."""
+        """The message behind the 354. With no recipient left, or behind a refused sender, it is an empty one, for the
+        dot has to come anyway (RFC 2920 section 3.1)."""
         engine = self._talk.engine
-        accepted = any(reply.ok for reply in answers.recipients)
+        accepted = answers.mail is not None and answers.mail.ok and any(reply.ok for reply in answers.recipients)
         message = self._talk.ask(engine.begin_body(parcel.scan.size))
         position = 0
         try:

@@ -7,7 +7,7 @@ import pytest
 from mailshare.core.servers import parse_server
 from mailshare.core.values import SECOND, Outcome, QueueItem, QueueState
 from mailshare.isp.relay import Relay
-from mailshare.testing.liars import CUT, SMTP_LIES, PretendSMTP, honest
+from mailshare.testing.liars import CUT, SMTP_LIES, PretendSMTP, honest, instead
 from mailshare.testing.pretend_office import MESSAGE, Office, ignore, submit
 
 PLAIN = ("PIPELINING", "SIZE 1000000", "8BITMIME", "DSN", "AUTH PLAIN")
@@ -163,6 +163,16 @@ def test_nobody_at_home(office: Office) -> None:
     assert send(office, agent, submit(office))["a@out.example"].counts is False
     office.clock.advance(60)
     assert send(office, agent, rows)["a@out.example"].next_at == office.now() + 300 * SECOND
+
+
+def test_nothing_is_handed_over_behind_a_refused_sender(office: Office) -> None:
+    """A server that refuses MAIL and says 354 all the same gets an empty message: the whole one comes later, once."""
+    server = PretendSMTP(instead(MAIL=b"450 4.7.1 slow\r\n"))
+    office.provider(server)
+    rows = submit(office)
+    agent = relay(office)
+    assert send(office, agent, rows)["a@out.example"].state is QueueState.QUEUED
+    assert all(MESSAGE not in accepted.octets for accepted in server.accepted)
 
 
 @pytest.mark.parametrize(
