@@ -45,7 +45,7 @@ def why_no_answer(
     local = sender.key[0]
     if local in _ROBOTS or local.startswith("owner-") or local.endswith(("-request", "-bounces", "-owner")):
         return "robot"
-    if (headers.first("auto-submitted") or "no").split(";")[0].strip().casefold() != "no":
+    if is_automatic(headers):
         return "automatic"
     if any(headers.named(name) for name in _LIST_FIELDS):
         return "list"
@@ -58,6 +58,11 @@ def why_no_answer(
     if not any(box.address.key in own for _, box in addressed(headers)) and not _by_login(headers, own):
         return "not-addressed"
     return "again" if last_answer is not None and now - last_answer < PAUSE else ""
+
+
+def is_automatic(headers: Headers) -> bool:
+    """A machine says that it wrote this (RFC 3834 section 5)."""
+    return (headers.first("auto-submitted") or "no").split(";")[0].strip().casefold() != "no"
 
 
 def _by_login(headers: Headers, own: frozenset[tuple[str, str]]) -> bool:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.autoreply import is_automatic
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
@@ -22,6 +23,7 @@ from mailshare.core.identity import envelope_sender, sending_account, submission
 from mailshare.core.ladder import step
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
+from mailshare.core.returned_parts import is_report
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Account, Directory, Origin, Source, Step, User, UserKind
 from mailshare.delivery.intake import LONG_HEADER
@@ -325,7 +327,7 @@ class LocalSubmission:
             return (Field("Received", received), *_completed(whole, headers, f"<{trace}@{host}>", date))
         self._nobody_is_public(headers)
         self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
-        if self._envelope.sender is not None:
+        if self._envelope.sender is not None or not (is_report(headers) or is_automatic(headers)):
             sender = envelope_sender(self._user, account)
             self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
         fields, steps = submission_header(

@@ -113,7 +113,7 @@ def test_header_is_made_right(office: Office) -> None:
 
 
 def test_sender_becomes_the_identity(office: Office) -> None:
-    """What leaves has the account's address as return path; the null sender stays null."""
+    """What leaves has the account's address as return path."""
     office.send(SIMPLE, "ann@example.net")
     assert str(office.rows()[0].sender) == "mail@company.example"
 
@@ -285,3 +285,24 @@ def test_a_byte_order_mark_goes_and_hides_no_field(office: Office) -> None:
         assert b"\xef\xbb\xbf" not in message
         assert b"bcc" not in message.lower()
         assert message.endswith(b"\r\n\r\nBody\r\n..dots\r\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "sender"),
+    [
+        (b"", "mail@company.example"),
+        (b"Auto-Submitted: no\r\n", "mail@company.example"),
+        (b'Content-Type: multipart/report; report-type=disposition-notification; boundary="b"\r\n', None),
+        (b"Auto-Submitted: auto-replied; x=y\r\n", None),
+    ],
+)
+def test_the_null_sender_is_for_receipts_and_automatic_answers_3_6(
+    office: Office, more: bytes, sender: str | None
+) -> None:
+    """Of anything else its author would never hear what became of it."""
+    envelope = Envelope(None, (Recipient(Address("ann", "example.net")),))
+    submission = finish(office.desk.submitter(office.users["greg"]).submit(envelope, FakeSession()))
+    submission.write(b"From: mail@company.example\r\n" + more + b"\r\nBody\r\n")
+    finish(submission.finish())
+    (row,) = office.rows()
+    assert (None if row.sender is None else str(row.sender)) == sender
