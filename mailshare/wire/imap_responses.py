@@ -19,6 +19,7 @@ _WORDS_ONLY = re.compile(rb"(?:\+|\* (?:OK|NO|BAD|BYE|PREAUTH)\b|[^*+ ]+ (?:OK|N
 _MESSAGE = re.compile(rb"[ (](?:BODY\[(?:HEADER)?\](?:<[0-9]+>)?|RFC822(?:\.HEADER)?) ~?\{[0-9]+\+?\}\Z", re.IGNORECASE)
 _FETCH = re.compile(rb"\* [0-9]+ FETCH \(", re.IGNORECASE)
 _PIECE = 65_536
+_MOST_PARTS = 64
 
 
 @frozen(eq=False)
@@ -97,6 +98,8 @@ class ResponseReader:
         if announced is None or (not self._parts and _WORDS_ONLY.match(line)):
             parts, self._parts, self._gathered = [*self._parts, line], [], 0
             return Response(parts)
+        if len(self._parts) >= _MOST_PARTS:
+            raise Overflow("The server sent a response of more literals than any response has")
         size = int(announced[1])
         self._parts.append(without_announcement(line))
         first = self._parts[0]

@@ -381,6 +381,7 @@ def test_another_message_than_the_one_asked_for(said: bytes) -> None:
         b"* X {4000}\r\n",
         b"* X {99999999999999999999}\r\n",
         b"* NO more\r\n" * 500,
+        b"* 1 FETCH (" + b"UID {1}\r\n5 " * 200,
         b"* BYE\r\n",
         b"\r\n" * 500,
     ],
