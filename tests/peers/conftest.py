@@ -57,6 +57,7 @@ def running_dovecot(
         certificates.key,
         dict.fromkeys(("mail", "domain", "outside"), "secret"),
         imaps=free_port() if shutil.which("imap-login", path=SEARCH_PATH) else 0,
+        imap=free_port(),
     )
     try:
         server.start()

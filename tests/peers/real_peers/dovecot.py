@@ -74,9 +74,17 @@ service pop3-login {{
 
 IMAP = """
 protocols = pop3 imap
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Spam {{
+    auto = create
+    special_use = \\Junk
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
-    port = 0
+    port = {imap}
   }}
   inet_listener imaps {{
     port = {imaps}
@@ -97,7 +105,7 @@ class Dovecot:
 
     :ivar base: folder of its own, reachable by every user of the machine.
     :ivar users: login to password.
-    :ivar imaps: its port of IMAP inside TLS; 0 = it speaks POP3 only.
+    :ivar imaps: its port of IMAP inside TLS; 0 = it speaks POP3 only. ``imap``: the one with STARTTLS.
     :ivar sasl: socket that Postfix asks for logins.
     """
 
@@ -110,6 +118,7 @@ class Dovecot:
     users: Mapping[str, str] = field(factory=lambda: {"mail": "secret"})
     running: Running | None = None
     imaps: int = 0
+    imap: int = 0
 
     @property
     def boxes(self) -> Path:
@@ -146,14 +155,14 @@ class Dovecot:
             key=self.key,
         )
         if self.imaps:
-            text += IMAP.format(imaps=self.imaps)
+            text += IMAP.format(imap=self.imap, imaps=self.imaps)
         if os.geteuid():
             group = Path(self.base).group()
             text += UNPRIVILEGED.format(user=getpass.getuser(), group=group)
             text += UNPRIVILEGED_IMAP if self.imaps else ""
         self.config.write_text(text)
         self.running = Running([self.binary, "-F", "-c", str(self.config)], self.base / "dovecot.out")
-        self.running.start([port for port in (self.pop3, self.pop3s, self.imaps) if port])
+        self.running.start([port for port in (self.pop3, self.pop3s, self.imap, self.imaps) if port])
 
     def make_box(self, user: str) -> Path:
         """An empty Maildir for a login, if it has none."""
@@ -164,10 +173,13 @@ class Dovecot:
             os.chown(folder, uid, gid)
         return box
 
-    def put(self, user: str, message: bytes, name: str) -> None:
-        """Lay a message into a mailbox directly, as delivery does: written in tmp, renamed into new."""
+    def put(self, user: str, message: bytes, name: str, folder: str = "") -> None:
+        """Lay a message into a mailbox directly, as delivery does: written in tmp, renamed into new.
+
+        :param folder: another one than the inbox.
+        """
         _name, uid, gid = mail_owner()
-        box = self.make_box(user)
+        box = self.make_box(f"{user}/.{folder}" if folder else user)
         draft = box / "tmp" / name
         draft.write_bytes(message.replace(b"\r\n", b"\n"))
         os.chown(draft, uid, gid)
@@ -178,6 +190,17 @@ class Dovecot:
         box = self.boxes / user
         paths = [path for part in ("new", "cur") for path in (box / part).iterdir()]
         return [path.read_bytes() for path in sorted(paths, key=lambda path: path.name)]
+
+    def names(self, user: str, folder: str = "") -> list[str]:
+        """The file names of a folder's messages; what stands behind ``:2,`` are their flags, ``S`` for seen."""
+        box = self.boxes / user / (f".{folder}" if folder else "")
+        return sorted(path.name for part in ("new", "cur") for path in (box / part).iterdir())
+
+    def renumber(self, user: str) -> None:
+        """Have the inbox lose its unique-ids, as after a restore: the next session finds another UIDVALIDITY."""
+        for path in (self.boxes / user).glob("dovecot[.-]*"):
+            if "uidlist" in path.name or "index" in path.name:
+                path.unlink()
 
     def messages_count(self, user: str) -> int:
         """How many messages a mailbox has, without reading them."""
@@ -196,7 +219,7 @@ class Dovecot:
 
     def empty(self) -> None:
         """Delete every message. Dovecot notices, as it does when another program cleans up a Maildir."""
-        for path in [*self.boxes.glob("*/new/*"), *self.boxes.glob("*/cur/*")]:
+        for path in [*self.boxes.glob("**/new/*"), *self.boxes.glob("**/cur/*")]:
             path.unlink()
 
     def stop(self) -> None:
