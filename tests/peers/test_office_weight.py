@@ -10,7 +10,7 @@ import argon2
 import pytest
 from real_peers.clients import Server
 from real_peers.letters import big_letter, letter, serial
-from real_peers.office import PASSWORD, Office, person
+from real_peers.office import PASSWORD, Office, person, shared_account
 from real_peers.provider import Provider
 from real_peers.running import wait_until
 
@@ -98,8 +98,12 @@ def send(office: Office, message: bytes, recipient: str, watch: Peak | None = No
         assert session.getreply()[0] == 250
 
 
-def test_big_in(office: Office, provider: Provider) -> None:
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_big_in(protocol: str, office: Office, provider: Provider) -> None:
     """100 MB are collected and read with the same octets, in less than 20 MB of memory over idle."""
+    if protocol == "imap":
+        url = f"imaps://mail@localhost:{provider.dovecot.imaps}?ca={provider.authority}"
+        office.accounts = [shared_account(provider, collect=url)]
     office.more = {"limits": {"collected_size": 2 * BIG}}
     office.start()
     warm(office)
