@@ -99,10 +99,10 @@ def send(office: Office, message: bytes, recipient: str, watch: Peak | None = No
 
 
 @pytest.mark.parametrize("protocol", ["pop3", "imap"])
-def test_big_in(protocol: str, office: Office, provider: Provider) -> None:
+def test_big_in(protocol: str, office: Office, provider: Provider, imaps: int) -> None:
     """100 MB are collected and read with the same octets, in less than 20 MB of memory over idle."""
     if protocol == "imap":
-        url = f"imaps://mail@localhost:{provider.dovecot.imaps}?ca={provider.authority}"
+        url = f"imaps://mail@localhost:{imaps}?ca={provider.authority}"
         office.accounts = [shared_account(provider, collect=url)]
     office.more = {"limits": {"collected_size": 2 * BIG}}
     office.start()

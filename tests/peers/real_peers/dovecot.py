@@ -162,7 +162,8 @@ class Dovecot:
             text += UNPRIVILEGED_IMAP if self.imaps else ""
         self.config.write_text(text)
         self.running = Running([self.binary, "-F", "-c", str(self.config)], self.base / "dovecot.out")
-        self.running.start([port for port in (self.pop3, self.pop3s, self.imap, self.imaps) if port])
+        more = (self.imap, self.imaps) if self.imaps else ()
+        self.running.start([port for port in (self.pop3, self.pop3s, *more) if port])
 
     def make_box(self, user: str) -> Path:
         """An empty Maildir for a login, if it has none."""
