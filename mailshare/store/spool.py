@@ -134,7 +134,6 @@ class SpoolSink:
         self._waiters: list[tuple[int, Deferred[None]]] = []
         self._key = ""
         self._descriptor: int | None = None
-        self._measure = Measure()
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take some octets; an awaitable when more than 1 MiB waits for the disk."""
@@ -149,6 +148,7 @@ class SpoolSink:
             if self.size <= self._spool.inline_limit:
                 return None
             self._spilled = True
+            self._measure = Measure()
         self._work()
         return self._until(BACKLOG) if self._waiting > BACKLOG else None
 
