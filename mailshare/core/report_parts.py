@@ -17,6 +17,7 @@ from functools import lru_cache
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
+_AS_IT_IS = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
 _WORD_OCTETS = 36  # as base64 with its frame 60 characters: a line of 76 with the field's name (RFC 2047 section 2)
 CRLF = b"\r\n"
 
@@ -38,8 +39,8 @@ def _date_of_second(second: int) -> str:
 
 def printable(text: str, limit: int = 500) -> str:
     """One line without control and invisible characters, cut at ``limit`` characters."""
-    if not text:
-        return ""
+    if len(text) <= limit and _AS_IT_IS.fullmatch(text):
+        return text
     safe = text if text.isascii() and text.isprintable() else _UNSAFE.sub(" ", text)
     clean = " ".join(safe.split())
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."

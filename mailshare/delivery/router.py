@@ -69,7 +69,8 @@ class Router:
         known: Mapping[str, SentMark],
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
-        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate)
+        author = directory.user_by_id.get(origin.user_id or 0)
+        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author)
         account = directory.account_by_id.get(origin.account_id or 0)
         if origin.source is Source.COLLECT and account is not None:
             journey.collected(account)
@@ -88,6 +89,7 @@ class _Journey:
     directory: Directory
     known: Mapping[str, SentMark]
     public_rate: PublicRate | None
+    author: User | None  # the local sender who logged in
     hits: dict[int, Hit] = field(factory=dict)
     reasons: dict[int, str] = field(factory=dict)
     copies: dict[int, list[str]] = field(factory=dict)
@@ -98,11 +100,6 @@ class _Journey:
     came_back: bool = False
     dropped: bool = False
     public: list[tuple[int, str]] = field(factory=list)
-
-    @property
-    def author(self) -> User | None:
-        """The local sender who logged in."""
-        return self.directory.user_by_id.get(self.origin.user_id or 0)
 
     # ------------------------------------------------------------------ collected
 

@@ -161,7 +161,8 @@ class LocalSubmitter:
 
     def _machine(self, session: ISession) -> tuple[Step, ...]:
         """The machine that hands in without a login (``ESMTPA`` and the like have one, RFC 3848), for the journal."""
-        device = None if session.protocol.endswith("A") else device_at(self._desk.rules.devices, session.peer)
+        devices = self._desk.rules.devices
+        device = device_at(devices, session.peer) if devices and not session.protocol.endswith("A") else None
         return () if device is None else (step("device", device.name),)
 
     def _user(self) -> tuple[User | None, Directory]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
 
 from mailshare.core.errors import PeerFault
 from mailshare.core.values import SECOND, Directory, Event
@@ -69,15 +70,14 @@ def _named(target: object, directory: Directory) -> object:
     return [user.name if user else target[0], target[1]]
 
 
-def _cut(value: object) -> object:
+def _cut(value: Any) -> object:
     """Values of strangers are kept short; lists are cut item by item."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return value if len(value) <= _CUT else value[: _CUT - 3] + "..."
-    if isinstance(value, (int, float)):
-        return value
-    if isinstance(value, (list, tuple)):
+    if kind is list or kind is tuple:
         return [_cut(each) for each in value]
-    if isinstance(value, dict):
+    if kind is dict:
         return {str(key)[:_CUT]: _cut(each) for key, each in value.items()}
     return value
 

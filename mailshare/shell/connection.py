@@ -8,6 +8,7 @@ costs memory. Deadlines are absolute: an octet now and then does not move them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -300,12 +301,20 @@ class Connection(TwistedProtocol):
             rest = first_step(self._run(greet))
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
             self._failed(Failure())
-            self._stopped(None)
+            self._stopped()
             return
         if rest is None:
-            self._stopped(None)
+            self._stopped()
         else:
-            Deferred.fromCoroutine(rest).addErrback(self._failed).addBoth(self._stopped)
+            Deferred.fromCoroutine(self._go_on(rest))
+
+    async def _go_on(self, rest: Coroutine[Any, Any, None]) -> None:
+        """The rest of a run that has to wait; nothing escapes from here."""
+        try:
+            await rest
+        except Exception:  # noqa: BLE001 - as in _start
+            self._failed(Failure())
+        self._stopped()
 
     async def _run(self, greet: bool) -> None:
         """Handle events until more input is needed."""
@@ -440,7 +449,7 @@ class Connection(TwistedProtocol):
         self.log.failure("A session with {peer} failed", failure, peer=self.peer)
         self.say_goodbye(Goodbye.BROKEN)
 
-    def _stopped(self, _: object) -> None:
+    def _stopped(self) -> None:
         self._running = False
         if self._gone:
             self._lost()

@@ -61,6 +61,8 @@ class SMTPSession:
         self._logout: Callable[[], object] | None = None
         self._submission: ISubmission | None = None
         self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
+            BodyRead: self._write,
+            BodyDropped: self._forget,
             MailOffered: self._sender,
             RecipientOffered: self._recipient,
             BodyBegun: self._begin_body,
@@ -115,12 +117,6 @@ class SMTPSession:
 
     async def handle(self, event: object) -> None:
         """Answer one event."""
-        if isinstance(event, BodyRead):
-            await self._write(event.data)
-            return
-        if isinstance(event, BodyDropped):
-            self._drop()
-            return
         step = self._steps.get(type(event))
         if step is not None:
             try:
@@ -160,16 +156,19 @@ class SMTPSession:
         self._factory.observe(1)
         self.engine.accept()
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, event: BodyRead) -> None:
         if self._submission is None:
             return
         try:
-            behind = self._submission.write(data)
+            behind = self._submission.write(event.data)
             if behind is not None:
                 await behind
         except Exception as error:  # noqa: BLE001 - as above; the body is eaten, then answered
             self.engine.fail_body(self._explain(error))
             self._drop()
+
+    async def _forget(self, _: BodyDropped) -> None:
+        self._drop()
 
     async def _finish_body(self, _: BodyEnded) -> None:
         submission, self._submission = self._submission, None

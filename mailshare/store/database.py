@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 
 T = TypeVar("T")
+as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""JSON for a column. ``json.dumps`` makes a new encoder each time, which costs more than these short texts do."""
 Operation = Callable[[sqlite3.Connection], T]
 
 _PRIMARY = 0xFF  # the low octet of an extended result code is the code itself

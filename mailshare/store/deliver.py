@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBody, IBodySink, IDelivery
 from mailshare.store.bodies import FILE, INLINE, PIECE, FileBody, MemoryBody
-from mailshare.store.database import Database, chosen
+from mailshare.store.database import Database, as_json, chosen
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_events
 from mailshare.store.ledger import bind_row, claim_row, refuse_row
@@ -91,8 +90,9 @@ class Handing:
             bind_row(connection, origin.ledger, number)
         events = list(self.events)
         uids, suppressed = self._entries(connection, number, events)
-        self._passing_through(connection, uids, suppressed, events)
-        self._queue(connection, number, suppressed)
+        if self.hops:
+            self._passing_through(connection, uids, suppressed, events)
+            self._queue(connection, number, suppressed)
         if self.sent is not None:
             remember(connection, self.sent, self.at)
         write_events(connection, events, trace=origin.trace, message_id=number)
@@ -119,7 +119,7 @@ class Handing:
             facts.digest,
             facts.content_digest,
             None if sender is None else str(sender),
-            json.dumps(about, ensure_ascii=False),
+            as_json(about),
             origin.account_id,
             self.at,
             self.listed,
@@ -207,8 +207,6 @@ class Handing:
             suppressed += self._met(connection, self._mailboxes(connection, user_ids), events)
 
     def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
-        if not self.hops:
-            return
         envelope = self.envelope
         Queueing(
             message_id=number,
@@ -233,7 +231,7 @@ def listed_fields(headers: Headers) -> tuple[str, str]:
     """
     listed = {name: _unfolded(found[0])[:_FIELD_LIMIT] for name in _LISTED if (found := headers.named(name))}
     ids = headers.named("message-id")
-    return bare_message_id(_unfolded(ids[0])) if ids else "", json.dumps(listed, ensure_ascii=False)
+    return bare_message_id(_unfolded(ids[0])) if ids else "", as_json(listed)
 
 
 def _unfolded(one: Field) -> str:

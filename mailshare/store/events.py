@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
-from mailshare.store.database import Database, marks
+from mailshare.store.database import Database, as_json, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
 
 DAY = 86_400 * 1_000_000
@@ -105,7 +105,7 @@ def write_events(
                 event.account_id,
                 event.user_id,
                 message_id if event.message_id is None else event.message_id,
-                json.dumps(dict(event.data), ensure_ascii=False, default=str),
+                as_json(dict(event.data)),
             )
             for number, event in enumerate(events, last - len(events) + 1)
         ],
