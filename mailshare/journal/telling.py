@@ -162,8 +162,9 @@ def _answer(code: object, reply: str) -> str:
 
 def _session(event: Event) -> str:
     messages = event.data.get("messages", 0)
-    error = event.data.get("error")
-    return f" with {messages} messages" + (f": {printable(str(error))}" if error else "")
+    error, cause = event.data.get("error"), event.data.get("cause")
+    why = f", made because {printable(str(cause))}," if cause else ""
+    return f"{why} with {messages} messages" + (f": {printable(str(error))}" if error else "")
 
 
 def _steps(data: Mapping[str, object]) -> list[str]:

@@ -39,7 +39,8 @@ async def test_a_run_is_followed_from_any_of_its_messages(house: House) -> None:
         (found,) = await acts.why(id=f"{batch[0]}@far.example")
         route: Any = next(one for one in found["events"] if one["kind"] == "route")  # type: ignore[union-attr]
         runs.append(route["data"]["run"])
-        assert any(f"in the run {runs[-1]} that ended" in line for line in found["words"])  # type: ignore[union-attr]
+        (line,) = [one for one in found["words"] if f"in the run {runs[-1]} that ended" in one]  # type: ignore[union-attr]
+        assert ", made because somebody asked for it, with " in line
         log: Any = await acts.log(run=runs[-1])
         assert sorted(one["kind"] for one in log["events"]) == ["collect.run", *["route"] * len(batch)]
         assert [one["trace"] for one in log["events"] if one["kind"] == "collect.run"] == [runs[-1]]
