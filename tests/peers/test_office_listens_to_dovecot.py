@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_twisted import ensureDeferred
 from real_peers.clients import READERS
 from real_peers.letters import letter, serial
 from real_peers.office import Office, person, shared_account
 from real_peers.provider import Provider
 from real_peers.running import LOOPBACK, run, wait_until
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.errors import Unavailable
+from mailshare.core.servers import parse_server
+from mailshare.core.values import Account
+from mailshare.interfaces import ISecrets
+from mailshare.isp.sign_on import Doors
+from mailshare.isp.watching import Watching
+
+
+@implementer(ISecrets)
+class Secret:
+    """The provider's customers all have the same."""
+
+    async def password(self, account: Account, purpose: str) -> str:
+        """That one."""
+        return "secret"
+
 
 pytestmark = pytest.mark.peers
 ONCE_A_DAY: dict[str, Any] = {"timetable": [{"every": 1440}]}
@@ -52,6 +75,23 @@ def test_mail_is_there_when_the_provider_has_it_and_a_killed_connection_comes_ba
     wait_until(lambda: provider.dovecot.messages_count("mail") == 0, "an empty mailbox at the provider")
     causes = {line["data"]["cause"] for line in office.asked("log")["events"] if line["kind"] == "collect.run"}
     assert causes == {"the provider told of it"}
+
+
+@ensureDeferred
+async def test_listening_is_renewed_and_ends_when_it_is_told_to(provider: Provider, imaps: int) -> None:
+    """IDLE and DONE again and again on one connection; mail between two of them is told; the end is a logout."""
+    server = parse_server(f"imaps://mail@localhost:{imaps}?ca={provider.authority}")
+    account = Account(1, 1, Address.parse("mail@company.example"), collect=server)
+    watch = await Watching(Doors(reactor, Secret(), os.urandom)).watch(account)  # type: ignore[arg-type]
+    assert watch.pushes
+    assert [await watch.wait(0.1) for _ in range(4)] == [False] * 4
+    provider.dovecot.put("mail", letter("between"), "1795000000.between.provider")
+    assert await watch.wait(120)
+    assert not await watch.wait(0.1)
+    waiting = Deferred.fromCoroutine(watch.wait(120))  # type: ignore[arg-type]
+    await watch.close()
+    with pytest.raises(Unavailable):
+        await waiting
 
 
 def test_twenty_accounts_are_listened_to_at_once(
