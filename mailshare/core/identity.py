@@ -24,7 +24,7 @@ from mailshare.core.values import Account, AccountMode, Directory, Step, User
 POLICIES = ("fix", "enforce", "keep")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\- ]+\Z")
 _READ_ALIKE = re.compile(  # a bare address, or one behind plain words, one quoted string or one encoded word
-    r"[!-'*-;=?-~]+\Z|(?:[A-Za-z0-9!#$%&'*+/?^_`{|}~. -]*+"
+    r"[!-'*-;=?-~]+\Z|(?:(?!\.)[A-Za-z0-9!#$%&'*+/?^_`{|}~. -]*+"
     r'|"[ !#-\[\]-~]*+" *+|=\?[\w.-]+\?[BbQq]\?[!->@-~]*+\?= *+)<[!-;=?-~]+>\Z'
 )
 _SIGNED = re.compile(r"(?:\A|;)\s*h\s*=([^;]*)")

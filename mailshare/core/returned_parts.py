@@ -26,8 +26,9 @@ _ROBOTS = frozenset(
 )
 _NO_PERSON = _ROBOTS | {""}
 _SAYS_SO = re.compile(
-    r"(?:undeliver|returned mail|(?:mail |message )?delivery (?:status|failure|report|error|fail|problem)"
+    r"(?:undeliver|returned mail|(?:mail |message )?delivery (?:status|failure|report|error|fail|problem|warning|delay)"
     r"|failure (?:notice|delivery)"
+    r"|(?:warning: )?(?:your )?(?:(?:e-?)?mail|message) (?:could not be|was not|not|delayed)"
     r"|non-?deliver|unzustellbar|mail (?:system )?error)",
     re.IGNORECASE,
 )

@@ -137,6 +137,14 @@ BOUNCES = [
     (text_bounce("x" * 80 + "\n" + "y\n" * 9_000 + "Message-ID: " + A1, "postmaster@far.example"), "andrew bounce"),
     (text_bounce("Message-ID: " + A1, '"Mail System" <>'), "andrew bounce"),
     (text_bounce("Message-ID: " + A1, "E500_Mail_Service@far.example"), "andrew bounce"),
+    *(
+        (text_bounce("Message-ID: " + A1, sender).replace("failure notice", subject), "andrew bounce")
+        for sender, subject in (
+            ("gateway@far.example", "Mail could not be delivered"),
+            ("gateway@far.example", "Warning: message delayed 4 hours"),
+            ("Mail\\@far.example@x.example", "Mail Delivery Warning"),
+        )
+    ),
     (
         text_bounce("Message-ID: " + A1, "friend@far.example").replace("Subject: failure", "Subject: Re: failure"),
         "ADMIN no-name",

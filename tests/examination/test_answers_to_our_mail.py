@@ -40,6 +40,7 @@ WRITTEN = [
     "From: {first} <mail@company.example>, Greg <greg@far.example>\nSender: Greg <greg@far.example>",
     "From: =?utf-8?q?Gr?= =?utf-8?q?eg?= <mail@company.example>",
     "From: undisclosed-recipients:;",
+    "From: . {first} <mail@company.example>",
 ]
 
 

@@ -30,7 +30,7 @@ from mailshare.core.values import Account, AccountMode, Directory, Origin, Sourc
 from mailshare.delivery.router import Router
 from mailshare.interfaces import IMailboxOpener, IMaildrop
 from mailshare.store.memory import MemoryStore
-from tests.examination.conftest import REGULAR, Examiner
+from tests.examination.conftest import DOMAIN, REGULAR, Examiner
 from tests.examination.corpora import ROOT, messages, needs_mail, sources
 from tests.pop3.conftest import Office as POP3Office
 
@@ -61,9 +61,10 @@ class Opener:
         return await self._store.mailboxes.lock_maildrop(self._user_id, owner)
 
 
-def test_foreign_mail_is_kept_octet_for_octet(corpus: list[tuple[str, bytes]]):
+@pytest.mark.parametrize("account", [REGULAR, DOMAIN], ids=lambda account: account.mode.value)
+def test_foreign_mail_is_kept_octet_for_octet(corpus: list[tuple[str, bytes]], account: Account):
     """Nothing raises, nobody who is not written to gets it, POP3 gives back what came, in time that grows with size."""
-    office = Examiner(REGULAR)
+    office = Examiner(account)
     answers = Counter[str]()
     slowest = 0.0
     for where, octets in corpus:
@@ -137,10 +138,12 @@ def _frequent(read: list[tuple[str, Headers]], most: int) -> dict[str, str]:
     return {name: full[name].most_common(1)[0][0] for name in first}
 
 
-def test_nobody_gets_the_mail_of_another(corpus: list[tuple[str, bytes]]):
+@pytest.mark.parametrize("everybody", [True, False], ids=["who is written to works here", "others work here"])
+def test_nobody_gets_the_mail_of_another(corpus: list[tuple[str, bytes]], everybody: bool):
     """Each message's own addresses become the shared one, with a staff that has the corpus's most frequent names.
 
-    Whoever stands in front of such an address works there too. Another reader says which words stand there.
+    Once whoever stands in front of such an address works there too, once not. Another reader says which words stand
+    there: a user is right by his whole name in any order, or by his login as one of the words.
     """
     read = [(where, Headers.parse(octets)) for where, octets in corpus]
     staff = _frequent(read, 120)
@@ -149,8 +152,9 @@ def test_nobody_gets_the_mail_of_another(corpus: list[tuple[str, bytes]]):
     count = Counter[str]()
     for where, headers in read:
         boxes = [box for _, box in addressed(headers)]
-        here = sorted({box.name for box in boxes if box.name and "@" not in box.name} - set(staff.values()))[:20]
-        people = (*usual, *(User(500 + n, f"here{n}", names=(name,), accounts=(1,)) for n, name in enumerate(here)))
+        here = {normalise(box.name) for box in boxes if "@" not in box.name} - {"", *staff, *staff.values()}
+        named = enumerate(sorted(here)[:20] if everybody else ())
+        people = (*usual, *(User(500 + n, f"here{n}", names=(name,), accounts=(1,)) for n, name in named))
         for address in sorted({box.address for box in boxes[:5] if box.address.domain})[:3]:
             office = Directory((admin, *people), (Account(1, 1, address),))
             origin = Origin(Source.COLLECT, "0" * 16, account_id=1)

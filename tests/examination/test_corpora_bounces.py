@@ -20,7 +20,8 @@ OURS = b"andrew-1@office.example"
 _ID_LINE = re.compile(rb"^[>|\s]{0,8}message-id[ \t]*:\s*<([^<>\s]+@[^<>\s]+)>", re.IGNORECASE | re.MULTILINE)
 _ROBOT = re.compile(r"mailer-?daemon|postmaster|mail delivery|mail administrator|<>\s*\Z", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"undeliver|delivery|returned mail|failure notice|non remis|unzustellbar|mail failure", re.IGNORECASE
+    r"undeliver|(?:mail )?delivery (?:status|fail|report|error|prob|warn)|returned mail|failure notice|mail could not",
+    re.IGNORECASE,
 )
 
 
@@ -35,9 +36,9 @@ def _is_bounce(octets: bytes) -> bool:
         message = message_from_bytes(octets[:65_536])
     except (ValueError, LookupError, RecursionError):
         return False
-    if message.get_content_type() == "multipart/report":
+    if message.get_content_type() == "multipart/report" or str(message["return-path"] or "").strip() == "<>":
         return True
-    return bool(_ROBOT.search(str(message["from"] or "<>")) and _SUBJECT.search(str(message["subject"] or "")))
+    return bool(_ROBOT.search(str(message["from"] or "")) or _SUBJECT.match(str(message["subject"] or "")))
 
 
 def _parts(message: Message) -> list[Message]:

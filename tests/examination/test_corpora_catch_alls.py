@@ -105,7 +105,7 @@ def test_without_evidence_only_who_is_written_to_gets_it(corpus: list[tuple[str,
             if target.user_id == ADMIN.id:
                 count[f"ADMIN {target.reason}"] += 1
                 continue
-            right = bool({f"{name}@{domain}", f"{name}@{domain}."} & {each.replace(" ", "") for each in found})
+            right = any(re.fullmatch(rf"{name}(\+.*)?@{re.escape(domain)}\.?", each.replace(" ", "")) for each in found)
             count["right" if right else "wrong"] += 1
             if not right:
                 sys.stdout.write(f"\nwrong? {where}: {name}@{domain} is not among {sorted(found)[:9]}\n")
