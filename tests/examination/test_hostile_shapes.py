@@ -42,7 +42,7 @@ SHAPES: list[tuple[str, bytes, str]] = [
     ("open comment", b"To: Andrew ( <mail@company.example>\r\n\r\n", "andrew name-L4"),
     ("open word", b"To: =?utf-8?q?Andrew <mail@company.example>\r\n\r\n", "ADMIN unknown-name"),
     ("utf-16", "To: Andrew <mail@company.example>\r\n\r\n".encode("utf-16"), "ADMIN not-addressed"),
-    ("utf-8 mark", b"\xef\xbb\xbfTo: Andrew <mail@company.example>\r\n\r\n", "ADMIN not-addressed"),
+    ("utf-8 mark", b"\xef\xbb\xbfTo: Andrew <mail@company.example>\r\n\r\n", "andrew name-L1"),
     ("name of 300", b"To: Andrew" + b"w" * 300 + b" <mail@company.example>\r\n\r\n", "ADMIN oversize"),
     (
         "deep comments",
