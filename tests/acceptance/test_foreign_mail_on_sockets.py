@@ -27,7 +27,7 @@ OURS = (
     b"X-Mailshare-",
 )
 REWRITTEN = {"from", "received", "date", "message-id", "references", "sender", "reply-to", "dkim-signature"}
-REWRITTEN |= {"bcc", "resent-bcc", ""}
+REWRITTEN |= {"bcc", "resent-bcc", "return-path", ""}
 
 
 def spoiled(number: int, octets: bytes) -> bytes:
