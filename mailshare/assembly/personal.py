@@ -66,16 +66,16 @@ class Personal(Changes):
 
     # ------------------------------------------------------------------ coming back
 
-    async def restore_user(self, *, name: str) -> Mapping[str, object]:
+    async def restore_user(self, *, name: str, number: int = 0) -> Mapping[str, object]:
         """Bring back a deleted user with mail, passwords and copies."""
-        back = await self._store.directory.restore_user(name)
+        back = await self._store.directory.restore_user(name, number)
         return shapes.user_json(back, self._directory())
 
     async def former_users(self) -> Sequence[Mapping[str, object]]:
         """Who was deleted and can come back, by name."""
         found = sorted(self._directory().former, key=lambda one: one.name)
         return [
-            {"name": one.name, "names": list(one.names), "deleted": shapes.moment(one.deleted),
+            {"number": one.id, "name": one.name, "names": list(one.names), "deleted": shapes.moment(one.deleted),
              "kept_until": shapes.moment(one.until)}
             for one in found
         ]  # fmt: skip

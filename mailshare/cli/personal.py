@@ -46,15 +46,17 @@ def user_show(context: Context, /, name: str) -> _Answer:
 
 @user.command("restore")
 @click.argument("name", required=False, default="")
+@click.option("--number", type=int, help="Of several who had this login: the one with this number in the list.")
 @click.pass_obj
 @with_json
-def user_restore(context: Context, /, name: str) -> _Answer:
+def user_restore(context: Context, /, name: str, number: int | None) -> _Answer:
     """Bring back the deleted user NAME with all mail; without NAME list who can come back."""
     if not name:
         answer = context.ask("former_users")
         rows = [{**row, "names": ", ".join(row["names"])} for row in answer]
-        return answer, screens.table(rows, ("name", "names", "deleted", "kept_until"), "Nobody was deleted lately.")
-    answer = context.ask("restore_user", name=name)
+        columns = ("number", "name", "names", "deleted", "kept_until")
+        return answer, screens.table(rows, columns, "Nobody was deleted lately.")
+    answer = context.ask("restore_user", name=name, number=number)
     return answer, [f"{answer['name']} is back, with mail, passwords and copies."]
 
 

@@ -38,9 +38,10 @@ class IDirectoryStore(Interface):
         :raises PolicyRefusal: ADMINn and PUBLICn live with their account.
         """
 
-    def restore_user(name: str) -> Awaitable[User]:
+    def restore_user(name: str, user_id: int = 0) -> Awaitable[User]:
         """Bring back the user of that login who was deleted within the last 30 days, with mail, passwords and id.
 
+        :param user_id: of several who had the login, this one; 0 = who was deleted last.
         :raises NoSuchUser: there is none. :raises PolicyRefusal: somebody else has the name by now.
         """
 

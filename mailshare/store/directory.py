@@ -197,10 +197,10 @@ class DirectoryStore:
         await self._database.write(write)
         await self.load()
 
-    async def restore_user(self, name: str) -> User:
-        """Bring back who was deleted lately, with mail and passwords."""
-        login, at = login_name(name), self._database.now()
-        number = await self._database.write(lambda connection: bring_back(connection, login, at - self._former_kept))
+    async def restore_user(self, name: str, user_id: int = 0) -> User:
+        """Bring back who was deleted lately, with mail and passwords; of several of a login the last, or that one."""
+        login, after = login_name(name), self._database.now() - self._former_kept
+        number = await self._database.write(lambda connection: bring_back(connection, login, after, user_id))
         await self.load()
         return self._current.user_by_id[number]
 

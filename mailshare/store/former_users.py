@@ -60,15 +60,16 @@ def read_former(connection: sqlite3.Connection, kept: int) -> tuple[FormerUser, 
     return tuple(sorted(found, key=lambda one: one.id))
 
 
-def bring_back(connection: sqlite3.Connection, name: str, after: int) -> int:
+def bring_back(connection: sqlite3.Connection, name: str, after: int, user_id: int = 0) -> int:
     """Make the user again who had this login last; gives the id, which is the old one.
 
     :param after: who was deleted earlier does not come back.
+    :param user_id: of several who had the login, this one.
     :raises NoSuchUser: nobody of that name was deleted since then.
     :raises PolicyRefusal: the name is somebody else's by now.
     """
     found = [(facts["deleted"], number, facts) for number, facts in _all(connection) if facts["name"] == name]
-    found = [one for one in found if one[0] > after]
+    found = [one for one in found if one[0] > after and user_id in (0, one[1])]
     if not found:
         raise NoSuchUser(f"Nobody called {name} was deleted so lately that the mail is still kept")
     _, number, facts = max(found, key=lambda one: one[:2])

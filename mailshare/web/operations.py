@@ -148,7 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("show_user", "GET", "/users/<name>", {"name": str}, ("name",)),
     Operation("former_users", "GET", "/former-users"),
-    Operation("restore_user", "POST", "/former-users/<name>/restore", {"name": str}, ("name",)),
+    Operation("restore_user", "POST", "/former-users/<name>/restore", {"name": str, "number": int}, ("name",)),
     Operation(
         "vacation",
         "POST",

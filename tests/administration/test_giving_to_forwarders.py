@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.values import Origin, Source
+from mailshare.core.values import Origin, Outcome, QueueState, Source
+from mailshare.delivery.events import report_due
 from tests.administration.conftest import Office, finish
 
 
@@ -130,3 +131,21 @@ def test_a_notice_of_ours_stays_here(away: Office) -> None:
     assert finish(away.acts.admin_give(id=row["id"], users=["greg"]))["sent_on"] == []
     assert outbox(away) == []
     assert len(away.box("greg")) == 1
+
+
+def test_what_cannot_be_sent_on_after_all_lies_with_its_owner(away: Office) -> None:
+    """The provider refuses the address outside: what ADMIN gave is in the mailbox after all, and a notice beside it."""
+    trace = away.arrive("mail@company.example")
+    finish(away.acts.admin_give(id=trace, users=["greg"]))
+    (row,) = finish(away.store.queue.items(agent="relay"))
+    outcome = Outcome(row.id, QueueState.FAILED, row.queued + 1, 550, "5.1.1", "No such user")
+    due = report_due("failed", [row], row.queued + 1)
+    finish(away.store.queue.settle([outcome], [due]))
+    away.reports.owe(due)
+    assert finish(away.reports.send_owed()) == 0
+    assert len(away.box("greg")) == 2
+    drop = finish(away.store.mailboxes.lock_maildrop(away.store.directory.current().user_by_name["greg"].id, "test"))
+    letter, notice = (finish(finish(drop.body(uid)).read(0, 5000)) for uid in (1, 2))
+    assert letter.startswith(b"Delivered-To: greg@mail.office.example\r\nX-Mailshare-Reason: forward-failed\r\n")
+    assert letter.endswith(b"\r\n\r\nText 1\r\n")
+    assert b"greg@home.example" in notice

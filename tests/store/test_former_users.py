@@ -133,3 +133,24 @@ def test_nobody_comes_back_into_a_name_that_is_taken(store: MemoryStore) -> None
     done(store.directory.add_user(User(0, "greg", accounts=(1,))))
     with pytest.raises(PolicyRefusal):
         done(store.directory.restore_user("greg"))
+
+
+def test_the_first_of_two_who_had_one_login_comes_back(store: MemoryStore, clock: Clock) -> None:
+    """The last one comes back by name; an earlier one by number, with what was his, and never somebody else."""
+    first = store.directory.current().user_by_name["greg"]
+    done(store.directory.delete_user(first.id))
+    second = done(store.directory.add_user(User(0, "greg", names=("Greg Other",), accounts=(1,))))
+    lisa = store.directory.current().user_by_name["lisa"]
+    done(store.directory.delete_user(second.id))
+    for number in (lisa.id, 999):
+        with pytest.raises(NoSuchUser):
+            done(store.directory.restore_user("greg", number))
+    back = done(store.directory.restore_user("greg", first.id))
+    assert (back.id, back.names) == (first.id, ("Greg Hill",))
+    drop = done(store.mailboxes.lock_maildrop(first.id, "test"))
+    assert drop.count == 1
+    drop.release()
+    assert [one.id for one in store.directory.current().former] == [second.id]
+    clock.advance(60)
+    done(store.directory.delete_user(first.id))
+    assert done(store.directory.restore_user("greg")).id == first.id
