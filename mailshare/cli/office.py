@@ -143,7 +143,8 @@ def log(context: Context, day: str | None, kinds: tuple[str, ...], run: str | No
         events += page["events"]
         after = page["next"]
         if not after:
-            return {"day": page["day"], "events": events}, screens.journal(events)
+            empty = "The journal holds no line of this run." if run else "Nothing happened on that day."
+            return {"day": page["day"], "events": events}, screens.journal(events, empty)
 
 
 @click.command("reload")

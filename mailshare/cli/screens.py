@@ -102,10 +102,10 @@ def _facts(event: Mapping[str, Any]) -> str:
     return "".join(f"  {name}={safe(value)}" for name, value in said.items())
 
 
-def journal(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def journal(events: Sequence[Mapping[str, Any]], empty: str) -> Iterator[str]:
     """Lines of the journal."""
     if not events:
-        yield "Nothing happened on that day."
+        yield empty
     for event in events:
         trace = f"  [{event['trace']}]" if event["trace"] else ""
         yield f"{event['at']}  {event['kind']}{trace}{_facts(event)}"

@@ -135,12 +135,10 @@ class _Writing:
 
     async def user(self, user: User) -> Table:
         """A ``[[user]]``."""
-        facts = {
-            "name": user.name,
-            **_user_facts(user, self._directory),
-            "accounts": [str(self._directory.account_by_id[one].address) for one in user.accounts],
-        }
-        table = _table(facts, UserTable())
+        facts = _user_facts(user, self._directory)
+        named = {"name": user.name, "names": facts.pop("names")}
+        accounts = [str(self._directory.account_by_id[one].address) for one in user.accounts]
+        table = _table({**named, "accounts": accounts, **facts}, UserTable())
         hashed, scram = await self._hashes(user)
         secret = self._users.get(user.name) if user.managed_by else None
         if secret is not None and secret.kind not in ("", "hash"):
