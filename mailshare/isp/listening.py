@@ -108,16 +108,17 @@ class Listening(Service):
         return vigil is not None and vigil.held
 
     def status(self, account_id: int) -> NewsStatus:
-        """How listening goes."""
+        """How listening goes; outside the windows nothing is missing."""
+        account = self._store.directory.current().account_by_id.get(account_id)
         vigil = self._vigils.get(account_id)
-        return NewsStatus() if vigil is None else vigil.status
+        wanted = account is not None and self._wanted(account)
+        return vigil.status if vigil is not None and (wanted or vigil.held) else NewsStatus()
 
     def hurry(self, account_id: int) -> None:
-        """Somebody said "now": try also what was given up for a day."""
+        """Somebody said "now": try also what was given up for a day, after the run that he gets."""
         vigil = self._vigils.get(account_id)
         if vigil is not None:
             vigil.hurry()
-            self.look()
 
     def clock_jumped(self, jump: int) -> None:
         """Somebody set the clock, by microseconds."""

@@ -157,8 +157,10 @@ class Vigil:
             self._running.cancel()
 
     def hurry(self) -> None:
-        """Forget pauses: somebody said "now"."""
-        self._retry_at = self._wants_run = self._failures = 0
+        """Somebody said "now": begin after the run that he gets, whatever pause there was."""
+        if self._retry_at > self._now() or self._wants_run:
+            self._retry_at, self._wants_run = 0, self._now()
+        self._failures = 0
 
     def clock_jumped(self, jump: int) -> None:
         """Somebody set the clock by so many microseconds: waits stay as long as they are."""
@@ -242,7 +244,8 @@ class Vigil:
     async def _breathe(self) -> None:
         """A server that cries wolf is not asked without end."""
         clock = self._around.clock
-        await deferLater(clock, max(self._fetched_at + self._breath - clock.seconds(), 0.0))
+        left = self._fetched_at + self._breath - clock.seconds()
+        await deferLater(clock, min(max(left, 0.0), self._breath))  # longer only if the clock was set back
         self._fetched_at = clock.seconds()
 
     async def _fetch(self, watch: IWatch) -> None:
@@ -257,10 +260,12 @@ class Vigil:
             if await self._around.collect(number):
                 self._crowded = 0
                 return
+            if self._around.refused(number):
+                break
         error = self._around.run(number).error or "the provider wants to be left alone"
         self._since = 0
         await watch.close()
-        if await self._around.collect(number):
+        if not self._around.refused(number) and await self._around.collect(number):
             self._crowded += 1
             if self._crowded > 1:
                 raise _Hopeless("The provider does not let us listen and collect at once; the timetable collects")

@@ -107,6 +107,18 @@ def test_the_window_is_when_idle_is_held_3_9(office: Office) -> None:
     house.stop()
 
 
+def test_a_connection_that_was_lost_is_no_trouble_when_the_window_is_closed(office: Office) -> None:
+    """What is not wanted is not missing."""
+    house = House(office, timetable=NIGHTLY).start()
+    house.later(HOUR - 2)
+    house.watch.lose()
+    office.settle()
+    assert house.news.error
+    house.later(60)
+    assert (house.news.since, house.news.error, house.news.next_try) == (0, "", 0)
+    house.stop()
+
+
 def test_windows_that_join_are_one(office: Office) -> None:
     """Over midnight, and where one follows the other: the connection stays."""
     joined = (Window(start=0, end=16 * 60, every=720), Window(start=16 * 60, end=0, every=720))
@@ -162,7 +174,11 @@ def test_a_server_without_idle_is_collected_by_the_timetable(office: Office) -> 
     house.later(13 * HOUR)
     assert len(house.provider.asked) == 2
     house.provider.pushes = True
+    office.clock.advance(1)
     house.listening.hurry(house.id)
+    office.settle()
+    assert len(house.provider.asked) == 2
+    office.begin(house.timetable.send_receive(house.id))
     office.settle()
     assert house.news.since > 0
     assert house.news.error == ""
@@ -202,6 +218,19 @@ def test_nobody_is_listened_to_whom_no_run_has_reached(office: Office) -> None:
     house.provider.floor = office.now() + HOUR * SECOND
     house.later(HOUR - 60)
     assert len(house.provider.asked) == 1
+    house.stop()
+
+
+def test_a_password_that_is_refused_is_not_tried_again_for_news(office: Office) -> None:
+    """It was changed at the provider while we listened: one try, and then those of the timetable."""
+    house = House(office, timetable=(Window(every=1440),)).start()
+    house.later(60)
+    house.provider.trouble = "The server refuses the login"
+    house.watch.tell()
+    house.later(6 * HOUR)
+    assert house.causes()[2:] == [TOLD]
+    assert house.news.error == "News could not be collected: The server refuses the login"
+    assert not house.provider.open(house.id)
     house.stop()
 
 
@@ -384,6 +413,8 @@ def test_a_clock_that_is_set_costs_no_connection(office: Office, hours: int) -> 
     """Waits keep their length, and what is shown moves along."""
     house = House(office, timetable=(Window(every=1440),)).start()
     house.later(100)
+    house.watch.tell()
+    house.later(1)
     since = house.news.since
     office.clock.rightNow += hours * HOUR
     if hours < 0:
@@ -395,6 +426,10 @@ def test_a_clock_that_is_set_costs_no_connection(office: Office, hours: int) -> 
     house.later(HOUR)
     assert len(house.provider.asked) == 1
     assert house.news.since == since + hours * HOUR * SECOND
+    house.provider.mail = 1
+    house.watch.tell()
+    house.later(11)
+    assert house.provider.mail == 0
     house.stop()
 
 
