@@ -193,6 +193,7 @@ def smtp_limits(limits: Limits) -> SMTPLimits:
         first_command=limits.greeting_timeout,
         command=limits.smtp_idle,
         login_failures=limits.auth_tries,
+        idle_commands=limits.idle_commands,
         command_line=limits.command_line,
         auth_line=limits.auth_line,
         body_line=limits.body_line,

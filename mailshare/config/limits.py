@@ -44,6 +44,7 @@ class Limits:
     pop3_per_user: int = _bound(10, "connections", "POP3 connections logged in as one user")
     errors_slow: int = _bound(5, "errors", "mistakes of a session after which each answer waits a second")
     errors_close: int = _bound(15, "errors", "mistakes of a session after which it ends")
+    idle_commands: int = _bound(50, "commands", "NOOP, RSET, VRFY and such without a message; then they are mistakes")
     greeting_timeout: int = _bound(30, "seconds", "from the greeting to EHLO", 5, 3600)
     smtp_idle: int = _bound(300, "seconds", "wait for the next SMTP command (RFC 5321: 300)", 10, 86400)
     pop3_idle: int = _bound(600, "seconds", "wait for the next POP3 command (RFC 1939: 600)", 10, 86400)

@@ -44,6 +44,7 @@ class SMTPLimits:
     :ivar first_command: seconds from the greeting to EHLO.
     :ivar command: seconds for each other command (RFC 5321 section 4.5.3.2.7 asks for 300).
     :ivar login_failures: per connection.
+    :ivar idle_commands: between two messages.
     :ivar command_line: octets of a command.
     :ivar auth_line: octets of a line of a login exchange.
     :ivar body_line: octets of a line inside a message.
@@ -57,6 +58,7 @@ class SMTPLimits:
     first_command: float = 30
     command: float = 300
     login_failures: int = 5
+    idle_commands: int = 50
     command_line: int = 2048
     auth_line: int = 12_288
     body_line: int = 65_536
@@ -151,6 +153,7 @@ class SMTPFactory(EngineFactory):
             clear_auth=trusted,
             old_form=trusted,
             login_failures=limits.login_failures,
+            idle_commands=limits.idle_commands,
         )
         engine = SMTPServerEngine(settings, nonce=self._nonce, secure=connection.secure)
         return SMTPSession(self, connection, engine, trusted=trusted)

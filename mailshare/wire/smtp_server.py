@@ -38,6 +38,7 @@ _HELO = re.compile(rb"[A-Za-z0-9._:\-\[\]]{1,255}\Z")
 _BDAT = re.compile(rb"([0-9]{1,20})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"TRACE", b"PATCH"})
 _PIECE = 65536
+_IDLE = frozenset({b"NOOP", b"RSET", b"VRFY", b"HELP", b"EHLO", b"HELO"})
 _HELP = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT"
 
 
@@ -69,6 +70,7 @@ class SMTPServerEngine(EngineCore):
         self._then: Callable[[], object | None] | None = None
         self._open = False
         self._logins = Logins(settings, nonce)
+        self._idle = 0
         self._commands: dict[bytes, Callable[[bytes], object]] = {
             b"EHLO": self._ehlo,
             b"HELO": self._helo,
@@ -154,6 +156,7 @@ class SMTPServerEngine(EngineCore):
         elif ask is Ask.BODY:
             self._begin_body()
         elif ask is Ask.MESSAGE:
+            self._idle = 0
             self._end_transaction()
             self._say(250, (2, 0, 0), text or "Message taken")
         else:
@@ -216,6 +219,9 @@ class SMTPServerEngine(EngineCore):
             return self._fault(500, (5, 5, 1), "Command not known")
         if self._open and verb not in {b"BDAT", b"RSET", b"QUIT", b"NOOP", b"EHLO", b"HELO"}:
             return self._fault(503, (5, 5, 1), "A message is on its way in chunks")
+        if verb in _IDLE:
+            self._idle += 1
+            self.errors += self._idle > self.settings.idle_commands
         try:
             return command(argument.lstrip(b" "))
         except MailshareError as error:

@@ -29,6 +29,8 @@ class SMTPSettings:
     :ivar clear_auth: AUTH is offered without TLS too; for clients in a trusted network only.
     :ivar old_form: ``greg@mail@company.example`` is taken as a recipient; for clients in a trusted network only.
     :ivar login_failures: then the connection is closed.
+    :ivar idle_commands: commands that bring no message nearer (NOOP, RSET, VRFY ...) between two messages; each further
+        one counts as a fault.
     :ivar unknown_recipients: refused recipients, then each further one gets 450 and counts as a fault.
     """
 
@@ -45,6 +47,7 @@ class SMTPSettings:
     clear_auth: bool = False
     old_form: bool = False
     login_failures: int = 5
+    idle_commands: int = 50
     unknown_recipients: int = 20
 
 

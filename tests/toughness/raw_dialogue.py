@@ -1,37 +1,44 @@
-"""A client that sends exactly the octets it is told to, in a thread of its own, and an office for it to talk to."""
+"""A client that sends exactly the octets it is told to, and an office for it to talk to."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import itertools
-import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-import pytest_twisted
 import trustme
 from attrs import define
-from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
 
-from mailshare.testing.isp import PretendISP
-from tests.house import House
-
-T = TypeVar("T")
 PATIENCE = 30.0  # seconds for any one answer
 LAST = re.compile(rb"[2-5][0-9][0-9] ")
 FILE = """\
+[server]
+hostname = "mail.office.example"
+grace = 1
+[listen]
+smtp = ["tcp:{smtp}:interface=127.0.0.1"]
+pop3 = ["tcp:{pop3}:interface=127.0.0.1"]
+certificates = "certs"
 [trusted]
 networks = ["127.0.0.1/32"]
 [limits]
 message_size = 3000000
-{limits}
+auth_forget = 1
+[[account]]
+address = "mail@company.example"
+relay = "smtp://mail@127.0.0.1:9?tls=none"
+password = "isp"
+threshold = 0
 [[user]]
 name = "joe"
 password = "secret"
@@ -103,20 +110,49 @@ class Raw:
             found.append(self.code())
         return found
 
-    def left(self) -> bool:
-        """Read on until the peer leaves."""
-        while self.line():
-            pass
-        return True
-
     def pending(self) -> bytes:
         """What came and was not looked at, without waiting for more."""
         return self._buffer
 
-    def tls(self) -> None:
+    def said(self, *lines: bytes) -> list[str]:
+        """``+OK``, ``-ERR`` or ``+`` for each line; what an answer holds besides is read by the caller."""
+        return [self.say(line)[:4].decode().strip() for line in lines]
+
+    def say(self, line: bytes) -> bytes:
+        """Send a line; the first one of the answer."""
+        self.send(line + b"\r\n")
+        return self.line()
+
+    def rest(self) -> bytes:
+        """Everything until the peer leaves."""
+        while True:
+            try:
+                more = self.socket.recv(65_536)
+            except OSError:
+                more = b""
+            if not more:
+                return self._buffer
+            self._buffer += more
+
+    def leave(self, how: str) -> None:
+        """``half closed`` (no more comes, answers are heard), ``reset`` or ``closed``."""
+        if how == "half closed":
+            self.socket.shutdown(socket.SHUT_WR)
+            self.rest()
+        elif how == "reset":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def secure(self) -> None:
+        """POP3's way into TLS."""
+        assert self.say(b"STLS").startswith(b"+OK")
+        self.tls()
+
+    def tls(self, most: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
         """Begin TLS."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, most
         self.socket = context.wrap_socket(self.socket, server_hostname="mail.office.example")
         self._buffer = b""
 
@@ -127,12 +163,8 @@ class Raw:
 
 @define
 class Target:
-    """An office to be talked to.
+    """An office to be talked to, by its ports."""
 
-    :ivar smtp, pop3: ports.
-    """
-
-    house: House
     smtp: int
     pop3: int
 
@@ -155,33 +187,51 @@ class Target:
         return found
 
 
-async def aside(work: Callable[[], T]) -> T:
-    """The office runs in this very process, so whoever talks to it does so in a thread."""
-    result: Any = await deferToThread(work)
-    return result  # type: ignore[no-any-return]
+def greeted(target: Target, source: str = "127.0.0.1", *, tls: bool = False) -> Raw:
+    """A client of the SMTP server that has said EHLO."""
+    client = Raw(target.smtp, source)
+    assert client.code() == 220
+    assert client.codes(b"EHLO client.example") == [250]
+    if tls:
+        assert client.codes(b"STARTTLS") == [220]
+        client.tls()
+        assert client.codes(b"EHLO client.example") == [250]
+    return client
 
 
-async def built(folder: Path, limits: str = "") -> tuple[Target, Callable[[], Any]]:
-    """An office with certificates that trusts one address, and what takes it down."""
-    isp = PretendISP(reactor, os.urandom)
-    isp.startService()
-    house = House(folder, isp)
+def in_data(target: Target) -> Raw:
+    """A client that may send its message now."""
+    client = greeted(target)
+    wanted = b"MAIL FROM:<a@far.example>", b"RCPT TO:<joe@mail.office.example>", b"DATA"
+    assert client.codes(*wanted) == [250, 250, 354]
+    return client
+
+
+def started(folder: Path, ports: tuple[int, int]) -> subprocess.Popen[bytes]:
+    """An office of its own process, with certificates, that trusts one address; serving when this returns."""
     issued = trustme.CA().issue_cert("mail.office.example")
     (folder / "certs").mkdir()
     issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "certs" / "office.pem"))
-    await house.start(FILE.format(limits=limits), listen='certificates = "certs"\n')
+    (folder / "m.toml").write_text(FILE.format(smtp=ports[0], pop3=ports[1]))
+    log = folder / "log"
+    with log.open("wb") as stream:
+        twistd = Path(sys.executable).with_name("twistd")
+        command = [twistd, "--nodaemon", "--pidfile=", "mailshare", "-c", folder / "m.toml"]
+        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    until = time.monotonic() + 120
+    while b"mailshare is ready" not in log.read_bytes():
+        assert time.monotonic() < until, log.read_text()
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.05)
+    return server
 
-    async def stop() -> None:
-        assert house.office is not None
-        await house.office.stopService()
-        await isp.stopService()
 
-    return Target(house, house.port("smtp"), house.port("pop3")), stop
-
-
-@pytest_twisted.async_yield_fixture(scope="module")
-async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]:
-    """One office for all dialogues of a module; who comes after a rude client is served as if nothing had been."""
-    made, stop = await built(tmp_path_factory.mktemp("office"))
-    yield made
-    await stop()
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Target]:
+    """One office for all dialogues of a module; no program error may stand in its log in the end."""
+    folder, ports = tmp_path_factory.mktemp("office"), (free_port(), free_port())
+    server = started(folder, ports)
+    yield Target(*ports)
+    server.terminate()
+    server.wait(60)
+    assert b"Traceback" not in (folder / "log").read_bytes(), (folder / "log").read_text()

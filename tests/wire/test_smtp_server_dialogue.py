@@ -299,6 +299,18 @@ def test_recipient_limits() -> None:
     assert peer.engine.errors == 2
 
 
+def test_commands_that_bring_nothing_are_mistakes_after_a_while() -> None:
+    """They are counted from one message to the next; EHLO is the first of them."""
+    peer = greeted(idle_commands=3)
+    peer.lines(b"NOOP", b"RSET")
+    assert peer.engine.errors == 0
+    peer.lines(b"NOOP", b"HELP")
+    assert peer.engine.errors == 2
+    peer.lines(MAIL, RCPT, b"DATA", b"Subject: x", b"", b"x", b".")
+    peer.lines(b"NOOP", b"RSET", b"VRFY x")
+    assert peer.engine.errors == 2
+
+
 def test_overlong_command_closes() -> None:
     """A command without end is answered once, not kept, and ends the connection."""
     peer = greeted()
