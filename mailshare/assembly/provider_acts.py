@@ -5,6 +5,7 @@ Works on the store alone; a running server adds what is under way and when the n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from mailshare.status import AccountStatus
 _STATES = {LedgerState.SKIPPED: "too large", LedgerState.POISON: "cannot be had"}
 _MOST_LEFT = 500
 _PROGRAMS = ("fetchmail", "getmail", "mpop")
+_OF_A_FOLDER = re.compile(r"[0-9]+/[0-9]+/.{1,200}\Z")  # an id of IMAP as the ledger has it
 
 
 class LiveAccounts(Protocol):
@@ -142,7 +144,8 @@ class ProviderActs(Changes):
         now = self._clock()
         rows: dict[str, int] = {}
         for uid, seconds in uids.items():
-            if type(seconds) is not int or not uid.isascii() or not uid.isprintable() or " " in uid:
+            plain = uid.isascii() and " " not in uid
+            if type(seconds) is not int or not uid.isprintable() or not (plain or _OF_A_FOLDER.match(uid)):
                 raise PeerFault("uids must give unique-ids with seconds", code=400)
             rows[uid] = seconds * SECOND if 0 < seconds * SECOND < now else now
         note = f"{'had from' if ours else IMPORTED} {program}"

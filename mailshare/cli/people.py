@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -144,6 +144,8 @@ def _account_options(command: Any) -> Any:
         click.option("--enable/--disable", "enabled", default=None, help="Collect and send, or neither."),
         click.option("--alias", "aliases", multiple=True, help="Further address of the same mailbox; repeat."),
         click.option("--domain", "domains", multiple=True, help="Domain of a catch-all; repeat. Makes it one."),
+        click.option("--folder", "folders", multiple=True, help="Folder to collect from (IMAP); NAME=junk for junk; "
+                     "or automatic; repeat."),
         click.option("--relay", help="Server to send through, e.g. submissions://login@smtp.isp.example."),
         click.option("--collect", help="Server to fetch from, e.g. imaps://login@imap.isp.example or pop3s:..."),
     ):
@@ -151,8 +153,22 @@ def _account_options(command: Any) -> Any:
     return command
 
 
-def _account_facts(facts: dict[str, Any]) -> dict[str, Any]:
+def _folders(words: Sequence[str]) -> object:
+    """The option ``folders`` as the configuration file has it."""
+    if list(words) == ["automatic"]:
+        return "automatic"
+    names = (word.rpartition("=") for word in words)
+    return [{"name": name, "role": role} if sign else role for name, sign, role in names]
+
+
+def _account_facts(facts: dict[str, Any], options: Callable[[], Mapping[str, Any]] = dict) -> dict[str, Any]:
+    """What was given, as the control API takes it.
+
+    :param options: those that the account has already.
+    """
     given = _given(facts)
+    if "folders" in given:
+        given["options"] = {**options(), "folders": _folders(given.pop("folders"))}
     if "domains" in given:
         given["mode"] = "domain"
     every = given.pop("every", None)
@@ -187,7 +203,7 @@ def account_add(context: Context, /, address: str, **facts: Any) -> _Answer:
 @with_json
 def account_change(context: Context, /, address: str, **facts: Any) -> _Answer:
     """Change what is given of the account ADDRESS (or number)."""
-    given = _account_facts(facts)
+    given = _account_facts(facts, lambda: context.ask("account_show", address=address)["options"])
     if not given:
         raise Refused("Nothing to change was given; see mailshare account change --help")
     answer = context.ask("change_account", address=address, **given)

@@ -109,17 +109,20 @@ def fetch(context: Context, /, id: str, of: str | None) -> _Answer:  # noqa: A00
 @click.option("--format", "form", type=click.Choice(["auto", "fetchmail", "getmail", "mpop"]), default="auto",
               show_default=True, help="Whose file it is.")  # fmt: skip
 @click.option("--login", default="", help="LOGIN or LOGIN@HOST in the file, when it is not the account's own.")
+@click.option("--folder", default="", help="Of which folder they are (IMAP), when the file's name does not say.")
 @click.option("--ours", is_flag=True, help="Delete these messages there too, when the account's days are over.")
 @click.pass_obj
 @with_json
-def import_uids(context: Context, /, address: str, file: str, form: str, login: str, ours: bool) -> _Answer:
+def import_uids(
+    context: Context, /, address: str, file: str, form: str, login: str, folder: str, ours: bool
+) -> _Answer:
     """Take over what fetchmail, getmail or mpop remember to have fetched for ADDRESS.
 
     FILE is .fetchids, an oldmail- file, or a uidls file of mpop. What it lists is not fetched again.
     """
     from mailshare.core.errors import MailshareError  # noqa: PLC0415 - keeps --help quick
     from mailshare.core.servers import parse_server  # noqa: PLC0415
-    from mailshare.core.uid_files import choose, read_uid_file  # noqa: PLC0415
+    from mailshare.core.uid_files import choose, over_imap, read_uid_file  # noqa: PLC0415
 
     facts = context.ask("account_show", address=address)
     if not facts["collect"]:
@@ -130,6 +133,8 @@ def import_uids(context: Context, /, address: str, file: str, form: str, login: 
         with open(file, "rb") as stream:
             lists = read_uid_file(stream.read(), os.path.basename(file), form)
         server = parse_server(facts["collect"])
+        if server.protocol == "imap":
+            lists = over_imap(lists, server.login or facts["address"], folder)
         found = choose(lists, server.host, server.login or facts["address"], login)
     except OSError as error:
         raise Refused(f"{file} cannot be read: {error.strerror}") from error

@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from mailshare.core.errors import PeerFault
+from mailshare.core.folders import INBOX
 
 _GETMAIL_NAME = re.compile(r"oldmail-(?P<host>.+?)-(?P<port>[0-9]{1,5})-(?P<login>.+)\Z")
 _GETMAIL_STRIPPED = re.compile(r"[/\\:;<>|]+")
 _MPOP_HEAD = re.compile(r" ([0-9]+) (\S+) (.+)\Z")
+_GETMAIL_IMAP = re.compile(r"[0-9]{1,10}/[0-9]{1,10}\Z")
 _UID = re.compile(r"[!-~]{1,255}\Z")
 _MOST = 1_000_000
 
@@ -82,6 +84,31 @@ def choose(lists: Sequence[UidList], host: str, login: str, said: str = "") -> U
     known = ", ".join(sorted(one.who for one in lists))
     whose = f"It is not clear whose ids to take for {login} at {host}"
     raise PeerFault(f"{whose}: the file has {known}; say which with --login", code=400)
+
+
+def over_imap(lists: Sequence[UidList], login: str, folder: str = "") -> Sequence[UidList]:
+    """The lists with their ids as the ledger has those of an IMAP server: ``UIDVALIDITY/UID/FOLDER``.
+
+    Of these programs getmail alone keeps ids of IMAP: a file for each folder, whose name ends with the folder's.
+
+    :param folder: which folder it is of; empty = as the file's name says.
+    :raises PeerFault: the ids are none of IMAP, or it is not clear of which folder they are.
+    """
+    found = []
+    names = {_GETMAIL_STRIPPED.sub("-", one) for one in (login, unquote(login))}
+    for one in lists:
+        uids = {uid: at for uid, at in one.uids.items() if one.program == "getmail" and _GETMAIL_IMAP.match(uid)}
+        if not uids:
+            continue
+        whose = next((name for name in names if one.login.startswith(f"{name}-")), "")
+        name = folder or (one.login[len(whose) + 1 :] if whose else "")
+        if not name:
+            raise PeerFault("It is not clear of which folder these ids are; say it with --folder", code=400)
+        name = INBOX if name.upper() == INBOX else name
+        found.append(evolve(one, login=whose or one.login, uids={f"{uid}/{name}": at for uid, at in uids.items()}))
+    if not found:
+        raise PeerFault("There are no ids of an IMAP server in it; only getmail keeps such", code=400)
+    return found
 
 
 def _guess(octets: bytes) -> str:

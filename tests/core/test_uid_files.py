@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailshare.core.errors import PeerFault
-from mailshare.core.uid_files import FORMATS, UidList, choose, read_uid_file
+from mailshare.core.uid_files import FORMATS, UidList, choose, over_imap, read_uid_file
 
 # Written by fetchmail 6.4.37, getmail 6.18.11 and mpop 1.4.18 with "keep", from one mailbox of Dovecot.
 FETCHMAIL = b"mail@localhost old-0.kept\nmail@localhost old-1.kept\nmail@localhost old-2.kept\n"
@@ -100,3 +100,38 @@ def test_nothing_breaks_the_reader(octets: bytes, form: str, name: str) -> None:
         return
     assert all(isinstance(one, UidList) and one.uids for one in lists)
     assert all(33 <= ord(char) <= 126 for one in lists for uid in one.uids for char in uid)
+
+
+# Written by getmail 6.18.11 over IMAP: a file for each folder.
+GETMAIL_IMAP = b"1795274231/2\x001795274240\n1795274231/1\x001795274240\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "expected"),
+    [
+        ("oldmail-localhost-993-mail-INBOX", "", "INBOX"),
+        ("oldmail-localhost-993-mail-Junk Mail", "", "Junk Mail"),
+        ("oldmail-localhost-993-mail-a.b", "a/b", "a/b"),
+        ("copy-of-it", "inbox", "INBOX"),
+    ],
+)
+def test_getmails_file_of_a_folder(name: str, folder: str, expected: str) -> None:
+    """Ids of IMAP get the names that the ledger has for them; the folder is said, or stands in the file's name."""
+    (found,) = over_imap(read_uid_file(GETMAIL_IMAP, name), "mail", folder)
+    assert dict(found.uids) == {f"1795274231/{uid}/{expected}": 1795274240 for uid in (1, 2)}
+    assert choose([found], "localhost", "mail") is found
+
+
+@pytest.mark.parametrize(
+    ("octets", "name", "login"),
+    [
+        (GETMAIL, "oldmail-localhost-995-mail", "mail"),
+        (FETCHMAIL, ".fetchids", "mail"),
+        (GETMAIL_IMAP, "copy", "mail"),
+        (GETMAIL_IMAP, "oldmail-localhost-993-other-INBOX", "mail"),
+    ],
+)
+def test_ids_that_an_imap_account_cannot_use(octets: bytes, name: str, login: str) -> None:
+    """Of POP3, of nobody knows which folder, of another login: a sentence."""
+    with pytest.raises(PeerFault):
+        choose(over_imap(read_uid_file(octets, name), login), "localhost", login)

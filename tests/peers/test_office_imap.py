@@ -5,14 +5,16 @@ from __future__ import annotations
 import imaplib
 import json
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from real_peers.clients import READERS
+from real_peers.clients import READERS, delivery_script, private
 from real_peers.letters import letter, serial
 from real_peers.office import Office, shared_account
 from real_peers.provider import Provider
+from real_peers.running import run
 
 pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("imaps")]
 ADDRESS = "mail@company.example"
@@ -134,6 +136,37 @@ def test_the_folder_for_junk_is_found_and_marked(office: Office, provider: Provi
     messages = READERS["poplib"](lambda name: name, office.pop3("implicit", "andrew"), tmp_path)
     flagged = {serial(message): b"X-Spam-Flag: YES" in message for message in messages}
     assert flagged == {"wanted": False, "spam": True}
+
+
+def test_a_switch_from_getmail_fetches_what_is_new(
+    office: Office, provider: Provider, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Getmail had two messages and left them there; by its list of the folder only the third one comes."""
+    for number in range(2):
+        put(provider, f"old-{number}")
+    script, _ = delivery_script(tmp_path)
+    config = private(
+        tmp_path / "getmailrc",
+        f"[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = localhost\nport = {provider.dovecot.imaps}\n"
+        f"username = mail\npassword = secret\nca_certs = {provider.authority}\n"
+        f"[destination]\ntype = MDA_external\npath = {script}\nallow_root_commands = true\n"
+        "[options]\ndelete = false\nread_all = false\n",
+    )
+    run(program("getmail"), "--quiet", "--getmaildir", tmp_path, "--rcfile", config)
+    (file,) = tmp_path.glob("oldmail-*")
+    account = over_imap(provider, leave_on_server_days=-1)
+    office.accounts = [{**account, "enabled": False}]
+    office.start()
+    said = office.command("account", "import-uids", ADDRESS, str(file))
+    assert "2 unique-ids of getmail for mail@localhost, 2 of them new" in said
+    office.stop()
+    put(provider, "new")
+    office.accounts = [account]
+    office.write()
+    office.start()
+    office.sendreceive()
+    assert box(office, tmp_path) == ["new"]
+    assert provider.dovecot.messages_count("mail") == 3
 
 
 def test_the_probe_looks_over_imap(office: Office, provider: Provider) -> None:

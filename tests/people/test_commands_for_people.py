@@ -45,6 +45,12 @@ def desk(tmp_path: Path) -> Desk:
 
 def test_every_command_for_a_person_does_what_it_says(desk: Desk) -> None:
     """Show, change, app passwords, vacation, delete and restore; the export knows bounds and forwarding."""
+    desk("account", "change", "info@shop.example", "--folder", "INBOX", "--folder", "Spam=junk")
+    changed = desk.json("account", "show", "info@shop.example")
+    assert changed["options"]["folders"] == ["INBOX", {"name": "Spam", "role": "junk"}]
+    desk("account", "change", "info@shop.example", "--folder", "automatic")
+    assert desk.json("account", "show", "info@shop.example")["options"]["folders"] == "automatic"
+    assert "is unknown" in desk("account", "change", "info@shop.example", "--folder", "Spam=jnk", code=1)
     desk("user", "change", "greg", "--quota", "5000000", "--forward", "greg@home.example", "--no-keep")
     shown = desk("user", "show", "greg")
     assert "greg@shop.example" in shown
