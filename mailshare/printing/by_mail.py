@@ -195,9 +195,7 @@ class ByMail:
             via=f"{ticket.via} {ticket.user}".strip(),
         )
 
-    async def _hand_in(
-        self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int
-    ) -> int:
+    async def _hand_in(self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int) -> int:
         """Give one mail to the door; returns the id of the stored message."""
         signed = sign(manifest_octets(manifest), letter.key, kind=MANIFEST_KIND)
         now = self._service.now()

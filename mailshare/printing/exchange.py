@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,8 @@ from mailshare.wire.ipp_printer import Described
 from mailshare.wire.ipp_values import Attribute, Group, Message, Tag
 
 PATH = "/ipp/print"
+IPP_PORT = 631
+AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?\Z")
 _OTHER_PATHS = ("/printers", "/ipp")
 
 
@@ -44,11 +47,11 @@ class Caller:
         """``ipp`` or ``ipps``."""
         return "ipps" if self.secure else "ipp"
 
-    @property
-    def host(self) -> str:
-        """Without its port."""
-        host, colon, port = self.authority.rpartition(":")
-        return host if colon and port.isdigit() else self.authority
+
+def split_authority(authority: str) -> tuple[str, str]:
+    """Host, and port or nothing."""
+    host, colon, port = authority.rpartition(":")
+    return (host, port) if colon and port.isdigit() else (authority, "")
 
 
 Work = Callable[[], Awaitable[Message]]
@@ -207,22 +210,32 @@ class Exchange:
 
     # ------------------------------------------------------------------ names for things
 
+    @property
+    def authority(self) -> str:
+        """``host`` or ``host:port`` as the client names us in the request, else in its HTTP header."""
+        text = self.request.uri("printer-uri") or self.request.uri("job-uri")
+        named = text.partition("://")[2].partition("/")[0]
+        return named if AUTHORITY.match(named) else self.caller.authority
+
     def uri_of(self, queue: Destination) -> str:
         """The URI of a queue with the host that the client used."""
-        return f"{self.caller.scheme}://{self.caller.authority}{PATH}/{queue.name}"
+        return f"{self.caller.scheme}://{self.authority}{PATH}/{queue.name}"
 
     def web_of(self, queue: Destination) -> str:
-        """The address of its pages."""
+        """The address of its pages; IPP's own port must be written, since a browser knows another one."""
         scheme = "https" if self.caller.secure else "http"
-        return f"{scheme}://{self.caller.authority}{PATH}/{queue.name}"
+        _, port = split_authority(self.authority)
+        authority = self.authority if port else f"{self.authority}:{IPP_PORT}"
+        return f"{scheme}://{authority}{PATH}/{queue.name}"
 
     def described(self, queue: Destination) -> Described:
         """What a queue says of itself to this client."""
+        host, _ = split_authority(self.authority)
         uris = [(self.uri_of(queue), "tls" if self.caller.secure else "none")]
         for scheme, port in self.caller.ports.items():
             if scheme != self.caller.scheme:
                 security = "tls" if scheme == "ipps" else "none"
-                uris.append((f"{scheme}://{self.caller.host}:{port}{PATH}/{queue.name}", security))
+                uris.append((f"{scheme}://{host}:{port}{PATH}/{queue.name}", security))
         return self.service.described(queue, uris, self.web_of(queue))
 
     def place(self, job: PrintJob, queue: Destination) -> Place:

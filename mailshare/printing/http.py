@@ -5,7 +5,6 @@ Twisted's HTTP does the rest of it: chunks, ``Expect: 100-continue``, keep-alive
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
@@ -23,7 +22,7 @@ from mailshare.printing.access import Access
 from mailshare.printing.asking import ASKING
 from mailshare.printing.creating import CREATING
 from mailshare.printing.documents import Inflation
-from mailshare.printing.exchange import Begin, Caller, Exchange
+from mailshare.printing.exchange import AUTHORITY, Begin, Caller, Exchange
 from mailshare.printing.operating import OPERATING
 from mailshare.printing.pages import Pages
 from mailshare.printing.service import PrintService
@@ -36,7 +35,6 @@ from mailshare.wire.ipp_codes import Status
 
 OPERATIONS: Mapping[int, Begin] = {**CREATING, **ASKING, **STEERING, **OPERATING, **SUBSCRIBING}
 IPP_TYPE = b"application/ipp"
-_AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?\Z")
 _BEYOND = 1 << 24  # octets after which a client that sends more than is taken is cut off
 _WORTH_PACKING = 2_048
 
@@ -140,7 +138,7 @@ class PrintRequest(http.Request):
 def authority_of(request: http.Request) -> str:
     """``host:port`` as the client calls us, if it is one; else our address."""
     asked = (request.getHeader("Host") or "").strip()
-    if _AUTHORITY.match(asked):
+    if AUTHORITY.match(asked):
         return asked
     host: Any = request.channel.getHost()
     name = getattr(host, "host", "localhost")

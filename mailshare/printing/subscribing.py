@@ -155,7 +155,6 @@ def _described(exchange: Exchange, queue: Destination, one: Subscription) -> lis
         *([octets("notify-user-data", one.user_data)] if one.user_data else []),
         Attribute("notify-charset", (Value(Tag.CHARSET, one.charset),)),
         Attribute("notify-natural-language", (Value(Tag.LANGUAGE, one.language),)),
-        integer("notify-time-interval", one.interval),
         integer("notify-sequence-number", one.sequence),
         integer("notify-printer-up-time", now),
         *(

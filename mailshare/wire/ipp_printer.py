@@ -228,7 +228,7 @@ def _services(it: Described) -> list[Attribute]:
         mime_type("document-format-default", "application/octet-stream"),
         mime_type("document-format-preferred", it.abilities.formats[0]),
         keyword("document-creation-attributes-supported", *DOCUMENT_SETTABLE),
-        keyword("document-password-supported", "none"),
+        integer("document-password-supported", 0),
         keyword("pdf-versions-supported", "iso-32000-1_2008", "adobe-1.7", "adobe-1.6", "adobe-1.5", "adobe-1.4"),
         keyword("pdl-override-supported", "attempted"),
         ranges("job-k-octets-supported", (0, k_octets)),
@@ -278,6 +278,8 @@ def _pages(it: Described) -> list[Attribute]:
         ranges("copies-supported", (1, able.copies)),
         _default(it, "finishings", [able.finishings[0]]),
         enum("finishings-supported", *able.finishings),
+        enum("finishings-ready", *able.finishings),
+        *_finishing_templates(),
         _default(it, "job-hold-until", "no-hold"),
         keyword("job-hold-until-supported", *template.HOLDS),
         _default(it, "job-priority", 50),
@@ -299,6 +301,18 @@ def _pages(it: Described) -> list[Attribute]:
         integer("pages-per-minute", 20),
         *([integer("pages-per-minute-color", 20)] if able.color else []),
         boolean("color-supported", able.color),
+    ]
+
+
+def _finishing_templates() -> list[Attribute]:
+    """What finishing is called by name (PWG 5100.1); what is to be done beyond none is told by number."""
+    none = [keyword("finishing-template", *template.FINISHING_TEMPLATES)]
+    return [
+        keyword("finishing-template-supported", *template.FINISHING_TEMPLATES),
+        keyword("finishings-col-supported", "finishing-template"),
+        collection("finishings-col-default", none),
+        collection("finishings-col-ready", none),
+        collection("finishings-col-database", none),
     ]
 
 
@@ -388,11 +402,15 @@ def _database(it: Described) -> list[Attribute]:
     return [collection("media-col-database", *(_media_col(one, "auto", "auto") for one in able.media))]
 
 
-TEMPLATE_NAMES: frozenset[str] = frozenset(
-    f"{name}-{kind}" for name in template.TEMPLATES for kind in ("default", "supported", "ready", "database")
-) | frozenset(
-    f"media-{name}-supported"
-    for name in ("size", "source", "type", *(f"{edge}-margin" for edge in ("bottom", "left", "right", "top")))
+TEMPLATE_NAMES: frozenset[str] = (
+    frozenset({"finishing-template-supported"})
+    | frozenset(
+        f"{name}-{kind}" for name in template.TEMPLATES for kind in ("default", "supported", "ready", "database")
+    )
+    | frozenset(
+        f"media-{name}-supported"
+        for name in ("size", "source", "type", *(f"{edge}-margin" for edge in ("bottom", "left", "right", "top")))
+    )
 )
 
 

@@ -39,6 +39,7 @@ MEDIA_MEMBERS = (
     "media-top-margin",
     "media-type",
 )
+FINISHING_TEMPLATES = ("none",)
 OVERRIDE_RANGES = ("pages", "document-numbers", "document-number", "document-copies")
 
 
@@ -211,6 +212,14 @@ def _override(value: Plain, abilities: Abilities) -> bool:
     return True
 
 
+def _finishing(value: Plain, _: Abilities) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and set(value) == {"finishing-template"}
+        and (value["finishing-template"] in FINISHING_TEMPLATES)
+    )
+
+
 def _short(value: Plain, _: Abilities) -> bool:
     return isinstance(value, str) and len(value.encode("utf-8", "surrogateescape")) <= MOST_NAME
 
@@ -226,6 +235,7 @@ TEMPLATES: Mapping[str, Template] = {
     for one in (
         Template("copies", (Tag.INTEGER,), _bounded(1, lambda it: it.copies)),
         Template("finishings", (Tag.ENUM,), _among(lambda it: it.finishings), many=True),
+        Template("finishings-col", (Tag.BEGIN_COLLECTION,), _finishing, many=True),
         Template("job-account-id", (Tag.NAME, Tag.NAME_WITH_LANGUAGE), _short),
         Template("job-accounting-user-id", (Tag.NAME, Tag.NAME_WITH_LANGUAGE), _short),
         Template("job-hold-until", _WORDS, _words(*HOLDS)),

@@ -81,7 +81,7 @@ def test_with_a_length_and_in_chunks(counter: Counter, step: int) -> None:
     client.send(head(None) + chunked(body, 13), step)
     said = client.message()
     assert said.code == Status.OK
-    assert value(said.group(Tag.JOB), "job-uri") == "ipp://office.example:631/ipp/print/office/2"
+    assert value(said.group(Tag.JOB), "job-uri") == "ipp://print.example:631/ipp/print/office/2"
     assert [one.octets for one in settled(counter.service.store.print_jobs.jobs())] == [len(PDF)] * 2
 
 
@@ -194,7 +194,7 @@ def test_pages_for_people(counter: Counter) -> None:
 def test_a_host_that_is_none_is_not_repeated(counter: Counter, host: bytes) -> None:
     """The URIs that are told have our own address then."""
     client = Client(site(counter))
-    body = request(Operation.GET_PRINTER_ATTRIBUTES)
+    body = encode(Message((2, 0), Operation.CUPS_GET_DEFAULT, 1, (Group(Tag.OPERATION, common(printer="")),)))
     client.send(head(body).replace(b"office.example:631", host) + body)
     found = client.message().group(Tag.PRINTER)
     assert str(value(found, "printer-uri-supported")).startswith("ipp://10.0.0.1:12345/")
