@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mutants.of_printing import PRINTING
 from mutants.of_texts import TEXT
 from mutants.of_the_office import OFFICE_SUBJECTS
 from mutants.of_the_wire import WIRE
 
-SUBJECTS = (*WIRE, *TEXT, *OFFICE_SUBJECTS)
+SUBJECTS = (*WIRE, *PRINTING, *TEXT, *OFFICE_SUBJECTS)
