@@ -15,7 +15,8 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from mailshare import interfaces
-from mailshare.core.errors import MailboxInUse, MailshareError, NoSuchEntry, Unavailable
+from mailshare.core.errors import MailboxFull, MailboxInUse, MailshareError, NoSuchEntry, Unavailable
+from mailshare.core.personal import Quota
 from mailshare.core.values import Event, LedgerState, SentMark, Target, User
 from mailshare.testing.store_office import DAY, HEADER, NOW, StoreFactory, bookmark, office, whole
 
@@ -156,6 +157,23 @@ class DeliveryContract:
             ]
             third = await place.deliver("3", [place.andrew], key=key, at=NOW + 15 * DAY)
             assert third.suppressed == ()
+
+    async def test_a_bound_is_kept_in_the_transaction(self, store_factory: StoreFactory) -> None:
+        """What would pass the bound of a mailbox is stored nowhere; a copy that the mailbox has already passes."""
+        async with office(store_factory) as place:
+            bounds, key = {place.andrew.id: Quota(messages=1)}, b"k" * 32
+            await place.deliver("1", [place.andrew], key=key, bounds=bounds)
+            with pytest.raises(MailboxFull) as full:
+                await place.deliver("2", [place.greg, place.andrew], hops=[place.hop("a@b.example")], bounds=bounds)
+            assert full.value.user_id == place.andrew.id
+            assert (await place.drop(place.greg)).count == 0
+            assert await place.store.queue.items() == []
+            assert (await place.deliver("3", [place.andrew], key=key, bounds=bounds)).suppressed == (place.andrew.id,)
+            assert len((await place.deliver("4", [place.andrew])).uids) == 1
+            octets = {place.greg.id: Quota(octets=len(HEADER) + 10)}
+            assert len((await place.deliver("5", [place.greg], bounds=octets)).uids) == 1
+            with pytest.raises(MailboxFull):
+                await place.deliver("6", [place.greg], bounds=octets)
 
     async def test_sent_marks(self, store_factory: StoreFactory) -> None:
         """Who sent a Message-ID is remembered; the first sender keeps it."""

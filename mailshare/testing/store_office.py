@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from attrs import frozen
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.personal import Quota
 from mailshare.core.values import (
     Account,
     DeliveryResult,
@@ -73,6 +74,7 @@ class Office:
         at: int = NOW,
         sent: SentMark | None = None,
         hold: bool = False,
+        bounds: Mapping[int, Quota] | None = None,
     ) -> DeliveryResult:
         """Deliver a small message."""
         return await self.store.delivery.deliver(
@@ -87,6 +89,7 @@ class Office:
             sent=sent,
             expires=at + 5 * DAY,
             hold=hold,
+            bounds=bounds,
         )
 
     async def drop(self, user: User) -> IMaildrop:

@@ -138,3 +138,15 @@ def test_a_journal_of_today_only_keeps_the_work_that_waits(tmp_path: Path) -> No
     finish(shelf.retention.purge())
     left = finish(shelf.store.events.page(since=0, until=1 << 62))
     assert sorted(event.kind for _, event in left) == ["report.due", "x"]
+
+
+@pytest.mark.parametrize("kind", ["public.sent", "device.sent"])
+def test_what_counts_for_an_hour_stays_over_midnight(tmp_path: Path, kind: str) -> None:
+    """Twenty minutes past midnight a journal of today only still knows the last hour, and no more than that."""
+    shelf = Shelf(tmp_path, "2026-11-22T00:20:00+01:00", 0)
+    now = int(shelf.clock.seconds() * SECOND)
+    lines = [Event(now - age * 60 * SECOND, kind, data={"sender": str(age)}) for age in (30, 50, 70, 200)]
+    finish(shelf.store.events.append([*lines, Event(now - 30 * 60 * SECOND, "server.started")]))
+    finish(shelf.retention.purge())
+    left = finish(shelf.store.events.page(since=0, until=1 << 62, kinds=(kind, "server.started")))
+    assert [event.data.get("sender") for _, event in left] == ["30", "50"]
