@@ -163,7 +163,7 @@ async def test_why_tells_the_whole_way_of_mail_in_both_directions(room: Room) ->
     (incoming,) = await office.acts.why(id=came)
     words = "\n".join(incoming["words"])  # type: ignore[arg-type]
     for part in (
-        "collected from mail@company.example at 127.0.0.1", "in the session that ended", "-> mailbox of andrew",
+        "collected from mail@company.example at 127.0.0.1", "in the run ", "-> mailbox of andrew",
         "-> mailbox of greg: a copy", "andrew deleted it over POP3 from 127.0.0.1",
     ):  # fmt: skip
         assert part in words

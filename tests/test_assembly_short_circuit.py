@@ -81,7 +81,7 @@ async def test_mixed_recipients_stay_and_leave_3_7(room: Room) -> None:
         ("admin", 250, {"admin1": 1}),
         ("public", 250, {"greg": 1, "lisa": 1, "inside": 1}),
         (SHARED, 250, {"admin1": 1}),
-        ("mail+nobody@company.example", 250, {"admin1": 1}),
+        ("mail+nobody@company.example", 250, {"admin1": 1, "andrew": 1}),  # and a note to its author
     ],
 )
 @pytest_twisted.ensureDeferred
