@@ -33,7 +33,9 @@ ENVELOPE_FIELDS = (
 
 _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
-_IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_CALLED = re.compile(r"(?<![^\s\[(])(?:helo|ehlo)[ =]([^\s@]+)(?!\S)", re.IGNORECASE)
+_LOCAL = frozenset({"localhost", "localhost.localdomain"})
+_IPV4 = re.compile(r"(?<![\w.-])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\w.-])")
 _IPV6 = re.compile(r"(?:IPv6:|\[)([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{2,45})")
 _REGISTRY = re.compile(r"[a-z]{2,3}\.[a-z]{2}\Z")  # co.uk, com.au: names are registered below, so no house of one owner
 _KEYWORDS = frozenset({"from", "by", "via", "with", "id", "for"})
@@ -45,7 +47,8 @@ class Received:
 
     :ivar by: host that wrote it, casefolded; empty when it does not say.
     :ivar helo: what the client called itself, casefolded; empty without a ``from`` clause.
-    :ivar seen: text of the comments in the ``from`` clause: what the server itself saw of the client.
+    :ivar seen: what the server itself saw of the client: the comments in the ``from`` clause, without ``HELO x`` or
+        ``helo=x`` there; where these stand, the clause's first word too.
     :ivar recipients: addresses of the ``for`` clause; evidence only when it is exactly one.
     """
 
@@ -92,7 +95,8 @@ def read_received(value: str) -> Received:
                 comments.append(word)
             continue
         key = word.lower()
-        if key in _KEYWORDS and not (current in {"from", "by"} and not clauses[current]):
+        unsaid = current in {"from", "by"} and not clauses[current] and not (comments and current == "from")
+        if key in _KEYWORDS and not unsaid:
             doubled = doubled or (key == "for" and key in clauses)
             current = key
             clauses.setdefault(key, [])
@@ -101,10 +105,15 @@ def read_received(value: str) -> Received:
             if word.endswith(";"):
                 break  # only the date may follow (RFC 5321 section 4.4)
     recipients = () if doubled else read_mailboxes(" ".join(clauses.get("for", ())), 3)[0]
+    helo, seen = _host(clauses.get("from", [])), " ".join(comments)
+    if not helo:
+        seen = "".join(comments[-1:])  # whoever calls himself (x) gets a comment in front of what was seen
+    elif called := _CALLED.search(seen):  # qmail and Exim: what was seen stands first
+        helo, seen = _host([called[1]]), f"{_CALLED.sub(' ', seen)} {helo}"
     return Received(
         by=_host(clauses.get("by", [])),
-        helo=_host(clauses.get("from", [])),
-        seen=" ".join(comments),
+        helo=helo,
+        seen=seen,
         recipients=tuple(box.address for box in recipients),
     )
 
@@ -121,29 +130,37 @@ def _same_house(host: str, trusted_by: Collection[str]) -> bool:
     return any("." in parent and not _REGISTRY.match(parent) and host.endswith("." + parent) for parent in parents)
 
 
-def _private(text: str) -> bool:
-    for found in _IPV4.finditer(text):
-        a, b = int(found[1]), int(found[2])
-        if a in {10, 127} or (a, b) == (192, 168) or (a == 172 and 16 <= b <= 31):
-            return True
-    found6 = [found[1].lower() for found in _IPV6.finditer(text)]
-    return any(each == "::1" or each[:2] in {"fc", "fd", "fe"} for each in found6)
+def _networks(text: str) -> list[bool]:
+    """Of each IP address in it: is it one of a house or of the machine itself?"""
+    found = []
+    for each in _IPV4.finditer(text):
+        a, b = int(each[1]), int(each[2])
+        found.append(a in {10, 127} or (a, b) == (192, 168) or (a == 172 and 16 <= b <= 31))
+    found6 = [each[1].lower() for each in _IPV6.finditer(text)]
+    return found + [each == "::1" or each[:2] in {"fc", "fd", "fe"} for each in found6]
 
 
 def came_from_outside(hop: Received, trusted_by: Collection[str]) -> bool:
     """The hop says that a strange host handed the message in, so whatever stands below was written by strangers.
 
-    What the server saw (the comment) counts; what the client called itself only where there is no comment.
+    What the server saw counts; what the client called itself only where nothing was seen. A name that the server saw
+    but holds to be forged says nothing, nor does one that a stranger may give to his own address
+    (``localhost.evil.example``).
     """
-    if not hop.helo:
-        return False
     if hop.seen:
-        hosts = [host.casefold() for host in _HOST.findall(hop.seen) if "." in host and not _IPV4.fullmatch(host)]
-        if _private(hop.seen) or "localhost" in hop.seen.casefold():
+        networks = _networks(hop.seen)
+        if networks and all(networks):
             return False
-        if hosts or _IPV4.search(hop.seen) or _IPV6.search(hop.seen):
-            return not any(_same_house(host, trusted_by) for host in hosts)
-    if "." not in hop.helo or _private(hop.helo):
+        text = hop.seen.casefold()
+        names = set(_HOST.findall(text))
+        hosts = {name for name in names - _LOCAL if "." in name and not _IPV4.fullmatch(name)}
+        if "may be forged" not in text and any(_same_house(host, trusted_by) for host in hosts):
+            return False
+        if networks or hosts:
+            return True
+        if names & _LOCAL:
+            return False
+    if "." not in hop.helo or any(_networks(hop.helo)):
         return False
     return not _same_house(hop.helo, trusted_by)
 

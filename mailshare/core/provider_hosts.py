@@ -53,7 +53,7 @@ def _handed_on(hop: Received, by: str, trusted: frozenset[str]) -> bool:
     if not by:
         return False
     named = {hop.helo, *_HOST.findall(hop.seen.casefold())}
-    return by in named if came_from_outside(hop, trusted) else bool(hop.helo)
+    return by in named if came_from_outside(hop, trusted) else bool(hop.helo or hop.seen)
 
 
 def _frequent(hosts: Sequence[str], mails: int) -> frozenset[str]:

@@ -27,6 +27,9 @@ OURS = frozenset({"mx1.isp.example", "store.isp.example"})
         ("from x by mx.example for <a@b> for <c@d>; date", "mx.example", "x", []),
         ("from x by mx.example for <a@b>, <c@d>; date", "mx.example", "x", ["a@b", "c@d"]),
         ("from x (unclosed by mx.example for <a@b>", "", "x", []),
+        ("from (127.0.0.1) by mx.example id 7 for <a@b>; date", "mx.example", "", ["a@b"]),
+        ("from unknown (HELO y.example) (192.0.2.1) by mx.example; date", "mx.example", "y.example", []),
+        ("from [192.0.2.1] (port=7 helo=y.example) by mx.example; date", "mx.example", "y.example", []),
         ("", "", "", []),
     ],
 )
@@ -50,6 +53,26 @@ def test_received_fields(value: str, by: str, helo: str, recipients: list[str]):
         ("from mx1.isp.example (unknown [198.51.100.1]) ", True),
         ("from mx1.isp.example ([IPv6:2001:db8::7]) ", True),
         ("from a.example ", True),
+        # what the client called itself, in a comment
+        ("from unknown (HELO mx1.isp.example) (198.51.100.1) ", True),
+        ("from a.example (HELO mx1.isp.example) (198.51.100.1) ", True),
+        ("from a.example (EHLO [10.0.0.3]) (198.51.100.1) ", True),
+        ("from mx2.isp.example (HELO a.example) (203.0.113.1) ", False),
+        ("from [198.51.100.1] (helo=mx1.isp.example) ", True),
+        ("from [198.51.100.1] (port=4711 helo=[10.0.0.3]) ", True),
+        ("from a.example ([198.51.100.1] helo=mx1.isp.example) ", True),
+        ("from mx2.isp.example ([203.0.113.1] helo=filter) ", False),
+        ("from mx1.isp.example (helo=x@a.example [198.51.100.1]) ", True),
+        ("from (mx1.isp.example) (a.example [198.51.100.1]) ", True),
+        ("from (198.51.100.1) ", True),
+        ("from (127.0.0.1) ", False),
+        # names that strangers give to their own addresses
+        ("from x (localhost.a.example [198.51.100.1]) ", True),
+        ("from x (localhost [198.51.100.1]) ", True),
+        ("from x (ip10.0.0.1-x.a.example [198.51.100.1]) ", True),
+        ("from x (mx1.isp.example [198.51.100.1] (may be forged)) ", True),
+        ("from x (root@localhost) ", False),
+        ("from x (localhost.localdomain [127.0.0.1]) ", False),
     ],
 )
 def test_where_the_house_ends(clause: str, outside: bool):

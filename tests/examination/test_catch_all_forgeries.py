@@ -147,6 +147,29 @@ BEHIND = [
      "kim received-for"),
     (f"Delivered-To: wei{D}" + hop("mx2.isp.example", INSIDE) + f"Delivered-To: kim{D}" + hop("mx1.isp.example")
      + f"Delivered-To: jose{D}{MAX}", "kim envelope"),
+    *(
+        (hop("mx2.isp.example", sender) + hop("mx1.isp.example", who="kim@harbour.example") + MAX, "max guessed")
+        for sender in (
+            "unknown (HELO mx1.isp.example) (203.0.113.9)",
+            "evil.example (EHLO [10.0.0.3]) (203.0.113.9)",
+            "[203.0.113.9] (helo=mx1.isp.example)",
+            "evil.example ([203.0.113.9] helo=mx1.isp.example)",
+            "x (localhost.evil.example [203.0.113.9])",
+            "x (ip10.0.0.3-x.evil.example [203.0.113.9])",
+            "x (mx1.isp.example [203.0.113.9] (may be forged))",
+            "(mx1.isp.example) (evil.example [203.0.113.9])",
+        )
+    ),
+    *(
+        (hop("mx2.isp.example", sender) + hop("mx1.isp.example", who="kim@harbour.example") + MAX, "kim received-for")
+        for sender in (
+            "mx1.isp.example (HELO filter) (192.0.2.1)",
+            "mx1.isp.example ([192.0.2.1] helo=filter)",
+            "(127.0.0.1)",
+            "filter (localhost [127.0.0.1])",
+            "[10.0.0.3] (helo=filter.local)",
+        )
+    ),
     (hop("MX2.ISP.EXAMPLE.", INSIDE) + hop("mx1.isp.example", who="kim@harbour.example") + MAX, "kim received-for"),
 ]  # fmt: skip
 

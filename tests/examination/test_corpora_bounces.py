@@ -1,4 +1,4 @@
-"""Foreign bounces and receipts, with ids of ours planted where they return a message: does the sender get them?"""
+"""Foreign bounces, receipts and answers, with ids of ours planted where they name a message: who gets them?"""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _ROBOT = re.compile(r"mailer-?daemon|postmaster|mail delivery|mail administrator
 _SUBJECT = re.compile(
     r"undeliver|(?:mail )?delivery (?:status|fail|report|error|prob|warn)|returned mail|failure notice|mail could not",
     re.IGNORECASE,
+)
+
+
+_ANSWERS = re.compile(
+    rb"^in-reply-to[ \t]*:[^<\n]*(?:\n[ \t][^<\n]*)?<([^<>\s]+@[^<>\s]+)>", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -100,3 +105,21 @@ def test_bounces_of_others_reach_who_sent_it_3_1_6(bounces: list[tuple[str, byte
     sys.stdout.write(f"\n{len(bounces)} bounces: {dict(count)}\n")
     assert not count["wrong"]
     assert count["missed"] <= count["matched"] // 20
+
+
+def test_answers_of_others_reach_who_asked_3_1_5():
+    """The message that they answer becomes one of Andrew's; however they quote and fold its id, he gets the answer."""
+    office = Examiner(REGULAR)
+    count: Counter[str] = Counter()
+    for where, octets in messages(ROOT) if ROOT else ():
+        head, gap, body = octets.replace(b"\r\n", b"\n").partition(b"\n\n")
+        found = _ANSWERS.search(head)
+        if found is None:
+            continue
+        planted_head = head.replace(b"<" + found[1] + b">", b"<" + OURS + b">")
+        answer = office.ask((planted_head + gap + body).replace(b"\n", b"\r\n"), take=True)
+        count["found" if answer == "andrew ledger" else "missed"] += 1
+        if answer != "andrew ledger":
+            sys.stdout.write(f"\nmissed: {where}: {answer}, answers {found[1]!r}\n")
+    sys.stdout.write(f"\nanswers: {dict(count)}\n")
+    assert not count["missed"]

@@ -85,6 +85,26 @@ def test_the_envelope_decides_in_every_style(corpus: list[tuple[str, bytes]]):
     assert not count["wrong"]
 
 
+def test_a_tag_in_the_envelope_decides_in_every_style(corpus: list[tuple[str, bytes]]):
+    """A shared address with tags: whom the provider's line tags gets it, whatever names and tags the message bears."""
+    people = (User(10, "quentin", accounts=(1,)), User(11, "rosalind", accounts=(1,)))
+    count: Counter[str] = Counter()
+    for _, octets in corpus:
+        text = octets[:65_536].replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1").casefold()
+        domain = named_domain(text) or "company.example"
+        hosts = {"trusted_by": ["mx.isp.example", "store.isp.example"]}
+        account = Account(1, 1, Address(BOX, domain), options=hosts)
+        office = Directory((ADMIN, *people), (account,))
+        for style, top in STYLES.items():
+            if style != "qmail":
+                lines = top.format(to=f"{BOX}+rosalind@{domain}", domain=domain).encode()
+                headers = Headers.parse(lines + octets)
+                (target,) = Router().route(Envelope(None), headers, ORIGIN, office, {}).targets
+                count[f"{office.user_by_id[target.user_id].name} {target.reason}"] += 1
+    sys.stdout.write(f"\ntags of {len(STYLES) - 1} styles: {dict(count)}\n")
+    assert set(count) <= {"rosalind tag", "admin1 loop", "admin1 oversize"}
+
+
 def test_without_evidence_only_who_is_written_to_gets_it(corpus: list[tuple[str, bytes]]):
     """A provider that marks nothing: To and Cc decide, and another reader finds the same addresses there."""
     count: Counter[str] = Counter()
