@@ -17,11 +17,13 @@ from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
-from mailshare.core.envelope import Envelope
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MessageTooLarge, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_manifest import PrintManifest, read_manifest
-from mailshare.core.values import PrintJob, PrintState
+from mailshare.core.print_status import Certainty, Happening, PrintStatus
+from mailshare.core.values import Origin, PrintJob, PrintState, Source
 from mailshare.testing.isp import PretendISP
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -29,6 +31,7 @@ from mailshare.wire.ipp_values import Attribute, Group, Message, Tag, Value, nam
 from mailshare.wire.jws import Algorithm, SigningKey, unwrap, verified
 from mailshare.wire.mime import EntityBegun, EntityData, MIMEReader
 from mailshare.wire.print_mail import MANIFEST_KIND, MANIFEST_TYPE
+from mailshare.wire.print_status_mail import StatusLetter, status_mail
 
 PDF = b"%PDF-1.4\n" + os.urandom(250_000) + b"\n%%EOF\n"
 KEY = SigningKey("office", Algorithm.HS256, secret=b"a secret of thirty-two octets or more")
@@ -228,3 +231,101 @@ async def test_a_mail_that_is_too_large_is_cut_again(place: Place) -> None:
     assert b"".join(chunks[one.sha256] for one in manifest.chunks) == PDF
     assert max(chunk.size for chunk in manifest.chunks) == 65_536
     assert {each.id for each, _, _ in found} > {manifest.id}  # the last part of the first cut was small enough
+
+
+def report(happening: Happening, mail: bytes, key: SigningKey | None, **facts: Any) -> bytes:
+    """What the printing server writes about the job of a mail."""
+    manifest, _, _ = parts_of(mail)
+    status = PrintStatus(manifest.id, happening, "Far", 1_795_000_000_000_000, **facts)
+    letter = StatusLetter(
+        sender=Address("printer", "far.example"),
+        to=Address("mail", "company.example"),
+        message_id=f"<{os.urandom(6).hex()}@far.example>",
+        at=1_795_000_000_000_000,
+        about=Headers.parse(mail).message_ids("message-id")[0],
+    )
+    return status_mail(status, manifest.name, letter, key)
+
+
+async def until(place: Place, number: int, state: PrintState) -> PrintJob:
+    """The job, once it is in that state."""
+    clock: Any = reactor
+    while True:
+        job = await place.offices[-1].store.print_jobs.job(number)
+        if job is not None and job.state is state:
+            return job
+        await deferLater(clock, 0.02)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_status_mail_ends_the_job(place: Place) -> None:
+    """The far end reports by mail; the program that printed sees it done, with the pages that were counted."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    sent = place.isp.relayed[0].octets
+    forged = SigningKey("office", Algorithm.HS256, secret=bytes(32))
+    for key in (None, forged):
+        await hand_in(office, report(Happening.DONE, sent, key, certainty=Certainty.COMPLETED))
+    await hand_in(office, report(Happening.PRINTING, sent, KEY))
+    job = await until_said(place, number, "Far: printing")
+    assert (job.state, job.reasons) == (PrintState.PROCESSING, ("job-printing",))
+    await hand_in(office, report(Happening.DONE, sent, KEY, certainty=Certainty.COMPLETED, impressions=3, sheets=2))
+    job = await until(place, number, PrintState.COMPLETED)
+    assert (job.impressions, job.sheets, job.members["far"].certainty) == (3, 2, "completed")
+
+
+@pytest_twisted.ensureDeferred
+async def test_parts_that_were_lost_are_sent_again(place: Place) -> None:
+    """Just those, under ids of their own; three times, and then no more."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    sent = place.isp.relayed[0].octets
+    for turn in (1, 2, 3, 4):
+        await hand_in(office, report(Happening.RESEND, sent, KEY, missing=(2,), words=f"turn {turn}"))
+        await until_said(place, number, f"turn {turn}")
+    clock: Any = reactor
+    while await office.store.queue.items(agent="relay"):
+        await deferLater(clock, 0.02)
+    again = place.isp.relayed[3:]
+    ids = sorted(Headers.parse(mail.octets).message_ids("message-id")[0].partition("@")[0] for mail in again)
+    assert [one.rpartition(".")[2] for one in ids] == ["r1", "r2", "r3"]
+    assert all(one.split(".")[1] == "2" for one in ids)
+    assert all(parts_of(mail.octets)[0] == parts_of(sent)[0] for mail in again)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_status_that_came_before_a_stop_is_found_at_the_start(place: Place) -> None:
+    """Stored, and then the power was cut before anybody had read it."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    office._parts.room.seen.clear()  # type: ignore[union-attr]
+    await hand_in(office, report(Happening.FAILED, place.isp.relayed[0].octets, KEY, words="The paper is jammed"))
+    await office.stopService()
+    await place.start()
+    job = await until(place, number, PrintState.ABORTED)
+    assert job.message == "The paper is jammed"
+
+
+async def until_said(place: Place, number: int, words: str) -> PrintJob:
+    """The job, once its message is that."""
+    clock: Any = reactor
+    while True:
+        job = await place.offices[-1].store.print_jobs.job(number)
+        if job is not None and job.message == words:
+            return job
+        await deferLater(clock, 0.02)
+
+
+async def hand_in(office: Office, octets: bytes) -> None:
+    """A mail comes in from outside."""
+    store = office.store
+    sink = store.new_body(len(octets))
+    sink.write(octets)
+    body = await sink.finish()
+    account = store.directory.current().accounts[0]
+    origin = Origin(Source.COLLECT, os.urandom(8).hex(), account_id=account.id)
+    envelope = Envelope(None, (Recipient(account.address),))
+    await office._parts.room.intake.accept(envelope, body, origin)  # type: ignore[union-attr]

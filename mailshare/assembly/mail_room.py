@@ -19,7 +19,7 @@ from mailshare.config import Config
 from mailshare.core.headers import Headers
 from mailshare.core.quick_looks import Pace, Stir
 from mailshare.core.retry import RetryRule
-from mailshare.core.values import SECOND, Account, QueueState
+from mailshare.core.values import SECOND, Account, Origin, QueueState, Source
 from mailshare.delivery.agents import Agents
 from mailshare.delivery.answers import Answers
 from mailshare.delivery.intake import Intake
@@ -75,6 +75,7 @@ class MailRoom:
         self._store = store
         self._tell = tell
         self._sent: dict[int, Mapping[str, int]] = {}
+        self.seen: list[Callable[[int, Headers], None]] = []
         self.secrets = Secrets(
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
@@ -175,10 +176,13 @@ class MailRoom:
         """The provider told of new mail."""
         return await self.timetable.news(account_id)
 
-    def _seen(self, account_id: int, headers: Headers) -> None:
-        """The door has stored a collected message."""
-        self.watch.seen(account_id, headers)
-        self.tag_test.seen(account_id, headers)
+    def _seen(self, message_id: int, headers: Headers, origin: Origin) -> None:
+        """The door has stored a message."""
+        if origin.source is Source.COLLECT and origin.account_id is not None:
+            self.watch.seen(origin.account_id, headers)
+            self.tag_test.seen(origin.account_id, headers)
+        for call in self.seen:
+            call(message_id, headers)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says about mail that is handed in, and passwords that are new."""

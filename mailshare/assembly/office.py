@@ -203,6 +203,7 @@ class Office(Service):
             agents=[printing.agent, *extensions.built("agents")],
         )
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
+        room.seen.append(printing.mail_came)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,

@@ -10,6 +10,7 @@ from typing import Any
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
+from mailshare.core.headers import Headers
 from mailshare.interfaces import IIntake, IStore
 from mailshare.printing.access import Access
 from mailshare.printing.appsocket import SocketFactory
@@ -18,6 +19,7 @@ from mailshare.printing.destinations import Destination, PrintRules
 from mailshare.printing.folder import Aside, Folder
 from mailshare.printing.hand_on import PrintAgent
 from mailshare.printing.lpd import LPDFactory
+from mailshare.printing.reported import Reported
 from mailshare.printing.service import Note, PrintService
 from mailshare.shell.limits import ConnectionLimits
 
@@ -35,12 +37,19 @@ class PrintRoom:
     def __init__(self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside) -> None:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service, [Folder(self.service, aside, config.directory)])
+        self._reported: Reported | None = None
         self.follow(config)
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
         """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
         way = ByMail(self.service, intake, reveal, largest)
         self.agent.ways[way.scheme] = way
+        self._reported = Reported(self.service, way)
+
+    def mail_came(self, message_id: int, headers: Headers) -> None:
+        """The door has stored a message: perhaps a printing server reports what became of a job."""
+        if self._reported is not None and self.service.destinations:
+            self._reported.seen(message_id, headers)
 
     def follow(self, config: Config) -> None:
         """Take over destinations and rules."""
@@ -49,6 +58,8 @@ class PrintRoom:
     async def open(self) -> None:
         """Read the jobs that are there; before any listener takes more."""
         await self.service.open()
+        if self._reported is not None and self.service.board.under_way:
+            self.service.soon(self._reported.catch_up())
 
     def close(self) -> None:
         """The listeners are closed already."""

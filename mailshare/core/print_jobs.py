@@ -115,4 +115,5 @@ def _changed_member(member: PrintMember, change: PrintChange) -> PrintMember:
         member.certainty if change.certainty is None else change.certainty,
         member.part if change.part is None else change.part,
         member.serial if change.serial is None else change.serial,
+        member.printed if change.printed is None else change.printed,
     )

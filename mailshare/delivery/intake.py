@@ -53,7 +53,7 @@ class Intake:
 
     :param reports: tells local senders what the router has to say to them.
     :param aside: does the reading of long headers elsewhere than on the reactor's thread.
-    :param seen: is told of each collected message that was stored, by account and header.
+    :param seen: is told of each message that was stored: its id, its header, whence it came.
     :param quotas: bounds of mailboxes; without it there are none.
     :param answers: answers for people who are away; without it nobody does.
     :param forecast: says who would get a message; a router that counts nothing. Without one, ``router`` itself.
@@ -74,7 +74,7 @@ class Intake:
         forecast: IRouter | None = None,
         give_up_after: int = STANDARD.give_up_after,
         hurry: Callable[[int], None] = lambda _: None,
-        seen: Callable[[int, Headers], None] = lambda _account, _headers: None,
+        seen: Callable[[int, Headers, Origin], None] = lambda _id, _headers, _origin: None,
         quotas: Quotas | None = None,
         answers: Answers | None = None,
     ) -> None:
@@ -113,8 +113,7 @@ class Intake:
                 await self._quotas.watch(result.uids, body.size, origin)
             if self._answers is not None:
                 await self._answers.answer(self.accept, routing, headers, envelope, origin)
-            if origin.source is Source.COLLECT and origin.account_id is not None:
-                self._seen(origin.account_id, headers)
+            self._seen(result.message_id, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
 
     async def _deliver(

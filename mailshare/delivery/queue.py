@@ -132,8 +132,8 @@ class QueueRunner(Service):
 
     def wake(self) -> None:
         """Something may be due: look at it in the next turn of the reactor. Many calls make one look."""
-        if self.running and (self._soon is None or not self._soon.active()):
-            self._soon = self._clock.callLater(0, self._look)
+        if self.running:
+            self._look_in(0)
 
     def _look(self) -> None:
         if not self._ending:
@@ -155,8 +155,15 @@ class QueueRunner(Service):
         due = await self._store.queue.due(name, now)
         later = min((following for _, following in due.values() if following), default=0)
         seconds = max(later - now, SECOND) / SECOND
-        if later and seconds < POLL and not self._ending and (self._soon is None or not self._soon.active()):
+        if later and seconds < POLL and not self._ending:
+            self._look_in(seconds)
+
+    def _look_in(self, seconds: float) -> None:
+        """Look at the queue then, or earlier when that was meant to be already."""
+        if self._soon is None or not self._soon.active():
             self._soon = self._clock.callLater(seconds, self._look)
+        elif self._soon.getTime() > self._clock.seconds() + seconds:
+            self._soon.reset(seconds)
 
     def _track(self, deferred: Deferred[None]) -> None:
         _keep(self._runs, deferred)

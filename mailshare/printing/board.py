@@ -77,6 +77,11 @@ class Board:
         """One job."""
         return self._open.get(job_id) or self._over.get(job_id)
 
+    @property
+    def under_way(self) -> Sequence[PrintJob]:
+        """All jobs that are not over."""
+        return list(self._open.values())
+
     def waiting(self, queue: str) -> list[PrintJob]:
         """Jobs of a queue that are not over, in the order in which they go."""
         mine = [job for job in self._open.values() if job.ticket.queue == queue]

@@ -17,9 +17,10 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.print_manifest import NOTICES, Chunk, PrintManifest, manifest_octets
-from mailshare.core.print_parts import LEAST_PART, cut, part_for_limit, smaller_part
+from mailshare.core.print_parts import LEAST_PART, MAX_REQUESTS, cut, part_for_limit, smaller_part
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
+    SECOND,
     Account,
     Origin,
     Outcome,
@@ -36,8 +37,8 @@ from mailshare.printing.service import PrintService
 from mailshare.wire.jws import Algorithm, SigningKey, sign
 from mailshare.wire.print_mail import MANIFEST_KIND, Base64Lines, PartAddress, part_frame, part_id
 
-HOUR = 3_600 * 1_000_000
-LOOK = 20 * 1_000_000  # microseconds between two looks at mails that wait in the outbox
+HOUR = 3_600 * SECOND
+LOOK = 20 * SECOND  # microseconds between two looks at mails that wait in the outbox
 _PIECE = 256 * 1024
 _GONE = frozenset({QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
 
@@ -106,7 +107,7 @@ class ByMail:
             if _too_large(lost) and letter.part > LEAST_PART:
                 again = PrintChange(letter.member, part=smaller_part(letter.part), serial=letter.serial + 1)
                 await self._service.change(letter.job, again)
-                return Outcome(item.id, QueueState.QUEUED, now, next_at=now, counts=False)
+                return Outcome(item.id, QueueState.QUEUED, now, next_at=now + SECOND, counts=False)
             why = lost.reply or "The mail was taken out of the outbox"
             return Outcome(item.id, QueueState.FAILED, now, lost.code or 550, lost.status or "5.0.0", why)
         waiting = sum(row.state is not QueueState.DELIVERED for row in rows)
@@ -118,16 +119,39 @@ class ByMail:
         await self._service.change(letter.job, PrintChange(letter.member, reasons=("job-outgoing",), message=words))
         return Outcome(item.id, QueueState.DELIVERED, now, 250, "2.0.0", words)
 
+    async def send_again(self, job: PrintJob, member: str, number: int, missing: Sequence[int]) -> int:
+        """Hand in parts of a document once more, because the far end asks for them; returns how many.
+
+        Each part is sent again three times at most; after that whoever asks is wrong or the way there is broken.
+        """
+        destination = self._service.destinations.get(member)
+        document = next((one for one in job.documents if one.number == number), None)
+        if destination is None or document is None or destination.scheme != self.scheme:
+            return 0
+        letter = await self._letter(job, member, destination.address)
+        travels_as = travel_id(job.ticket.uuid, member, number, letter.serial)
+        sizes = cut(document.length, letter.part)
+        manifest = await self._manifest(letter, document, travels_as, sizes)
+        sent = 0
+        for part in missing:
+            if 0 < part <= len(sizes) and (resend := await self._next_resend(travels_as, part)):
+                await self._hand_in(letter, document, manifest, part, resend)
+                sent += 1
+        return sent
+
+    async def _next_resend(self, travels_as: str, part: int) -> int:
+        for resend in range(1, MAX_REQUESTS + 1):
+            if not await self._store.find(part_id(travels_as, part, self._service.hostname, resend)):
+                return resend
+        return 0
+
     # ------------------------------------------------------------------ what the mails have in common
 
     async def _letter(self, job: PrintJob, member: str, address: str) -> _Letter:
         destination = self._service.destinations[member]
         account = self._account(destination)
         to = Address.parse(address.removeprefix("mailto:"))
-        key = None
-        if destination.key:
-            secret = (await self._reveal(destination.key)).encode()
-            key = SigningKey(destination.key_id, Algorithm.HS256, secret=secret)
+        key = await self.key_of(destination)
         state = job.members[member]
         part = state.part or destination.part_size or part_for_limit(self._largest(account.id, to.domain))
         # Written before the first mail: whoever goes on after a crash must cut in the same places.
@@ -135,6 +159,16 @@ class ByMail:
         admin = self._store.directory.current().user_by_name.get(account.admin)
         user_id = job.ticket.user_id or (admin.id if admin is not None else None)
         return _Letter(job, member, destination, account, user_id, to, key, part, state.serial)
+
+    async def key_of(self, destination: Destination) -> SigningKey | None:
+        """The key that a destination shares with the printing server.
+
+        :raises ConfigFault: its reference leads nowhere.
+        """
+        if not destination.key:
+            return None
+        secret = await self._reveal(destination.key)
+        return SigningKey(destination.key_id, Algorithm.HS256, secret=secret.encode())
 
     def _account(self, destination: Destination) -> Account:
         accounts = self._store.directory.current().accounts
@@ -180,8 +214,8 @@ class ByMail:
             chunks.append(Chunk(number, size, digest.hexdigest()))
         return PrintManifest(
             id=travels_as,
-            created=letter.job.processing // 1_000_000 * 1_000_000,
-            expires=letter.expires // 1_000_000 * 1_000_000,
+            created=letter.job.processing // SECOND * SECOND,
+            expires=letter.expires // SECOND * SECOND,
             sender=letter.account.address,
             to=(str(letter.to),),
             name=document.name or ticket.name or "document",
@@ -195,11 +229,13 @@ class ByMail:
             via=f"{ticket.via} {ticket.user}".strip(),
         )
 
-    async def _hand_in(self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int) -> int:
+    async def _hand_in(
+        self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int, resend: int = 0
+    ) -> int:
         """Give one mail to the door; returns the id of the stored message."""
         signed = sign(manifest_octets(manifest), letter.key, kind=MANIFEST_KIND)
         now = self._service.now()
-        about = PartAddress(letter.account.address, letter.to, self._service.hostname, now)
+        about = PartAddress(letter.account.address, letter.to, self._service.hostname, now, resend)
         head, tail = part_frame(manifest, signed, number, about, letter.key.kid if letter.key else "")
         start = sum(chunk.size for chunk in manifest.chunks[: number - 1])
         size = manifest.chunks[number - 1].size

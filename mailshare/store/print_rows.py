@@ -118,4 +118,5 @@ def made_of(connection: sqlite3.Connection, row: tuple[Any, ...]) -> tuple[Print
 
 
 def _member(one: dict[str, Any]) -> PrintMember:
-    return PrintMember(**{**one, "state": PrintState(one["state"]), "reasons": tuple(one["reasons"])})
+    state, reasons, printed = PrintState(one["state"]), tuple(one["reasons"]), tuple(one.get("printed", ()))
+    return PrintMember(**{**one, "state": state, "reasons": reasons, "printed": printed})

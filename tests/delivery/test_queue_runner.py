@@ -377,6 +377,28 @@ def test_unpaced_agent_acts_by_itself(office: Office) -> None:
     assert office.clock.getDelayedCalls() == []
 
 
+def test_a_wake_does_not_wait_for_the_next_look(office: Office) -> None:
+    """A row waits twenty seconds for its time; somebody says "now", and it is now."""
+    soon = {**LATER, "counts": False, "next_at": _now(office) + 20_000_000}
+    printer = ScriptedAgent(office.clock, "print", [soon, OK])
+    runner = QueueRunner(office.store, Agents([printer]), office.reports, office.clock)
+    runner.startService()
+    printed = _printed()
+    finish(
+        office.store.delivery.deliver(
+            _null("x@y.example"), office.body(MAIL), *printed, at=_now(office), expires=1 << 60
+        )
+    )
+    office.clock.pump([0, 0])
+    assert len(printer.batches) == 1
+    finish(office.store.queue.steer([office.rows()[0].id], "retry", _now(office)))
+    office.store.notifier.wake("print")
+    office.clock.pump([0, 0])
+    assert len(printer.batches) == 2
+    finish(runner.stopService())
+    assert office.clock.getDelayedCalls() == []
+
+
 def _now(office: Office) -> int:
     return int(office.clock.seconds() * 1_000_000)
 

@@ -95,6 +95,7 @@ class PrintMember:
     :ivar certainty: ``handed-over``, ``accepted``, ``completed``, ``unknown``, or empty before anything is known.
     :ivar part: octets of each part, when it travels by mail and was cut; 0 before.
     :ivar serial: how often it was cut or begun anew; each time it travels under another name.
+    :ivar printed: numbers of its documents that the far end has reported as printed.
     """
 
     state: PrintState = PrintState.PENDING
@@ -105,6 +106,7 @@ class PrintMember:
     certainty: str = ""
     part: int = 0
     serial: int = 0
+    printed: tuple[int, ...] = ()
 
 
 @frozen
@@ -174,6 +176,7 @@ class PrintChange:
     certainty: str | None = None
     part: int | None = None
     serial: int | None = None
+    printed: tuple[int, ...] | None = None
     held: bool | None = None
     options: Mapping[str, object] | None = field(default=None, hash=False)
     name: str | None = None
