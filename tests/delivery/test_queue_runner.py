@@ -140,7 +140,7 @@ def test_nothing_is_told_to_the_null_sender(office: Office) -> None:
     office.send(MAIL, "ann@example.net")
     submission = office.desk.submitter(office.users["greg"])
     made = finish(submission.submit(_null("ann@example.net"), _session()))
-    made.write(MAIL.replace(b"own@", b"own2@"))
+    made.write(b"Auto-Submitted: auto-replied\r\n" + MAIL.replace(b"own@", b"own2@"))
     finish(made.finish())
     office.flush()
     assert len(office.mailbox("greg")) == 1
