@@ -18,15 +18,21 @@ class Refused(Exception):
 
 @define
 class Reader:
-    """One POP3 session over a blocking socket."""
+    """One POP3 session over a blocking socket.
+
+    :ivar secure: puts the socket inside TLS before anything is read, if the port wants that.
+    """
 
     port: int
+    secure: Callable[[Reader], None] | None = None
     sock: socket.socket = field(init=False)
     buffer: bytearray = field(factory=bytearray)
 
     def __attrs_post_init__(self) -> None:
         self.sock = socket.create_connection(("127.0.0.1", self.port), 60)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.secure is not None:
+            self.secure(self)
         self.line()
 
     def line(self) -> bytes:

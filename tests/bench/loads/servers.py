@@ -56,10 +56,11 @@ class MailServer(Protocol):
 
 @define
 class Ours:
-    """``twistd mailshare`` with a domain account and 64 users.
+    """``twistd mailshare`` with a domain account and 64 users, or others.
 
     :ivar submission: the same listener: it takes AUTH and, from loopback, mail for local people without it.
     :ivar account: further lines of the account: its servers at a provider.
+    :ivar listen: further lines of the listeners.
     """
 
     folder: Path
@@ -70,6 +71,8 @@ class Ours:
     pop3: int = 0
     running: Running | None = None
     account: Sequence[str] = ()
+    listen: Sequence[str] = ()
+    users: Sequence[str] = USERS
 
     @property
     def control(self) -> Path:
@@ -89,6 +92,7 @@ class Ours:
             "[listen]",
             f'pop3 = ["tcp:{self.pop3}:interface=127.0.0.1"]',
             f'smtp = ["tcp:{self.smtp}:interface=127.0.0.1"]',
+            *self.listen,
             "[limits]",
             "connections = 4000",
             "connections_per_peer = 4000",
@@ -98,7 +102,7 @@ class Ours:
             f'domains = ["{DOMAIN}"]',
             *self.account,
         ]
-        for user in USERS:
+        for user in self.users:
             lines += ["[[user]]", f'name = "{user}"', f'password = "{PASSWORD}"', f'accounts = ["all@{DOMAIN}"]']
         config = self.folder / "bench.toml"
         config.write_text("\n".join(lines) + "\n")
