@@ -72,8 +72,9 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     _networks(tables, findings)
     for index, account in enumerate(tables.account):
         _account(account, index, tables, findings)
+    people = _people(tables)
     for index, user in enumerate(tables.user):
-        _user(user, index, tables, findings)
+        _user(user, index, tables, people, findings)
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
     _same_mailbox(tables, findings)
     _devices(tables, findings)
@@ -272,7 +273,7 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
 def _owned(account: AccountTable, path: Path, tables: FileTables, findings: Findings) -> None:
     """What export writes of ADMINn."""
     admin = account.admin
-    _readers(admin.cc, (*path, "admin", "cc"), tables, findings)
+    _readers(admin.cc, (*path, "admin", "cc"), _people(tables), findings)
     _forward(admin.forward, (*path, "admin", "forward"), tables, findings)
     _app_passwords(admin.app_passwords, (*path, "admin", "app_passwords"), findings)
     if admin.password and (admin.password.kind != "hash" or not admin.password.value.startswith("$argon2")):
@@ -310,7 +311,9 @@ def _address(text: str, path: Path, findings: Findings) -> None:
         findings.error(path, f"{text!r} is not an address: {fault.public}")
 
 
-def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -> None:
+def _user(
+    user: UserTable, index: int, tables: FileTables, people: Mapping[str, str], findings: Findings
+) -> None:
     path: Path = ("user", index)
     name = user.name.casefold()
     if _RESERVED.match(name):
@@ -325,15 +328,16 @@ def _user(user: UserTable, index: int, tables: FileTables, findings: Findings) -
     addresses = {one.address.casefold(): one.address for one in tables.account}
     for number, text in enumerate(user.accounts):
         _known(text, addresses, "account", (*path, "accounts", number), findings)
-    _readers(user.cc, (*path, "cc"), tables, findings, own=name)
+    _readers(user.cc, (*path, "cc"), people, findings, own=name)
     _forward(user.forward, (*path, "forward"), tables, findings)
     if user.forward and user.local_only:
         findings.error((*path, "forward"), "a user without outside mail cannot forward to the outside", at_key=True)
     _vacation(user, path, findings)
     _app_passwords(user.app_passwords, (*path, "app_passwords"), findings)
-    noted = any(found.path[:3] == (*path, "password") for found in findings.found)
-    if name and not user.password and user.enabled and not noted:
-        findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
+    if name and not user.password and user.enabled:
+        noted = any(found.path[:3] == (*path, "password") for found in findings.found)
+        if not noted:
+            findings.warn((*path, "name"), f"{user.name} has no password, so nobody can log in")
 
 
 def _known(text: str, known: Mapping[str, str], what: str, path: Path, findings: Findings) -> bool:
@@ -345,10 +349,14 @@ def _known(text: str, known: Mapping[str, str], what: str, path: Path, findings:
     return False
 
 
-def _readers(cc: Sequence[str], path: Path, tables: FileTables, findings: Findings, own: str = "") -> None:
-    """Whom a list of copies names: users of the file, and the ADMIN of its accounts."""
+def _people(tables: FileTables) -> Mapping[str, str]:
+    """Whom a list of copies may name: users of the file, and the ADMIN of its accounts."""
     people = {one.name.casefold(): one.name for one in tables.user}
     people.update({f"admin{number}": f"admin{number}" for number, _ in enumerate(tables.account, 1)})
+    return people
+
+
+def _readers(cc: Sequence[str], path: Path, people: Mapping[str, str], findings: Findings, own: str = "") -> None:
     for number, text in enumerate(cc):
         if _known(text, people, "user", (*path, number), findings) and text.casefold() == own:
             findings.error((*path, number), "a user cannot be on the own cc list")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from attrs import field, frozen
 
@@ -20,11 +22,16 @@ Path = Sequence[str | int]
 
 @frozen
 class Places:
-    """Finds lines in one text."""
+    """Finds lines in one text.
+
+    :ivar headers: line from 0, name, and whether it is ``[[name]]``, in their order.
+    :ivar many: lines of each ``[[name]]``.
+    """
 
     text: str
     lines: tuple[str, ...] = field(init=False)
     headers: tuple[tuple[int, str, bool], ...] = field(init=False)
+    many: Mapping[str, Sequence[int]] = field(init=False)
 
     @lines.default
     def _lines(self) -> tuple[str, ...]:
@@ -39,9 +46,17 @@ class Places:
                 found.append((number, match[2].replace(" ", ""), match[1] == "[["))
         return tuple(found)
 
+    @many.default
+    def _many(self) -> Mapping[str, Sequence[int]]:
+        found: dict[str, list[int]] = {}
+        for number, title, many in self.headers:
+            if many:
+                found.setdefault(title, []).append(number)
+        return found
+
     def table(self, name: str, index: int) -> int:
         """Line (1-based) of the ``index``-th ``[[name]]``, 0 when it is not written so."""
-        seen = [number for number, title, many in self.headers if many and title == name]
+        seen = self.many.get(name, ())
         return seen[index] + 1 if index < len(seen) else 0
 
     def locate(self, path: Path, *, at_key: bool = False) -> tuple[int, int]:
@@ -71,8 +86,9 @@ class Places:
             inside = path
         if number < 0:
             return 0, min(len(self.lines), _MOST_LINES), path
-        for line, title, _ in self.headers:
-            if line > number and not title.startswith(name + "."):
+        behind = bisect_right(self.headers, number, key=lambda header: header[0])
+        for line, title, _ in islice(self.headers, behind, None):
+            if not title.startswith(name + "."):
                 return number, line, inside
         return number, len(self.lines), inside
 

@@ -6,6 +6,7 @@ the provider in lots, and a line that breaks costs one lot.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -45,6 +46,11 @@ from mailshare.isp.sign_on import Doors
 from mailshare.wire.pop3_client_replies import POP3Limits
 
 Stored = Callable[[ProviderSession, Upstream, str, bool], Awaitable[None]]
+
+# The field alone, as Headers finds it, for the whole header is read once more where the message is sorted.
+_RETURN_PATH = re.compile(
+    rb"(?:\A|[\r\n])(return-path[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*)", re.IGNORECASE
+)
 
 
 @define
@@ -277,7 +283,10 @@ class _Upload:
 
 def return_path(header: bytes) -> Address | None:
     """The sender by the topmost Return-Path, which the provider's last server wrote; ``None`` when there is none."""
-    text = Headers.parse(header).first("Return-Path") or ""
+    found = _RETURN_PATH.search(header)
+    if found is None:
+        return None
+    text = Headers.parse(found[1]).first("Return-Path") or ""
     try:
         return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
     except MailshareError:
