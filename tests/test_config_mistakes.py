@@ -161,6 +161,14 @@ def test_what_works_but_is_unwise_or_cannot_be_seen_from_here_is_a_warning(passw
     assert [(one.line, one.warning) for one in config.warnings] == [(3, True)]
 
 
+def test_folders_of_a_pop3_account_are_a_warning(tmp_path: Path) -> None:
+    """They are read when the account is changed to IMAP; until then they do nothing."""
+    text = "[[account]]\naddress = 'm@x.example'\ncollect = '{}://m@x.example'\noptions = {{ folders = ['INBOX'] }}\n"
+    found = parse_config(text.format("pop3s"), str(tmp_path / "m.toml")).warnings
+    assert ["POP3 has one folder" in one.text for one in found] == [True]
+    assert parse_config(text.format("imaps"), str(tmp_path / "m.toml")).warnings == ()
+
+
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     """No traceback for a wrong path."""
     with pytest.raises(BrokenConfig, match="cannot be read: No such file"):

@@ -260,6 +260,8 @@ def _options(account: AccountTable, path: Path, findings: Findings) -> None:
             findings.error(here, 'is "admin", "drop-spam" or a login, e.g. "carolyn"')
         elif name in _WORD_LISTS and not _are_words(value):
             findings.error(here, 'is a list of texts in quotes, e.g. ["one", "two"]')
+    if "folders" in account.options and account.collect.startswith("pop3"):
+        findings.warn((*path, "options", "folders"), "POP3 has one folder; folders are for imaps:// and imap://")
     for name, wrong in provider_faults(account.options):
         findings.error((*path, "options", name), wrong)
     prefixes = account.options.get("prefix_map", ())

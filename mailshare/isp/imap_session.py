@@ -125,7 +125,10 @@ class IMAPSession:
         if not count:
             return Listing()
         outside = "" if folder.name == INBOX and not folder.junk else folder.name
-        listed = await self._ask(engine.sizes() if count <= rows else engine.sizes(1, rows))
+        if count > rows:
+            # New mail comes at the end, and must not be hidden by what is left there.
+            self.notes.append(f"{folder.name} has {count} messages; the newest {rows} of them are looked at")
+        listed = await self._ask(engine.sizes() if count <= rows else engine.sizes(count - rows + 1, count))
         for uid, size in sorted(listed.rows.items()):
             name = _ledger_name(lasting, uid, folder.name) if lasting else ""
             number = len(self._where) + 1
@@ -243,10 +246,15 @@ class IMAPSession:
         opened, engine = self._opened[place], self._talk.engine
         self._place = -1
         reply = await self._ask(engine.select(opened.folder.name, read_only=not writable))
+        fault = None
         if not reply.ok or engine.selected is None:
-            raise Unavailable(f"The folder {opened.folder.name} cannot be opened again: {words_of(reply)}")
-        if engine.selected.uidvalidity != opened.uidvalidity:
-            raise Unavailable(f"The server has renumbered the folder {opened.folder.name}; the next run goes on")
+            fault = Unavailable(f"The folder {opened.folder.name} cannot be opened again: {words_of(reply)}")
+        elif engine.selected.uidvalidity != opened.uidvalidity:
+            fault = Unavailable(f"The server has renumbered the folder {opened.folder.name}; the next run goes on")
+        if fault is not None:
+            # Every other message of the folder would meet the same.
+            self.give_up(fault)
+            raise fault
         self._place, self._writable = place, writable
 
     def _ask(self, command: Command, take: Taker | None = None) -> Awaitable[IMAPReply]:

@@ -181,7 +181,7 @@ class PretendIMAP:
             self._tell(session, verb, b"<tag> BAD unknown\r\n")
             return
         kind, reply = verb, method(session, argument)
-        if verb == "UID FETCH":
+        if verb in ("FETCH", "UID FETCH"):
             kind = "SIZES" if b"RFC822.SIZE" in argument else "HEADER" if b"HEADER" in argument else "BODY"
         self._tell(session, kind.removeprefix("UID "), reply)
 
@@ -236,6 +236,12 @@ class PretendIMAP:
 
     def _do_examine(self, session: _Client, argument: bytes) -> bytes:
         return self._open(session, argument, writable=False)
+
+    def _do_fetch(self, session: _Client, argument: bytes) -> bytes:
+        which, _, items = argument.partition(b" ")
+        places = set(_members(which, range(1, len(session.known) + 1)))
+        uids = [b"%d" % uid for place, uid in enumerate(session.known, 1) if place in places]
+        return self._do_uid_fetch(session, b",".join(uids) + b" " + items)
 
     def _do_uid_fetch(self, session: _Client, argument: bytes) -> bytes:
         box = self.folders[session.folder]

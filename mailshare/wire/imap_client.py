@@ -21,6 +21,8 @@ from mailshare.wire.sasl.mechanism import ClientMechanism
 
 _LITERAL_MINUS = 4096
 """Octets that LITERAL- lets go without asking (RFC 7888 section 5)."""
+_SLOW = 1_000_000
+"""Counted for a command that changes many messages, so that a slow server has some minutes for it."""
 WHOLE = "BODY[]"
 HEADER = "BODY[HEADER]"
 
@@ -165,11 +167,11 @@ class IMAPClient:
 
         :param uids: a set, as :func:`~mailshare.wire.imap_replies.uid_sets` makes them.
         """
-        return self._add("STORE", b"UID STORE " + uids + rb" +FLAGS.SILENT (\Deleted)", size=100_000)
+        return self._add("STORE", b"UID STORE " + uids + rb" +FLAGS.SILENT (\Deleted)", size=_SLOW)
 
     def expunge(self, uids: bytes = b"") -> Command:
         """Take messages away for good: these, of those marked (UIDPLUS); or all that are marked, by whomever."""
-        return self._add("EXPUNGE", b"UID EXPUNGE " + uids if uids else b"EXPUNGE", size=100_000, last=True)
+        return self._add("EXPUNGE", b"UID EXPUNGE " + uids if uids else b"EXPUNGE", size=_SLOW, last=True)
 
     # ------------------------------------------------------------------ waiting
 

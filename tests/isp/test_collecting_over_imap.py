@@ -11,6 +11,7 @@ from mailshare.isp.wanted import Wanted
 from mailshare.testing.imap_double import CAPABILITIES, Mailbox, PretendIMAP
 from mailshare.testing.liars import CUT, PretendPOP3, behind, instead
 from mailshare.testing.pretend_office import Office, letters
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 MAIL = list(letters().values())
 
@@ -344,3 +345,27 @@ def test_another_size_under_a_known_id_is_looked_at_and_not_fetched(office: Offi
     collect(office)
     assert server.fetched == [("INBOX", 2)]
     assert other in office.mail_of("andrew")
+
+
+def test_a_folder_of_too_many_messages_shows_its_newest(office: Office) -> None:
+    """What is left there for ever hides no new mail; the status says so."""
+    server = at(office, PretendIMAP([*letters([f"m{n}" for n in range(12)]).values()]), leave_days=-1)
+    collecting = Collector(office.store, office.door, office.doors, limits=POP3Limits(rows=10))
+    collect(office, collecting)
+    assert [uid for _, uid in server.fetched] == list(range(3, 13))
+    assert "the newest 10 of them" in collecting.status(office.account.id).note
+    server.inbox.put(MAIL[0])
+    collect(office, collecting)
+    assert server.fetched[-1] == ("INBOX", 13)
+    assert len(server.fetched) == 11
+
+
+def test_a_folder_that_is_renumbered_meanwhile_ends_the_session(office: Office) -> None:
+    """Between listing and deleting: nothing of the other numbering is touched, and one question is enough to see it."""
+    server = at(office, PretendIMAP(MAIL))
+    server.lie = lambda verb, reply: reply.replace(b"UIDVALIDITY 17", b"UIDVALIDITY 18") if verb == "SELECT" else reply
+    collecting = collector(office)
+    collect(office, collecting)
+    assert "renumbered" in collecting.status(office.account.id).error
+    assert (len(server.inbox.messages), server.inbox.deleted) == (3, set())
+    assert len([one for one in server.commands if one.startswith("SELECT")]) == 1

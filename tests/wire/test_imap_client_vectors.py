@@ -12,7 +12,7 @@ from mailshare.core.errors import LocalFault, PeerFault, Unavailable
 from mailshare.wire.client_engine import Chunk, Overflow
 from mailshare.wire.imap_client import IMAPClient
 from mailshare.wire.imap_names import decode_name, encode_name, quoted
-from mailshare.wire.imap_replies import IMAPLimits, IMAPReply
+from mailshare.wire.imap_replies import IMAPLimits, IMAPReply, Selected
 from mailshare.wire.sasl.login import LoginClient
 from mailshare.wire.sasl.plain import PlainClient
 from mailshare.wire.sasl.scram import ScramClient
@@ -63,7 +63,7 @@ def one(engine: IMAPClient, data: bytes) -> IMAPReply:
     return reply
 
 
-def play(pieces: list[bytes]) -> tuple[list[IMAPReply], dict[str, bytes]]:
+def play(pieces: list[bytes]) -> tuple[list[IMAPReply], dict[str, bytes], IMAPClient]:
     engine = begin()
     engine.select("INBOX")
     engine.take_output()
@@ -86,14 +86,15 @@ def play(pieces: list[bytes]) -> tuple[list[IMAPReply], dict[str, bytes]]:
                     engine.noop()
                     engine.logout()
             engine.take_output()
-    return replies, bodies
+    return replies, bodies, engine
 
 
 def check(pieces: list[bytes]) -> None:
-    replies, bodies = play(pieces)
+    replies, bodies, engine = play(pieces)
     names = [reply.command.name for reply in replies]
     assert names == ["SELECT", "FETCH", "FETCH", "FETCH", "FETCH", "SEARCH", "NOOP", "LOGOUT"]
     assert [reply.ok for reply in replies] == [True] * 6 + [False, True]
+    assert engine.selected == Selected(exists=2, uidvalidity=17, uidnext=90)
     assert (replies[1].rows, replies[1].ignored) == ({7: 100, 8: 200}, 0)
     assert bodies == {"m4": MESSAGE, "m3": b"Subject: x\r\n\r\n", "m5": b'abc "d"'}
     assert [reply.octets for reply in replies[2:5]] == [len(MESSAGE), 14, 7]
