@@ -76,6 +76,35 @@ def test_kill_while_mail_is_left_there_and_sessions_are_short(office: Office, pr
     assert provider.dovecot.messages_count("mail") == len(put)
 
 
+@pytest.mark.parametrize("days", [0, 30])
+def test_kill_while_it_collects_over_imap(
+    days: int, office: Office, provider: Provider, imaps: int, warm: WarmTwistd
+) -> None:
+    """Killed while it lists, fetches, marks, expunges or listens: each message comes once; it goes, or stays unread."""
+    chance = random.Random(SEED)
+    url = f"imaps://mail@localhost:{imaps}?ca={provider.authority}"
+    office.accounts = [{**office.accounts[0], "collect": url, "leave_on_server_days": days}]
+    put: list[str] = []
+    office.spawn = warm.spawn
+    for life in range(max(KILLS // 8, 5)):
+        for one in range(3):
+            name = f"imap-{life}-{one}"
+            provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.imap")
+            put.append(name)
+        office.start()
+        asking = office.ask_quietly("sendreceive")
+        time.sleep(chance.uniform(0.0, 0.5))
+        office.kill()
+        asking.join(30)
+    office.spawn = None
+    office.start()
+    office.sendreceive()
+    assert sorted(everything_of(office, "andrew")) == sorted(put)
+    names = provider.dovecot.names("mail")
+    assert len(names) == (len(put) if days else 0)
+    assert not [name for name in names if set(name.partition(":2,")[2]) & {"S", "T"}]
+
+
 def everything_of(office: Office, user: str) -> list[str]:
     """Serials of a whole mailbox."""
     session = open_box(office.pop3("none", user))
