@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from attrs import asdict
+from attrs import AttrsInstance, asdict
 from tomlkit.items import Array, Table
 
 from mailshare.config.schema import (
     AccountTable,
     AdminTable,
     AppPasswordTable,
+    DestinationTable,
     DeviceTable,
+    PrintTable,
     PublicTable,
     UserTable,
     keys_of,
@@ -32,7 +34,8 @@ _APP_PASSWORDS = "app-password"  # the scope of the settings, as the portal name
 
 
 async def export_toml(store: IStore, config: Config | None = None, *, secrets: bool = False) -> str:
-    """Everything that may be declared: accounts in the order of their numbers, the persons, devices, the taught rules.
+    """Everything that may be declared: accounts in the order of their numbers, the persons, devices, the taught rules,
+    and where print jobs go.
 
     What only commands set (app passwords, the answer of somebody away, all of ADMIN) and what was learned about
     providers comes out too, so that an office that begins with this text behaves as this one does.
@@ -58,7 +61,13 @@ async def export_toml(store: IStore, config: Config | None = None, *, secrets: b
         devices.append(_table(asdict(device, recurse=False), DeviceTable()))
     for rule in directory.rules:
         rules.append(_rule(rule, directory))
-    for name, tables in (("account", accounts), ("user", users), ("device", devices), ("rule", rules)):
+    if config is not None and config.tables.print != PrintTable():
+        document.add("print", _table(_plain(config.tables.print), PrintTable()))
+    destinations = tomlkit.aot()
+    for destination in config.tables.destination if config is not None else ():
+        destinations.append(writing.destination(destination))
+    written = {"account": accounts, "user": users, "device": devices, "rule": rules, "destination": destinations}
+    for name, tables in written.items():
         if len(tables):
             document.add(name, tables)
     if writing.left_out:
@@ -75,6 +84,12 @@ def _differing(facts: Mapping[str, object], defaults: object) -> dict[str, objec
         if value != (list(usual) if isinstance(usual, tuple) else usual):
             found[key] = value
     return found
+
+
+def _plain(table: AttrsInstance) -> dict[str, Any]:
+    """The keys of a table as TOML has them."""
+    facts = asdict(table, recurse=False)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
 
 def _table(facts: Mapping[str, object], defaults: object) -> Table:
@@ -149,6 +164,18 @@ class _Writing:
             table.add("vacation", _inline({name: text for name, text in asdict(user.vacation).items() if text}))
         if apps := await self._app_passwords(user):
             table.add("app_passwords", apps)
+        return table
+
+    def destination(self, destination: DestinationTable) -> Table:
+        """A ``[[destination]]``; folders come out whole, as all paths do."""
+        facts = _plain(destination)
+        facts.pop("key")
+        scheme, colon, folder = destination.address.partition(":")
+        if colon and scheme == "dir":
+            facts["address"] = f"dir:{os.path.join(self._base, folder)}"
+        table = _table(facts, DestinationTable())
+        if destination.key:
+            table.add("key", self._reference(destination.key.reference(), f"destination {destination.name}"))
         return table
 
     async def _hashes(self, user: User) -> tuple[str, str]:
