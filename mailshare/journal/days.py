@@ -76,7 +76,7 @@ def _cut(value: Any) -> object:
     if kind is str:
         return value if len(value) <= _CUT else value[: _CUT - 3] + "..."
     if kind is list or kind is tuple:
-        return [_cut(each) for each in value]
+        return [each if type(each) is str and len(each) <= _CUT else _cut(each) for each in value]
     if kind is dict:
         return {str(key)[:_CUT]: _cut(each) for key, each in value.items()}
     return value
