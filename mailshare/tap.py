@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from mailshare.config import Config
 
 
+_TURN = 0.0005
+"""Seconds after which a thread that wants the interpreter gets it from the reactor's.
+
+The store's thread wants it a dozen times for each message, and nobody is answered before it is done. With the usual
+5 ms eight clients got 155, 152 and 119 messages a second, with this one 169, 158 and 151, for 3 to 15 % less
+processor time (three pairs of runs, one after the other).
+"""
+
+
 class Options(usage.Options):
     """``twistd [twistd options] mailshare -c FILE``."""
 
@@ -54,6 +63,7 @@ def makeService(options: Options) -> IService:
     from mailshare.assembly.freed_memory import give_back_large_blocks  # noqa: PLC0415 - as above
 
     give_back_large_blocks()
+    sys.setswitchinterval(_TURN)
     installed: Any = reactor
     service = build_service(options.config, installed, data=options["data"])
     atexit.register(_tell_failure, service)

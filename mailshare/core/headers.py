@@ -199,6 +199,10 @@ class Headers:
         """The fields of that name, top down; the name in any case."""
         return self._by_name.get(name.lower(), ())
 
+    def has(self, names: frozenset[str]) -> bool:
+        """There is a field of one of these lower-case names."""
+        return not names.isdisjoint(self._by_name)
+
     def first(self, name: str) -> str | None:
         """The topmost field's unfolded value, ``None`` when the block has none."""
         found = self.named(name)

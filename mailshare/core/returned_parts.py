@@ -32,7 +32,8 @@ _SAYS_SO = re.compile(
     r"|non-?deliver|unzustellbar|mail (?:system )?error)",
     re.IGNORECASE,
 )
-_MARKS = ("x-failed-recipients", "x-ms-embedded-report")  # Exim and others; Exchange
+_MARKS = frozenset({"x-failed-recipients", "x-ms-embedded-report"})  # Exim and others; Exchange
+_ANSWER = frozenset({"in-reply-to", "references"})
 
 
 def is_report(headers: Headers) -> bool:
@@ -46,7 +47,7 @@ def is_report(headers: Headers) -> bool:
     if (headers.first("return-path") or "").replace(" ", "") == "<>":
         return True
     sender = headers.first("from")
-    if any(map(headers.named, _MARKS)) or (sender and sender.strip(' <>"').casefold() in _NO_PERSON):
+    if headers.has(_MARKS) or (sender and sender.strip(' <>"').casefold() in _NO_PERSON):
         return True
     if (sender or "").endswith("<>") or _SAYS_SO.match(headers.text("subject")):
         return True
@@ -58,8 +59,10 @@ def references(headers: Headers) -> tuple[str, ...]:
 
     First ``In-Reply-To``, then ``References`` from the last to the first (RFC 5322 section 3.6.4).
     """
-    answered, thread = headers.message_ids("in-reply-to"), headers.message_ids("references")
-    return tuple(dict.fromkeys((*answered, *reversed(thread)))) if answered or thread else ()
+    if not headers.has(_ANSWER):
+        return ()
+    ids = (*headers.message_ids("in-reply-to"), *reversed(headers.message_ids("references")))
+    return tuple(dict.fromkeys(ids))
 
 
 def returned_ids(body_start: bytes) -> tuple[str, ...]:

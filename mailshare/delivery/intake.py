@@ -102,11 +102,8 @@ class Intake:
         read = await self._read(envelope, body, origin, directory, headers)
         kept, result = await self._deliver(envelope, body, read.origin, read, directory)
         routing, headers = kept.routing, read.headers
-        for agent in dict.fromkeys(hop.agent for hop in routing.hops):
-            self._store.notifier.wake(agent)
-        for account_id in dict.fromkeys(hop.account_id for hop in routing.hops if hop.params.get("urgent")):
-            if account_id is not None and not result.already:
-                self._hurry(account_id)
+        if routing.hops:
+            self._wake(routing, fresh=not result.already)
         if not result.already:
             await self._tell(kept, headers, origin)
             if self._quotas is not None:
@@ -115,6 +112,14 @@ class Intake:
                 await self._answers.answer(self.accept, routing, headers, envelope, origin)
             self._seen(result.message_id, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
+
+    def _wake(self, routing: Routing, *, fresh: bool) -> None:
+        """Tell those who hand on that rows wait for them."""
+        for agent in dict.fromkeys(hop.agent for hop in routing.hops):
+            self._store.notifier.wake(agent)
+        for account_id in dict.fromkeys(hop.account_id for hop in routing.hops if hop.params.get("urgent")):
+            if account_id is not None and fresh:
+                self._hurry(account_id)
 
     async def _deliver(
         self, envelope: Envelope, body: IBody, origin: Origin, read: _Read, directory: Directory

@@ -34,6 +34,7 @@ from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IS
 
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
 _PUBLIC = "Nobody may send as PUBLIC"
+_HIDDEN = frozenset({"bcc", "resent-bcc"})
 _LONG = "The header of this message is longer than this server takes"
 _PROTOCOLS = frozenset(
     ["SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"]
@@ -126,17 +127,19 @@ class LocalSubmitter:
             raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
         user, directory = self._user()
         where = resolve_recipient(recipient.address, sender_user=user, directory=directory, trusted=session.trusted)
-        if isinstance(where, Unknown):
+        if isinstance(where, Local):
+            quotas = self._desk.quotas
+            if quotas is not None:
+                for user_id in where.user_ids:
+                    await quotas.room(directory.user_by_id[user_id], envelope.size)
+        elif isinstance(where, Unknown):
             if where.reason in {"local-only", "no-account"}:
                 raise PolicyRefusal(where.public)
             raise NoSuchUser(where.public)
-        if isinstance(where, Outside) and user is None:
-            raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
-        if isinstance(where, Outside) and user is not None:
+        elif isinstance(where, Outside):
+            if user is None:
+                raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
             refuse_too_large(self._desk.largest, user.accounts, recipient.address, envelope.size)
-        if isinstance(where, Local) and self._desk.quotas is not None:
-            for user_id in where.user_ids:
-                await self._desk.quotas.room(directory.user_by_id[user_id], envelope.size)
 
     async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
         """A place for the message.
@@ -364,8 +367,8 @@ def _is_public(where: object, directory: Directory) -> bool:
 def _completed(whole: Sequence[Field], headers: Headers, message_id: str, date: str) -> list[Field]:
     """The fields of a device that did not log in: nothing is changed but what must not go on or has to be there."""
     fields = list(whole)
-    if headers.cut or headers.named("bcc") or headers.named("resent-bcc"):
-        fields = [each for each in whole if each.key not in {"bcc", "resent-bcc"}]
+    if headers.cut or headers.has(_HIDDEN):
+        fields = [each for each in whole if each.key not in _HIDDEN]
     if not headers.named("date"):
         fields.append(Field("Date", f"Date: {date}\r\n".encode()))
     if not headers.own_id:

@@ -282,7 +282,8 @@ class SMTPServerEngine(EngineCore):
             raise PeerFault("The recipient is empty", code=501, enhanced=(5, 1, 3))
         if parameters and not self.extended:
             raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
-        old = old_form(path.decode("ascii", "replace")) if self.settings.old_form else None
+        double = self.settings.old_form and path.count(b"@") == 2
+        old = old_form(path.decode("ascii", "replace")) if double else None
         recipient = recipient_parameters(old or read_path(path, utf8=envelope.smtputf8), parameters)
         if self._unknown >= self.settings.unknown_recipients:
             return self._fault(450, (4, 7, 1), "Too many wrong recipients")
