@@ -89,24 +89,6 @@ class Origin:
     folder: str = ""
     junk: bool = False
 
-    def keyed(self, key: bytes) -> Origin:
-        """The same with the key by which a mailbox takes the message once."""
-        return Origin(
-            self.source,
-            self.trace,
-            self.user_id,
-            self.account_id,
-            self.peer,
-            self.helo,
-            self.secure,
-            self.trusted,
-            self.ledger,
-            self.ledger_state,
-            self.steps,
-            key,
-            self.run,
-        )
-
 
 @frozen
 class Step:
