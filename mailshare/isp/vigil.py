@@ -57,7 +57,7 @@ class Surroundings:
     :ivar left: seconds until its windows close.
     :ivar random: a number from 0 to 1.
     :ivar changed: is told that :meth:`Vigil.status` changed.
-    :ivar over: is told that a connection has ended and when, if ever, to begin again.
+    :ivar over: is told that a connection has ended.
     :ivar note: ``(account id, kind, error)`` for the journal.
     """
 
