@@ -79,8 +79,8 @@ class Ours:
         """Its control socket."""
         return self.folder / "data" / "control"
 
-    def start(self) -> None:
-        """Start it on a fresh folder."""
+    def configure(self) -> Path:
+        """Make a fresh folder with its configuration file."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.smtp, self.pop3 = free_ports(2)
@@ -107,6 +107,11 @@ class Ours:
         config = self.folder / "bench.toml"
         config.write_text("\n".join(lines) + "\n")
         config.chmod(0o600)
+        return config
+
+    def start(self) -> None:
+        """Start it on a fresh folder."""
+        config = self.configure()
         twistd = str(Path(sys.executable).with_name("twistd"))
         self.running = Running([twistd, "-n", "--pidfile=", "mailshare", "-c", str(config)], self.folder / "log")
         self.running.start([self.smtp, self.pop3], 120)
