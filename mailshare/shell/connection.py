@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -27,88 +27,17 @@ from zope.interface import implementer
 from mailshare.core.errors import LocalFault
 from mailshare.shell.limits import BODY_AT_ONCE, COMMANDS_AT_ONCE, Goodbye
 from mailshare.shell.outlet import Outlet, lowest
+from mailshare.shell.roles import ConnectionGone, ServerEngine, Session
 from mailshare.shell.steps import first_step
 from mailshare.wire.replies import ANSWERED, StartTLS
 
 if TYPE_CHECKING:
     from mailshare.shell.server import EngineFactory
 
+__all__ = ["Connection", "ConnectionGone", "ServerEngine", "Session"]
+
 _FLUSH_EVERY = 64
 _STALLED = 10.0  # seconds with octets unread, after which a session is told to hold no more than it must
-
-
-class ServerEngine(Protocol):
-    """A server's half of a protocol without I/O.
-
-    Each complete command shows up as one event, those that the engine answered alone as
-    :class:`mailshare.wire.replies.Answered`; a command that asks for TLS as :class:`mailshare.wire.replies.StartTLS`.
-
-    :ivar waiting: the last event wants an answer, by a method of the engine, before parsing goes on.
-    :ivar closing: close the connection once the output is sent.
-    :ivar errors: faults of the peer so far, for slowing down and closing.
-
-    An engine with a true ``wants_end`` is fed once with no octets when the peer has closed its side, and may have
-    events after that.
-    """
-
-    waiting: bool
-    closing: bool
-    errors: int
-
-    def greet(self) -> None:
-        """Queue the greeting."""
-
-    def feed(self, data: bytes) -> None:
-        """Take octets from the peer, of any length."""
-
-    def next_event(self) -> object | None:
-        """The next event; ``None`` when more input, or an answer, is needed."""
-
-    def take_output(self) -> bytes:
-        """Everything that is to be sent now."""
-
-    def secured(self) -> None:
-        """TLS was started; forget what was said before."""
-
-
-class Session(Protocol):
-    """What the server's own room does with one connection.
-
-    :ivar patience: seconds that the peer has for its next command, asked after each event.
-    :ivar receiving: a body is on its way in, so the deadlines of bodies hold and not ``patience``.
-    """
-
-    @property
-    def engine(self) -> ServerEngine:
-        """The connection's engine."""
-
-    @property
-    def patience(self) -> float:
-        """Seconds."""
-
-    @property
-    def receiving(self) -> bool:
-        """In a body."""
-
-    async def begin(self) -> None:
-        """The connection is there; greet (``self.engine.greet()``) or refuse."""
-
-    async def handle(self, event: object) -> None:
-        """Answer an event. Called one at a time, never while the last call has not returned.
-
-        Long output goes in pieces, each followed by ``await connection.drain()``. :class:`ConnectionGone` may be let
-        through; anything else that is raised is logged and ends the connection.
-        """
-
-    def stalled(self) -> None:
-        """The peer does not read: let go of what can be had again."""
-
-    def lost(self) -> None:
-        """The connection is gone and no call of :meth:`handle` is under way: give everything back. Called once."""
-
-
-class ConnectionGone(Exception):
-    """The peer is gone; there is nobody to answer."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
