@@ -129,12 +129,16 @@ class IMAPSession:
             # New mail comes at the end, and must not be hidden by what is left there.
             self.notes.append(f"{folder.name} has {count} messages; the newest {rows} of them are looked at")
         listed = await self._ask(engine.sizes() if count <= rows else engine.sizes(count - rows + 1, count))
+        if not listed.ok:
+            self._opened.pop()
+            self._place = -1
+            return f"The folder {folder.name} cannot be listed: {words_of(listed)}"
         for uid, size in sorted(listed.rows.items()):
             name = _ledger_name(lasting, uid, folder.name) if lasting else ""
             number = len(self._where) + 1
             self._where[number] = place, uid
             messages.append(Upstream(number, name, size, name, place=place, folder=outside, junk=folder.junk))
-        complete = listed.ok and not listed.ignored and len(listed.rows) >= min(count, state.exists)
+        complete = not listed.ignored and len(listed.rows) >= min(count, state.exists)
         return Listing([], count, listed.ignored, complete, count > rows)
 
     async def _find(self) -> Sequence[Folder]:

@@ -241,7 +241,7 @@ class PretendIMAP:
         which, _, items = argument.partition(b" ")
         places = set(_members(which, range(1, len(session.known) + 1)))
         uids = [b"%d" % uid for place, uid in enumerate(session.known, 1) if place in places]
-        return self._do_uid_fetch(session, b",".join(uids) + b" " + items)
+        return self._do_uid_fetch(session, b",".join(uids) + b" " + items) if uids else b"<tag> BAD no such place\r\n"
 
     def _do_uid_fetch(self, session: _Client, argument: bytes) -> bytes:
         box = self.folders[session.folder]

@@ -252,16 +252,16 @@ class Answers:
         if name == "FETCH":
             self._fetched(values[1] if len(values) == 2 else b"", body)
             return
-        self._count_unasked()
-        if state is None:
-            return
-        if name == "EXISTS":
-            state.exists = count
-            self._noticed = min(self._noticed, count)
-        elif name == "EXPUNGE" and 0 < count <= state.exists:
+        if state is not None and name == "EXPUNGE" and 0 < count <= state.exists:
+            # Not counted: there cannot be more of them than messages.
             state.exists -= 1
             self._noticed -= count <= self._noticed
-        self._tell_news()
+            return
+        self._count_unasked()
+        if state is not None and name == "EXISTS":
+            state.exists = count
+            self._noticed = min(self._noticed, count)
+            self._tell_news()
 
     def _fetched(self, value: Value, body: IMAPCommand | None) -> None:
         items = read_items(value)
@@ -401,7 +401,9 @@ class Answers:
 
     def _count_unasked(self) -> None:
         self._unasked += 1
-        if self._unasked > self._limits.unasked:
+        # A server may tell the flags of each message, although it was asked not to.
+        messages = self.selected.exists if self.selected is not None else 0
+        if self._unasked > self._limits.unasked + 2 * min(messages, self._limits.rows):
             raise Overflow("The server does not stop saying what nobody asked for")
 
     def _broken(self, text: str) -> PeerFault:

@@ -30,7 +30,7 @@ class IMAPLimits:
     :ivar rows: messages of one mailbox that are listed.
     :ivar message: octets of a message.
     :ivar names: capabilities, and mailboxes of LIST, that are kept.
-    :ivar unasked: responses between two replies that no command asked for.
+    :ivar unasked: responses between two replies that no command asked for; two more for each message there is.
     :ivar window: commands sent ahead of their replies.
     :ivar window_octets: octets of replies asked for ahead.
     """

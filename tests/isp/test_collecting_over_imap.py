@@ -369,3 +369,12 @@ def test_a_folder_that_is_renumbered_meanwhile_ends_the_session(office: Office) 
     assert "renumbered" in collecting.status(office.account.id).error
     assert (len(server.inbox.messages), server.inbox.deleted) == (3, set())
     assert len([one for one in server.commands if one.startswith("SELECT")]) == 1
+
+
+def test_a_listing_that_is_refused_is_no_success(office: Office) -> None:
+    """Nothing was looked at, and the status says so; another folder is collected all the same."""
+    server = at(office, PretendIMAP(MAIL, instead(SIZES=b"<tag> NO [SERVERBUG] sorry\r\n")))
+    collecting = collector(office)
+    collect(office, collecting)
+    assert "INBOX cannot be listed: SERVERBUG sorry" in collecting.status(office.account.id).error
+    assert len(server.inbox.messages) == 3

@@ -75,7 +75,7 @@ def test_a_drip_ends_by_the_clock(office: Office, verb: str) -> None:
     """An octet now and then moves no deadline."""
     server = PretendIMAP(MAIL, lambda spoken, reply: b"" if spoken == verb else reply)
     results = office.begin(ready(office, server).collect(office.account))
-    for _ in range(60):
+    for _ in range(150):
         office.settle()
         if office.endpoint.wires[-1].closed:
             break

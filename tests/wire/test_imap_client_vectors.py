@@ -416,6 +416,26 @@ def test_a_listing_is_bounded_and_its_nonsense_counted() -> None:
         events(engine, b"".join(b"* 1 FETCH (UID %d RFC822.SIZE 1)\r\n" % uid for uid in range(1, 1010)))
 
 
+def test_a_large_folder_may_be_emptied_at_once() -> None:
+    """A line for each message that goes, and one for each flag, is much and right."""
+    engine = begin()
+    engine.select("INBOX")
+    engine.take_output()
+    assert one(engine, b"* 20000 EXISTS\r\nm1 OK\r\n").ok
+    engine.mark_deleted(b"1:20000")
+    engine.take_output()
+    flags = b"".join(b"* %d FETCH (FLAGS (\\Deleted))\r\n" % number for number in range(1, 20_001))
+    assert one(engine, flags + b"m2 OK\r\n").ok
+    engine.expunge(b"1:20000")
+    engine.take_output()
+    assert one(engine, b"* 1 EXPUNGE\r\n" * 20_000 + b"m3 OK\r\n").ok
+    assert engine.selected == Selected(exists=0)
+    engine.noop()
+    engine.take_output()
+    with pytest.raises(Overflow):
+        events(engine, b"* 1 EXPUNGE\r\n" * 20_000)
+
+
 def test_mailboxes_and_what_they_are_for() -> None:
     """RFC 6154; names of people and of the wire; nonsense left out."""
     engine = begin(capabilities="IMAP4REV1 SPECIAL-USE LIST-EXTENDED")
