@@ -15,7 +15,19 @@ from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office, needs_restart, read_again
 from mailshare.config import Limits, load_config, parse_config
-from mailshare.portal.throttle import Throttle
+from mailshare.config.limits import FIXED
+from mailshare.core.headers import MAX_FIELD, MAX_LINES
+from mailshare.core.mailboxes import MAX_ADDRESSES
+from mailshare.core.retry import MINUTE, STANDARD
+from mailshare.isp import collect
+from mailshare.isp.listing import QUARANTINE
+from mailshare.portal.throttle import DELAYS, Throttle
+from mailshare.shell.limits import ConnectionLimits
+from mailshare.wire import mime
+from mailshare.wire.mime import MAX_DEPTH, MAX_PARTS
+from mailshare.wire.pop3_client_replies import POP3Limits
+from mailshare.wire.smtp_client_lines import SMTPLimits
+from mailshare.wire.smtp_server_events import SMTPSettings
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mailshare"
 
@@ -51,6 +63,32 @@ def test_no_limit_is_accepted_that_nobody_reads() -> None:
     """The assembly takes every limit out of the configuration; who promises one must wire it."""
     read = {name for path in (PACKAGE / "assembly").glob("*.py") for name in _limits_read(path)}
     assert {one.name for one in fields(Limits)} <= read
+
+
+def test_what_cannot_be_set_is_told_as_it_is() -> None:
+    """The second table of ``check --defaults`` says what the code does."""
+    unit_file = (PACKAGE.parent / "examples" / "mailshare.service").read_text()
+    found = {
+        "header_lines": MAX_LINES,
+        "header_field": MAX_FIELD,
+        "header_addresses": MAX_ADDRESSES,
+        "mime_depth": MAX_DEPTH,
+        "mime_parts": MAX_PARTS,
+        "mime_boundary": mime._MAX_BOUNDARY,
+        "unknown_recipients": SMTPSettings("x").unknown_recipients,
+        "errors_pause": f"{ConnectionLimits().penalty:g}",
+        "data_rate_over": ConnectionLimits().rate_over,
+        "auth_delays": ", ".join(f"{one:g}" for one in DELAYS),
+        "relay_reply_line": SMTPLimits().line,
+        "relay_reply_lines": SMTPLimits().lines,
+        "capabilities": POP3Limits().capabilities,
+        "login_refusals": collect._REFUSALS,
+        "fetch_tries": QUARANTINE,
+        "retry_first": ", ".join(str(one // MINUTE) for one in STANDARD.first),
+        "tls_least": "1.2",  # tests/toughness/test_rude_smtp_sessions.py speaks older ones
+        "memory": unit_file.partition("MemoryMax=")[2].partition("M")[0],
+    }
+    assert {name: str(value) for name, value in found.items()} == {name: value for name, value, _, _ in FIXED}
 
 
 def test_a_changed_limit_is_named_when_it_waits_for_a_restart() -> None:

@@ -309,14 +309,23 @@ def submission_rules(config: Config) -> SubmissionRules:
 def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
     """What signing on at the provider needs, with the deadlines of the configuration."""
     limits = config.tables.limits
-    deadlines = Deadlines(limits.client_connect, limits.client_tls, limits.client_greeting, limits.client_command)
+    deadlines = Deadlines(
+        limits.client_connect,
+        limits.client_tls,
+        limits.client_greeting,
+        limits.client_command,
+        limits.client_message,
+        limits.client_rate,
+    )
     return Doors(reactor, secrets, Randomness(os.urandom), config.tables.server.hostname, deadlines=deadlines)
 
 
 def collecting_limits(config: Config) -> POP3Limits:
     """What the POP3 engine takes of a provider."""
     limits = config.tables.limits
-    return POP3Limits(message=limits.collected_size, rows=limits.listing_rows)
+    return POP3Limits(
+        message=limits.collected_size, rows=limits.listing_rows, status_line=limits.reply_line, uid=limits.unique_id
+    )
 
 
 def retry_rule(config: Config) -> RetryRule:

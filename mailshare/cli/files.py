@@ -14,6 +14,7 @@ from attrs import fields
 
 from mailshare.cli.calling import Context, Refused, with_json
 from mailshare.config import BrokenConfig, Limits, Problem, load_config
+from mailshare.config.limits import FIXED
 from mailshare.core.errors import MailshareError
 
 _Answer = tuple[Any, Iterable[str]]
@@ -57,12 +58,16 @@ def _print_defaults(as_json: bool) -> None:
     rows = Limits.table()
     if as_json:
         names = ("name", "default", "unit", "meaning")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        both = [dict(zip(names, row, strict=True)) | {"fixed": row in FIXED} for row in (*rows, *FIXED)]
+        click.echo(json.dumps(both, indent=2))
         return
     click.echo("[limits]")
     width = max(len(one.name) for one in fields(Limits))
     for name, default, unit, meaning in rows:
         click.echo(f"{name:<{width}} = {default:<10} # {unit}: {meaning}")
+    click.echo("\n# These cannot be set.")
+    for name, value, unit, meaning in FIXED:
+        click.echo(f"# {name}: {value} {unit}: {meaning}")
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """Every number of mailshare that bounds something, with its default, its range and its meaning.
 
-This table is the one place for them: the configuration's ``[limits]`` is read into it, ``mailshare check --defaults``
-prints it, docs/reference/configuration.md repeats it (a test compares the two).
+These tables are the one place for them: the configuration's ``[limits]`` is read into the first, ``mailshare check
+--defaults`` prints both, docs/reference/configuration.md repeats them (a test compares the two).
 """
 
 from __future__ import annotations
@@ -59,7 +59,11 @@ class Limits:
     client_tls: int = _fixed(20, "seconds", "time for the TLS handshake with the provider", 1, 600)
     client_greeting: int = _fixed(60, "seconds", "time for the provider's greeting", 1, 600)
     client_command: int = _fixed(120, "seconds", "time for one answer of the provider", 1, 3600)
+    client_message: int = _fixed(60, "seconds", "least time for a message from or to the provider", 1, 3600)
+    client_rate: int = _fixed(2048, "octets a second", "what a larger message gets on top: its size by this", 1)
     client_run: int = _fixed(3600, "seconds", "longest session with the provider", 60, 86400)
+    reply_line: int = _fixed(8192, "octets", "longest line of an answer of a provider's mailbox", 512, 1_048_576)
+    unique_id: int = _fixed(255, "octets", "longest unique-id of a provider's message that is believed", 70, 4096)
     listing_rows: int = _fixed(100_000, "rows", "longest listing taken from a provider's mailbox")
     login_refused_pause: int = _fixed(3600, "seconds", "pause of an account after two refused logins", 60, 604800)
     retry_last: int = _fixed(14400, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
@@ -79,3 +83,26 @@ class Limits:
     def table(cls) -> tuple[tuple[str, int, str, str], ...]:
         """``(name, default, unit, meaning)`` of every limit, in order."""
         return tuple((one.name, one.default, one.metadata["unit"], one.metadata["meaning"]) for one in fields(cls))
+
+
+FIXED = (
+    ("header_lines", "2000", "lines", "header lines that are looked into; mail with more goes to ADMIN as it is"),
+    ("header_field", "65536", "octets", "one header field that is looked into; the same"),
+    ("header_addresses", "1000", "addresses", "recipients named in a header; the same"),
+    ("mime_depth", "20", "levels", "parts inside parts that are taken apart, for printers; deeper ones are one part"),
+    ("mime_parts", "1000", "parts", "parts of a message that are taken apart; the rest is not looked at"),
+    ("mime_boundary", "200", "octets", "longest boundary that is believed"),
+    ("unknown_recipients", "20", "recipients", "refused in a session, then each is put off and a mistake"),
+    ("errors_pause", "1", "seconds", "wait of each answer after errors_slow mistakes"),
+    ("data_rate_over", "60", "seconds", "over which data_rate is measured"),
+    ("auth_delays", "0.5, 2, 4, 8, 15", "seconds", "wait of each next password, by address (IPv6: /64) and by user"),
+    ("relay_reply_line", "4096", "octets", "longest line of an answer of a smarthost"),
+    ("relay_reply_lines", "100", "lines", "lines of one answer of a smarthost"),
+    ("capabilities", "100", "lines", "lines of a provider's CAPA"),
+    ("login_refusals", "2", "refusals", "in a row, then login_refused_pause"),
+    ("fetch_tries", "3", "runs", "in which a message cannot be fetched, then it is left alone and ADMIN is told"),
+    ("retry_first", "1, 5, 15, 60", "minutes", "between the first tries of waiting mail, then retry_last"),
+    ("tls_least", "1.2", "version", "of TLS, to clients and to providers, whose certificates are checked"),
+    ("memory", "512", "MB", "of the process, by examples/mailshare.service"),
+)
+"""What bounds something and cannot be set: ``(name, value, unit, meaning)``. A test compares it with the code."""

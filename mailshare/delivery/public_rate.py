@@ -33,7 +33,8 @@ class PublicRate:
         sent = self._sent.get((account_id, sender))
         if sent is None:
             return 0
-        while sent and sent[0][0] <= self._now() - HOUR:
+        now = self._now()
+        while sent and not now - HOUR < sent[0][0] < now + HOUR:  # what lies ahead was counted by another clock
             sent.popleft()
         if not sent:
             del self._sent[account_id, sender]

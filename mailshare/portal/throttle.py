@@ -98,7 +98,14 @@ class Throttle:
 
     def _find(self, records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
         record = records.get(key)
-        if record is not None and now - record.last >= self.forget:
+        if record is None:
+            return None
+        if now < record.last:
+            # Somebody set the clock back; the place in the line must not lie hours ahead.
+            back, record.last = record.last - now, now
+            record.free_at -= back
+            record.refused_at -= back
+        elif now - record.last >= self.forget:
             del records[key]
             return None
         return record

@@ -33,7 +33,7 @@ class VerifiedCache:
         if found is None:
             return False
         mark, until = found
-        if now >= until:
+        if not until - self._lifetime <= now < until:  # before that time lies a clock that was set back
             del self._entries[name]
             return False
         return hmac.compare_digest(mark, self._mark(name, stored, password))

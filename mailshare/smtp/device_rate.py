@@ -25,7 +25,8 @@ class DeviceRate:
     def count(self, name: str) -> int:
         """Messages in the last hour."""
         times = self._sent.get(name, ())
-        while times and times[0] <= self._now() - _HOUR:
+        now = self._now()
+        while times and not now - _HOUR < times[0] < now + _HOUR:  # what lies ahead was counted by another clock
             times.popleft()
         return len(times)
 

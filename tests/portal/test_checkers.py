@@ -205,3 +205,32 @@ def test_a_volley_of_guesses_is_refused_one_by_one(
     assert len(refused) == 40
     assert all(sum(start <= at < start + 1 for at in refused) <= 3 for start in refused)
     assert refused[-1] - began < 30
+
+
+@pytest.mark.parametrize("connections", [1, 40])
+def test_forty_wrong_tries_cost_the_same_for_every_name(
+    door: Door, greg: User, store: MemoryStore, passwords: CountedPasswords, connections: int
+) -> None:
+    """Known, unknown, declared and disabled names, one after the other or all at once: the same number of password
+    computations, the same times of the answers, and in sum no more than three in a second."""
+    finish(store.directory.add_user(User(0, "carolyn", accounts=(1,)), password_hash=""))
+    door.secrets["carolyn"] = "declared"
+    finish(store.directory.add_user(User(0, "lisa", enabled=False), password_hash=finish(passwords.hash(b"x"))))
+    found = {}
+    for number, name in enumerate(("greg", "nobody", "carolyn", "lisa")):
+        passwords.computed = 0
+        began, times = door.clock.seconds(), list[float]()
+
+        def told(_: object, times: list[float] = times, began: float = began) -> None:
+            times.append(round(door.clock.seconds() - began, 1))
+
+        for try_ in range(40):
+            one = door.start(name, f"guess{try_}", peer=f"192.0.2.{number + 1}").addErrback(told)
+            while connections == 1 and not one.called:
+                door.clock.advance(0.1)
+        while len(times) < 40:
+            door.clock.advance(0.1)
+        found[name] = passwords.computed, times
+        assert all(sum(start <= at < start + 1 for at in times) <= 3 for start in times)
+    assert len({str(each) for each in found.values()}) == 1, found
+    assert found["greg"][0] == 40
