@@ -24,6 +24,13 @@ from mailshare.wire.ipp_printer import Described, operation_numbers
 SECOND = 1_000_000
 Note = Callable[[str, str, Mapping[str, object]], None]
 _NOTHING_SAID = Said()
+_SILENCE = 8 * 86_400 * SECOND  # longer than any printing server keeps a job
+_FORGOTTEN = PrintChange(
+    state=PrintState.ABORTED,
+    reasons=("aborted-by-system",),
+    message="Nobody has reported what became of it",
+    certainty="unknown",
+)
 _LOOK = 60  # seconds between two looks for what is old or left open
 _OUTBOX = frozenset({"connecting-to-device", "spool-area-full", "timed-out", "offline-report"})
 
@@ -259,13 +266,15 @@ class PrintService:
     # ------------------------------------------------------------------ tidying up
 
     async def _tidy(self) -> None:
-        """End jobs that wait too long for a document, and let go of what is old."""
+        """End jobs that nobody sends documents for or reports of, and let go of what is old."""
         now = self.now()
         late = now - self.rules.multiple_time_out * SECOND
         try:
             for destination in self.destinations.values():
                 for job in self.board.waiting(destination.name):
-                    if not job.closed and job.id not in self.incoming and job.order < late and job.created < late:
+                    if job.state is PrintState.PROCESSING and max(job.processing, job.created) < now - _SILENCE:
+                        await self.change(job, _FORGOTTEN)
+                    elif not job.closed and job.id not in self.incoming and job.order < late and job.created < late:
                         await self.time_out(job)
             rules = self.rules
             await self.store.print_jobs.forget(

@@ -38,8 +38,8 @@ def _changing(exchange: Exchange, job: PrintJob, change: PrintChange, *, possibl
     return work
 
 
-def _canceled(exchange: Exchange) -> PrintChange:
-    by = "job-canceled-by-operator" if exchange.request.user == "anonymous" else "job-canceled-by-user"
+def _canceled(exchange: Exchange, job: PrintJob) -> PrintChange:
+    by = "job-canceled-by-user" if job.ticket.user == exchange.request.user else "job-canceled-by-operator"
     message = printable(exchange.request.text("message", Tag.TEXT))
     return PrintChange(state=PrintState.CANCELED, reasons=(by,), message=message)
 
@@ -48,7 +48,7 @@ def cancel_job(exchange: Exchange) -> Work:
     """Cancel-Job."""
     _, job = exchange.job()
     exchange.own(job)
-    return _changing(exchange, job, _canceled(exchange), possible=not job.state.final)
+    return _changing(exchange, job, _canceled(exchange, job), possible=not job.state.final)
 
 
 def _hold_until(exchange: Exchange, default: str) -> str:
@@ -126,7 +126,7 @@ def cancel_current_job(exchange: Exchange) -> Work:
     queue = exchange.queue()
     job = _current(exchange, queue)
     exchange.own(job)
-    return _changing(exchange, job, _canceled(exchange), possible=True)
+    return _changing(exchange, job, _canceled(exchange, job), possible=True)
 
 
 def _several(exchange: Exchange, queue: Destination, *, mine: bool) -> Sequence[PrintJob]:
@@ -165,7 +165,7 @@ def cancel_jobs(exchange: Exchange) -> Work:
 
     async def work() -> Message:
         for job in jobs:
-            await exchange.service.change(job, _canceled(exchange))
+            await exchange.service.change(job, _canceled(exchange, job))
         return exchange.done()
 
     return work

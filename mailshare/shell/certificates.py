@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
+from OpenSSL.SSL import NO_OVERLAPPING_PROTOCOLS
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from twisted.protocols._sni import PEMObjects, SNIConnectionCreator
@@ -63,6 +65,8 @@ def read_certificates(directory: str) -> Any:
             " subjectAltName names a host, and its key"
         )
     contexts = {name.casefold(): options.getContext() for name, options in by_name.items()}
+    for context in contexts.values():
+        context.set_alpn_select_callback(_protocol)
     first = next(iter(contexts.values()))
 
     def chosen(name: bytes | None) -> Any:
@@ -70,6 +74,14 @@ def read_certificates(directory: str) -> Any:
         return contexts.get(name.decode("ascii", "replace").casefold()) if name else first
 
     return SNIConnectionCreator(chosen)
+
+
+def _protocol(_: Any, offered: Sequence[bytes]) -> Any:
+    """What is spoken inside TLS, for clients that ask (RFC 7301): HTTP if that is offered, else they are told nothing.
+
+    Twisted's own contexts refuse a client whose offer they have no answer to, though there is but one protocol here.
+    """
+    return b"http/1.1" if b"http/1.1" in offered else NO_OVERLAPPING_PROTOCOLS
 
 
 @implementer(IOpenSSLServerConnectionCreator)

@@ -20,6 +20,7 @@ from attrs import define
 from real_peers.cups import Cups
 from real_peers.office import script
 from real_peers.papers import pdf, suite
+from real_peers.provider import Certificates
 from real_peers.running import LOOPBACK, Running, run, wait_until
 
 pytestmark = pytest.mark.peers
@@ -208,3 +209,42 @@ def test_rlpr_prints_several_files_on_one_connection(
         [program("rlpr"), *to, "-P", "nowhere", str(first)], capture_output=True, text=True, check=False, timeout=60
     )
     assert said.returncode != 0
+
+
+def test_inside_tls(
+    program: Callable[[str], str],
+    certificates: Certificates,
+    papers: Path,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    """TLS from the first octet: the printer's URIs are those of ipps, and what was sent lies in the folder."""
+    port, folder = free_port(), tmp_path / "office"
+    (folder / "certs").mkdir(parents=True)
+    (folder / "certs" / "localhost.pem").write_bytes(certificates.both.read_bytes())
+    (folder / "m.toml").write_text(
+        f"""\
+[listen]
+ipps = ["tls:certs:{port}:interface=127.0.0.1"]
+[[destination]]
+name = "office"
+address = "dir:out"
+"""
+    )
+    argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(folder / "m.toml")]
+    running = Running(argv, folder / "server.log", {})
+    running.start([port], 60)
+    try:
+        printer = Printer(folder, port, 0, 0, running)
+        uri = f"ipps://localhost:{port}/ipp/print/office"
+        # ipptool 2.4.2 gets no answer inside TLS when it is given a time limit (-T), so it is given none.
+        words = [program("ipptool"), "-tI", "-f", papers / "document-a4.pdf", uri, TESTS / "print-job.test"]
+        assert b"[PASS]" in run(*words, seconds=60)
+        assert printer.printed(1) == [hashlib.sha256((papers / "document-a4.pdf").read_bytes()).hexdigest()]
+        said = run(program("ipptool"), "-tv", uri, TESTS / "get-printer-attributes.test", seconds=60).decode()
+        assert re.search(r"uri-security-supported \(keyword\) = tls", said)
+        assert f"printer-uri-supported (uri) = {uri}" in said
+        browser = [program("curl"), "--silent", "--show-error", "--noproxy", "*", "--cacert", certificates.authority]
+        assert b"office" in run(*browser, f"https://localhost:{port}/", seconds=60)
+    finally:
+        running.stop()

@@ -34,6 +34,8 @@ def test_cancel(counter: Counter) -> None:
     assert counter.on(Operation.CANCEL_JOB, mine) == Status.NOT_POSSIBLE
     counter.operator = True
     assert counter.on(Operation.CANCEL_JOB, other) == Status.OK
+    reasons = [counter.job(one).reasons for one in (mine, other)]
+    assert reasons == [("job-canceled-by-user",), ("job-canceled-by-operator",)]
     assert counter.on(Operation.CANCEL_JOB, 99) == Status.NOT_FOUND
     assert settled(counter.service.store.queue.items(agent="print")) == []
 
@@ -298,3 +300,16 @@ def test_identify(counter: Counter) -> None:
     assert counter.noted == [("print.identify", "anna", {"queue": "office", "peer": "127.0.0.1", "message": "here"})]
     flash = keyword("identify-actions", "flash")
     assert counter.ask(Operation.IDENTIFY_PRINTER, flash).code == Status.ATTRIBUTES_NOT_SUPPORTED
+
+
+def test_a_job_that_nobody_reports_of_ends(counter: Counter) -> None:
+    """After more days than any printing server keeps a job; one that is held stays."""
+    lost, held = counter.printed(), counter.printed(keyword("job-hold-until", "indefinite"))
+    counter.change(lost, P.PROCESSING, reasons=("queued-in-device",))
+    counter.clock.advance(8 * 86_400 - 100)
+    settled(counter.service._tidy())
+    assert counter.job(lost).state is P.PROCESSING
+    counter.clock.advance(200)
+    settled(counter.service._tidy())
+    assert (counter.job(lost).state, counter.job(lost).message) == (P.ABORTED, "Nobody has reported what became of it")
+    assert counter.job(held).state is P.HELD
