@@ -1,4 +1,4 @@
-"""The server is killed at a chosen word of the provider: RETR, the commit behind it, DELE, QUIT. All mail comes once."""
+"""The server is killed at a chosen word of the provider: RETR, the commit behind it, DELE, QUIT. Mail comes once."""
 
 from __future__ import annotations
 
