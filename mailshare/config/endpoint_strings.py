@@ -41,7 +41,7 @@ def port_of(text: str) -> int | None:
     named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
     place = _WITH_PORT[parts[0]]
     word = named.get("port", plain[place] if len(plain) > place else "443" if parts[0] == "tls" else "")
-    if not (word.isascii() and word.isdigit()) or not 0 <= int(word) <= 65535:
+    if not (word.isascii() and word.isdigit() and len(word) <= 5) or not 0 <= int(word) <= 65535:
         raise ConfigFault(f"{word or 'nothing'} is not a port (1-65535)")
     return int(word)
 
