@@ -23,7 +23,7 @@ from mailshare.core.errors import MessageTooLarge, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_manifest import PrintManifest, read_manifest
 from mailshare.core.print_status import Certainty, Happening, PrintStatus
-from mailshare.core.values import Origin, PrintJob, PrintState, Source
+from mailshare.core.values import Origin, PrintChange, PrintJob, PrintState, Source
 from mailshare.testing.isp import PretendISP
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -202,6 +202,26 @@ async def test_what_was_handed_in_is_not_handed_in_again(place: Place) -> None:
     ids = [Headers.parse(mail.octets).message_ids("message-id")[0] for mail in place.isp.relayed]
     assert len(ids) == len(set(ids)) == 3
     assert len({parts_of(mail.octets)[0].id for mail in place.isp.relayed}) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_job_cancelled_at_the_last_moment_does_not_leave(place: Place) -> None:
+    """Cancelled while its key was read: nothing is handed in."""
+    office = await place.start()
+    way: Any = office._parts.printing.agent.ways["mailto"]  # type: ignore[union-attr]
+    reveal = way._reveal
+
+    async def cancelling(reference: object) -> str:
+        (job,) = await office.store.print_jobs.jobs()
+        await office.store.print_jobs.change(job.id, PrintChange(state=PrintState.CANCELED), 1)
+        text: str = await reveal(reference)
+        return text
+
+    way._reveal = cancelling
+    job = await place.settled(await place.print("far", PDF))
+    assert job.state is PrintState.CANCELED
+    assert await office.store.queue.items(agent="relay", open_only=False) == []
+    assert place.isp.relayed == []
 
 
 @define

@@ -90,6 +90,8 @@ class ByMail:
         now = self._service.now()
         try:
             letter = await self._letter(job, member, address)
+            if letter.job.members[member].state.final:
+                return Outcome(item.id, QueueState.CANCELLED, now, 550, "5.0.0", "The print job is over")
             rows: list[QueueItem] = []
             for document in letter.job.documents:
                 if not document.canceled:

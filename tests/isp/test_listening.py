@@ -379,7 +379,11 @@ def test_the_end_in_the_middle_of_a_collection(office: Office) -> None:
     house.provider.takes = Deferred()
     house.watch.tell()
     house.later(1)
+    watch, begun = house.watch, office.clock.seconds()
     house.stop()
+    assert watch.cut or watch.closed
+    assert office.clock.seconds() - begun <= 30
+    assert office.clock.getDelayedCalls() == []
 
 
 def test_twenty_accounts_are_listened_to_at_once(office: Office) -> None:
