@@ -22,6 +22,7 @@ from mailshare.interfaces.avatars import (
 from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
 from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IRouter
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
+from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.interfaces.printing import IPrintJobs, IPrintWay
@@ -45,6 +46,7 @@ __all__ = [
     "ICollecting",
     "IDelivery",
     "IDirectoryStore",
+    "IDocuments",
     "IEventLog",
     "IFactory",
     "IForecast",
@@ -53,6 +55,7 @@ __all__ = [
     "IIntake",
     "ILaned",
     "ILedger",
+    "IMadeDocument",
     "IMailboxOpener",
     "IMailboxes",
     "IMaildrop",

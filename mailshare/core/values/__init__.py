@@ -5,6 +5,7 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 
 from __future__ import annotations
 
+from mailshare.core.values.documents import Conversion, DocumentFacts
 from mailshare.core.values.people import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
 from mailshare.core.values.printing import (
     PrintChange,
@@ -35,8 +36,10 @@ __all__ = [
     "SECOND",
     "Account",
     "AccountMode",
+    "Conversion",
     "DeliveryResult",
     "Directory",
+    "DocumentFacts",
     "Entry",
     "Event",
     "Hop",
