@@ -63,10 +63,12 @@ def standing(job: PrintJob) -> PrintJob:
 
 
 def changed(job: PrintJob, change: PrintChange, at: int) -> PrintJob:
-    """The job after a change; one in a final state stays as it is, unless it is to begin again.
+    """The job after a change; one in a final state stays as it is but for what was told, unless it is to begin again.
 
     :param at: microseconds UTC.
     """
+    if change.told:
+        job = evolve(job, told=tuple(dict.fromkeys((*job.told, *change.told))))
     if change.again:
         members = {name: PrintMember(serial=one.serial + 1) for name, one in job.members.items()}
         job = evolve(job, members=members, processing=0, completed=0, held=bool(change.held))

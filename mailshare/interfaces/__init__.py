@@ -25,7 +25,7 @@ from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
-from mailshare.interfaces.printing import IPrintJobs, IPrintWay
+from mailshare.interfaces.printing import IPrintJobs, IPrintReplies, IPrintWay, IStatusDesk
 from mailshare.interfaces.provider import (
     ICollecting,
     IFactory,
@@ -62,6 +62,7 @@ __all__ = [
     "IMemory",
     "INotifier",
     "IPrintJobs",
+    "IPrintReplies",
     "IPrintWay",
     "IQueue",
     "IReadyBody",
@@ -69,6 +70,7 @@ __all__ = [
     "ISecrets",
     "ISession",
     "ISettings",
+    "IStatusDesk",
     "IStore",
     "ISubmission",
     "ISubmitter",

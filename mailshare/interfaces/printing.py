@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from zope.interface import Attribute, Interface
 
-from mailshare.core.values import Event, Outcome, PrintChange, PrintDocument, PrintJob, PrintTicket, QueueItem
+from mailshare.core.headers import Headers
+from mailshare.core.print_status import PrintStatus
+from mailshare.core.values import (
+    Event,
+    Outcome,
+    PrintChange,
+    PrintDocument,
+    PrintJob,
+    PrintReply,
+    PrintTicket,
+    QueueItem,
+)
 from mailshare.interfaces.bodies import IBody
 
 
@@ -72,11 +83,48 @@ class IPrintJobs(Interface):
         :returns: jobs and documents let go.
         """
 
+    def untold(before_id: int | None = None, limit: int = 500) -> Awaitable[Sequence[PrintJob]]:
+        """Jobs that are over and came by mail, newest first: perhaps nobody came to tell their senders."""
+
     def purge(ids: Sequence[int]) -> Awaitable[int]:
         """Take jobs away with all that is known of them; their rows of the queue are cancelled."""
 
     def watch(call: Callable[[PrintJob], None]) -> Callable[[], None]:
         """Be called after each durable change of a job; the result ends that."""
+
+
+class IStatusDesk(Interface):
+    """Tells senders by mail what becomes of what they sent.
+
+    It follows all jobs whose ticket has a ``reply``, as soon as they are closed. What is no job (yet), a printing
+    server tells by :meth:`tell`.
+    """
+
+    def tell(
+        reply: PrintReply, status: PrintStatus, name: str, notify: Sequence[str], *, turn: str = ""
+    ) -> Awaitable[bool]:
+        """One status mail: refused, parts that are missing, parts that came. Fires when it is in the outbox.
+
+        The same happening of the same job is told once, however often this is called, also over restarts. Trace mails
+        (``received``) wait until the last one is ten seconds old; the last to come is the one that is sent.
+
+        :param name: of the job.
+        :param notify: what its sender asked for, of ``done``, ``error``, ``trace``, ``pages``.
+        :param turn: tells apart what happens more than once, e.g. the number of a request for missing parts.
+        :returns: whether the sender wants it; then it was sent, now or before, or will be.
+        """
+
+
+class IPrintReplies(Interface):
+    """Takes commands in answers to status mails: ``#cancel``, ``#reprint``, ``#release PIN``."""
+
+    def take(message_id: int, headers: Headers, proven: str = "") -> Awaitable[bool]:
+        """Look at a stored mail to a printer before it counts as a job.
+
+        :param proven: address of its sender when that was proven by other means (DKIM, a login), else empty. Without
+            it an answer counts by the Message-ID that it answers, which only the reader of the status mail can know.
+        :returns: it is an answer, a status, or another mail that a machine wrote about printing, hence no job.
+        """
 
 
 class IPrintWay(Interface):

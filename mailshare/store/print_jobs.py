@@ -36,6 +36,10 @@ from mailshare.store.submissions import SUBMISSION, SUBMISSION_ROW
 
 AGENT = "print"
 _JOBS = f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state < ? AND id < ? ORDER BY id DESC LIMIT ?"
+_UNTOLD = (
+    f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND id < ? "
+    "AND json_extract(manifest, '$.ticket.reply.to') IS NOT NULL ORDER BY id DESC LIMIT ?"
+)
 _OVER = f"kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND json_extract(manifest, '$.completed') < ?"
 _STEER = "UPDATE delivery SET state = ?, next_at = ?, done = ? WHERE submission_id = ? AND state IN ({}) AND {}"
 _PENDING = (
@@ -156,10 +160,15 @@ class PrintJobs:
         self, *, open_only: bool = False, before_id: int | None = None, limit: int = 500
     ) -> Sequence[PrintJob]:
         """Jobs, newest first."""
-        values = (int(PrintState.CANCELED) if open_only else 99, before_id or 1 << 62, limit)
+        return await self._page(_JOBS, int(PrintState.CANCELED) if open_only else 99, before_id or 1 << 62, limit)
 
+    async def untold(self, before_id: int | None = None, limit: int = 500) -> Sequence[PrintJob]:
+        """Jobs that are over and came by mail, newest first."""
+        return await self._page(_UNTOLD, before_id or 1 << 62, limit)
+
+    async def _page(self, statement: str, *values: int) -> Sequence[PrintJob]:
         def read(connection: sqlite3.Connection) -> list[PrintJob]:
-            return [made_of(connection, row)[0] for row in connection.execute(_JOBS, values).fetchall()]
+            return [made_of(connection, row)[0] for row in connection.execute(statement, values).fetchall()]
 
         return await self._database.read(read)
 

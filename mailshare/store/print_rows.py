@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, evolve
 
-from mailshare.core.values import PrintDocument, PrintJob, PrintMember, PrintState, PrintTicket
+from mailshare.core.values import PrintDocument, PrintJob, PrintMember, PrintReply, PrintState, PrintTicket
 
 KIND = "print-job"
 COLUMNS = "id, ref, state, created, manifest"
@@ -39,6 +39,7 @@ def _manifest(job: PrintJob, submission: int) -> str:
         "processing": job.processing,
         "completed": job.completed,
         "order": job.order,
+        "told": job.told,
         "submission": submission,
         "documents": {
             str(one.number): {key: value for key, value in asdict(one).items() if key not in _APART}
@@ -99,9 +100,7 @@ def made_of(connection: sqlite3.Connection, row: tuple[Any, ...]) -> tuple[Print
         )
     job = PrintJob(
         id=number,
-        ticket=PrintTicket(
-            **{**ticket, "uuid": uuid, "members": tuple(ticket["members"]), "notify": tuple(ticket["notify"])}
-        ),
+        ticket=_ticket(uuid, ticket),
         state=PrintState(state),
         created=created,
         reasons=tuple(manifest["reasons"]),
@@ -113,8 +112,15 @@ def made_of(connection: sqlite3.Connection, row: tuple[Any, ...]) -> tuple[Print
         processing=manifest["processing"],
         completed=manifest["completed"],
         order=manifest["order"],
+        told=tuple(manifest.get("told", ())),
     )
     return job, int(manifest["submission"])
+
+
+def _ticket(uuid: str, one: dict[str, Any]) -> PrintTicket:
+    members, notify = tuple(one["members"]), tuple(one["notify"])
+    reply = PrintReply(**one["reply"]) if one.get("reply") else None
+    return PrintTicket(**{**one, "uuid": uuid, "members": members, "notify": notify, "reply": reply})
 
 
 def _member(one: dict[str, Any]) -> PrintMember:

@@ -12,6 +12,7 @@ from mailshare.core.values.printing import (
     PrintDocument,
     PrintJob,
     PrintMember,
+    PrintReply,
     PrintState,
     PrintTicket,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "PrintDocument",
     "PrintJob",
     "PrintMember",
+    "PrintReply",
     "PrintState",
     "PrintTicket",
     "QueueItem",

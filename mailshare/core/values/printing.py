@@ -29,6 +29,26 @@ class PrintState(IntEnum):
 
 
 @frozen
+class PrintReply:
+    """Where what becomes of a job is told by mail; jobs that came by mail have one.
+
+    :ivar to: address of the reader.
+    :ivar printer: address that the job was sent to; status mails come from it, and answers to them go there.
+    :ivar id: UUID by which the sender knows the job, as its manifest says; empty = that of the job.
+    :ivar about: Message-ID of the mail that brought it, with angle brackets.
+    :ivar source: id of that mail in the store, whose header is returned; 0 = it is not kept.
+    :ivar key_id: name of the key that the sender proved to have, which signs what is told; or empty.
+    """
+
+    to: str
+    printer: str = ""
+    id: str = ""
+    about: str = ""
+    source: int = 0
+    key_id: str = ""
+
+
+@frozen
 class PrintTicket:
     """What the sender asked for.
 
@@ -43,6 +63,9 @@ class PrintTicket:
     :ivar via: how it came: ``ipp``, ``ipps``, ``lpd``, ``socket``, ``command``; ``peer`` from which address.
     :ivar language: of its texts.
     :ivar expires: when nobody tries any more, microseconds UTC; 0 = the office's rule.
+    :ivar reply: who is told by mail; ``None`` for jobs that came from a program here.
+    :ivar of: uuid of the job that this one prints again.
+    :ivar pages: impressions as counted before printing, -1 = not counted.
     """
 
     uuid: str
@@ -58,6 +81,9 @@ class PrintTicket:
     language: str = "en"
     user_id: int | None = None
     expires: int = 0
+    reply: PrintReply | None = None
+    of: str = ""
+    pages: int = -1
 
 
 @frozen
@@ -119,6 +145,7 @@ class PrintJob:
     :ivar held: it waits to be released, whoever holds it.
     :ivar created, processing, completed: microseconds UTC; 0 = not yet.
     :ivar order: jobs of a queue go by this, smaller first.
+    :ivar told: marks of what its sender was told by mail.
     """
 
     id: int
@@ -134,6 +161,7 @@ class PrintJob:
     processing: int = 0
     completed: int = 0
     order: int = 0
+    told: tuple[str, ...] = ()
 
     @property
     def octets(self) -> int:
@@ -164,6 +192,7 @@ class PrintChange:
     :ivar held: hold or release.
     :ivar options, name, notify: new ones in place of the ticket's (Set-Job-Attributes).
     :ivar documents: new ones in place of all.
+    :ivar told: marks of what its sender was told by mail, besides those that are there; also of a job that is over.
     :ivar again: start anew from the beginning, also out of a final state (Restart-Job).
     """
 
@@ -183,4 +212,5 @@ class PrintChange:
     notify: tuple[str, ...] | None = None
     documents: tuple[PrintDocument, ...] | None = None
     order: int | None = None
+    told: tuple[str, ...] = ()
     again: bool = False
