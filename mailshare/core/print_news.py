@@ -12,7 +12,7 @@ from attrs import frozen
 
 from mailshare.core.print_status import Certainty, Happening, PrintStatus
 from mailshare.core.report_parts import printable
-from mailshare.core.values import SECOND, PrintJob, PrintState
+from mailshare.core.values import SECOND, PrintJob, PrintMail, PrintState
 
 PAUSE = 10 * SECOND
 """Microseconds between two status mails of one job."""
@@ -59,12 +59,12 @@ def news_of(job: PrintJob, at: int) -> News | None:
     :param at: microseconds UTC, for what has no time of its own.
     """
     ticket = job.ticket
-    if ticket.reply is None:
+    if ticket.mail is None or not ticket.mail.reply:
         return None
     happening = happening_of(job)
     if happening is None or not wanted(happening, ticket.notify):
         return None
-    status = _status(job, happening, ticket.reply.id or ticket.uuid, at)
+    status = _status(job, happening, ticket.mail, at)
     turn = max((one.serial for one in job.members.values()), default=0)
     troubles = "+".join(status.reasons) if happening is Happening.PRINTING else ""
     mark = f"{turn}:{happening.value}" + (f":{troubles}"[:200] if troubles else "")
@@ -96,7 +96,7 @@ _WORDS = {
 }
 
 
-def _status(job: PrintJob, happening: Happening, name: str, at: int) -> PrintStatus:
+def _status(job: PrintJob, happening: Happening, mail: PrintMail, at: int) -> PrintStatus:
     """The status that tells it; of several printers the least certain one speaks."""
     certainties = {one.certainty for one in job.members.values()}
     certainty = next((one for one in _DOUBTFUL if one.value in certainties), Certainty.NONE)
@@ -104,7 +104,7 @@ def _status(job: PrintJob, happening: Happening, name: str, at: int) -> PrintSta
     reasons = tuple(one for one in job.reasons if one not in _PLAIN)
     failed = happening in (Happening.FAILED, Happening.UNKNOWN)
     return PrintStatus(
-        id=name,
+        id=mail.id,
         happening=happening,
         printer=", ".join(job.members) or job.ticket.queue,
         at=(job.completed if over else 0) or at,
@@ -112,10 +112,11 @@ def _status(job: PrintJob, happening: Happening, name: str, at: int) -> PrintSta
         reasons=reasons,
         impressions=job.impressions if job.impressions >= 0 else None,
         sheets=job.sheets if job.sheets >= 0 else None,
-        pages=job.ticket.pages if job.ticket.pages >= 0 else None,
+        pages=mail.pages if mail.pages >= 0 else None,
         error=(reasons[0] if reasons else "aborted-by-system") if failed else "",
         words=printable(job.message, 300),
-        of=job.ticket.of,
+        ignored=mail.ignored,
+        of=mail.of,
     )
 
 

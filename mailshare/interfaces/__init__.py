@@ -25,7 +25,7 @@ from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
-from mailshare.interfaces.printing import IPrintJobs, IPrintReplies, IPrintWay, IStatusDesk
+from mailshare.interfaces.printing import IPrintJobs, IPrintReplies, IPrintTeller, IPrintWay
 from mailshare.interfaces.provider import (
     ICollecting,
     IFactory,
@@ -63,6 +63,7 @@ __all__ = [
     "INotifier",
     "IPrintJobs",
     "IPrintReplies",
+    "IPrintTeller",
     "IPrintWay",
     "IQueue",
     "IReadyBody",
@@ -70,7 +71,6 @@ __all__ = [
     "ISecrets",
     "ISession",
     "ISettings",
-    "IStatusDesk",
     "IStore",
     "ISubmission",
     "ISubmitter",

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from zope.interface import Attribute, Interface
 
 from mailshare.core.headers import Headers
-from mailshare.core.print_status import PrintStatus
 from mailshare.core.values import (
     Event,
     Outcome,
     PrintChange,
     PrintDocument,
     PrintJob,
-    PrintReply,
+    PrintNews,
     PrintTicket,
     QueueItem,
 )
@@ -93,37 +92,26 @@ class IPrintJobs(Interface):
         """Be called after each durable change of a job; the result ends that."""
 
 
-class IStatusDesk(Interface):
-    """Tells senders by mail what becomes of what they sent.
+class IPrintTeller(Interface):
+    """Tells senders of jobs that came by mail what the printing server has to say before a job is, or in place of one.
 
-    It follows all jobs whose ticket has a ``reply``, as soon as they are closed. What is no job (yet), a printing
-    server tells by :meth:`tell`.
+    What becomes of a job is seen by watching :meth:`IPrintJobs.watch`; its ticket says who is to be told.
     """
 
-    def tell(
-        reply: PrintReply, status: PrintStatus, name: str, notify: Sequence[str], *, turn: str = ""
-    ) -> Awaitable[bool]:
-        """One status mail: refused, parts that are missing, parts that came. Fires when it is in the outbox.
-
-        The same happening of the same job is told once, however often this is called, also over restarts. Trace mails
-        (``received``) wait until the last one is ten seconds old; the last to come is the one that is sent.
-
-        :param name: of the job.
-        :param notify: what its sender asked for, of ``done``, ``error``, ``trace``, ``pages``.
-        :param turn: tells apart what happens more than once, e.g. the number of a request for missing parts.
-        :returns: whether the sender wants it; then it was sent, now or before, or will be.
+    def tell(news: PrintNews) -> Awaitable[None]:
+        """Write the mail, or leave it: nobody is told who writes by machine, and nobody more than once a day that he
+        may not print. Never raises for what concerns the mail.
         """
 
 
 class IPrintReplies(Interface):
-    """Takes commands in answers to status mails: ``#cancel``, ``#reprint``, ``#release PIN``."""
+    """Takes commands that people send to a printer in answer to its news (``#cancel``, ``#reprint``, ``#release``)."""
 
-    def take(message_id: int, headers: Headers, proven: str = "") -> Awaitable[bool]:
-        """Look at a stored mail to a printer before it counts as a job.
+    def take(printer: str, message_id: int, headers: Headers, level: int) -> Awaitable[bool]:
+        """A mail that came to a printer's address and brings no manifest.
 
-        :param proven: address of its sender when that was proven by other means (DKIM, a login), else empty. Without
-            it an answer counts by the Message-ID that it answers, which only the reader of the status mail can know.
-        :returns: it is an answer, a status, or another mail that a machine wrote about printing, hence no job.
+        :param level: how well its sender proved who he is.
+        :returns: it was such an answer, and nothing is printed of it.
         """
 
 

@@ -38,7 +38,7 @@ AGENT = "print"
 _JOBS = f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state < ? AND id < ? ORDER BY id DESC LIMIT ?"
 _UNTOLD = (
     f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND id < ? "
-    "AND json_extract(manifest, '$.ticket.reply.to') IS NOT NULL ORDER BY id DESC LIMIT ?"
+    "AND json_extract(manifest, '$.ticket.mail.reply') <> '' ORDER BY id DESC LIMIT ?"
 )
 _OVER = f"kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND json_extract(manifest, '$.completed') < ?"
 _STEER = "UPDATE delivery SET state = ?, next_at = ?, done = ? WHERE submission_id = ? AND state IN ({}) AND {}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, evolve
 
-from mailshare.core.values import PrintDocument, PrintJob, PrintMember, PrintReply, PrintState, PrintTicket
+from mailshare.core.values import PrintDocument, PrintJob, PrintMail, PrintMember, PrintState, PrintTicket
 
 KIND = "print-job"
 COLUMNS = "id, ref, state, created, manifest"
@@ -29,6 +29,8 @@ _APART = frozenset({"number", "message_id", "offset", "length", "digest"})  # co
 def _manifest(job: PrintJob, submission: int) -> str:
     ticket = asdict(job.ticket)
     del ticket["uuid"]
+    if job.ticket.mail is None:
+        del ticket["mail"]
     document = {
         "ticket": ticket,
         "reasons": job.reasons,
@@ -117,10 +119,12 @@ def made_of(connection: sqlite3.Connection, row: tuple[Any, ...]) -> tuple[Print
     return job, int(manifest["submission"])
 
 
-def _ticket(uuid: str, one: dict[str, Any]) -> PrintTicket:
-    members, notify = tuple(one["members"]), tuple(one["notify"])
-    reply = PrintReply(**one["reply"]) if one.get("reply") else None
-    return PrintTicket(**{**one, "uuid": uuid, "members": members, "notify": notify, "reply": reply})
+def _ticket(uuid: str, facts: dict[str, Any]) -> PrintTicket:
+    mail = facts.get("mail")
+    if mail is not None:
+        mail = PrintMail(**{**mail, "ignored": tuple(mail["ignored"])})
+    lists = {name: tuple(facts[name]) for name in ("members", "notify")}
+    return PrintTicket(**{**facts, **lists, "uuid": uuid, "mail": mail})
 
 
 def _member(one: dict[str, Any]) -> PrintMember:

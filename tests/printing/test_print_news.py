@@ -8,16 +8,16 @@ from attrs import evolve
 from mailshare.core.print_jobs import changed, opened, standing
 from mailshare.core.print_news import news_of
 from mailshare.core.print_status import Certainty, Happening
-from mailshare.core.values import PrintChange, PrintJob, PrintReply, PrintState, PrintTicket
+from mailshare.core.values import PrintChange, PrintJob, PrintMail, PrintState, PrintTicket
 
 AT = 1_800_000_000_000_000
 UUID = "0190b3d0-0000-7000-8000-000000000001"
-REPLY = PrintReply("anna@far.example", "office@print.example")
+MAIL = PrintMail(UUID, sender="anna@far.example", reply="anna@far.example")
 
 
-def job(*notify: str, held: bool = False, reply: PrintReply | None = REPLY) -> PrintJob:
+def job(*notify: str, held: bool = False, mail: PrintMail | None = MAIL) -> PrintJob:
     """A whole job that came by mail."""
-    ticket = PrintTicket(UUID, "Office", name="Agenda", notify=notify, reply=reply)
+    ticket = PrintTicket(UUID, "Office", name="Agenda", notify=notify, mail=mail)
     return standing(evolve(opened(PrintJob(1, ticket, PrintState.PENDING, AT, held=held)), closed=True))
 
 
@@ -56,7 +56,7 @@ def test_a_held_job_is_told_whatever_was_asked_for() -> None:
 
 def test_a_program_of_the_office_gets_no_mail() -> None:
     """Jobs without an address to tell have no news."""
-    assert news_of(changed(job("trace", reply=None), PrintChange(state=PrintState.COMPLETED), AT), AT) is None
+    assert news_of(changed(job("trace", mail=None), PrintChange(state=PrintState.COMPLETED), AT), AT) is None
 
 
 def test_what_nobody_knows_is_told_as_unknown() -> None:

@@ -29,23 +29,34 @@ class PrintState(IntEnum):
 
 
 @frozen
-class PrintReply:
-    """Where what becomes of a job is told by mail; jobs that came by mail have one.
+class PrintMail:
+    """What is known of the mail that brought a job, for a job that a printing server took from one.
 
-    :ivar to: address of the reader.
-    :ivar printer: address that the job was sent to; status mails come from it, and answers to them go there.
-    :ivar id: UUID by which the sender knows the job, as its manifest says; empty = that of the job.
-    :ivar about: Message-ID of the mail that brought it, with angle brackets.
-    :ivar source: id of that mail in the store, whose header is returned; 0 = it is not kept.
-    :ivar key_id: name of the key that the sender proved to have, which signs what is told; or empty.
+    :ivar id: of the job as its sender knows it: the manifest's, or the job's own uuid for an ordinary mail.
+    :ivar sender: address in ``From``, as it came; ``reply`` where news of the job go, empty = nobody is told.
+    :ivar message_id: of the mail, with angle brackets, or empty; ``trace`` what ``mailshare why`` is asked for.
+    :ivar level: how well the sender proved who he is, 0 to 3; ``proof`` the same in words.
+    :ivar kid: the key that signed the job, or empty.
+    :ivar guest: nothing was proved; what holds for guests holds.
+    :ivar pin: a release must name it (SHA-256, hexadecimal), or empty.
+    :ivar pages: counted before printing, all copies together; -1 = they could not be counted.
+    :ivar ignored: what was asked for and nobody here knows or can do.
+    :ivar of: id of the job that this one prints again, or empty.
     """
 
-    to: str
-    printer: str = ""
-    id: str = ""
-    about: str = ""
-    source: int = 0
-    key_id: str = ""
+    id: str
+    sender: str = ""
+    reply: str = ""
+    message_id: str = ""
+    trace: str = ""
+    level: int = 0
+    proof: str = ""
+    kid: str = ""
+    guest: bool = False
+    pin: str = field(default="", repr=False)
+    pages: int = -1
+    ignored: tuple[str, ...] = ()
+    of: str = ""
 
 
 @frozen
@@ -60,12 +71,10 @@ class PrintTicket:
     :ivar options: by the names of IPP's Job Template attributes, JSON values; only those that were asked for.
     :ivar notify: when the sender wants mail: ``done``, ``error``, ``trace``, ``pages``.
     :ivar fidelity: print exactly so or not at all.
-    :ivar via: how it came: ``ipp``, ``ipps``, ``lpd``, ``socket``, ``command``; ``peer`` from which address.
+    :ivar via: how it came: ``ipp``, ``ipps``, ``lpd``, ``socket``, ``command``, ``mail``; ``peer`` from which address.
     :ivar language: of its texts.
     :ivar expires: when nobody tries any more, microseconds UTC; 0 = the office's rule.
-    :ivar reply: who is told by mail; ``None`` for jobs that came from a program here.
-    :ivar of: uuid of the job that this one prints again.
-    :ivar pages: impressions as counted before printing, -1 = not counted.
+    :ivar mail: of a job for a printer of this office that came by mail.
     """
 
     uuid: str
@@ -81,9 +90,7 @@ class PrintTicket:
     language: str = "en"
     user_id: int | None = None
     expires: int = 0
-    reply: PrintReply | None = None
-    of: str = ""
-    pages: int = -1
+    mail: PrintMail | None = None
 
 
 @frozen
@@ -177,6 +184,35 @@ class PrintJob:
     def sheets(self) -> int:
         """As :attr:`impressions`."""
         return _known_sum(one.sheets for one in self.members.values())
+
+
+@frozen
+class PrintNews:
+    """Something that the printing server has to say about one job to whoever sent it.
+
+    :ivar happening: a word of :class:`mailshare.core.print_status.Happening`: ``received``, ``refused``, ``resend``.
+    :ivar printer: its name; ``id`` of the job as its sender knows it; ``name`` of the job.
+    :ivar to: address that is told; never empty.
+    :ivar message_id: of the mail that it is about, with angle brackets, or empty; ``trace`` of that mail.
+    :ivar kid: key that the answer is signed with, or empty.
+    :ivar error: keyword, ``words`` the same for people.
+    :ivar missing: parts that have not come.
+    """
+
+    happening: str
+    printer: str
+    id: str
+    at: int
+    to: str
+    name: str = ""
+    message_id: str = ""
+    trace: str = ""
+    kid: str = ""
+    level: int = 0
+    error: str = ""
+    words: str = ""
+    missing: tuple[int, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def _known_sum(numbers: Iterable[int]) -> int:
