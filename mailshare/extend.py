@@ -25,7 +25,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailshare.core.errors import ConfigFault
-from mailshare.interfaces import IAgent, IFactory, IGate, IStore, ISurroundings
+from mailshare.interfaces import IAgent, IFactory, IGate, IPrinterKind, IStore, ISurroundings
 
 GROUPS: Mapping[str, type[Interface] | None] = {
     "realms": IRealm,
@@ -34,7 +34,7 @@ GROUPS: Mapping[str, type[Interface] | None] = {
     "agents": IAgent,
     "gates": IGate,
     "fax_lines": None,
-    "printers": None,
+    "printers": IPrinterKind,
 }
 """Group to the interface that its products provide; ``None`` while that interface is not settled."""
 

@@ -22,8 +22,8 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MessageTooLarge, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_manifest import PrintManifest, read_manifest
-from mailshare.core.print_status import Certainty, Happening, PrintStatus
-from mailshare.core.values import Origin, PrintChange, PrintJob, PrintState, Source
+from mailshare.core.print_status import Happening, PrintStatus
+from mailshare.core.values import Certainty, Origin, PrintChange, PrintJob, PrintState, Source
 from mailshare.testing.isp import PretendISP
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -222,6 +222,24 @@ async def test_a_job_cancelled_at_the_last_moment_does_not_leave(place: Place) -
     assert job.state is PrintState.CANCELED
     assert await office.store.queue.items(agent="relay", open_only=False) == []
     assert place.isp.relayed == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling_takes_the_waiting_mails_out_of_the_outbox(place: Place) -> None:
+    """The provider is away: the parts wait, the job is cancelled, and nothing of it ever leaves."""
+    office = await place.start()
+    await place.isp.stopService()
+    number = await place.print("far", PDF)
+    clock: Any = reactor
+    while len(await office.store.queue.items(agent="relay")) < 3 or any(
+        row.word == "active" for row in await office.store.queue.items()
+    ):
+        await deferLater(clock, 0.02)
+    await office.store.print_jobs.change(number, PrintChange(state=PrintState.CANCELED), 1)
+    while await office.store.queue.items():
+        await deferLater(clock, 0.02)
+    rows = await office.store.queue.items(agent="relay", open_only=False)
+    assert {row.word for row in rows} == {"cancelled"}
 
 
 @define

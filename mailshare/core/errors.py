@@ -177,6 +177,25 @@ class NotPossible(PolicyRefusal):
     default_public = "That is not possible in its present state"
 
 
+class NotTaken(Unavailable):
+    """A device takes nothing now: it is away, busy, or out of something. Nothing of the document has reached it.
+
+    :ivar reasons: keywords of ``printer-state-reasons``.
+    """
+
+    default_public = "The printer takes nothing now"
+
+    def __init__(self, public: str = "", *, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(public, detail={"reasons": reasons})
+        self.reasons = reasons
+
+
+class Doubtful(Unavailable):
+    """Whether a device has printed something, or will, cannot be found out."""
+
+    default_public = "Nobody knows whether the printer has it"
+
+
 class LoginRefused(PolicyRefusal):
     """Wrong name or password; the text never says which."""
 

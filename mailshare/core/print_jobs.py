@@ -118,4 +118,5 @@ def _changed_member(member: PrintMember, change: PrintChange) -> PrintMember:
         member.part if change.part is None else change.part,
         member.serial if change.serial is None else change.serial,
         member.printed if change.printed is None else change.printed,
+        member.handed if change.handed is None else change.handed,
     )

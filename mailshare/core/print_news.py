@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 
 from attrs import frozen
 
-from mailshare.core.print_status import Certainty, Happening, PrintStatus
+from mailshare.core.print_status import Happening, PrintStatus
 from mailshare.core.report_parts import printable
-from mailshare.core.values import SECOND, PrintJob, PrintMail, PrintState
+from mailshare.core.values import SECOND, Certainty, PrintJob, PrintMail, PrintState
 
 PAUSE = 10 * SECOND
 """Microseconds between two status mails of one job."""

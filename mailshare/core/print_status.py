@@ -16,7 +16,7 @@ from attrs import field, frozen
 from mailshare.core.errors import PeerFault
 from mailshare.core.json_fields import FieldWrong, JSONFields, count, listed, matching, moment, moment_text, text
 from mailshare.core.print_manifest import MAX_NAME, MAX_PARTS, UUID
-from mailshare.core.values import PrintState
+from mailshare.core.values import Certainty, PrintState
 
 VERSION = 1
 _KEYWORD = re.compile(r"[a-z0-9][a-z0-9.\-]{0,254}\Z")
@@ -35,16 +35,6 @@ class Happening(Enum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     RESEND = "resend"
-
-
-class Certainty(Enum):
-    """How sure it is that paper came out."""
-
-    COMPLETED = "completed"
-    ACCEPTED = "accepted"
-    HANDED_OVER = "handed-over"
-    UNKNOWN = "unknown"
-    NONE = ""
 
 
 STATES: Mapping[Happening, PrintState] = {

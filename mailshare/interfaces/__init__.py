@@ -25,7 +25,15 @@ from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
-from mailshare.interfaces.printing import IPrintJobs, IPrintReplies, IPrintTeller, IPrintWay
+from mailshare.interfaces.printing import (
+    IPrintable,
+    IPrinterDriver,
+    IPrinterKind,
+    IPrintJobs,
+    IPrintReplies,
+    IPrintTeller,
+    IPrintWay,
+)
 from mailshare.interfaces.provider import (
     ICollecting,
     IFactory,
@@ -65,6 +73,9 @@ __all__ = [
     "IPrintReplies",
     "IPrintTeller",
     "IPrintWay",
+    "IPrintable",
+    "IPrinterDriver",
+    "IPrinterKind",
     "IQueue",
     "IReadyBody",
     "IRouter",

@@ -8,10 +8,16 @@ from zope.interface import Attribute, Interface
 
 from mailshare.core.headers import Headers
 from mailshare.core.values import (
+    Capabilities,
+    Certainty,
+    DeviceJob,
+    DeviceRef,
     Event,
     Outcome,
     PrintChange,
     PrintDocument,
+    PrinterStatus,
+    PrinterTask,
     PrintJob,
     PrintNews,
     PrintTicket,
@@ -125,4 +131,97 @@ class IPrintWay(Interface):
 
         The outcome settles the row of the queue: DELIVERED says that the job is out of our hands, not that paper is
         out; what is known of the job goes to :meth:`IPrintJobs.change`. Never raises for what the other side does.
+        """
+
+    def call_back(job: PrintJob, member: str, address: str) -> Awaitable[None]:
+        """The job was cancelled at this destination: let what was handed on come to nothing, if that is possible.
+
+        Never raises for what the other side does.
+        """
+
+
+class IPrintable(Interface):
+    """A document as it goes into a device; it may be read as often as wanted, from any place."""
+
+    format: str = Attribute("media type")
+    length: int = Attribute("octets")
+    digest: bytes = Attribute("SHA-256 of them")
+
+    def read(position: int, length: int) -> Awaitable[bytes]:
+        """At most so many octets from there; none only at the end."""
+
+
+class IPrinterDriver(Interface):
+    """Speaks with one device. mailshare decides what is printed and keeps what is known; a driver keeps nothing.
+
+    The order of a job: ``submit``; before it is called, that it will be is on stable storage. If the server ends before
+    the result of ``submit`` is stored, ``find`` is asked once it runs again, by another object of the same class.
+    What is wrong is said by an error: :class:`~mailshare.core.errors.NotTaken` (try later, nothing was sent),
+    :class:`~mailshare.core.errors.Doubtful`, :class:`~mailshare.core.errors.PolicyRefusal` (it will never print this),
+    :class:`~mailshare.core.errors.Unavailable` (it cannot be asked now).
+    """
+
+    name: str = Attribute("of the printer, as it is configured")
+    uri: str = Attribute("address of the device")
+    certainty: Certainty = Attribute("the most that it can ever know")
+    at_once: int = Attribute("documents that the device may have at the same time, at least 1")
+
+    def capabilities() -> Awaitable[Capabilities]:
+        """What the device can do; may be an answer of the last minute.
+
+        :raises Unavailable: it cannot be asked now.
+        """
+
+    def status() -> Awaitable[PrinterStatus]:
+        """How the device stands now. A device that cannot be reached has no state and the reason ``offline-report``."""
+
+    def submit(
+        task: PrinterTask, document: IPrintable, named: Callable[[DeviceRef], Awaitable[None]]
+    ) -> Awaitable[DeviceRef]:
+        """Give the device a document; fires when it has all of it.
+
+        A device that names a job before it gets the document has its name stored first: ``named`` is awaited with it
+        before the first octet of the document is sent.
+
+        :raises NotTaken: it takes nothing now; nothing of this document has reached it.
+        :raises PolicyRefusal: it refused it for ever; nothing of it is printed.
+        :raises Doubtful: the connection broke when some or all of it may have arrived. Any other error counts as this.
+        :cancel: breaks off.
+        """
+
+    def find(task: PrinterTask) -> Awaitable[DeviceRef | None]:
+        """Whether the device was given this task before.
+
+        :returns: its name for it; ``None`` = it never got any of it, so that it may be sent again.
+        :raises Doubtful: the device cannot tell.
+        :raises Unavailable: it cannot be asked now.
+        """
+
+    def poll(ref: DeviceRef) -> Awaitable[DeviceJob]:
+        """What became of it. A driver that hears nothing after the document has gone says so at once: ``COMPLETED``,
+        with its certainty.
+
+        :raises Doubtful: the device knows nothing of it, or not any more.
+        :raises Unavailable: it cannot be asked now.
+        """
+
+    def cancel(ref: DeviceRef) -> Awaitable[None]:
+        """Do not print it, or no more of it. What is over already, or cannot be stopped, is no error.
+
+        :raises Unavailable: it cannot be asked now.
+        """
+
+    def watch(ref: DeviceRef, look: Callable[[], None]) -> Callable[[], None]:
+        """Call ``look`` whenever :meth:`poll` may have news, by the device's word or the clock; the result ends it."""
+
+
+class IPrinterKind(Interface):
+    """Makes drivers for the addresses of one scheme; what an ``[[extension]]`` of the group ``printers`` builds."""
+
+    scheme: str = Attribute("of the addresses, lower case, e.g. 'ipp'")
+
+    def driver(name: str, uri: str) -> IPrinterDriver:
+        """The driver of one device.
+
+        :raises ConfigFault: the address is wrong.
         """

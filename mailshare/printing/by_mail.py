@@ -121,6 +121,19 @@ class ByMail:
         await self._service.change(letter.job, PrintChange(letter.member, reasons=("job-outgoing",), message=words))
         return Outcome(item.id, QueueState.DELIVERED, now, 250, "2.0.0", words)
 
+    async def call_back(self, job: PrintJob, member: str, address: str) -> None:
+        """Take the mails of the job that still wait out of the outbox; the far end gets no job that is whole."""
+        del address
+        state = job.members[member]
+        ids: list[int] = []
+        for document in job.documents:
+            travels_as = travel_id(job.ticket.uuid, member, document.number, state.serial)
+            # Without a size that was written down, no mail was made yet.
+            for number in range(1, len(cut(document.length, state.part)) + 1 if state.part else 1):
+                for found, *_ in (await self._store.find(part_id(travels_as, number, self._service.hostname)))[:1]:
+                    ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=found)]
+        await self._store.queue.steer(ids, "cancel", self._service.now())
+
     async def send_again(self, job: PrintJob, member: str, number: int, missing: Sequence[int]) -> int:
         """Hand in parts of a document once more, because the far end asks for them; returns how many.
 

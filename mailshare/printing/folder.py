@@ -67,6 +67,9 @@ class Folder:
         await self._service.change(job, done)
         return Outcome(item.id, QueueState.DELIVERED, self._service.now(), 250, "2.0.0", f"Written into {folder}")
 
+    async def call_back(self, job: PrintJob, member: str, address: str) -> None:
+        """Files that are there stay there."""
+
     async def _write(self, folder: str, job: PrintJob, document: PrintDocument) -> None:
         name = file_name(job, document)
         final, unfinished = os.path.join(folder, name), os.path.join(folder, f".{name}.part")

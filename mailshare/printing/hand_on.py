@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.errors import MailshareError, NoSuchJob
-from mailshare.core.values import Outcome, PrintChange, PrintState, QueueItem, QueueState
+from mailshare.core.values import Outcome, PrintChange, PrintJob, PrintState, QueueItem, QueueState
 from mailshare.interfaces import IAgent, ILaned, IPrintWay
 from mailshare.printing.service import PrintService
 
@@ -32,6 +32,7 @@ class PrintAgent:
         self._service = service
         self._clock: IReactorTime = service.reactor
         self.ways: dict[str, IPrintWay] = {way.scheme: way for way in ways}
+        service.board.watching.append(self._changed)
 
     def lane(self, item: QueueItem) -> str:
         """Destinations do not wait for one another."""
@@ -75,6 +76,20 @@ class PrintAgent:
         elif outcome.state in (QueueState.FAILED, QueueState.EXPIRED):
             return await self._failed(item, outcome.reply, outcome)
         return outcome
+
+    def _changed(self, before: PrintJob | None, after: PrintJob | None) -> None:
+        """A job was cancelled: so is what became of it at the far end, as far as it can be."""
+        if before is None or after is None:
+            return
+        for name, member in after.members.items():
+            if member.state is PrintState.CANCELED and not before.members[name].state.final:
+                self._service.soon(self._call_back(after, name))
+
+    async def _call_back(self, job: PrintJob, member: str) -> None:
+        destination = self._service.destinations.get(member)
+        way = None if destination is None else self.ways.get(destination.scheme)
+        if destination is not None and way is not None:
+            await way.call_back(job, member, destination.address)
 
     async def _failed(self, item: QueueItem, why: str, outcome: Outcome | None = None) -> Outcome:
         reasons = ("aborted-by-system",)

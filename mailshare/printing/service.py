@@ -11,14 +11,13 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, NoSuchJob
 from mailshare.core.print_options import effective
-from mailshare.core.values import PrintChange, PrintDocument, PrintJob, PrintState, PrintTicket
+from mailshare.core.values import PrintChange, PrintDocument, PrinterState, PrintJob, PrintState, PrintTicket
 from mailshare.interfaces import IStore
 from mailshare.printing.board import Board
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
 from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
 from mailshare.printing.queue_state import QueueState, QueueStates
 from mailshare.printing.subscriptions import Subscriptions
-from mailshare.wire.ipp_codes import PrinterState
 from mailshare.wire.ipp_printer import Described, operation_numbers
 
 SECOND = 1_000_000

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import Factory, define, frozen
 
-from mailshare.core.values import PrintJob, PrintState
-from mailshare.wire.ipp_codes import PrinterState
+from mailshare.core.values import PrinterState, PrintJob, PrintState
 from mailshare.wire.ipp_printer import EVENT_LIFE
 
 MOST = 1_000  # subscriptions of all clients together

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, evolve
 
-from mailshare.core.values import PrintDocument, PrintJob, PrintMail, PrintMember, PrintState, PrintTicket
+from mailshare.core.values import Handed, PrintDocument, PrintJob, PrintMail, PrintMember, PrintState, PrintTicket
 
 KIND = "print-job"
 COLUMNS = "id, ref, state, created, manifest"
@@ -128,5 +128,10 @@ def _ticket(uuid: str, facts: dict[str, Any]) -> PrintTicket:
 
 
 def _member(one: dict[str, Any]) -> PrintMember:
-    state, reasons, printed = PrintState(one["state"]), tuple(one["reasons"]), tuple(one.get("printed", ()))
-    return PrintMember(**{**one, "state": state, "reasons": reasons, "printed": printed})
+    read = {
+        "state": PrintState(one["state"]),
+        "reasons": tuple(one["reasons"]),
+        "printed": tuple(one.get("printed", ())),
+        "handed": tuple(Handed(**each) for each in one.get("handed", ())),
+    }
+    return PrintMember(**{**one, **read})

@@ -111,11 +111,3 @@ class Status(IntEnum):
     def good(self) -> bool:
         """The operation was done."""
         return self < 0x0100
-
-
-class PrinterState(IntEnum):
-    """``printer-state`` (RFC 8011 section 5.4.11)."""
-
-    IDLE = 3
-    PROCESSING = 4
-    STOPPED = 5

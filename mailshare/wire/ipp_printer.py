@@ -12,9 +12,10 @@ from attrs import frozen
 
 from mailshare.core.print_abilities import Abilities
 from mailshare.core.print_media import CUSTOM_LEAST, CUSTOM_MOST, size_of
+from mailshare.core.values import PrinterState
 from mailshare.wire import ipp_template as template
 from mailshare.wire.ipp_asked import CHARSETS, LANGUAGE
-from mailshare.wire.ipp_codes import Operation, PrinterState
+from mailshare.wire.ipp_codes import Operation
 from mailshare.wire.ipp_values import (
     Attribute,
     DateTime,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from counter import PDF, URI, Counter, names, number, settled, value
 
-from mailshare.core.values import PrintState
-from mailshare.wire.ipp_codes import Operation, PrinterState, Status
+from mailshare.core.values import PrinterState, PrintState
+from mailshare.wire.ipp_codes import Operation, Status
 from mailshare.wire.ipp_values import (
     Attribute,
     Group,

@@ -7,8 +7,8 @@ from attrs import evolve
 
 from mailshare.core.print_jobs import changed, opened, standing
 from mailshare.core.print_news import news_of
-from mailshare.core.print_status import Certainty, Happening
-from mailshare.core.values import PrintChange, PrintJob, PrintMail, PrintState, PrintTicket
+from mailshare.core.print_status import Happening
+from mailshare.core.values import Certainty, PrintChange, PrintJob, PrintMail, PrintState, PrintTicket
 
 AT = 1_800_000_000_000_000
 UUID = "0190b3d0-0000-7000-8000-000000000001"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from mailshare.core.address import Address
 from mailshare.core.errors import PeerFault
-from mailshare.core.print_status import Certainty, Happening, PrintStatus, read_status, status_octets, texts, title
-from mailshare.core.values import PrintState
+from mailshare.core.print_status import Happening, PrintStatus, read_status, status_octets, texts, title
+from mailshare.core.values import Certainty, PrintState
 from mailshare.wire.jws import Algorithm, SigningKey, verified
 from mailshare.wire.mime import MIMEReader
 from mailshare.wire.print_status_mail import StatusCollector, StatusLetter, status_mail

@@ -5,9 +5,19 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 
 from __future__ import annotations
 
+from mailshare.core.values.devices import (
+    Capabilities,
+    Certainty,
+    DeviceJob,
+    DeviceRef,
+    PrinterState,
+    PrinterStatus,
+    PrinterTask,
+)
 from mailshare.core.values.documents import Conversion, DocumentFacts
 from mailshare.core.values.people import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
 from mailshare.core.values.printing import (
+    Handed,
     PrintChange,
     PrintDocument,
     PrintJob,
@@ -38,12 +48,17 @@ __all__ = [
     "SECOND",
     "Account",
     "AccountMode",
+    "Capabilities",
+    "Certainty",
     "Conversion",
     "DeliveryResult",
+    "DeviceJob",
+    "DeviceRef",
     "Directory",
     "DocumentFacts",
     "Entry",
     "Event",
+    "Handed",
     "Hop",
     "LedgerKey",
     "LedgerRow",
@@ -59,6 +74,9 @@ __all__ = [
     "PrintNews",
     "PrintState",
     "PrintTicket",
+    "PrinterState",
+    "PrinterStatus",
+    "PrinterTask",
     "QueueItem",
     "QueueState",
     "Receipt",

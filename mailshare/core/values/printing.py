@@ -119,6 +119,20 @@ class PrintDocument:
 
 
 @frozen
+class Handed:
+    """How far a document of a job has come on its way into a device; durable before the next step.
+
+    :ivar document: its number in the job.
+    :ivar ref: text of its :class:`~mailshare.core.values.DeviceRef`; empty = it was about to be sent.
+    :ivar whole: the device has all of it.
+    """
+
+    document: int
+    ref: str = ""
+    whole: bool = False
+
+
+@frozen
 class PrintMember:
     """How a job stands at one of its destinations.
 
@@ -129,6 +143,7 @@ class PrintMember:
     :ivar part: octets of each part, when it travels by mail and was cut; 0 before.
     :ivar serial: how often it was cut or begun anew; each time it travels under another name.
     :ivar printed: numbers of its documents that the far end has reported as printed.
+    :ivar handed: how far its documents have come on their way into a device here.
     """
 
     state: PrintState = PrintState.PENDING
@@ -140,6 +155,7 @@ class PrintMember:
     part: int = 0
     serial: int = 0
     printed: tuple[int, ...] = ()
+    handed: tuple[Handed, ...] = ()
 
 
 @frozen
@@ -242,6 +258,7 @@ class PrintChange:
     part: int | None = None
     serial: int | None = None
     printed: tuple[int, ...] | None = None
+    handed: tuple[Handed, ...] | None = None
     held: bool | None = None
     options: Mapping[str, object] | None = field(default=None, hash=False)
     name: str | None = None
