@@ -36,6 +36,11 @@ TABLES = (
     schema.ExtensionTable,
     schema.PrintTable,
     schema.DestinationTable,
+    schema.PrinterTable,
+    schema.PrinterKeyTable,
+    schema.PrinterSenderTable,
+    schema.PrinterGuestTable,
+    schema.PrinterContactTable,
 )
 
 

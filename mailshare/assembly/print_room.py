@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
@@ -53,7 +54,9 @@ class PrintRoom:
 
     def follow(self, config: Config) -> None:
         """Take over destinations and rules."""
-        self.service.follow(destinations_of(config), rules_of(config))
+        printers = printers_of(config)
+        self.service.follow(destinations_of(config), rules_of(config), printers)
+        self.service.store.directory.declare_printers(places_of(config))
 
     async def open(self) -> None:
         """Read the jobs that are there; before any listener takes more."""

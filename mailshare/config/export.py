@@ -17,10 +17,12 @@ from mailshare.config.schema import (
     AppPasswordTable,
     DestinationTable,
     DeviceTable,
+    PrinterTable,
     PrintTable,
     PublicTable,
     UserTable,
     keys_of,
+    written_key,
 )
 from mailshare.config.timetable import write_window
 from mailshare.core.servers import format_server
@@ -66,7 +68,13 @@ async def export_toml(store: IStore, config: Config | None = None, *, secrets: b
     destinations = tomlkit.aot()
     for destination in config.tables.destination if config is not None else ():
         destinations.append(writing.destination(destination))
-    written = {"account": accounts, "user": users, "device": devices, "rule": rules, "destination": destinations}
+    printers = tomlkit.aot()
+    for printer in config.tables.printer if config is not None else ():
+        printers.append(writing.printer(printer))
+    written = {
+        "account": accounts, "user": users, "device": devices, "rule": rules,
+        "destination": destinations, "printer": printers,
+    }
     for name, tables in written.items():
         if len(tables):
             document.add(name, tables)
@@ -90,6 +98,12 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
     """The keys of a table as TOML has them."""
     facts = asdict(table, recurse=False)
     return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
+
+
+def _written(table: AttrsInstance) -> dict[str, Any]:
+    """The keys of a table that are not as they would be without a word, by the names that the file has for them."""
+    usual = _plain(type(table)())
+    return {written_key(key): value for key, value in _plain(table).items() if value != usual[key]}
 
 
 def _table(facts: Mapping[str, object], defaults: object) -> Table:
@@ -170,13 +184,43 @@ class _Writing:
         """A ``[[destination]]``; folders come out whole, as all paths do."""
         facts = _plain(destination)
         facts.pop("key")
-        scheme, colon, folder = destination.address.partition(":")
-        if colon and scheme == "dir":
-            facts["address"] = f"dir:{os.path.join(self._base, folder)}"
+        facts["address"] = self._device(destination.address)
         table = _table(facts, DestinationTable())
         if destination.key:
             table.add("key", self._reference(destination.key.reference(), f"destination {destination.name}"))
         return table
+
+    def printer(self, printer: PrinterTable) -> Table:
+        """A ``[[printer]]`` with its keys, and what holds for some."""
+        facts, place = _plain(printer), f"printer {printer.name}"
+        inner = ("tags", "pin", "hours", "keys", "senders", "guests", "contacts")
+        for key in inner:
+            facts.pop(key)
+        facts["device"] = self._device(printer.device)
+        table = _table(facts, PrinterTable())
+        if printer.tags:
+            table.add("tags", [self._reference(one.reference(), place) for one in printer.tags])
+        if printer.pin:
+            table.add("pin", self._reference(printer.pin.reference(), place))
+        for key, rows in (("hours", printer.hours), ("senders", printer.senders)):
+            if rows:
+                table.add(key, [_inline(_written(one)) for one in rows])
+        keys = [_written(one) for one in printer.keys]
+        for row, one in zip(keys, printer.keys, strict=True):
+            row.pop("secret", None)
+            if one.secret:
+                row["secret"] = self._reference(one.secret.reference(), place)
+        if keys:
+            table.add("keys", [_inline(row) for row in keys])
+        for key in ("guests", "contacts"):
+            if facts := _written(getattr(printer, key)):
+                table.add(key, _inline(facts))
+        return table
+
+    def _device(self, address: str) -> str:
+        """Folders come out whole, as all paths do."""
+        scheme, colon, folder = address.partition(":")
+        return f"dir:{os.path.join(self._base, folder)}" if colon and scheme == "dir" else address
 
     async def _hashes(self, user: User) -> tuple[str, str]:
         found = await self._store.directory.credentials(user.name, disabled=True)

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
+from mailshare.config.printer_schema import PrinterTable
 from mailshare.config.problems import Findings
 from mailshare.config.schema import DestinationTable, FileTables
 from mailshare.core.address import Address
@@ -37,6 +38,9 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
         names[one.name.casefold()] = index
     for index, one in enumerate(tables.destination):
         _destination(one, ("destination", index), tables, findings)
+    for index, printer in enumerate(tables.printer):
+        check_abilities(printer, ("printer", index), findings)
+        check_address(printer.device, ("printer", index, "device"), findings)
     _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
     for key in ("networks", "operators"):
         for index, text in enumerate(getattr(tables.print, key)):
@@ -55,8 +59,13 @@ def _destination(one: DestinationTable, path: Path, tables: FileTables, findings
     if one.members:
         _members(one, path, tables, findings)
     else:
-        _address(one.address, (*path, "address"), findings)
+        check_address(one.address, (*path, "address"), findings)
     _key_of(one, path, findings)
+    check_abilities(one, path, findings)
+
+
+def check_abilities(one: DestinationTable | PrinterTable, path: Path, findings: Findings) -> None:
+    """What the device behind a destination or printer can do."""
     for index, kind in enumerate(one.formats):
         if kind not in FORMATS:
             _unknown(kind, FORMATS, (*path, "formats", index), findings)
@@ -86,12 +95,13 @@ def _members(one: DestinationTable, path: Path, tables: FileTables, findings: Fi
             findings.error(where, f"{member} is a member already")
 
 
-def _address(address: str, path: Path, findings: Findings) -> None:
+def check_address(address: str, path: Path, findings: Findings) -> None:
+    """Where jobs go: a mail address, or a scheme that is known and what follows it."""
     scheme, colon, rest = address.partition(":")
     if not address:
         findings.error(path, "is missing; write a mail address, dir:FOLDER, or members for a group")
     elif "@" in address and (scheme == "mailto" or not colon):
-        _mail_address(address.removeprefix("mailto:"), path, findings)
+        check_mail_address(address.removeprefix("mailto:"), path, findings)
     elif not colon or scheme not in WAYS:
         ways = ", ".join(["mail addresses", *(f"{one}:" for one in WAYS)])
         findings.error(path, f"jobs cannot be sent to {address!r} by this version; it knows {ways}")
@@ -99,7 +109,8 @@ def _address(address: str, path: Path, findings: Findings) -> None:
         findings.error(path, f"says not where; write {scheme}:FOLDER")
 
 
-def _mail_address(text: str, path: Path, findings: Findings) -> None:
+def check_mail_address(text: str, path: Path, findings: Findings) -> None:
+    """One mail address."""
     try:
         Address.parse(text)
     except PeerFault as fault:
@@ -115,7 +126,7 @@ def _key_of(one: DestinationTable, path: Path, findings: Findings) -> None:
     if one.key.kind in ("hash", "split", "left_out"):
         findings.error((*path, "key"), "is a text, {env=}, {file=}, {credential=} or {command=}")
     if one.account:
-        _mail_address(one.account, (*path, "account"), findings)
+        check_mail_address(one.account, (*path, "account"), findings)
     for name in ("account", "key", "key_id", "part_size"):
         if getattr(one, name) and "@" not in one.address:
             findings.error((*path, name), "is of use only with a mail address")
@@ -147,7 +158,7 @@ def _network(text: str, path: Path, findings: Findings) -> None:
         findings.error(path, f"{text!r} is not an address or network, e.g. 192.168.1.0/24")
 
 
-def abilities_of(table: DestinationTable) -> Abilities:
+def abilities_of(table: DestinationTable | PrinterTable) -> Abilities:
     """What jobs to a destination may ask for."""
     usual = Abilities()
     media = table.media or usual.media

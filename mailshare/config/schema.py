@@ -6,53 +6,53 @@ Which keys contradict each other is told in :mod:`mailshare.config.checks`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from mailshare.config.limits import Limits
+from mailshare.config.printer_schema import (
+    PrinterContactTable,
+    PrinterGuestTable,
+    PrinterKeyTable,
+    PrinterSenderTable,
+    PrinterTable,
+)
+from mailshare.config.written_keys import Secret, WindowTable, keys_of, written_key
+from mailshare.config.written_keys import key as _key
 
-
-def _key(meaning: str, default: Any = "", *, factory: Any = None, **bounds: int) -> Any:
-    metadata = {"meaning": meaning, **bounds}
-    if factory is not None:
-        return field(factory=factory, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-@frozen
-class Secret:
-    """Where a password stands.
-
-    :ivar kind: ``env``, ``file``, ``credential``, ``command``, ``sealed``, ``literal``, ``hash`` (users only),
-        ``split`` (accounts only: one for each direction), ``left_out`` (a mistake: export does not print the text), or
-        empty.
-    :ivar value: the variable, path, name, text or argon2 hash; for ``command`` and ``split`` JSON.
-    :ivar scram: beside a hash: the SCRAM verifier, or empty.
-    """
-
-    kind: str = ""
-    value: str = field(default="", repr=False)
-    scram: str = field(default="", repr=False)
-
-    def __bool__(self) -> bool:
-        return bool(self.kind)
-
-    def reference(self) -> dict[str, object]:
-        """What the store keeps for an account, e.g. ``{"env": "ISP_PASSWORD"}``; empty when there is none."""
-        if not self.kind:
-            return {}
-        if self.kind == "split":
-            return dict(json.loads(self.value))
-        if self.kind == "command":
-            return {"command": json.loads(self.value)}
-        return {"plain" if self.kind == "literal" else self.kind: self.value}
-
-    def as_reference(self) -> str:
-        """:meth:`reference` as JSON; empty when there is none."""
-        return json.dumps(self.reference()) if self.kind else ""
+__all__ = [
+    "REQUIRED",
+    "RESERVED_TABLES",
+    "AccountTable",
+    "AdminTable",
+    "AppPasswordTable",
+    "DemonstrationTable",
+    "DestinationTable",
+    "DeviceTable",
+    "ExtensionTable",
+    "FileTables",
+    "ListenTable",
+    "LogTable",
+    "PrintTable",
+    "PrinterContactTable",
+    "PrinterGuestTable",
+    "PrinterKeyTable",
+    "PrinterSenderTable",
+    "PrinterTable",
+    "PublicTable",
+    "RuleTable",
+    "Secret",
+    "ServerTable",
+    "StoreTable",
+    "TrustedTable",
+    "UserTable",
+    "VacationTable",
+    "WindowTable",
+    "keys_of",
+    "written_key",
+]
 
 
 @frozen(kw_only=True)
@@ -130,16 +130,6 @@ class DemonstrationTable:
     every: int = _key("seconds between mails from outside", 5, least=1, most=86400)
     pop3: int = _key("its POP3 port on 127.0.0.1", 9110, least=0, most=65535)
     smtp: int = _key("its SMTP port on 127.0.0.1", 9025, least=0, most=65535)
-
-
-@frozen(kw_only=True)
-class WindowTable:
-    """A line of ``timetable``."""
-
-    days: str = _key("e.g. mon-fri, or mon,wed,sat-sun", "mon-sun")
-    from_: str = _key("HH:MM, when the window opens", "00:00")
-    to: str = _key("HH:MM, when it closes; 24:00 is midnight; before from = over midnight", "24:00")
-    every: int = _key("minutes between two runs", 5, least=1, most=1440)
 
 
 @frozen(kw_only=True)
@@ -335,6 +325,7 @@ class FileTables:
     device: tuple[DeviceTable, ...] = ()
     print: PrintTable = field(factory=PrintTable)
     destination: tuple[DestinationTable, ...] = ()
+    printer: tuple[PrinterTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
     def endpoints(self) -> tuple[tuple[str, str, tuple[str | int, ...]], ...]:
@@ -356,16 +347,7 @@ REQUIRED = {
     "device": ("name", "networks", "user"),
     "rule": ("account", "match"),
     "destination": ("name",),
+    "printer": ("name", "device"),
     "extension": ("kind",),
 }
-RESERVED_TABLES = ("printer", "fax_line")
-
-
-def written_key(name: str) -> str:
-    """The key in the file of a field: ``from_`` is ``from``."""
-    return name.rstrip("_")
-
-
-def keys_of(table: type) -> tuple[str, ...]:
-    """The keys that a table knows."""
-    return tuple(written_key(one.name) for one in fields(table))
+RESERVED_TABLES = ("fax_line",)

@@ -13,6 +13,7 @@ from mailshare.core.address import Address
 from mailshare.core.derived import derived
 from mailshare.core.mailboxes import split_address
 from mailshare.core.people import People, Sharers, people_of
+from mailshare.core.printer_places import Printed, printer_at
 from mailshare.core.values import Directory, User, UserKind
 
 
@@ -52,7 +53,7 @@ class Unknown:
     public: str = "No mailbox here by that name"
 
 
-Resolution = Local | Named | Outside | Unknown
+Resolution = Local | Named | Printed | Outside | Unknown
 
 _FORMER = Unknown("former-user", "That mailbox is closed")
 _OLD_FORM = Unknown("old-form", "This form of address is accepted from the local network only")
@@ -86,7 +87,7 @@ def resolve_recipient(
 
     :param sender_user: who logged in; ``None`` for a device or anybody else who did not.
     :param trusted: the client is in a configured network.
-    :returns: :class:`Local`, :class:`Named`, :class:`Outside` or :class:`Unknown`. Who may send to
+    :returns: :class:`Local`, :class:`Named`, :class:`Printed`, :class:`Outside` or :class:`Unknown`. Who may send to
         :class:`Outside` at all is the caller's rule; somebody flagged local-only gets :class:`Unknown` here.
     """
     if sender_user is not None and directory.user_by_id.get(sender_user.id) is not sender_user:
@@ -108,6 +109,9 @@ def _known(_: Directory) -> dict[tuple[str, str, int, bool], Resolution]:
 
 
 def _resolve(address: Address, sender_user: User | None, directory: Directory, *, trusted: bool) -> Resolution:
+    printed = printer_at(address, directory)
+    if printed is not None:
+        return printed
     people = people_of(directory)
     domain = address.key[1]
     if not domain:

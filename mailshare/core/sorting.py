@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 from mailshare.core.address import Address
 from mailshare.core.authentication import is_authenticated
-from mailshare.core.evidence import TrustedBlock
+from mailshare.core.evidence import TrustedBlock, envelope_candidates
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import Decision, Hit, Ladder, addressed, list_marks, step
 from mailshare.core.mailboxes import split_address
 from mailshare.core.people import Sharers, people_of
+from mailshare.core.printer_places import Printed, printer_at
 from mailshare.core.recipients import Local, Named, Outside, Resolution, Unknown, old_form, resolve_recipient
 from mailshare.core.returned_parts import is_report, references, returned_ids
 from mailshare.core.sorting_options import SortingOptions
@@ -26,6 +27,7 @@ __all__ = [
     "Local",
     "Named",
     "Outside",
+    "Printed",
     "Resolution",
     "Unknown",
     "addressed",
@@ -37,6 +39,8 @@ __all__ = [
     "list_marks",
     "may_write_to_public",
     "old_form",
+    "printer_at",
+    "printers_of",
     "references",
     "resolve_recipient",
     "returned_ids",
@@ -82,6 +86,31 @@ def sort_collected(
     if went_round:
         return Decision(steps=[step("loop", went_round)], fallback="loop")
     return ladder.sort()
+
+
+def printers_of(headers: Headers, account: Account, directory: Directory) -> list[tuple[Printed, Address]]:
+    """The printers that a collected message is for, each once, with the address that says so.
+
+    What the provider wrote about the envelope counts first, then whom the message is addressed to. A mailbox of which
+    the own address is a printer's is that printer's: what names none is for it.
+    """
+    if not directory.printers or headers.oversize:
+        return []
+    options = people_of(directory).sharers[account.id].options
+    block = TrustedBlock.of(headers, options.trusted_by)
+    found: dict[str, tuple[Printed, Address]] = {}
+    envelope = [each for _, some in envelope_candidates(block, options.envelope_headers) for each in some]
+    for addresses in (envelope, [box.address for _, box in addressed(headers)]):
+        for address in addresses:
+            printed = printer_at(address, directory)
+            if printed is not None:
+                known = found.get(printed.place.name)
+                if known is None or len(known[0].tags) < len(printed.tags):
+                    found[printed.place.name] = (printed, address)
+        if found:
+            return list(found.values())
+    own = printer_at(account.address, directory)
+    return [] if own is None else [(own, account.address)]
 
 
 def _loop(headers: Headers, block: TrustedBlock, account: Account, directory: Directory) -> str:

@@ -24,11 +24,14 @@ from mailshare.core.sorting import (
     Local,
     Named,
     Outside,
+    Printed,
     delivered_to,
     impersonates,
     is_known_sender,
     ladder_for,
     may_write_to_public,
+    printer_at,
+    printers_of,
     resolve_recipient,
     sort_collected,
 )
@@ -48,6 +51,8 @@ from mailshare.core.values import (
 )
 from mailshare.delivery.public_rate import PublicRate
 from mailshare.interfaces import IRouter
+
+_NOWHERE = frozenset({"loop", "oversize"})  # ADMIN has it, and nothing is done with it
 
 
 @implementer(IRouter)
@@ -106,11 +111,21 @@ class _Journey:
     def collected(self, account: Account) -> None:
         """The ladders, and ADMIN for what nobody owns."""
         decision = sort_collected(self.headers, account, self.directory, self.known)
-        self._adopt(decision, account)
+        printers = [] if decision.fallback in _NOWHERE else printers_of(self.headers, account, self.directory)
+        for printed, address in printers:
+            self._printed(printed, address)
+        if not printers or (decision.hits and printer_at(account.address, self.directory) is None):
+            self._adopt(decision, account)
         self._warn(account)
         if went_through(self.headers, self.directory.instance):
             self.came_back = True
             self.steps.append(step("came-back", "it bears the mark of this office"))
+
+    def _printed(self, printed: Printed, address: Address) -> None:
+        """For a printer of this office: a row of the queue, whose agent looks at who sent it and what it brings."""
+        params = {"notify": ["NEVER"], "tags": list(printed.tags)}
+        self.hops.append(Hop("printer", str(address), "printer", device=printed.place.name, params=params))
+        self.steps.append(step("printer", f"{address} is {printed.place.name}"))
 
     def _adopt(self, decision: Decision, account: Account) -> None:
         self.steps += decision.steps
@@ -166,6 +181,8 @@ class _Journey:
                 account = self.directory.account_by_id.get(where.account_id or 0)
                 for user_id in where.user_ids:
                     self._local(user_id, where.reason, recipient.address, account)
+            elif isinstance(where, Printed):
+                self._printed(where, recipient.address)
             elif isinstance(where, Named):
                 named.setdefault(where.account_id, []).append(recipient)
             elif isinstance(where, Outside) and (self.author is not None or self.origin.source is not Source.SMTP):

@@ -21,6 +21,7 @@ from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, P
 from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.ladder import step
+from mailshare.core.printer_places import Printed
 from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_recipient
 from mailshare.core.report_parts import date_text
 from mailshare.core.returned_parts import is_report
@@ -32,6 +33,7 @@ from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
 from mailshare.delivery.quotas import Quotas
 from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
 
+_LOG_IN = PolicyRefusal("Log in first", code=530, enhanced=(5, 7, 0))
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
 _PUBLIC = "Nobody may send as PUBLIC"
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
@@ -98,8 +100,8 @@ class LocalSubmitter:
         :raises MessageTooLarge: 552 5.3.4. :raises PolicyRefusal: 550 5.7.1, the address is somebody else's;
             530 5.7.0, nobody from outside the trusted networks writes without a login.
         """
-        if self.user_id is None and not session.trusted:
-            raise PolicyRefusal("Log in first", code=530, enhanced=(5, 7, 0))
+        if self._stranger(session) and not any(place.strangers for place in self._user()[1].printers):
+            raise _LOG_IN
         if envelope.size > self._desk.rules.max_size:
             raise MessageTooLarge
         user, directory = self._user()
@@ -127,6 +129,8 @@ class LocalSubmitter:
             raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
         user, directory = self._user()
         where = resolve_recipient(recipient.address, sender_user=user, directory=directory, trusted=session.trusted)
+        if self._stranger(session) and not (isinstance(where, Printed) and where.place.strangers):
+            raise _LOG_IN
         if isinstance(where, Local):
             quotas = self._desk.quotas
             if quotas is not None:
@@ -140,6 +144,10 @@ class LocalSubmitter:
             if user is None:
                 raise PolicyRefusal("Relaying denied: log in to send mail to the outside")
             refuse_too_large(self._desk.largest, user.accounts, recipient.address, envelope.size)
+
+    def _stranger(self, session: ISession) -> bool:
+        """Nobody who logged in, from nowhere that is trusted: may write to printers that take that, and no further."""
+        return self.user_id is None and not session.trusted
 
     async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
         """A place for the message.

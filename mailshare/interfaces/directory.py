@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from zope.interface import Interface
 
-from mailshare.core.values import Account, Directory, Event, SenderRule, User
+from mailshare.core.values import Account, Directory, Event, PrinterPlace, SenderRule, User
 
 
 class IDirectoryStore(Interface):
@@ -17,6 +17,12 @@ class IDirectoryStore(Interface):
 
     def watch(changed: Callable[[Directory], None]) -> Callable[[], None]:
         """Be told of each new directory; the result ends that."""
+
+    def declare_printers(printers: Sequence[PrinterPlace]) -> None:
+        """Have the directory know the printers of the configuration, in place of those of before.
+
+        They are not stored: who starts a server declares them.
+        """
 
     def add_user(user: User, *, password_hash: str = "", scram: str = "", declared: bool = False) -> Awaitable[User]:
         """Make a user and its mailbox. ``user.id`` is ignored.

@@ -59,7 +59,7 @@ class PrintAgent:
             return Outcome(item.id, QueueState.CANCELLED, at, 550, "5.0.0", "The print job is over")
         if service.states.get(job.ticket.queue).paused:
             return Outcome(item.id, QueueState.QUEUED, at, next_at=at + _PAUSED, counts=False)
-        destination = service.destinations.get(item.address)
+        destination = service.place(item.address)
         way = None if destination is None else self.ways.get(destination.scheme)
         if destination is None or way is None:
             why = "There is no such destination any more" if destination is None else "No way leads there"

@@ -16,6 +16,7 @@ from mailshare.interfaces import IStore
 from mailshare.printing.board import Board
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
 from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
+from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.queue_state import QueueState, QueueStates
 from mailshare.printing.subscriptions import Subscriptions
 from mailshare.wire.ipp_printer import Described, operation_numbers
@@ -40,6 +41,7 @@ class PrintService:
     :param note: writes a line of the journal that belongs to no transaction, from kind, user and data.
     :ivar token: gives that many random octets.
     :ivar destinations: by name, in the order of the configuration.
+    :ivar printers: those of this office that print what comes by mail, by name; they are no queues for programs.
     """
 
     _log = Logger()
@@ -58,6 +60,7 @@ class PrintService:
         self.hostname = hostname
         self.note = note
         self.destinations: Mapping[str, Destination] = {}
+        self.printers: Mapping[str, LocalPrinter] = {}
         self.rules = PrintRules()
         self.board = Board(store.print_jobs)
         self.states = QueueStates(store.settings)
@@ -74,9 +77,17 @@ class PrintService:
         """Microseconds UTC."""
         return int(self.reactor.seconds() * SECOND)
 
-    def follow(self, destinations: Sequence[Destination], rules: PrintRules) -> None:
+    def follow(
+        self, destinations: Sequence[Destination], rules: PrintRules, printers: Sequence[LocalPrinter] = ()
+    ) -> None:
         """Take over a configuration."""
         self.destinations, self.rules = by_name(destinations), rules
+        self.printers = {one.name: one for one in printers}
+
+    def place(self, member: str) -> Destination | None:
+        """Where jobs of a member go: a destination, or the device of a printer of this office."""
+        printer = self.printers.get(member)
+        return self.destinations.get(member) if printer is None else printer.device
 
     async def open(self) -> None:
         """Read what is there, and look after it from now on."""
@@ -269,8 +280,8 @@ class PrintService:
         now = self.now()
         late = now - self.rules.multiple_time_out * SECOND
         try:
-            for destination in self.destinations.values():
-                for job in self.board.waiting(destination.name):
+            for name in (*self.destinations, *self.printers):
+                for job in self.board.waiting(name):
                     if job.state is PrintState.PROCESSING and max(job.processing, job.created) < now - _SILENCE:
                         await self.change(job, _FORGOTTEN)
                     elif not job.closed and job.id not in self.incoming and job.order < late and job.created < late:

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import PolicyRefusal, Unavailable
+from mailshare.core.printer_places import Printed
 from mailshare.core.recipients import Local, Named, resolve_recipient
 from mailshare.core.values import Directory
 from mailshare.interfaces import IGate, ISession
@@ -75,7 +76,7 @@ class DeviceGate:
         where = resolve_recipient(
             recipient.address, sender_user=directory.user_by_name.get(user), directory=directory, trusted=True
         )
-        if not device.may_write_to(recipient.address, local=isinstance(where, Local | Named)):
+        if not device.may_write_to(recipient.address, local=isinstance(where, Local | Named | Printed)):
             raise PolicyRefusal(f"{device.name} may not write to this address")
 
     async def data(self, envelope: Envelope, session: ISession, user: str) -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailshare.core.errors import Declared, PolicyRefusal
-from mailshare.core.values import Account, Directory, Event, SenderRule, User, UserKind
+from mailshare.core.values import Account, Directory, Event, PrinterPlace, SenderRule, User, UserKind
 from mailshare.interfaces import IDirectoryStore
 from mailshare.store.database import Database
 from mailshare.store.directory_rows import (
@@ -57,6 +57,7 @@ class DirectoryStore:
         self._hostname = hostname
         self._former_kept = former_days * DAY
         self._current = Directory(hostname=hostname)
+        self._printers: tuple[PrinterPlace, ...] = ()
         self._watchers: list[Callable[[Directory], None]] = []
         self._asking: list[Deferred[None]] = []
         self._loading = False
@@ -94,7 +95,7 @@ class DirectoryStore:
                 for each in asking:
                     each.errback(Failure())
             else:
-                self._show(found)
+                self._show(evolve(found, printers=self._printers))
                 for each in asking:
                     each.callback(None)
         self._loading = False
@@ -110,6 +111,12 @@ class DirectoryStore:
                 changed(found)
             except Exception:  # noqa: BLE001 - the change is committed; a listener's mistake must not undo the answer
                 self.log.failure("A listener of the directory failed")
+
+    def declare_printers(self, printers: Sequence[PrinterPlace]) -> None:
+        """The printers of the configuration, in place of those of before."""
+        self._printers = tuple(printers)
+        if self._printers != self._current.printers:
+            self._show(evolve(self._current, printers=self._printers))
 
     def current(self) -> Directory:
         """The directory now."""

@@ -15,7 +15,17 @@ from mailshare.core.values.devices import (
     PrinterTask,
 )
 from mailshare.core.values.documents import Conversion, DocumentFacts
-from mailshare.core.values.people import Account, AccountMode, Directory, SenderRule, Server, User, UserKind, Window
+from mailshare.core.values.people import (
+    Account,
+    AccountMode,
+    Directory,
+    PrinterPlace,
+    SenderRule,
+    Server,
+    User,
+    UserKind,
+    Window,
+)
 from mailshare.core.values.printing import (
     Handed,
     PrintChange,
@@ -77,6 +87,7 @@ __all__ = [
     "PrinterState",
     "PrinterStatus",
     "PrinterTask",
+    "PrinterPlace",
     "QueueItem",
     "QueueState",
     "Receipt",

@@ -151,6 +151,19 @@ class SenderRule:
 
 
 @frozen
+class PrinterPlace:
+    """A printer of this office that prints what is mailed to it.
+
+    :ivar addresses: that mail for it is written to; bare names are at this server.
+    :ivar strangers: who does not log in may hand in mail for it, from any network.
+    """
+
+    name: str
+    addresses: tuple[Address, ...]
+    strangers: bool = False
+
+
+@frozen
 class Directory:
     """Everybody and every account at one instant. Routing is a pure function of this.
 
@@ -160,6 +173,7 @@ class Directory:
     :ivar instance: this office's random id, by which mail that left here is known when it comes back; empty in a
         directory that no store made.
     :ivar former: who was deleted within the last 30 days; they get no mail, but their names are known.
+    :ivar printers: of the configuration file.
     """
 
     users: tuple[User, ...] = ()
@@ -169,6 +183,7 @@ class Directory:
     version: int = 0
     instance: str = ""
     former: tuple[FormerUser, ...] = ()
+    printers: tuple[PrinterPlace, ...] = ()
     user_by_id: Mapping[int, User] = field(init=False, eq=False, repr=False)
     user_by_name: Mapping[str, User] = field(init=False, eq=False, repr=False)
     account_by_id: Mapping[int, Account] = field(init=False, eq=False, repr=False)

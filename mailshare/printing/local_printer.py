@@ -1,0 +1,74 @@
+"""A printer of this office that prints what comes by mail: where it is, who may print, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from mailshare.core.print_policy import PrintPolicy
+from mailshare.printing.destinations import Destination
+
+MINUTE = 60 * 1_000_000
+
+
+@frozen
+class PrinterKey:
+    """A key by which senders sign jobs, and by which news of them are signed.
+
+    :ivar kid: the name that both sides have for it.
+    :ivar secret: reference of the shared secret (HS256); empty for a key pair.
+    :ivar public: public key of an Ed25519 pair, 32 octets; empty for a shared secret.
+    :ivar senders: addresses or ``@domain`` that it signs for; empty = any.
+    """
+
+    kid: str
+    secret: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
+    public: bytes = b""
+    senders: tuple[str, ...] = ()
+
+
+@frozen
+class MailLimits:
+    """What one mail, or one job, may bring.
+
+    :ivar octets: of a document; ``pages`` of a job with all copies, ``pixels`` of a picture, ``attachments`` of a mail.
+    :ivar open_jobs: of one sender that are being collected; ``collecting`` octets of these.
+    :ivar printer_collecting: octets of all senders together.
+    """
+
+    octets: int = 200 << 20
+    pages: int = 500
+    pixels: int = 200_000_000
+    attachments: int = 10
+    open_jobs: int = 64
+    collecting: int = 500_000_000
+    printer_collecting: int = 2 << 30
+
+
+@frozen
+class LocalPrinter:
+    """A ``[[printer]]``.
+
+    :ivar device: where its jobs go, what they may ask for and the options that hold when they do not.
+    :ivar policy: who may print.
+    :ivar keys: by their names.
+    :ivar tags, pin: references of secrets that prove level 2.
+    :ivar account: address of the account that its news leave by; empty = the first one.
+    :ivar contacts: role (``admin``, ``service``, ``key``) to addresses.
+    :ivar plain: ordinary mails are printed, too; ``postscript`` of them also programs for printers.
+    :ivar gap: microseconds after the last part before missing ones are asked for.
+    """
+
+    name: str
+    device: Destination
+    policy: PrintPolicy = field(factory=PrintPolicy)
+    keys: Mapping[str, PrinterKey] = field(factory=dict, hash=False)
+    tags: tuple[Mapping[str, object], ...] = field(default=(), hash=False, repr=False)
+    pin: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
+    account: str = ""
+    contacts: Mapping[str, tuple[str, ...]] = field(factory=dict, hash=False)
+    limits: MailLimits = field(factory=MailLimits)
+    plain: bool = True
+    postscript: bool = False
+    gap: int = 15 * MINUTE
