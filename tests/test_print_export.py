@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from twisted.internet.task import Clock
 
 from mailshare.config.export import export_toml
@@ -42,6 +43,24 @@ key = {file = "secrets/key"}
 [[destination]]
 name = "both"
 members = ["folder", "branch"]
+
+[[printer]]
+name = "office"
+addresses = ["mail+office@company.example"]
+device = "dir:paper"
+level = 3
+pages_day = 50
+tags = [{file = "secrets/key"}]
+hours = [{days = "mon-fri", from = "07:00", to = "19:00"}]
+keys = [
+    {id = "k1", secret = {file = "secrets/key"}},
+    {id = "k2", public = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+]
+senders = [{match = "@company.example", level = 1, hold = "yes"}]
+guests = {pages_day = 3}
+
+[printer.contacts]
+key = ["anna@company.example"]
 """
 
 
@@ -62,4 +81,13 @@ async def test_destinations_come_back(tmp_path: Path, again: bool) -> None:
     assert found.tables.destination[0].address == f"dir:{tmp_path}/out"
     assert found.tables.destination[0].defaults == {"copies": 2}
     assert found.tables.destination[2] == config.tables.destination[2]
+    (printer,), (before,) = found.tables.printer, config.tables.printer
+    secret = str(tmp_path / "secrets" / "key")
+    assert (printer.device, printer.tags[0].value) == (f"dir:{tmp_path}/paper", secret)
+    assert [(key.id, key.secret.value, key.public) for key in printer.keys] == [
+        ("k1", secret, ""),
+        ("k2", "", before.keys[1].public),
+    ]
+    same = {"device": "", "tags": (), "keys": ()}
+    assert evolve(printer, **same) == evolve(before, **same)
     assert found.tables.destination[1].key.value == str(tmp_path / "secrets" / "key")

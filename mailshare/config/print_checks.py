@@ -40,7 +40,8 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
         _destination(one, ("destination", index), tables, findings)
     for index, printer in enumerate(tables.printer):
         check_abilities(printer, ("printer", index), findings)
-        check_address(printer.device, ("printer", index, "device"), findings)
+        if printer.device:  # that it is missing was noted already
+            check_address(printer.device, ("printer", index, "device"), findings)
     _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
     for key in ("networks", "operators"):
         for index, text in enumerate(getattr(tables.print, key)):

@@ -26,14 +26,14 @@ from mailshare.core.recipients import Local, Named, Outside, Unknown, resolve_re
 from mailshare.core.report_parts import date_text
 from mailshare.core.returned_parts import is_report
 from mailshare.core.trace import trace_id
-from mailshare.core.values import Account, Directory, Origin, Source, Step, User, UserKind
+from mailshare.core.values import Account, Directory, Origin, PrinterPlace, Source, Step, User, UserKind
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
 from mailshare.delivery.quotas import Quotas
 from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
 
-_LOG_IN = PolicyRefusal("Log in first", code=530, enhanced=(5, 7, 0))
+_LOG_IN = "Log in first"
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
 _PUBLIC = "Nobody may send as PUBLIC"
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
@@ -100,8 +100,8 @@ class LocalSubmitter:
         :raises MessageTooLarge: 552 5.3.4. :raises PolicyRefusal: 550 5.7.1, the address is somebody else's;
             530 5.7.0, nobody from outside the trusted networks writes without a login.
         """
-        if self._stranger(session) and not any(place.strangers for place in self._user()[1].printers):
-            raise _LOG_IN
+        if self._stranger(session) and not self._for_strangers():
+            raise PolicyRefusal(_LOG_IN, code=530, enhanced=(5, 7, 0))
         if envelope.size > self._desk.rules.max_size:
             raise MessageTooLarge
         user, directory = self._user()
@@ -129,8 +129,9 @@ class LocalSubmitter:
             raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
         user, directory = self._user()
         where = resolve_recipient(recipient.address, sender_user=user, directory=directory, trusted=session.trusted)
-        if self._stranger(session) and not (isinstance(where, Printed) and where.place.strangers):
-            raise _LOG_IN
+        places = self._for_strangers() if self._stranger(session) else ()
+        if places and not (isinstance(where, Printed) and where.place in places):
+            raise PolicyRefusal(_LOG_IN, code=530, enhanced=(5, 7, 0))
         if isinstance(where, Local):
             quotas = self._desk.quotas
             if quotas is not None:
@@ -148,6 +149,10 @@ class LocalSubmitter:
     def _stranger(self, session: ISession) -> bool:
         """Nobody who logged in, from nowhere that is trusted: may write to printers that take that, and no further."""
         return self.user_id is None and not session.trusted
+
+    def _for_strangers(self) -> Sequence[PrinterPlace]:
+        """Printers to which anybody may write."""
+        return [place for place in self._desk.store.directory.current().printers if place.strangers]
 
     async def submit(self, envelope: Envelope, session: ISession) -> ISubmission:
         """A place for the message.

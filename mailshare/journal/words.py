@@ -27,6 +27,7 @@ REASONS: Mapping[str, str] = {
     "local": "a mailbox of this office",
     "alias": "another name of a mailbox of this office",
     "cc": "a copy, by the list of copies",
+    "printer": "the address of a printer of this office",
     "given": "an administrator gave it",
     "report": "a report or notice of this server",
     "outside": "it goes to the outside, by the provider",
