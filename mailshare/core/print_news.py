@@ -36,12 +36,10 @@ class News:
     """How a job stands, for its sender.
 
     :ivar mark: stands in :attr:`PrintJob.told` once it was told.
-    :ivar urgent: it does not wait for more to happen.
     """
 
     mark: str
     status: PrintStatus
-    urgent: bool
 
 
 def wanted(happening: Happening, notify: Collection[str]) -> bool:
@@ -64,14 +62,16 @@ def news_of(job: PrintJob, at: int) -> News | None:
     happening = happening_of(job)
     if happening is None or not wanted(happening, ticket.notify):
         return None
-    status = _status(job, happening, ticket.mail, at)
+    news = standing_news(job, happening, ticket.mail, at)
+    return None if news.mark in job.told else news
+
+
+def standing_news(job: PrintJob, happening: Happening, mail: PrintMail, at: int) -> News:
+    """How a job stands, whoever wants to know it and whatever was told."""
+    status = _status(job, happening, mail, at)
     turn = max((one.serial for one in job.members.values()), default=0)
     troubles = "+".join(status.reasons) if happening is Happening.PRINTING else ""
-    mark = f"{turn}:{happening.value}" + (f":{troubles}"[:200] if troubles else "")
-    if mark in job.told:
-        return None
-    urgent = job.state.final or happening in (Happening.HELD, Happening.UNKNOWN)
-    return News(mark, status, urgent)
+    return News(f"{turn}:{happening.value}" + (f":{troubles}"[:200] if troubles else ""), status)
 
 
 def happening_of(job: PrintJob) -> Happening | None:

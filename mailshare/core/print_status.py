@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from attrs import field, frozen
@@ -196,18 +196,32 @@ def title(status: PrintStatus, name: str) -> str:
     return f"[print] {status.happening.value}: {name or 'document'} ({where})"
 
 
-def texts(status: PrintStatus, name: str) -> tuple[str, ...]:
-    """The paragraphs of the mail."""
-    out = [f"{name or 'A document'}, for {status.printer}: {_HAPPENED[status.happening]}"]
+def texts(status: PrintStatus, name: str, passed: Sequence[str] = ()) -> tuple[str, ...]:
+    """The paragraphs of the mail: what happened, how sure that is, when, what the reader can do, and the job's id.
+
+    :param passed: what happened before, a line each.
+    """
+    out = [f"{name or 'A document'}, for {status.printer}: {_happened(status)}"]
     if status.words:
         out.append(status.words)
     if status.missing:
         out.append(f"Missing: {', '.join(map(str, status.missing))}.")
     out.append(_sure(status))
+    if status.pages is not None and status.happening in _COUNTED:
+        out.append(f"{_counted(status.pages, 'page')} counted before printing.")
     if status.ignored:
         out.append(f"Not done, because this printer cannot or nobody knows the word: {', '.join(status.ignored)}.")
-    out += [f"At {moment_text(status.at)}.", _TO_DO[status.happening], f"Job {status.id}"]
+    out.append(f"At {moment_text(status.at)}.")
+    if passed:
+        out += ["Before that:", *(f"  {line}" for line in passed)]
+    out += [_TO_DO[status.happening], f"Job {status.id}"]
     return tuple(each for each in out if each)
+
+
+def _happened(status: PrintStatus) -> str:
+    if status.happening is Happening.RECEIVED and status.missing:
+        return "A part of it has arrived."
+    return _HAPPENED[status.happening]
 
 
 def _sure(status: PrintStatus) -> str:
@@ -222,3 +236,6 @@ def _sure(status: PrintStatus) -> str:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+_COUNTED = (Happening.RECEIVED, Happening.HELD)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field, frozen
 
 from mailshare.core.address import Address
@@ -34,13 +36,16 @@ class StatusLetter:
     original: bytes = b""
 
 
-def status_mail(status: PrintStatus, name: str, letter: StatusLetter, key: SigningKey | None) -> bytes:
+def status_mail(
+    status: PrintStatus, name: str, letter: StatusLetter, key: SigningKey | None, passed: Sequence[str] = ()
+) -> bytes:
     """The whole mail, CRLF line ends, 7-bit.
 
     Its envelope sender is the null sender; it answers nothing that was sent automatically (RFC 3834), which its caller
     sees to.
 
     :param name: of the job.
+    :param passed: what happened before and was not told yet, a line each.
     """
     lines = [
         header_field("Date", date_text(letter.at)),
@@ -52,7 +57,7 @@ def status_mail(status: PrintStatus, name: str, letter: StatusLetter, key: Signi
     if letter.about:
         lines += [header_field("In-Reply-To", letter.about), header_field("References", letter.about)]
     lines.append(header_field("Auto-Submitted", "auto-replied"))
-    text, encoding = seven_bit(paragraphs(texts(status, name)))
+    text, encoding = seven_bit(paragraphs(texts(status, name, passed)))
     signed = sign(status_octets(status), key, kind=STATUS_KIND)
     parts = [
         _part(b"text/plain; charset=utf-8", encoding, text),

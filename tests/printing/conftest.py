@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from counter import Counter
+from status_office import StatusOffice
 
 
 @pytest.fixture
@@ -14,3 +15,11 @@ def counter() -> Iterator[Counter]:
     made = Counter()
     yield made
     made.service.close()
+
+
+@pytest.fixture
+def office(counter: Counter) -> Iterator[StatusOffice]:
+    """A printing server that tells senders of their jobs."""
+    made = StatusOffice(counter)
+    yield made
+    made.desk.close()

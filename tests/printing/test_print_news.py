@@ -64,7 +64,6 @@ def test_what_nobody_knows_is_told_as_unknown() -> None:
     change = PrintChange(state=PrintState.ABORTED, certainty="unknown", message="The line broke", impressions=2)
     news = news_of(changed(job("error"), change, AT + 5), AT + 9)
     assert news is not None
-    assert news.urgent
     status = news.status
     assert (status.happening, status.certainty, status.at) == (Happening.UNKNOWN, Certainty.UNKNOWN, AT + 5)
     assert (status.error, status.words, status.impressions) == ("aborted-by-system", "The line broke", 2)
