@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from mailshare.assembly.print_news import PrintNewsRoom
 from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
@@ -39,6 +40,7 @@ class PrintRoom:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service, [Folder(self.service, aside, config.directory)])
         self._reported: Reported | None = None
+        self.news: PrintNewsRoom | None = None
         self.follow(config)
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
@@ -46,6 +48,7 @@ class PrintRoom:
         way = ByMail(self.service, intake, reveal, largest)
         self.agent.ways[way.scheme] = way
         self._reported = Reported(self.service, way)
+        self.news = PrintNewsRoom(self.service, intake, reveal)
 
     def mail_came(self, message_id: int, headers: Headers) -> None:
         """The door has stored a message: perhaps a printing server reports what became of a job."""
@@ -57,15 +60,21 @@ class PrintRoom:
         printers = printers_of(config)
         self.service.follow(destinations_of(config), rules_of(config), printers)
         self.service.store.directory.declare_printers(places_of(config))
+        if self.news is not None and printers:
+            self.service.soon(self.news.open())
 
     async def open(self) -> None:
         """Read the jobs that are there; before any listener takes more."""
         await self.service.open()
         if self._reported is not None and self.service.board.under_way:
             self.service.soon(self._reported.catch_up())
+        if self.news is not None:
+            await self.news.open()
 
     def close(self) -> None:
         """The listeners are closed already."""
+        if self.news is not None:
+            self.news.close()
         self.service.close()
 
     @staticmethod

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import LocalFault, PolicyRefusal
+from mailshare.core.errors import LocalFault, PolicyRefusal, Unavailable
 from mailshare.core.print_answers import status_id
 from mailshare.core.print_status import PrintStatus
 from mailshare.core.trace import trace_id
@@ -58,20 +58,18 @@ class StatusLetters:
     """Sends them.
 
     :param intake: the one door.
-    :ivar secret: by it an answer proves that it comes from a reader.
+    :ivar secret: by it an answer proves that it comes from a reader; without it nothing is sent.
     """
 
     _log = Logger()
 
-    def __init__(
-        self, service: PrintService, intake: IIntake, sender_of: SenderOf, key_of: KeyOf, secret: bytes
-    ) -> None:
+    def __init__(self, service: PrintService, intake: IIntake, sender_of: SenderOf, key_of: KeyOf) -> None:
         self._service = service
         self._store = service.store
         self._intake = intake
         self._sender_of = sender_of
         self._key_of = key_of
-        self.secret = secret
+        self.secret = b""
 
     async def header_of(self, trace: str) -> bytes:
         """The header of a stored mail, or nothing when it is not kept or too long."""
@@ -90,6 +88,8 @@ class StatusLetters:
         :raises Unavailable: not now.
         """
         to, sender = Address.parse(about.to), self._sender_of(about.printer)
+        if not self.secret:
+            raise Unavailable(detail={"why": "status mails are not ready yet"})
         if sender is None:
             raise PolicyRefusal(f"There is no address that mails of {about.printer} come from")
         message_id = status_id(about.uuid, mark, str(to), self._service.hostname, self.secret)

@@ -81,7 +81,8 @@ class StatusOffice:
         async def key_of(_printer: str, kid: str) -> SigningKey | None:
             return KEY if kid == KEY.kid else None
 
-        self.letters = StatusLetters(service, self.door, lambda _: PRINTER, key_of, b"s" * 32)
+        self.letters = StatusLetters(service, self.door, lambda _: PRINTER, key_of)
+        self.letters.secret = b"s" * 32
         self.desk = StatusDesk(service, self.letters)
         self.replies = PrintReplies(service, self.letters)
         settled(self.desk.open())
