@@ -31,6 +31,17 @@ def derived(work_out: Callable[[Value], Derived]) -> Callable[[Value], Derived]:
     return look
 
 
+def changed(value: Value, **fields: object) -> Value:
+    """``attrs.evolve`` for each message's own values: an eighth of its time.
+
+    :param value: frozen, with its fields in a dict (``@frozen(slots=False)``), all of them arguments of its maker; what
+        :class:`once` has found out of it must not follow from the changed fields.
+    """
+    other = object.__new__(type(value))
+    other.__dict__.update(value.__dict__, **fields)
+    return other
+
+
 class once(Generic[Value, Derived]):  # noqa: N801 - it stands where a decorator does
     """A property of an immutable object, worked out at the first look and kept in the object.
 

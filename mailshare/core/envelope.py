@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from mailshare.core.address import Address
+from mailshare.core.derived import changed
 
 
 @frozen
@@ -22,7 +23,7 @@ class Recipient:
     orcpt: str = ""
 
 
-@frozen
+@frozen(slots=False)  # for changed()
 class Envelope:
     """What SMTP says outside the message.
 
@@ -45,5 +46,4 @@ class Envelope:
 
     def also_to(self, recipient: Recipient) -> Envelope:
         """The same with one recipient more."""
-        recipients = (*self.recipients, recipient)
-        return Envelope(self.sender, recipients, self.size, self.body, self.smtputf8, self.ret, self.envid)
+        return changed(self, recipients=(*self.recipients, recipient))

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from mailshare.core.derived import once
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.values import Account, Directory, Server
 
 
-@frozen
+@frozen(slots=False)  # once() keeps its results in the object
 class Way:
     """One server to send through, with the account whose login opens it."""
 
     account: Account
     server: Server
 
-    @property
+    @once
     def name(self) -> str:
         """``login@host:port``: what a person reads, and what is remembered of it is kept under."""
         return f"{self.server.login or self.account.address}@{self.server.host}:{self.server.port}"

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.core.derived import changed
 from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
@@ -184,13 +185,13 @@ class Intake:
     ) -> _Read:
         if body.header_length <= LONG_HEADER:
             headers = Headers.parse(await body.header()) if given is None else given
-            origin = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
+            origin = changed(origin, key=self._duplicate_key(headers, body, origin, directory))
             known = await known_marks(self._store, headers, body)
             routing = self._router.route(envelope, headers, origin, directory, known)
             return _Read(headers, sent_on(routing, headers, envelope, origin, directory), origin)
         block = await body.header() if given is None else b""
         headers = await self._aside(lambda: _well_read(block, given))
-        keyed = evolve(origin, key=self._duplicate_key(headers, body, origin, directory))
+        keyed = changed(origin, key=self._duplicate_key(headers, body, origin, directory))
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
         return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)

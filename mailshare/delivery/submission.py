@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import define, evolve, frozen
+from attrs import define, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.autoreply import is_automatic
+from mailshare.core.derived import changed
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
@@ -346,7 +347,7 @@ class LocalSubmission:
         self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None or not (is_report(headers) or is_automatic(headers)):
             sender = envelope_sender(self._user, account)
-            self._envelope = evolve(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
+            self._envelope = changed(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
         fields, steps = submission_header(
             whole,
             user=self._user,
@@ -358,7 +359,7 @@ class LocalSubmission:
             message_id=f"<{trace}@{_id_domain(account, host)}>",
             date=date,
         )
-        self._origin = evolve(self._origin, steps=(*self._origin.steps, *steps))
+        self._origin = changed(self._origin, steps=(*self._origin.steps, *steps))
         return fields
 
     def _nobody_is_public(self, headers: Headers) -> None:

@@ -143,7 +143,8 @@ class Arrivals:
                 self.tally.more = True
                 break
             under_way.append(Deferred.fromCoroutine(self._fetch(session, message, flight, weight)))
-            under_way = [one for one in under_way if not one.called]
+            if len(under_way) > 2 * self.limits.window:
+                under_way = [one for one in under_way if not one.called]
         await all_of(under_way)
 
     async def _fetch(self, session: ProviderSession, message: Upstream, flight: Flight, weight: int) -> None:

@@ -38,15 +38,21 @@ class Flight:
         self._weight = 0
         self._queue: deque[tuple[int, Deferred[None]]] = deque()
 
-    def enter(self, octets: int) -> Deferred[None]:
+    async def enter(self, octets: int) -> None:
         """Wait for room, in order of asking.
 
         :cancel: gives the place in the queue up.
         """
+        if not self._queue and self._has_room(octets):
+            self._aloft += 1
+            self._weight += octets
+            return
         waiting: Deferred[None] = Deferred(self._forget)
         self._queue.append((octets, waiting))
-        self._admit()
-        return waiting
+        await waiting
+
+    def _has_room(self, octets: int) -> bool:
+        return not self._aloft or (self._aloft < self._pieces and self._weight + octets <= self._octets)
 
     def leave(self, octets: int) -> None:
         """Give the room back."""
@@ -57,7 +63,7 @@ class Flight:
     def _admit(self) -> None:
         while self._queue:
             octets, waiting = self._queue[0]
-            if self._aloft and (self._aloft >= self._pieces or self._weight + octets > self._octets):
+            if not self._has_room(octets):
                 return
             self._queue.popleft()
             self._aloft += 1

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from functools import lru_cache
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
@@ -39,6 +40,7 @@ _FIRST_PAUSE = 15 * MINUTE
 _QUOTA_PAUSE = HOUR
 _REMEMBERED = 30 * MINUTE  # how long a fallback that worked is asked before the account's own server again
 _MOST_WAYS = 10_000  # that are remembered: one for each domain written to
+_NOTHING_YET = RunStatus()
 _WORDS = {"login": route_paused, "certificate": certificate_refused, "quota": quota_used_up}
 
 
@@ -106,7 +108,7 @@ class Relay:
 
     def status(self, account_id: int) -> RunStatus:
         """How sending by an account went last; ``messages`` counts those handed on since the start."""
-        status = self._statuses.get(account_id, RunStatus())
+        status = self._statuses.get(account_id, _NOTHING_YET)
         paused = [route for route in self._routes.values() if route.way.account.id == account_id and route.paused]
         if not paused:
             return status
@@ -184,7 +186,7 @@ class Relay:
         if account is None or not ways:
             return [_later(item, self._now(), "This account has no server to send by") for item in batch]
         good, outcomes = _readable(batch, self._now())
-        status = self._statuses.get(account.id, RunStatus())
+        status = self._statuses.get(account.id, _NOTHING_YET)
         if not status.running or self._now() - status.last_try >= SECOND:
             self._set(account.id, last_try=self._now(), running=True)
         try:
@@ -341,7 +343,7 @@ class Relay:
 
     def _note(self, account_id: int, answers: Answers, outcomes: Sequence[Outcome]) -> None:
         error = answers.fault.public if answers.fault else ""
-        status = self._statuses.get(account_id, RunStatus())
+        status = self._statuses.get(account_id, _NOTHING_YET)
         delivered = any(outcome.state is QueueState.DELIVERED for outcome in outcomes)
         self._set(
             account_id, error=error, next_try=0, last_ok=status.last_ok if error else self._now(),
@@ -349,17 +351,16 @@ class Relay:
         )  # fmt: skip
 
     def _set(self, account_id: int, **facts: object) -> None:
-        before = self._statuses.get(account_id, RunStatus())
-        status = evolve(before, **facts)  # type: ignore[arg-type]
-        if status != before:
-            self._statuses[account_id] = status
+        before = self._statuses.get(account_id, _NOTHING_YET)
+        if any(getattr(before, name) != value for name, value in facts.items()):
+            self._statuses[account_id] = evolve(before, **facts)  # type: ignore[arg-type]
             self._changed(account_id)
 
     def _route(self, way: Way) -> Route:
         """What is known of a way; another server under the same name begins anew."""
         name = f"{way.account.id} {way.name}"
         route = self._routes.get(name)
-        if route is not None and route.way.server != way.server:
+        if route is not None and route.way is not way and route.way.server != way.server:
             route.close()
             route = None
         if route is None:
@@ -392,11 +393,14 @@ def _readable(batch: Sequence[QueueItem], at: int) -> tuple[list[QueueItem], lis
     good, bad = [], []
     for item in batch:
         try:
-            Address.parse(item.address)
+            _address(item.address)
             good.append(item)
         except MailshareError as fault:
             bad.append(Outcome(item.id, QueueState.FAILED, at, fault.code, fault.status, fault.public))
     return good, bad
+
+
+_address = lru_cache(maxsize=256)(Address.parse)  # each is read twice, and an office writes to the same again and again
 
 
 def build_envelope(batch: Sequence[QueueItem]) -> Envelope:
@@ -408,7 +412,7 @@ def build_envelope(batch: Sequence[QueueItem]) -> Envelope:
     for item in batch:
         notify = item.params.get("notify", ())
         words = frozenset(str(word) for word in notify) if isinstance(notify, (list, tuple)) else frozenset()
-        recipients.append(Recipient(Address.parse(item.address), words, str(item.params.get("orcpt", "") or "")))
+        recipients.append(Recipient(_address(item.address), words, str(item.params.get("orcpt", "") or "")))
     params = batch[0].params
     return Envelope(
         batch[0].sender,

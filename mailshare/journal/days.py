@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from mailshare.core.errors import PeerFault
@@ -14,7 +15,14 @@ _CUT = 200  # characters of a value that came from outside
 
 def day_of(at: int, zone: tzinfo) -> date:
     """The local day of an instant."""
-    return datetime.fromtimestamp(at // SECOND, zone).date()
+    return _local(at // SECOND, zone)[0]
+
+
+@lru_cache(maxsize=8)  # lines come in the order of their time
+def _local(second: int, zone: tzinfo) -> tuple[date, str]:
+    """The local day of a second, and how far the clock is from UTC then, as ``+0100``."""
+    moment = datetime.fromtimestamp(second, zone)
+    return moment.date(), moment.strftime("%z")
 
 
 def bounds(day: date, zone: tzinfo) -> tuple[int, int]:
@@ -40,27 +48,35 @@ def record(number: int, event: Event, directory: Directory, zone: tzinfo) -> dic
     Users and accounts are told by name as long as they have one; mailboxes in a routing of before, which holds
     numbers, too.
     """
-    moment = datetime.fromtimestamp(event.at / SECOND, UTC)
+    return _record(number, event, directory, zone, {str(key): _cut(value) for key, value in event.data.items()})
+
+
+def line(number: int, event: Event, directory: Directory, zone: tzinfo) -> str:
+    """:func:`record` as one line of JSON. Everything but ASCII is escaped, so that nothing can act on a terminal."""
+    text = json.dumps(_record(number, event, directory, zone, dict(event.data)))
+    # Hardly a line has a value to cut. In JSON each string lies between two quotes, with its own quotes escaped.
+    if max(map(len, text.replace('\\"', "..").split('"'))) > _CUT:
+        text = json.dumps(record(number, event, directory, zone))
+    return text
+
+
+def _record(
+    number: int, event: Event, directory: Directory, zone: tzinfo, data: dict[str, Any]
+) -> dict[str, object]:
     user = directory.user_by_id.get(event.user_id or 0)
     account = directory.account_by_id.get(event.account_id or 0)
-    data = {str(key): _cut(value) for key, value in event.data.items()}
     if isinstance(targets := data.get("targets"), list):
         data["targets"] = [_named(each, directory) for each in targets]
     return {
         "id": number,
-        "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "offset": moment.astimezone(zone).strftime("%z"),
+        "at": datetime.fromtimestamp(event.at / SECOND, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+        "offset": _local(event.at // SECOND, zone)[1],
         "kind": event.kind,
         "trace": event.trace,
         "account": str(account.address) if account else "",
         "user": user.name if user else "",
         "data": data,
     }
-
-
-def line(number: int, event: Event, directory: Directory, zone: tzinfo) -> str:
-    """One line of JSON. Everything but ASCII is escaped, so that nothing in it can act on a terminal."""
-    return json.dumps(record(number, event, directory, zone), ensure_ascii=True)
 
 
 def _named(target: object, directory: Directory) -> object:

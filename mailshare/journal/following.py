@@ -7,7 +7,7 @@ written is written later, since the log still has it; meanwhile the status says 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import tzinfo
+from datetime import date, tzinfo
 from typing import Protocol, TypeVar
 
 from twisted.application.service import Service
@@ -114,9 +114,10 @@ class Following(Service):
                 self._written = newest  # purged before it was written
                 return
             directory = self._directory()
-            lines: dict[DayFile, list[str]] = {}
+            found: dict[tuple[date, bool], list[str]] = {}
             for number, event in page:
-                file = DayFile(day_of(event.at, self._zone), event.kind.startswith(AUDIT))
-                lines.setdefault(file, []).append(line(number, event, directory, self._zone))
+                file = day_of(event.at, self._zone), event.kind.startswith(AUDIT)
+                found.setdefault(file, []).append(line(number, event, directory, self._zone))
+            lines = {DayFile(*file): texts for file, texts in found.items()}
             await self._aside(lambda lines=lines: self._files.append(lines))  # type: ignore[misc]
             self._written = page[-1][0]

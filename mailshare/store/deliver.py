@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
@@ -43,10 +43,12 @@ _MESSAGE = (
     "origin, account_id, received, hdr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # The braces are filled by chosen(), for all recipients at once.
-_INBOXES = "SELECT user_id, id FROM mailbox WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
+_INBOX = "user_id {} AND name = 'INBOX' AND gone_at = 0"
+_INBOXES = f"SELECT user_id, id FROM mailbox WHERE {_INBOX}"
+_ROOM = f"SELECT msgs, bytes FROM mailbox WHERE {_INBOX}".format("= ?")
 _COUNT_UP = (
     "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, msgs = msgs + 1, unread = unread + 1, "
-    "bytes = bytes + ? WHERE id {} RETURNING user_id, id, uidnext - 1, modseq"
+    f"bytes = bytes + ? WHERE {_INBOX} RETURNING user_id, id, uidnext - 1, modseq"
 )
 _ENTRY = (
     "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
@@ -54,15 +56,15 @@ _ENTRY = (
 )
 # The mailboxes come back that have not met this key within the window.
 _NOT_MET = (
-    "INSERT INTO duplicate (mailbox_id, key, at, trace) SELECT id, ?, ?, ? FROM mailbox WHERE id {} "
+    f"INSERT INTO duplicate (mailbox_id, key, at, trace) SELECT id, ?, ?, ? FROM mailbox WHERE {_INBOX} "
     "ON CONFLICT (key, mailbox_id) DO UPDATE SET at = excluded.at, trace = excluded.trace "
     "WHERE duplicate.at < ? RETURNING mailbox_id"
 )
 
 
-@frozen
+@define
 class Handing:
-    """Everything of one delivery, gathered before the transaction starts."""
+    """Everything of one delivery, gathered before the transaction starts; it does not change."""
 
     envelope: Envelope
     body: MemoryBody | FileBody
@@ -142,53 +144,46 @@ class Handing:
         prefixes: dict[int, bytes] = {}
         for target in self.targets:
             prefixes.setdefault(target.user_id, target.prefix)
-        mailboxes = self._mailboxes(connection, prefixes)
-        if len(mailboxes) < len(prefixes):
-            # A user went away between routing and now; the source tries again and is routed anew.
-            missing = next(each for each in prefixes if each not in mailboxes)
-            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": missing})
-        suppressed = self._met(connection, mailboxes, events)
-        self._within_bounds(connection, {user: box for user, box in mailboxes.items() if user not in suppressed})
+        suppressed = self._met(connection, prefixes, events)
+        taking = [user_id for user_id in prefixes if user_id not in suppressed]
+        self._within_bounds(connection, taking)
         by_size: dict[int, list[int]] = {}
-        for user_id, mailbox in mailboxes.items():
-            if user_id not in suppressed:
-                by_size.setdefault(self.body.facts.size + len(prefixes[user_id]), []).append(mailbox)
+        for user_id in taking:
+            by_size.setdefault(self.body.facts.size + len(prefixes[user_id]), []).append(user_id)
         uids: dict[int, int] = {}
         rows = []
-        for size, ids in by_size.items():
-            these, listed = chosen(ids)
+        for size, user_ids in by_size.items():
+            these, listed = chosen(user_ids)
             for user_id, mailbox, uid, modseq in connection.execute(_COUNT_UP.format(these), (size, listed)).fetchall():
                 uids[user_id] = uid
                 prefix = prefixes[user_id]
                 flags = ready_flag(prefix) if self.body.facts.ready else 0
                 rows.append((mailbox, uid, number, size, flags, modseq, self.at, prefix or None))
+        if len(uids) < len(taking):
+            # A user went away between routing and now; the source tries again and is routed anew.
+            missing = next(each for each in taking if each not in uids)
+            raise Unavailable(detail={"why": "no mailbox of that user", "user_id": missing})
         connection.executemany(_ENTRY, rows)
         return uids, suppressed
 
-    def _within_bounds(self, connection: sqlite3.Connection, mailboxes: Mapping[int, int]) -> None:
-        """Raise MailboxFull for the first of these mailboxes that cannot take it."""
-        for user_id in self.bounds.keys() & mailboxes.keys():
-            counts = connection.execute("SELECT msgs, bytes FROM mailbox WHERE id = ?", (mailboxes[user_id],))
-            messages, octets = counts.fetchone()
-            if self.bounds[user_id].full(messages, octets, self.body.facts.size):
-                raise MailboxFull(user_id)
+    def _within_bounds(self, connection: sqlite3.Connection, user_ids: Collection[int]) -> None:
+        """Raise MailboxFull for the first of these users whose mailbox cannot take it."""
+        for user_id in self.bounds.keys() & user_ids:
+            for messages, octets in connection.execute(_ROOM, (user_id,)):
+                if self.bounds[user_id].full(messages, octets, self.body.facts.size):
+                    raise MailboxFull(user_id)
 
-    @staticmethod
-    def _mailboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> dict[int, int]:
-        """The inboxes of users, by user id; of those who have one."""
-        these, listed = chosen(user_ids)
-        return dict(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
-
-    def _met(
-        self, connection: sqlite3.Connection, mailboxes: Mapping[int, int], events: list[Event]
-    ) -> list[int]:
+    def _met(self, connection: sqlite3.Connection, user_ids: Collection[int], events: list[Event]) -> list[int]:
         """The users whose mailbox had this very message already; the others remember it from now on."""
-        if not self.duplicate_key or not self.duplicate_window or not mailboxes:
+        if not self.duplicate_key or not self.duplicate_window:
             return []
-        these, listed = chosen(mailboxes.values())
+        these, listed = chosen(user_ids)
         values = (self.duplicate_key, self.at, self.origin.trace, listed, self.at - self.duplicate_window)
         fresh = {row[0] for row in connection.execute(_NOT_MET.format(these), values).fetchall()}
-        suppressed = [user_id for user_id, mailbox in mailboxes.items() if mailbox not in fresh]
+        if len(fresh) == len(user_ids):
+            return []
+        mailboxes = dict(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
+        suppressed = [user_id for user_id in user_ids if user_id in mailboxes and mailboxes[user_id] not in fresh]
         for user_id in suppressed:
             first = connection.execute(
                 "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?",
@@ -204,7 +199,7 @@ class Handing:
         passing = dict.fromkeys(hop.params.get("forward_for") for hop in self.hops)
         user_ids = [one for one in passing if isinstance(one, int) and one not in uids and one not in suppressed]
         if user_ids:
-            suppressed += self._met(connection, self._mailboxes(connection, user_ids), events)
+            suppressed += self._met(connection, user_ids, events)
 
     def _queue(self, connection: sqlite3.Connection, number: int, suppressed: Sequence[int]) -> None:
         envelope = self.envelope

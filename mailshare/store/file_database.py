@@ -8,8 +8,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
 from mailshare.store.database import Damage, Operation, translate
@@ -18,13 +16,9 @@ from mailshare.store.files import Files
 from mailshare.store.migrate import ensure_schema
 from mailshare.store.queue import free_leases
 from mailshare.store.readers import Readers
-from mailshare.store.writer import Writer
+from mailshare.store.writer import IThreadedReactor, Writer
 
 T = TypeVar("T")
-
-
-class IThreadedReactor(IReactorTime, IReactorFromThreads):
-    """A reactor that tells the time and takes calls from threads."""
 
 
 class DirectoryLock:

@@ -19,13 +19,14 @@ from mailshare.interfaces import IBodySink, IStore
 from mailshare.store.backup import BLOBS, copy_store
 from mailshare.store.bodies import FILE
 from mailshare.store.connections import Connect, plain_connect
-from mailshare.store.file_database import DirectoryLock, FileDatabase, IThreadedReactor
+from mailshare.store.file_database import DirectoryLock, FileDatabase
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
 from mailshare.store.spool import Spool
 from mailshare.store.workers import Workers
+from mailshare.store.writer import IThreadedReactor
 
 T = TypeVar("T")
 

@@ -10,11 +10,12 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from attrs import define
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,6 +29,10 @@ BATCH_OCTETS = 16 << 20
 QUEUE_OPERATIONS = 8_192
 QUEUE_OCTETS = 64 << 20
 CHECKPOINT_OCTETS = 16 << 20
+
+
+class IThreadedReactor(IReactorTime, IReactorFromThreads):
+    """A reactor that tells the time and takes calls from threads."""
 
 
 class SyncFailed(Exception):
@@ -46,7 +51,10 @@ class Job:
 
 
 class Writer:
-    """Runs operations in batches.
+    """Runs operations in batches: all that wait at the end of a turn of the reactor, unless a batch is under way.
+
+    The thread is given whole batches and owns nothing but the connection; what waits belongs to the reactor's thread,
+    which all methods without another word are called on.
 
     :param connection: the writing connection; it belongs to the thread from now on.
     :param sync_directory: makes names in a directory durable.
@@ -57,7 +65,7 @@ class Writer:
 
     def __init__(
         self,
-        reactor: IReactorFromThreads,
+        reactor: IThreadedReactor,
         connection: sqlite3.Connection,
         sync_directory: Callable[[str], None],
         damage: Damage | None = None,
@@ -68,7 +76,8 @@ class Writer:
         self._sync_directory = sync_directory
         self._jobs: deque[Job] = deque()
         self._octets = 0
-        self._wake = threading.Condition()
+        self._batches: SimpleQueue[list[Job]] = SimpleQueue()
+        self._busy = False  # a batch is under way, or will be when this turn of the reactor ends
         self._stopping = False
         self._ended: Deferred[None] = Deferred()
         self._since_checkpoint = 0
@@ -82,59 +91,68 @@ class Writer:
     ) -> Deferred[T]:
         """Queue an operation; fires once its transaction is durable.
 
-        :param afterwards: called on the reactor's thread just before, also when the wait was cancelled or it failed.
+        :param afterwards: called just before, also when the wait was cancelled or it failed.
         :raises Unavailable: too much waits already, or the store is closing.
         """
+        if self._stopping:
+            raise Unavailable(detail={"why": "the store is closing"})
+        if len(self._jobs) >= QUEUE_OPERATIONS or self._octets + cost > QUEUE_OCTETS > cost:
+            raise Unavailable(code=452, enhanced=(4, 3, 1), detail={"why": "too much waits to be written"})
         job: Job = Job(operation, cost, directory, afterwards, Deferred())
-        with self._wake:
-            if self._stopping:
-                raise Unavailable(detail={"why": "the store is closing"})
-            if len(self._jobs) >= QUEUE_OPERATIONS or self._octets + cost > QUEUE_OCTETS > cost:
-                raise Unavailable(code=452, enhanced=(4, 3, 1), detail={"why": "too much waits to be written"})
-            self._jobs.append(job)
-            self._octets += cost
-            self._wake.notify()
+        self._jobs.append(job)
+        self._octets += cost
+        if not self._busy:
+            self._busy = True
+            self._reactor.callLater(0, self._hand_over)
         return job.deferred
 
     def stop(self) -> Deferred[None]:
         """Finish what waits, then close the connection and end the thread."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._stopping = True
+        if not self._busy:
+            self._hand_over()
         return self._ended
 
-    # ----------------------------------------------------------------- in the thread
+    def _hand_over(self) -> None:
+        """Give the thread what waits, up to a bound; when nothing does, there is nothing under way any more."""
+        batch: list[Job] = []
+        octets = 0
+        while self._jobs and len(batch) < BATCH_OPERATIONS:
+            if batch and octets + self._jobs[0].cost > BATCH_OCTETS:
+                break
+            job = self._jobs.popleft()
+            octets += job.cost
+            batch.append(job)
+        self._octets -= octets
+        self._busy = bool(batch)
+        if batch or self._stopping:
+            self._batches.put(batch)
 
-    def _run(self) -> None:
-        while batch := self._take():
-            answers = self._perform(batch)
-            self._reactor.callFromThread(_answer, answers)
-            self._since_checkpoint += sum(job.cost for job in batch)
-            if self._since_checkpoint >= CHECKPOINT_OCTETS and not self._broken:
-                self._checkpoint()
-        self._close()
-        self._reactor.callFromThread(self._end)
+    def _answer(self, answers: list[tuple[Job, object]]) -> None:
+        """Tell those who wait; what they do at once still goes into the next batch."""
+        try:
+            for job, result in answers:
+                if job.afterwards is not None:
+                    job.afterwards()
+                job.deferred.callback(result)
+        finally:
+            self._hand_over()
 
     def _end(self) -> None:
         self._thread.join()
         self._ended.callback(None)
 
-    def _take(self) -> list[Job]:
-        with self._wake:
-            while not self._jobs:
-                if self._stopping:
-                    return []
-                self._wake.wait()
-            batch: list[Job] = []
-            octets = 0
-            while self._jobs and len(batch) < BATCH_OPERATIONS:
-                if batch and octets + self._jobs[0].cost > BATCH_OCTETS:
-                    break
-                job = self._jobs.popleft()
-                octets += job.cost
-                batch.append(job)
-            self._octets -= octets
-            return batch
+    # ----------------------------------------------------------------- in the thread
+
+    def _run(self) -> None:
+        while batch := self._batches.get():
+            answers = self._perform(batch)
+            self._reactor.callFromThread(self._answer, answers)
+            self._since_checkpoint += sum(job.cost for job in batch)
+            if self._since_checkpoint >= CHECKPOINT_OCTETS and not self._broken:
+                self._checkpoint()
+        self._close()
+        self._reactor.callFromThread(self._end)
 
     def _perform(self, batch: list[Job]) -> list[tuple[Job, object]]:
         """One transaction for all; when one of them fails, one for each, so that only the guilty one is told."""
@@ -219,10 +237,3 @@ class Writer:
                 self._give_up(f"a checkpoint could not be synced: {fault}")
             else:
                 self.log.failure("A checkpoint failed and is tried again later: {why}", why=str(fault))
-
-
-def _answer(answers: list[tuple[Job, object]]) -> None:
-    for job, result in answers:
-        if job.afterwards is not None:
-            job.afterwards()
-        job.deferred.callback(result)

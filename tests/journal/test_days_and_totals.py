@@ -97,3 +97,13 @@ def test_what_strangers_wrote_is_escaped_and_cut(store: MemoryStore) -> None:
     assert (found["at"], found["offset"]) == ("2026-11-21T11:03:20.000Z", "+0100")
     assert len(found["data"]["helo"]) == len(found["data"]["list"][0]) == 200
     assert found["data"]["targets"] == [["greg", "tag"], ["lisa", "tag"], [99, "cc"]]
+
+
+@pytest.mark.parametrize("text", ['"' * 300, "\\" * 300, "x" * 201, "é" * 201, '\\"' * 150 + "\\"])
+def test_no_text_is_too_odd_to_be_cut(store: MemoryStore, text: str) -> None:
+    """The quick look at a line finds every long value, whatever it is made of; short ones stay as they are."""
+    data = {"short": '"a" <b@c.example>\\', "helo": text, "list": [text, {text: 1}]}
+    found = json.loads(line(1, Event(0, "route", data=data), store.directory.current(), BERLIN))["data"]
+    assert found["short"] == data["short"]
+    assert found["helo"] == found["list"][0] == text[:197] + "..."
+    assert list(found["list"][1]) == [text[:200]]

@@ -56,7 +56,7 @@ class LedgerRow:
     error: str = ""
 
 
-@frozen
+@frozen(slots=False)  # for changed()
 class Origin:
     """How a message came to the door.
 
