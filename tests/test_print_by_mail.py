@@ -314,6 +314,21 @@ async def test_a_status_mail_ends_the_job(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_report_lies_in_the_mailbox_of_who_printed(place: Place) -> None:
+    """Once, whatever name stands in its To; ADMIN, who has nothing to do with it, gets nothing."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    octets = report(Happening.DONE, place.isp.relayed[0].octets, KEY)
+    await hand_in(office, octets.replace(b"To: <mail@", b"To: ADMIN1 <mail@"))
+    await until(place, number, PrintState.COMPLETED)
+    directory = office.store.directory.current()
+    have = {user.name: await office.store.mailboxes.entries(user.id) for user in directory.users}
+    assert [name for name, entries in have.items() if entries] == ["anna"]
+    assert len(have["anna"]) == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_parts_that_were_lost_are_sent_again(place: Place) -> None:
     """Just those, under ids of their own; three times, and then no more."""
     office = await place.start()

@@ -14,6 +14,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from mailshare.core.errors import PeerFault
+from mailshare.core.headers import Headers
 from mailshare.core.json_fields import FieldWrong, JSONFields, count, listed, matching, moment, moment_text, text
 from mailshare.core.print_manifest import MAX_NAME, MAX_PARTS, UUID
 from mailshare.core.values import Certainty, PrintState
@@ -154,6 +155,11 @@ def _error(value: object) -> tuple[str, str]:
         raise ValueError(value)  # noqa: TRY004 - one kind of error for all readers
     code = value.get("code")
     return matching(_KEYWORD)(code) if code else "", text(1_000)(value.get("text", ""))
+
+
+def is_status(headers: Headers) -> bool:
+    """The mail says of itself that it is a status of printing."""
+    return "print-status" in (headers.first("content-type") or "")
 
 
 # ---------------------------------------------------------------------- in words

@@ -20,6 +20,7 @@ from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
 from mailshare.core.ladder import Decision, Hit, step
 from mailshare.core.people import people_of
+from mailshare.core.print_status import is_status
 from mailshare.core.sorting import (
     Local,
     Named,
@@ -32,6 +33,7 @@ from mailshare.core.sorting import (
     may_write_to_public,
     printer_at,
     printers_of,
+    references,
     resolve_recipient,
     sort_collected,
 )
@@ -110,6 +112,8 @@ class _Journey:
 
     def collected(self, account: Account) -> None:
         """The ladders, and ADMIN for what nobody owns."""
+        if self._print_status(account):
+            return
         decision = sort_collected(self.headers, account, self.directory, self.known)
         printers = [] if decision.fallback in _NOWHERE else printers_of(self.headers, account, self.directory)
         for printed, address in printers:
@@ -120,6 +124,25 @@ class _Journey:
         if went_through(self.headers, self.directory.instance):
             self.came_back = True
             self.steps.append(step("came-back", "it bears the mark of this office"))
+
+    def _print_status(self, account: Account | None) -> bool:
+        """What a printer elsewhere reports of a job of ours is for the person who printed, whoever it is written to.
+
+        Jobs of nobody in particular leave in ADMIN's name; their reports are for the job alone and in no mailbox.
+        """
+        if not is_status(self.headers):
+            return False
+        mark = next((self.known[one] for one in references(self.headers) if one in self.known), None)
+        user = None if mark is None else self.directory.user_by_id.get(mark.user_id)
+        if user is None:
+            return False
+        if user.kind is UserKind.PERSON:
+            self.steps.append(step("print-status", f"{user.name} printed it"))
+            self._add(user.id, Hit("print-status"), account)
+        else:
+            self.steps.append(step("print-status", "nobody of this office printed it"))
+            self.dropped = True
+        return True
 
     def _printed(self, printed: Printed, address: Address) -> None:
         """For a printer of this office: a row of the queue, whose agent looks at who sent it and what it brings."""
@@ -169,6 +192,8 @@ class _Journey:
 
     def handed_in(self) -> None:
         """Recipient by recipient; the envelope alone decides, but for the shared address itself."""
+        if self._print_status(self._home()):
+            return
         named: dict[int, list[Recipient]] = {}
         for recipient in self.envelope.recipients:
             where = resolve_recipient(

@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "alias": "another name of a mailbox of this office",
     "cc": "a copy, by the list of copies",
     "printer": "the address of a printer of this office",
+    "print-status": "a printer elsewhere reports on a job; it is for the person who printed, or for the job alone",
     "given": "an administrator gave it",
     "report": "a report or notice of this server",
     "outside": "it goes to the outside, by the provider",

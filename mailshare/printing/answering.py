@@ -20,12 +20,11 @@ from mailshare.core.errors import MailshareError
 from mailshare.core.headers import Headers
 from mailshare.core.print_answers import Answered, answered, proves
 from mailshare.core.print_news import happening_of, standing_news
-from mailshare.core.print_status import Happening
+from mailshare.core.print_status import Happening, is_status
 from mailshare.core.print_words import ReplyCommand, reply_command
 from mailshare.core.returned_parts import references
 from mailshare.core.values import PrintChange, PrintJob, PrintMail, PrintState
 from mailshare.interfaces import IBody, IPrintReplies
-from mailshare.printing.reported import is_status
 from mailshare.printing.service import PrintService, uuid7
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import about_job

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from mailshare.core.address import Address
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.headers import Headers
-from mailshare.core.print_status import Happening, PrintStatus
+from mailshare.core.print_status import Happening, PrintStatus, is_status
 from mailshare.core.values import PrintChange, PrintDocument, PrintJob, PrintState
 from mailshare.printing.by_mail import ByMail, travel_id
 from mailshare.printing.service import PrintService
@@ -45,11 +45,6 @@ class _Meant:
     job: PrintJob
     member: str
     document: PrintDocument
-
-
-def is_status(headers: Headers) -> bool:
-    """The mail may be a status of printing."""
-    return "print-status" in (headers.first("content-type") or "")
 
 
 class Reported:

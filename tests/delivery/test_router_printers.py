@@ -8,7 +8,7 @@ from attrs import evolve
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.headers import Headers
-from mailshare.core.values import Account, Directory, Origin, PrinterPlace, Routing, Source, User, UserKind
+from mailshare.core.values import Account, Directory, Origin, PrinterPlace, Routing, SentMark, Source, User, UserKind
 from mailshare.delivery.router import Router
 
 USERS = (User(1, "admin1", UserKind.ADMIN, accounts=(1,)), User(3, "andrew", names=("Andrew Smith",), accounts=(1,)))
@@ -86,3 +86,20 @@ def test_mail_programs_here_write_to_printers_by_their_names() -> None:
         assert len(printed(routing)) == 1
         assert tuple(each.code for each in routing.steps) == ("printer",)
     assert set(printed(handed_in("office", "branch@print.example"))) == {"office", "branch"}
+
+
+@pytest.mark.parametrize(("author", "readers", "code"), [(3, [3], "print-status"), (1, [], "")])
+def test_a_report_of_printing_is_for_who_printed(author: int, readers: list[int], code: str) -> None:
+    """Jobs of nobody in particular leave in ADMIN's name; ADMIN gets no mail of them."""
+    text = (
+        "To: Admin1 <mail@company.example>\nIn-Reply-To: <job.1@print.example>\n"
+        "Content-Type: multipart/report; report-type=print-status; boundary=x"
+    )
+    headers = Headers.parse(text.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    known = {"<job.1@print.example>": SentMark("<job.1@print.example>", author, 1)}
+    origin = Origin(Source.COLLECT, "0" * 16, account_id=1)
+    routing = Router().route(Envelope(None), headers, origin, OFFICE, known)
+    assert [target.user_id for target in routing.targets] == readers
+    assert [target.reason for target in routing.targets] == ([code] if code else [])
+    strange = Router().route(Envelope(None), headers, origin, OFFICE, {})
+    assert [target.user_id for target in strange.targets] == [1]
