@@ -6,6 +6,7 @@ from mailshare.core.address import Address
 from mailshare.interfaces import IIntake
 from mailshare.printing.answering import PrintReplies
 from mailshare.printing.by_mail import Reveal
+from mailshare.printing.fault_watch import FaultWatch
 from mailshare.printing.service import PrintService
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import StatusDesk
@@ -20,6 +21,7 @@ class PrintNewsRoom:
 
     :ivar desk: for whoever receives jobs by mail.
     :ivar replies: likewise, for mail that brings none.
+    :ivar faults: tells of troubles of the printers.
     """
 
     def __init__(self, service: PrintService, intake: IIntake, reveal: Reveal) -> None:
@@ -28,6 +30,7 @@ class PrintNewsRoom:
         self._letters = StatusLetters(service, intake, self.sender_of, self.key_of)
         self.desk = StatusDesk(service, self._letters)
         self.replies = PrintReplies(service, self._letters)
+        self.faults = FaultWatch(service, self._letters)
 
     async def open(self) -> None:
         """After the jobs were read, when mail can be handed in; does nothing the second time."""
@@ -35,9 +38,11 @@ class PrintNewsRoom:
             return
         self._letters.secret = await self._secret()
         await self.desk.open()
+        self.faults.start()
 
     def close(self) -> None:
         """Tell nothing any more."""
+        self.faults.close()
         self.desk.close()
 
     async def _secret(self) -> bytes:

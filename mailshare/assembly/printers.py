@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mailshare.config import Config
 from mailshare.config.print_checks import abilities_of
-from mailshare.config.printer_checks import public_key
+from mailshare.config.printer_checks import ROLES, public_key
 from mailshare.config.printer_schema import PrinterSenderTable, PrinterTable
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address
+from mailshare.core.print_fault_words import Wording
 from mailshare.core.print_policy import GuestPolicy, PrintPolicy, SenderPolicy
 from mailshare.core.values import PrinterPlace
 from mailshare.printing.destinations import Destination
@@ -49,7 +50,10 @@ def _printer(one: PrinterTable) -> LocalPrinter:
         tags=tuple(secret.reference() for secret in one.tags),
         pin=one.pin.reference(),
         account=one.account,
-        contacts={role: getattr(one.contacts, role) for role in ("admin", "service", "key")},
+        contacts={role: getattr(one.contacts, role) for role in ROLES},
+        faults={name: tuple(roles) for name, roles in one.faults.items() if isinstance(roles, (list, tuple))},
+        wording={role: Wording(**words) for role, words in one.wording.items() if isinstance(words, Mapping)},
+        usage=one.usage,
         limits=MailLimits(octets=one.size, pages=one.pages, pixels=one.pixels, attachments=one.attachments),
         plain=one.plain,
         postscript=one.postscript,

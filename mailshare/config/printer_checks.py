@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
+from collections.abc import Mapping
 
 from mailshare.config.printer_schema import PrinterKeyTable, PrinterTable
 from mailshare.config.problems import Findings
@@ -11,10 +13,13 @@ from mailshare.config.schema import FileTables, Secret
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import PeerFault
+from mailshare.core.print_fault_words import FIELDS, fields_unknown
+from mailshare.core.print_faults import CONDITIONS, Role, Severity, parted
 from mailshare.wire.jws import KEY_ID
 
 PUBLIC_KEY = 32  # octets of an Ed25519 public key
 _PROVES = ("hash", "split", "left_out")
+ROLES = tuple(role.value for role in Role)
 Path = tuple[str | int, ...]
 
 
@@ -38,11 +43,35 @@ def check_printers(tables: FileTables, findings: Findings) -> None:
                 parse_window(window)
             except ValueError as error:
                 findings.error((*path, "hours", number), str(error))
-        for role in ("admin", "service", "key"):
+        for role in ROLES:
             for number, text in enumerate(getattr(one.contacts, role)):
                 _mail_address(text, (*path, "contacts", role, number), findings)
         if one.account:
             _mail_address(one.account, (*path, "account"), findings)
+        for number, text in enumerate(one.usage):
+            _mail_address(text, (*path, "usage", number), findings)
+        _faults(one, path, findings)
+
+
+def _faults(one: PrinterTable, path: Path, findings: Findings) -> None:
+    known = {*CONDITIONS, *(each.value for each in Severity)}
+    for condition, roles in one.faults.items():
+        where = (*path, "faults", condition)
+        if condition not in known and parted(condition)[0] not in known:
+            near = difflib.get_close_matches(condition, known, 1)
+            findings.error(where, f"{condition} is no condition", f"did you mean {near[0]}?" if near else "")
+        if not isinstance(roles, (list, tuple)) or not all(role in ROLES for role in roles):
+            findings.error(where, f"is a list of roles, which are {', '.join(ROLES)}")
+    for role, words in one.wording.items():
+        where = (*path, "wording", role)
+        if role not in ROLES:
+            findings.error(where, f"{role} is no role; there are {', '.join(ROLES)}")
+        elif not isinstance(words, Mapping) or not set(words) <= {"subject", "text"}:
+            findings.error(where, "is a table with subject and text")
+        elif not all(isinstance(text, str) for text in words.values()):
+            findings.error(where, "subject and text are texts")
+        elif unknown := fields_unknown(*words.values()):
+            findings.error(where, f"{{{unknown[0]}}} is not filled in; there are {', '.join(FIELDS)}")
 
 
 def _addresses(

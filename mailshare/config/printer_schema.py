@@ -93,3 +93,12 @@ class PrinterTable:
     senders: tuple[PrinterSenderTable, ...] = _key("what holds for some senders alone", factory=tuple)
     guests: PrinterGuestTable = _key("what holds for guests", factory=PrinterGuestTable)
     contacts: PrinterContactTable = _key("who hears of its troubles", factory=PrinterContactTable)
+    faults: Mapping[str, object] = _key(
+        "conditions (media-empty, toner-low ...) or severities (error, warning, report) to lists of roles, "
+        "in place of the usual ones",
+        factory=dict,
+    )
+    wording: Mapping[str, object] = _key(
+        "role to { subject, text } of its mails about troubles; {printer}, {words} ... are filled in", factory=dict
+    )
+    usage: tuple[str, ...] = _key("addresses that get a report of its use each month", factory=tuple)

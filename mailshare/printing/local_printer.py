@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from mailshare.core.print_fault_words import Wording
 from mailshare.core.print_policy import PrintPolicy
 from mailshare.printing.destinations import Destination
 
@@ -55,7 +56,8 @@ class LocalPrinter:
     :ivar keys: by their names.
     :ivar tags, pin: references of secrets that prove level 2.
     :ivar account: address of the account that its news leave by; empty = the first one.
-    :ivar contacts: role (``admin``, ``service``, ``key``) to addresses.
+    :ivar contacts: role (``admin``, ``service``, ``key``) to addresses; ``faults`` conditions to roles;
+        ``wording`` role to what mails about troubles say; ``usage`` addresses that get a report of its use each month.
     :ivar plain: ordinary mails are printed, too; ``postscript`` of them also programs for printers.
     :ivar gap: microseconds after the last part before missing ones are asked for.
     """
@@ -68,6 +70,9 @@ class LocalPrinter:
     pin: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
     account: str = ""
     contacts: Mapping[str, tuple[str, ...]] = field(factory=dict, hash=False)
+    faults: Mapping[str, tuple[str, ...]] = field(factory=dict, hash=False)
+    wording: Mapping[str, Wording] = field(factory=dict, hash=False)
+    usage: tuple[str, ...] = ()
     limits: MailLimits = field(factory=MailLimits)
     plain: bool = True
     postscript: bool = False

@@ -58,6 +58,7 @@ class StatusLetters:
     """Sends them.
 
     :param intake: the one door.
+    :ivar sender_of: the address that a printer's mails come from.
     :ivar secret: by it an answer proves that it comes from a reader; without it nothing is sent.
     """
 
@@ -67,7 +68,7 @@ class StatusLetters:
         self._service = service
         self._store = service.store
         self._intake = intake
-        self._sender_of = sender_of
+        self.sender_of = sender_of
         self._key_of = key_of
         self.secret = b""
 
@@ -87,13 +88,13 @@ class StatusLetters:
         :raises PolicyRefusal: nobody can send it.
         :raises Unavailable: not now.
         """
-        to, sender = Address.parse(about.to), self._sender_of(about.printer)
+        to, sender = Address.parse(about.to), self.sender_of(about.printer)
         if not self.secret:
             raise Unavailable(detail={"why": "status mails are not ready yet"})
         if sender is None:
             raise PolicyRefusal(f"There is no address that mails of {about.printer} come from")
         message_id = status_id(about.uuid, mark, str(to), self._service.hostname, self.secret)
-        if sender.key == to.key or await self._store.find(message_id):
+        if sender.key == to.key:
             return False
         now = self._service.now()
         original = (await self.header_of(about.trace)).rstrip(b"\r\n")
@@ -105,8 +106,7 @@ class StatusLetters:
             about=about.message_id,
             original=original + b"\r\n" if original else b"",
         )
-        await self._hand_in(await self._written(status, about, letter), to, now)
-        return True
+        return await self.hand_in_once(message_id, await self._written(status, about, letter), to)
 
     async def _written(self, status: PrintStatus, about: About, letter: StatusLetter) -> bytes:
         key = await self._key_of(about.printer, about.kid) if about.kid else None
@@ -116,7 +116,13 @@ class StatusLetters:
             self._log.warn("a status mail of {printer} is not signed: {why}", printer=about.printer, why=fault.public)
             return status_mail(status, about.name, letter, None, about.passed)
 
-    async def _hand_in(self, octets: bytes, to: Address, now: int) -> None:
+    async def hand_in_once(self, message_id: str, octets: bytes, to: Address) -> bool:
+        """Give a mail from the null sender to the door, unless one with its Message-ID is stored; tells whether.
+
+        :raises Unavailable: not now.
+        """
+        if await self._store.find(message_id):
+            return False
         sink = self._store.new_body(len(octets))
         try:
             wait = sink.write(octets)
@@ -126,5 +132,6 @@ class StatusLetters:
         except BaseException:
             sink.abort()
             raise
-        origin = Origin(Source.REPORT, trace_id(now, self._service.token(3)))
+        origin = Origin(Source.REPORT, trace_id(self._service.now(), self._service.token(3)))
         await self._intake.accept(Envelope(None, (Recipient(to),), size=len(octets)), body, origin)
+        return True
