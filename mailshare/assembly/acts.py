@@ -19,6 +19,7 @@ from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.tag_testing import TagTesting
+from mailshare.assembly.usage_acts import UsageActs
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
 from mailshare.core.report_parts import printable
@@ -67,7 +68,7 @@ class Running(Protocol):
         """Read the configuration file again."""
 
 
-class Acts(DryRun, ProviderActs, Personal, TagTesting):
+class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs):
     """The office as its administrator sees it.
 
     :param store: open.

@@ -10,6 +10,7 @@ from mailshare.printing.fault_watch import FaultWatch
 from mailshare.printing.service import PrintService
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import StatusDesk
+from mailshare.printing.usage_reports import UsageReports
 from mailshare.wire.jws import Algorithm, SigningKey
 
 _SCOPE, _SECRET = "print", "status-secret"
@@ -31,6 +32,7 @@ class PrintNewsRoom:
         self.desk = StatusDesk(service, self._letters)
         self.replies = PrintReplies(service, self._letters)
         self.faults = FaultWatch(service, self._letters)
+        self._usage = UsageReports(service, self._letters)
 
     async def open(self) -> None:
         """After the jobs were read, when mail can be handed in; does nothing the second time."""
@@ -39,9 +41,11 @@ class PrintNewsRoom:
         self._letters.secret = await self._secret()
         await self.desk.open()
         self.faults.start()
+        self._usage.start()
 
     def close(self) -> None:
         """Tell nothing any more."""
+        self._usage.close()
         self.faults.close()
         self.desk.close()
 

@@ -14,6 +14,7 @@ from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
+from mailshare.cli.printers import printers
 from mailshare.cli.probing import account
 from mailshare.cli.provider import fetch
 from mailshare.cli.routing import route
@@ -52,6 +53,7 @@ for _command in (
     admin,
     rule,
     route,
+    printers,
     export,
     backup,
     verify,

@@ -20,6 +20,7 @@ from mailshare.core.report_parts import (
     part,
     printable,
     report_message,
+    seven_bit,
     text_field,
     text_part,
 )
@@ -177,6 +178,24 @@ def notice(subject: str, words: Sequence[str], head: Letterhead, *, about: str =
     encoding = b"7bit" if body.isascii() else b"8bit"
     mime = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
     return header + mime + encoding + CRLF + CRLF + body
+
+
+def usage_report(subject: str, words: Sequence[str], table: str, name: str, head: Letterhead) -> bytes:
+    """A notice with a table for spreadsheets.
+
+    :param table: lines ended by CRLF; ``name`` of its file.
+    """
+    header = _header(head, subject, "", "auto-generated")
+    mark = head.boundary.encode("ascii")
+    text, how = seven_bit(paragraphs(words))
+    rows, coded = seven_bit(table.encode())
+    kind = f'text/csv; charset=utf-8; header=present\r\nContent-Disposition: attachment; filename="{name}"'.encode()
+    parts = [(b"text/plain; charset=utf-8", how, text), (kind, coded, rows)]
+    out = [header, b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="', mark, b'"\r\n\r\n']
+    for content, encoding, body in parts:
+        out += [b"--", mark, CRLF, b"Content-Type: ", content, b"\r\nContent-Transfer-Encoding: ", encoding]
+        out += [CRLF, CRLF, body, CRLF]
+    return b"".join([*out, b"--", mark, b"--\r\n"])
 
 
 def _header(head: Letterhead, subject: str, about: str, auto: str) -> bytes:

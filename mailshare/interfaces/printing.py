@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from zope.interface import Attribute, Interface
 
 from mailshare.core.headers import Headers
+from mailshare.core.print_usage import PrintUsage
 from mailshare.core.values import (
     Capabilities,
     Certainty,
@@ -85,11 +86,16 @@ class IPrintJobs(Interface):
     def forget(*, documents_before: int, jobs_before: int) -> Awaitable[int]:
         """Let go of documents of jobs that were over by the first time, and of whole jobs that were by the second.
 
+        Jobs that came by mail are kept for 400 days, for they are what tells how much was printed, and for whom.
+
         :returns: jobs and documents let go.
         """
 
     def untold(before_id: int | None = None, limit: int = 500) -> Awaitable[Sequence[PrintJob]]:
         """Jobs that are over and came by mail, newest first: perhaps nobody came to tell their senders."""
+
+    def usage(first: int, until: int) -> Awaitable[Sequence[PrintUsage]]:
+        """How much was printed by jobs that were over from ``first`` up to before ``until``, microseconds UTC."""
 
     def purge(ids: Sequence[int]) -> Awaitable[int]:
         """Take jobs away with all that is known of them; their rows of the queue are cancelled."""

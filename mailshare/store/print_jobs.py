@@ -13,6 +13,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.errors import NoSuchJob, NotPossible, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_jobs import changed, opened, standing
+from mailshare.core.print_usage import PrintUsage
 from mailshare.core.trace import trace_of
 from mailshare.core.values import (
     Event,
@@ -32,6 +33,7 @@ from mailshare.store.deliver import ROW_COST, Delivery, Handing, listed_fields
 from mailshare.store.events import write_events
 from mailshare.store.notifier import Notifier
 from mailshare.store.print_rows import COLUMNS, KIND, insert_document, insert_job, made_of, read_job, update_job
+from mailshare.store.print_usage import read_usage
 from mailshare.store.submissions import SUBMISSION, SUBMISSION_ROW
 
 AGENT = "print"
@@ -40,6 +42,8 @@ _UNTOLD = (
     f"SELECT {COLUMNS} FROM assembly WHERE kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND id < ? "
     "AND json_extract(manifest, '$.ticket.mail.reply') <> '' ORDER BY id DESC LIMIT ?"
 )
+LEDGER_KEPT = 400 * 86_400 * 1_000_000  # microseconds that jobs which came by mail are kept
+_NOT_BY_MAIL = "json_extract(manifest, '$.ticket.mail') IS NULL"
 _OVER = f"kind = '{KIND}' AND state >= {int(PrintState.CANCELED)} AND json_extract(manifest, '$.completed') < ?"
 _STEER = "UPDATE delivery SET state = ?, next_at = ?, done = ? WHERE submission_id = ? AND state IN ({}) AND {}"
 _PENDING = (
@@ -186,6 +190,10 @@ class PrintJobs:
             raise Unavailable("This document is not kept any more", detail={"job": job_id, "document": number})
         return await self._body_of_message(found[0]), found[1]
 
+    async def usage(self, first: int, until: int) -> Sequence[PrintUsage]:
+        """How much was printed."""
+        return await self._database.read(lambda connection: read_usage(connection, first, until))
+
     # ------------------------------------------------------------------ letting go
 
     async def forget(self, *, documents_before: int, jobs_before: int) -> int:
@@ -195,7 +203,9 @@ class PrintJobs:
             parts = connection.execute(
                 f"DELETE FROM part WHERE assembly_id IN (SELECT id FROM assembly WHERE {_OVER})", (documents_before,)
             ).rowcount
-            return parts + connection.execute(f"DELETE FROM assembly WHERE {_OVER}", (jobs_before,)).rowcount
+            jobs = connection.execute(f"DELETE FROM assembly WHERE {_OVER} AND {_NOT_BY_MAIL}", (jobs_before,)).rowcount
+            ledger_before = min(jobs_before, self._database.now() - LEDGER_KEPT)
+            return parts + jobs + connection.execute(f"DELETE FROM assembly WHERE {_OVER}", (ledger_before,)).rowcount
 
         return await self._database.write(write)
 

@@ -129,6 +129,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("status", "GET", "/status"),
     Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False),
     Operation("mailboxes", "GET", "/mailboxes"),
+    Operation("print_usage", "GET", "/printers/usage", {"month": str}),
     Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),
     Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",)),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
