@@ -191,7 +191,9 @@ class Office(Service):
         extensions = Extensions(config, surroundings)
         zone = zone_of(config)
         journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
-        printing = PrintRoom(store, reactor, config, note=journal.note, aside=threads.run)
+        printing = PrintRoom(
+            store, reactor, config, note=journal.note, aside=threads.run, kinds=extensions.built("printers")
+        )
         room = MailRoom(
             store,
             reactor,

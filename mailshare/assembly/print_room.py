@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from mailshare.assembly.print_news import PrintNewsRoom
+from mailshare.assembly.print_ways import PrintWays
 from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
 from mailshare.core.headers import Headers
-from mailshare.interfaces import IIntake, IStore
+from mailshare.interfaces import IIntake, IPrinterKind, IStore
 from mailshare.printing.access import Access
 from mailshare.printing.appsocket import SocketFactory
 from mailshare.printing.by_mail import ByMail, Largest, Reveal
 from mailshare.printing.destinations import Destination, PrintRules
-from mailshare.printing.folder import Aside, Folder
+from mailshare.printing.drivers.folder import Aside
 from mailshare.printing.hand_on import PrintAgent
 from mailshare.printing.lpd import LPDFactory
 from mailshare.printing.reported import Reported
@@ -34,11 +35,23 @@ class PrintRoom:
 
     :param note: writes a line of the journal.
     :param aside: what touches files runs there.
+    :param kinds: of devices, from extensions.
     """
 
-    def __init__(self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside) -> None:
+    def __init__(
+        self,
+        store: IStore,
+        reactor: Any,
+        config: Config,
+        *,
+        note: Note,
+        aside: Aside,
+        kinds: Sequence[IPrinterKind] = (),
+    ) -> None:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
-        self.agent = PrintAgent(self.service, [Folder(self.service, aside, config.directory)])
+        self.agent = PrintAgent(self.service)
+        self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)
+        self.ways.of_others(kinds)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)
@@ -59,6 +72,7 @@ class PrintRoom:
         """Take over destinations and rules."""
         printers = printers_of(config)
         self.service.follow(destinations_of(config), rules_of(config), printers)
+        self.ways.follow()
         self.service.store.directory.declare_printers(places_of(config))
         if self.news is not None and printers:
             self.service.soon(self.news.open())

@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mailshare.config.printer_schema import PrinterTable
 from mailshare.config.problems import Findings
 from mailshare.config.schema import DestinationTable, FileTables
 from mailshare.core.address import Address
-from mailshare.core.errors import PeerFault
+from mailshare.core.device_uri import SCHEMES, check_device
+from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.print_abilities import FORMATS, Abilities
 from mailshare.core.print_media import size_of
 from mailshare.wire.ipp_template import TEMPLATES, fits
 from mailshare.wire.jws import KEY_ID
 
-WAYS = ("dir",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?\Z")
 Path = tuple[str | int, ...]
@@ -41,7 +41,7 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
     for index, printer in enumerate(tables.printer):
         check_abilities(printer, ("printer", index), findings)
         if printer.device:  # that it is missing was noted already
-            check_address(printer.device, ("printer", index, "device"), findings)
+            check_address(printer.device, ("printer", index, "device"), further_schemes(tables), findings)
     _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
     for key in ("networks", "operators"):
         for index, text in enumerate(getattr(tables.print, key)):
@@ -60,7 +60,7 @@ def _destination(one: DestinationTable, path: Path, tables: FileTables, findings
     if one.members:
         _members(one, path, tables, findings)
     else:
-        check_address(one.address, (*path, "address"), findings)
+        check_address(one.address, (*path, "address"), further_schemes(tables), findings)
     _key_of(one, path, findings)
     check_abilities(one, path, findings)
 
@@ -96,18 +96,29 @@ def _members(one: DestinationTable, path: Path, tables: FileTables, findings: Fi
             findings.error(where, f"{member} is a member already")
 
 
-def check_address(address: str, path: Path, findings: Findings) -> None:
-    """Where jobs go: a mail address, or a scheme that is known and what follows it."""
-    scheme, colon, rest = address.partition(":")
+def check_address(address: str, path: Path, further: Collection[str], findings: Findings) -> None:
+    """Where jobs go: a mail address, or a scheme that is known and what follows it.
+
+    :param further: schemes that extensions bring.
+    """
+    scheme, colon, _ = address.partition(":")
     if not address:
         findings.error(path, "is missing; write a mail address, dir:FOLDER, or members for a group")
     elif "@" in address and (scheme == "mailto" or not colon):
         check_mail_address(address.removeprefix("mailto:"), path, findings)
-    elif not colon or scheme not in WAYS:
-        ways = ", ".join(["mail addresses", *(f"{one}:" for one in WAYS)])
+    elif colon and scheme.lower() in SCHEMES:
+        try:
+            check_device(address)
+        except ConfigFault as fault:
+            findings.error(path, fault.public)
+    elif not colon or scheme.lower() not in further:
+        ways = ", ".join(["mail addresses", *(f"{one}:" for one in (*SCHEMES, *sorted(further)))])
         findings.error(path, f"jobs cannot be sent to {address!r} by this version; it knows {ways}")
-    elif not rest:
-        findings.error(path, f"says not where; write {scheme}:FOLDER")
+
+
+def further_schemes(tables: FileTables) -> Collection[str]:
+    """Schemes of devices that extensions bring; each is called as its kind is."""
+    return {one.kind for one in tables.extension if one.group == "printers"}
 
 
 def check_mail_address(text: str, path: Path, findings: Findings) -> None:

@@ -281,7 +281,7 @@ class DestinationTable:
     """``[[destination]]``: a printer elsewhere that programs print to, or a group of them."""
 
     name: str = _key("of the queue, as programs see it; required")
-    address: str = _key("where its jobs go: a mail address, or dir:FOLDER; empty for a group")
+    address: str = _key("where its jobs go: a mail address, or that of a device; empty for a group")
     title: str = _key("a line for people; empty = made from the name")
     location: str = _key("where the printer stands")
     members: tuple[str, ...] = _key("names of the destinations of a group; each gets every job", factory=tuple)
@@ -303,7 +303,7 @@ class DestinationTable:
 class ExtensionTable:
     """``[[extension]]``: a part of another distribution, found by its entry point."""
 
-    group: Literal["realms", "checkers", "agents", "gates"] = _key("what kind of part it is", "gates")
+    group: Literal["realms", "checkers", "agents", "gates", "printers"] = _key("what kind of part it is", "gates")
     kind: str = _key("the name of its entry point; required")
     options: Mapping[str, object] = _key("what the part itself asks for", factory=dict)
 

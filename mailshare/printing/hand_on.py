@@ -56,6 +56,8 @@ class PrintAgent:
         if job is None or job.members.get(item.address) is None:
             return Outcome(item.id, QueueState.CANCELLED, at, 550, "5.0.0", "The print job was taken away")
         if job.members[item.address].state.final:
+            if job.members[item.address].state is PrintState.CANCELED and job.members[item.address].handed:
+                await self._call_back(job, item.address)  # a stop came before the device was told
             return Outcome(item.id, QueueState.CANCELLED, at, 550, "5.0.0", "The print job is over")
         if service.states.get(job.ticket.queue).paused:
             return Outcome(item.id, QueueState.QUEUED, at, next_at=at + _PAUSED, counts=False)
@@ -64,14 +66,18 @@ class PrintAgent:
         if destination is None or way is None:
             why = "There is no such destination any more" if destination is None else "No way leads there"
             return await self._failed(item, f"{why}: {item.address}")
-        reasons = ("job-outgoing",)
-        await service.change(job, PrintChange(item.address, PrintState.PROCESSING, reasons, message=""))
+        if job.held:  # since this row was taken out of the queue
+            return Outcome(item.id, QueueState.HELD, at)
+        if job.members[item.address].state is not PrintState.PROCESSING:
+            going = PrintChange(item.address, PrintState.PROCESSING, ("job-outgoing",), message="")
+            await service.change(job, going)
         try:
             outcome = await way.hand_on(job, item.address, destination.address, item)
         except MailshareError as fault:
             outcome = Outcome(item.id, QueueState.QUEUED, service.now(), 451, "4.0.0", fault.public)
         if outcome.state is QueueState.QUEUED:
-            trouble = PrintChange(item.address, reasons=("job-outgoing", "connecting-to-device"), message=outcome.reply)
+            reasons = ("job-outgoing", *_reasons(outcome, "connecting-to-device"))
+            trouble = PrintChange(item.address, reasons=reasons, message=outcome.reply)
             await service.change(job, trouble)
         elif outcome.state in (QueueState.FAILED, QueueState.EXPIRED):
             return await self._failed(item, outcome.reply, outcome)
@@ -86,19 +92,26 @@ class PrintAgent:
                 self._service.soon(self._call_back(after, name))
 
     async def _call_back(self, job: PrintJob, member: str) -> None:
-        destination = self._service.destinations.get(member)
+        destination = self._service.place(member)
         way = None if destination is None else self.ways.get(destination.scheme)
         if destination is not None and way is not None:
             await way.call_back(job, member, destination.address)
 
     async def _failed(self, item: QueueItem, why: str, outcome: Outcome | None = None) -> Outcome:
-        reasons = ("aborted-by-system",)
+        reasons = ("aborted-by-system", *_reasons(outcome))
         change = PrintChange(item.address, PrintState.ABORTED, reasons, why)
         try:
             await self._service.store.print_jobs.change(_number(item.params.get("job")), change, self._service.now())
         except NoSuchJob:
             self._log.info("print job of row {row} was taken away meanwhile", row=item.id)
         return outcome or Outcome(item.id, QueueState.FAILED, self._service.now(), 550, "5.0.0", why)
+
+
+def _reasons(outcome: Outcome | None, otherwise: str = "") -> tuple[str, ...]:
+    """Keywords of IPP that a way gives with its outcome."""
+    given = outcome.detail.get("reasons") if outcome is not None else None
+    words = [str(one) for one in given] if isinstance(given, (list, tuple)) else []
+    return tuple(words) or ((otherwise,) if otherwise else ())
 
 
 def _number(value: object) -> int:

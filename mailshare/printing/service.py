@@ -14,6 +14,7 @@ from mailshare.core.print_options import effective
 from mailshare.core.values import PrintChange, PrintDocument, PrinterState, PrintJob, PrintState, PrintTicket
 from mailshare.interfaces import IStore
 from mailshare.printing.board import Board
+from mailshare.printing.conditions import Conditions
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
 from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
 from mailshare.printing.local_printer import LocalPrinter
@@ -42,6 +43,7 @@ class PrintService:
     :ivar token: gives that many random octets.
     :ivar destinations: by name, in the order of the configuration.
     :ivar printers: those of this office that print what comes by mail, by name; they are no queues for programs.
+    :ivar conditions: how printers here stand, as their drivers hear it.
     """
 
     _log = Logger()
@@ -63,6 +65,7 @@ class PrintService:
         self.printers: Mapping[str, LocalPrinter] = {}
         self.rules = PrintRules()
         self.board = Board(store.print_jobs)
+        self.conditions = Conditions()
         self.states = QueueStates(store.settings)
         self.subscriptions = Subscriptions(self.now)
         self.incoming: set[int] = set()

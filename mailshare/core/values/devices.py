@@ -83,6 +83,7 @@ class PrinterTask:
     :ivar name: of the job, for people.
     :ivar options: by the names of IPP's Job Template attributes, JSON values.
     :ivar fidelity: print exactly so or not at all.
+    :ivar job, document: their numbers in this office, for people.
     """
 
     uuid: str
@@ -91,6 +92,8 @@ class PrinterTask:
     options: Mapping[str, object] = field(factory=dict, hash=False)
     fidelity: bool = False
     language: str = "en"
+    job: int = 0
+    document: int = 1
 
 
 @frozen

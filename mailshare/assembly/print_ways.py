@@ -1,0 +1,64 @@
+"""The kinds of devices that an office prints on, each imported when a configuration has such a one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mailshare.core.device_uri import SCHEMES
+from mailshare.interfaces import IDocuments, IPrinterKind
+from mailshare.printing.by_driver import ByDriver
+from mailshare.printing.drivers.folder import Aside
+from mailshare.printing.hand_on import PrintAgent
+from mailshare.printing.service import PrintService
+
+
+class PrintWays:
+    """Gives the agent a way for each kind of address that is used.
+
+    :param aside: what touches files runs there.
+    :param base: relative folders start here.
+    :ivar documents: makes of documents what devices take; ``None`` = they go as they came.
+    """
+
+    def __init__(self, service: PrintService, agent: PrintAgent, *, aside: Aside, base: str) -> None:
+        self._service = service
+        self._agent = agent
+        self._aside = aside
+        self._base = base
+        self.documents: IDocuments | None = None
+
+    def of_others(self, kinds: Iterable[IPrinterKind]) -> None:
+        """Kinds of devices that extensions bring."""
+        for kind in kinds:
+            self._agent.ways[kind.scheme] = ByDriver(self._service, kind, lambda: self.documents)
+
+    def follow(self) -> None:
+        """Destinations and printers have changed: see that there is a way to each."""
+        service = self._service
+        places = [*service.destinations.values(), *(one.device for one in service.printers.values())]
+        for scheme in {one.scheme for one in places if one.address}:
+            if scheme in SCHEMES and scheme not in self._agent.ways:
+                self._agent.ways[scheme] = ByDriver(service, self._kind(scheme), lambda: self.documents)
+
+    def _kind(self, scheme: str) -> IPrinterKind:
+        reactor: Any = self._service.reactor
+        if scheme in ("ipp", "ipps", "cups"):
+            from mailshare.printing.drivers.ipp import IPPKind  # noqa: PLC0415
+
+            return IPPKind(scheme, reactor)
+        if scheme == "socket":
+            from mailshare.printing.drivers.appsocket import SocketKind  # noqa: PLC0415
+
+            return SocketKind(reactor)
+        if scheme == "lpd":
+            from mailshare.printing.drivers.lpd import LPDKind  # noqa: PLC0415
+
+            return LPDKind(reactor, self._service.hostname)
+        if scheme == "cmd":
+            from mailshare.printing.drivers.command import CommandKind  # noqa: PLC0415
+
+            return CommandKind(reactor)
+        from mailshare.printing.drivers.folder import FolderKind  # noqa: PLC0415
+
+        return FolderKind(self._aside, self._base)

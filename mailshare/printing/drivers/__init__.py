@@ -1,0 +1,1 @@
+"""Drivers of printers: one module for each kind of address, imported when a configuration has such a one."""
