@@ -252,6 +252,7 @@ class ByDriver:
             await self._note(run, number, Handed(number))
 
             async def named(ref: DeviceRef) -> None:
+                """The device has a name for it now."""
                 await self._note(run, number, Handed(number, ref.text))
 
             try:

@@ -67,6 +67,7 @@ async def submitted(device: Device, sheet: Sheet, task: PrinterTask = TASK) -> t
     before: list[DeviceRef] = []
 
     async def named(ref: DeviceRef) -> None:
+        """Nothing of it has left before."""
         assert not sheet.reads, "named after the document had begun to leave"
         before.append(ref)
 

@@ -95,6 +95,7 @@ class FolderDriver:
         where = self._folder
 
         def look() -> str:
+            """Why nothing can be written, or nothing."""
             try:
                 os.makedirs(where, exist_ok=True)
             except OSError as fault:
@@ -144,6 +145,7 @@ class FolderDriver:
         mark = _mark(task)
 
         def look() -> str:
+            """The name of its file, or nothing."""
             try:
                 names = os.listdir(self._folder)
             except FileNotFoundError:

@@ -173,6 +173,7 @@ class IPPExchange:
         late = False
 
         def moved() -> None:
+            """Some of it has gone out: wait anew for the next."""
             if limit is not None and limit.active():
                 limit.reset(ANSWER if document is None or body.sent == document.length else STALL)
 
@@ -180,6 +181,7 @@ class IPPExchange:
         work = Deferred.fromCoroutine(self._exchanged(body))
 
         def give_up() -> None:
+            """Nothing has moved for too long."""
             nonlocal late
             late = True
             work.cancel()
