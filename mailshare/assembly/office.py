@@ -191,9 +191,8 @@ class Office(Service):
         extensions = Extensions(config, surroundings)
         zone = zone_of(config)
         journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
-        printing = PrintRoom(
-            store, reactor, config, note=journal.note, aside=threads.run, kinds=extensions.built("printers")
-        )
+        printing = PrintRoom(store, reactor, config, note=journal.note, aside=threads.run)
+        printing.ways.of_others(extensions.built("printers"))
         room = MailRoom(
             store,
             reactor,

@@ -6,7 +6,7 @@ from mailshare.core.address import Address
 from mailshare.interfaces import IIntake
 from mailshare.printing.answering import PrintReplies
 from mailshare.printing.by_mail import Reveal
-from mailshare.printing.fault_watch import FaultWatch
+from mailshare.printing.fault_watch import FaultWatch, StatusOf
 from mailshare.printing.service import PrintService
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import StatusDesk
@@ -25,13 +25,13 @@ class PrintNewsRoom:
     :ivar faults: tells of troubles of the printers.
     """
 
-    def __init__(self, service: PrintService, intake: IIntake, reveal: Reveal) -> None:
+    def __init__(self, service: PrintService, intake: IIntake, reveal: Reveal, status_of: StatusOf) -> None:
         self._service = service
         self._reveal = reveal
         self._letters = StatusLetters(service, intake, self.sender_of, self.key_of)
         self.desk = StatusDesk(service, self._letters)
         self.replies = PrintReplies(service, self._letters)
-        self.faults = FaultWatch(service, self._letters)
+        self.faults = FaultWatch(service, self._letters, status_of)
         self._usage = UsageReports(service, self._letters)
 
     async def open(self) -> None:

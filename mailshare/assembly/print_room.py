@@ -14,7 +14,8 @@ from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
 from mailshare.core.headers import Headers
-from mailshare.interfaces import IIntake, IPrinterKind, IStore
+from mailshare.core.values import PrinterStatus
+from mailshare.interfaces import IIntake, IStore
 from mailshare.printing.access import Access
 from mailshare.printing.appsocket import SocketFactory
 from mailshare.printing.by_mail import ByMail, Largest, Reveal
@@ -35,23 +36,13 @@ class PrintRoom:
 
     :param note: writes a line of the journal.
     :param aside: what touches files runs there.
-    :param kinds: of devices, from extensions.
+    :ivar ways: to devices.
     """
 
-    def __init__(
-        self,
-        store: IStore,
-        reactor: Any,
-        config: Config,
-        *,
-        note: Note,
-        aside: Aside,
-        kinds: Sequence[IPrinterKind] = (),
-    ) -> None:
+    def __init__(self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside) -> None:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)
-        self.ways.of_others(kinds)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)
@@ -61,7 +52,14 @@ class PrintRoom:
         way = ByMail(self.service, intake, reveal, largest)
         self.agent.ways[way.scheme] = way
         self._reported = Reported(self.service, way)
-        self.news = PrintNewsRoom(self.service, intake, reveal)
+        self.news = PrintNewsRoom(self.service, intake, reveal, self.ways.status_of)
+        self.service.conditions.watching.append(self._stands_otherwise)
+
+    def _stands_otherwise(self, printer: str, before: PrinterStatus | None, after: PrinterStatus) -> None:
+        """A driver has heard something new of its device: whoever looks after it hears it at once."""
+        del before
+        if self.news is not None and printer in self.service.printers:
+            self.service.soon(self.news.faults.observe(printer, after))
 
     def mail_came(self, message_id: int, headers: Headers) -> None:
         """The door has stored a message: perhaps a printing server reports what became of a job."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mailshare.core.device_uri import SCHEMES
-from mailshare.interfaces import IDocuments, IPrinterKind
+from mailshare.core.values import PrinterStatus
+from mailshare.interfaces import IDocuments, IPrinterDriver, IPrinterKind
 from mailshare.printing.by_driver import ByDriver
 from mailshare.printing.drivers.folder import Aside
 from mailshare.printing.hand_on import PrintAgent
@@ -40,6 +41,24 @@ class PrintWays:
         for scheme in {one.scheme for one in places if one.address}:
             if scheme in SCHEMES and scheme not in self._agent.ways:
                 self._agent.ways[scheme] = ByDriver(service, self._kind(scheme), lambda: self.documents)
+
+    def driver(self, member: str) -> IPrinterDriver | None:
+        """The driver of a destination or printer; ``None`` for groups, and for what is reached by mail.
+
+        :raises ConfigFault: its address is wrong.
+        """
+        place = self._service.place(member)
+        way = self._agent.ways.get(place.scheme) if place is not None and place.address else None
+        return way.driver(member, place.address) if place is not None and isinstance(way, ByDriver) else None
+
+    async def status_of(self, member: str) -> PrinterStatus | None:
+        """How a device stands now; ``None`` when there is none to be asked."""
+        driver = self.driver(member)
+        if driver is None:
+            return None
+        status = await driver.status()
+        self._service.conditions.saw(member, status)
+        return status
 
     def _kind(self, scheme: str) -> IPrinterKind:
         reactor: Any = self._service.reactor

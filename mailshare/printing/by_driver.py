@@ -188,7 +188,9 @@ class ByDriver:
         )
 
     def _saw_trouble(self, run: _Run, fault: NotTaken) -> None:
-        away = not fault.reasons or "connecting-to-device" in fault.reasons
+        if not fault.reasons:
+            return  # busy, or of another mind: that is nothing to be mended
+        away = "connecting-to-device" in fault.reasons
         reasons = ("offline-report",) if away else fault.reasons
         state = None if away else PrinterState.STOPPED
         self._service.conditions.saw(run.member, PrinterStatus(state, reasons, fault.public, accepting=False))
