@@ -34,6 +34,7 @@ from mailshare.interfaces.printing import (
     IPrintTeller,
     IPrintWay,
 )
+from mailshare.interfaces.printing_server import IPrintSets
 from mailshare.interfaces.provider import (
     ICollecting,
     IFactory,
@@ -71,6 +72,7 @@ __all__ = [
     "INotifier",
     "IPrintJobs",
     "IPrintReplies",
+    "IPrintSets",
     "IPrintTeller",
     "IPrintWay",
     "IPrintable",

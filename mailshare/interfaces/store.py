@@ -25,6 +25,7 @@ from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.events import IEventLog, IMemory
 from mailshare.interfaces.mailboxes import IMailboxes
 from mailshare.interfaces.printing import IPrintJobs
+from mailshare.interfaces.printing_server import IPrintSets
 from mailshare.interfaces.queue import ILedger, INotifier, IQueue
 
 
@@ -81,6 +82,7 @@ class IStore(Interface):
     settings: ISettings = Attribute("ISettings")
     memory: IMemory = Attribute("IMemory")
     print_jobs: IPrintJobs = Attribute("IPrintJobs")
+    print_sets: IPrintSets = Attribute("IPrintSets")
     notifier: INotifier = Attribute("INotifier")
     capabilities: frozenset[str] = Attribute(
         "of transactional_ledger, single_instance, durable, shared, claims, notify"

@@ -16,6 +16,7 @@ from mailshare.interfaces import (
     IMemory,
     INotifier,
     IPrintJobs,
+    IPrintSets,
     IQueue,
     ISettings,
 )
@@ -31,6 +32,7 @@ from mailshare.store.messages import BodyOf, Messages
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.notifier import Notifier
 from mailshare.store.print_jobs import PrintJobs
+from mailshare.store.print_sets import PrintSets
 from mailshare.store.queue import Queue
 from mailshare.store.sent import SentMemory
 from mailshare.store.settings import Settings
@@ -52,6 +54,7 @@ class StoreParts:
     settings: ISettings
     memory: IMemory
     print_jobs: IPrintJobs
+    print_sets: IPrintSets
     notifier: INotifier
     capabilities: frozenset[str]
 
@@ -87,7 +90,9 @@ class StoreParts:
         self.events = EventLog(database)
         self.settings = Settings(database)
         self.memory = SentMemory(database)
-        self.print_jobs = PrintJobs(database, notifier, delivery, self._messages.body)
+        jobs = PrintJobs(database, notifier, delivery, self._messages.body)
+        self.print_jobs = jobs
+        self.print_sets = PrintSets(database, jobs)
         self.notifier = notifier
 
     async def message(self, message_id: int) -> tuple[IBody, str, int] | None:

@@ -86,6 +86,21 @@ class PrintJobs:
         self, ticket: PrintTicket, documents: Sequence[tuple[PrintDocument, IBody]], at: int, *, held: bool = False
     ) -> PrintJob:
         """A whole job in one transaction."""
+        return await self.take_with(ticket, documents, at, held=held)
+
+    async def take_with(
+        self,
+        ticket: PrintTicket,
+        documents: Sequence[tuple[PrintDocument, IBody]],
+        at: int,
+        *,
+        held: bool,
+        also: Callable[[sqlite3.Connection, PrintJob], None] = lambda _connection, _job: None,
+    ) -> PrintJob:
+        """A whole job, and what is to be written with it.
+
+        :param also: runs in the transaction, and undoes all of it by an error.
+        """
         new = _new_job(ticket, at, held=held)
         handings = [await self._handing(ticket, document, body, at) for document, body in documents]
 
@@ -93,7 +108,9 @@ class PrintJobs:
             job = insert_job(connection, new)
             for (document, _), handing in zip(documents, handings, strict=True):
                 job = _with_document(connection, job, document, handing)
-            return self._closed(connection, job, at)
+            job, wake = self._closed(connection, job, at)
+            also(connection, job)
+            return job, wake
 
         return await self._written(write, *handings)
 

@@ -39,6 +39,7 @@ class SeamsContract:
                 (interfaces.ISettings, store.settings),
                 (interfaces.IMemory, store.memory),
                 (interfaces.IPrintJobs, store.print_jobs),
+                (interfaces.IPrintSets, store.print_sets),
                 (interfaces.INotifier, store.notifier),
                 (interfaces.IBodySink, store.new_body()),
                 (interfaces.IBody, await place.body(b"x")),

@@ -26,6 +26,7 @@ from mailshare.core.values.people import (
     UserKind,
     Window,
 )
+from mailshare.core.values.print_sets import PrintSet, SetBounds, SetPart, SetState
 from mailshare.core.values.printing import (
     Handed,
     PrintChange,
@@ -82,6 +83,7 @@ __all__ = [
     "PrintMail",
     "PrintMember",
     "PrintNews",
+    "PrintSet",
     "PrintState",
     "PrintTicket",
     "PrinterPlace",
@@ -95,6 +97,9 @@ __all__ = [
     "SenderRule",
     "SentMark",
     "Server",
+    "SetBounds",
+    "SetPart",
+    "SetState",
     "Source",
     "Step",
     "StoredMessage",

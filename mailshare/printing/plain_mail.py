@@ -1,0 +1,265 @@
+"""Ordinary mails: what is printed of them, as what, and as how many jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from hashlib import sha256
+
+from attrs import evolve, frozen
+from twisted.logger import Logger
+
+from mailshare.core import print_formats as kinds
+from mailshare.core.autoreply import is_automatic
+from mailshare.core.encoded_words import text_of
+from mailshare.core.errors import PolicyRefusal
+from mailshare.core.print_formats import format_of
+from mailshare.core.print_words import Wishes
+from mailshare.core.returned_parts import is_report
+from mailshare.core.values import Event, PrintMail, PrintNews, PrintSet, PrintTicket
+from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
+from mailshare.printing.documents import DocumentIntake, Said
+from mailshare.printing.local_printer import LocalPrinter
+from mailshare.printing.mail_contents import Leaf, leaf_octets
+from mailshare.printing.service import PrintService
+from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, wanted
+
+Tell = Callable[[PrintNews], Awaitable[None]]
+_LOGO = 20_000  # octets below which a picture of the text is taken for an ornament
+_MOST_TEXT = 1 << 20  # octets of a text that is printed in place of an attachment
+_PRINTED = frozenset({kinds.PDF, kinds.JPEG, kinds.PNG, kinds.TIFF, kinds.TEXT, kinds.PWG, kinds.URF})
+_PROGRAMS = frozenset({kinds.POSTSCRIPT, kinds.PCL, kinds.PCLXL})
+_NEVER = frozenset(
+    {
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "text/calendar",
+        "text/x-vcard",
+        "text/vcard",
+    }
+)
+_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+
+
+@frozen
+class Choice:
+    """What is printed of a mail.
+
+    :ivar documents: its parts and what each is. :ivar left: words on what is not printed.
+    """
+
+    documents: tuple[tuple[Leaf, str], ...]
+    left: tuple[str, ...] = ()
+
+
+def why_no_job(brought: Brought) -> str:
+    """Why a mail is nothing to be printed, whoever sent it; empty when it may be."""
+    headers = brought.headers
+    if is_report(headers):
+        return "It is a report of a mail server"
+    if is_automatic(headers) or (headers.first("return-path") or "").strip() == "<>":
+        return "A machine wrote it"
+    if (headers.first("precedence") or "").strip().casefold() in ("bulk", "list", "junk") or headers.first("list-id"):
+        return "It comes from a mailing list"
+    return ""
+
+
+def chosen(brought: Brought) -> Choice:
+    """The attachments that can be printed; without any attachment at all, the text."""
+    printer = brought.printer
+    documents: list[tuple[Leaf, str]] = []
+    left: list[str] = []
+    text: Leaf | None = None
+    for leaf in brought.contents.leaves:
+        if leaf.media.major == "text" and not leaf.name:
+            text = text or (leaf if leaf.media.name == "text/plain" and leaf.head.strip() else None)
+            continue
+        if leaf.media.name in _NEVER or not leaf.length or (leaf.inside and leaf.length < _LOGO):
+            continue
+        kind = format_of(leaf.head, leaf.media.name)
+        why = _why_not(leaf, kind, printer)
+        if why:
+            left.append(f"{leaf.name or leaf.media.name}: {why}")
+        elif len(documents) == printer.limits.attachments:
+            most = printer.limits.attachments
+            left.append(f"{leaf.name or leaf.media.name}: only {most} attachments of a mail are printed")
+        else:
+            documents.append((leaf, kind))
+    if not documents and not left and text is not None:
+        documents.append((text, kinds.TEXT))
+    return Choice(tuple(documents), tuple(left))
+
+
+def _why_not(leaf: Leaf, kind: str, printer: LocalPrinter) -> str:
+    if leaf.media.name in _TNEF:
+        return "Outlook packed it so that only Outlook opens it; send the mail as text or HTML"
+    if not leaf.whole:
+        return "the mail ends before it does"
+    if leaf.length > printer.limits.octets:
+        return f"it is larger than {printer.limits.octets:,} octets"
+    if kind in _PROGRAMS and printer.postscript:
+        return ""
+    if kind not in _PRINTED or kind not in printer.device.abilities.formats:
+        return "documents of this kind are not printed here; PDF is always right"
+    return ""
+
+
+class PlainMails:
+    """Makes jobs of ordinary mails.
+
+    :param tell: brings news to senders.
+    """
+
+    _log = Logger()
+
+    def __init__(self, service: PrintService, taking: Taking, tell: Tell) -> None:
+        self._service = service
+        self._taking = taking
+        self._tell = tell
+
+    async def came(self, brought: Brought, who: Judged, wishes: Wishes, name: str) -> str:
+        """A mail that may be printed; returns in words what was done with it.
+
+        :param wishes: what it asks for; ``name`` of the job, from its subject.
+        :raises JobRefused: nothing of it is printed.
+        """
+        choice = chosen(brought)
+        if not choice.documents:
+            words = "; ".join(choice.left) or "there is nothing in it that could be printed"
+            raise JobRefused("nothing-to-print", words)
+        done: list[str] = []
+        refused: list[tuple[str, PolicyRefusal]] = []
+        for index, (leaf, kind) in enumerate(choice.documents):
+            try:
+                done.append(await self._job(brought, who, wishes, index, leaf, kind, name, choice))
+            except PolicyRefusal as fault:
+                refused.append((leaf.name or name, fault))
+        for called, why in refused:
+            await self._refused(brought, who, called, why)
+        if refused and not done:
+            raise JobRefused("told", "; ".join(why.public for _, why in refused))
+        return "; ".join([*done, *choice.left, *(f"{called}: {why.public}" for called, why in refused)])
+
+    async def _refused(self, brought: Brought, who: Judged, name: str, fault: PolicyRefusal) -> None:
+        now, trace = self._service.now(), brought.item.trace
+        data = {"printer": brought.printer.name, "document": name[:100], "why": fault.public}
+        await self._service.store.events.append([Event(now, "print.job-refused", trace, data=data)])
+        if who.proof.level == 0:
+            return
+        news = PrintNews(
+            happening="refused",
+            printer=brought.printer.name,
+            id=uuid_of(f"{trace}/{name}"),
+            at=now,
+            to=str(who.sender),
+            name=name,
+            message_id=brought.about,
+            trace=trace,
+            level=who.proof.level,
+            error=fault.reason if isinstance(fault, JobRefused) else "document",
+            words=fault.public,
+        )
+        await self._tell(news)
+
+    async def _job(
+        self,
+        brought: Brought,
+        who: Judged,
+        wishes: Wishes,
+        index: int,
+        leaf: Leaf,
+        kind: str,
+        name: str,
+        choice: Choice,
+    ) -> str:
+        """One document as one job."""
+        printer, item = brought.printer, brought.item
+        asked = wanted(printer, wishes.options, who.verdict)
+        mail = PrintMail(
+            id="",
+            sender=str(who.sender),
+            reply=str(who.sender),
+            message_id=brought.about,
+            trace=item.trace,
+            level=who.proof.level,
+            proof=who.proof.words,
+            guest=who.verdict.guest,
+            pin=sha256(wishes.pin.encode()).hexdigest() if wishes.pin else "",
+            ignored=(*wishes.unknown, *asked.ignored, *(choice.left if index == 0 else ())),
+        )
+        # The same mail collected again, by whatever way, is the same job; the same document in a new mail is not.
+        told = brought.about or brought.body.content_digest.hex()
+        mail = evolve(mail, id=uuid_of(f"{told}/{index}/{leaf.digest.hex()}"))
+        key, now = key_of(mail, printer.name), self._service.now()
+        if await self._service.store.print_sets.find(key) is not None:
+            await self._service.store.events.append(
+                [Event(now, "print.duplicate", item.trace, data={"printer": printer.name, "job": uuid_of(key)})]
+            )
+            return "It was taken before"
+        title = (leaf.name if len(choice.documents) > 1 else name) or leaf.name or "Mail"
+        ticket = PrintTicket(
+            uuid=uuid_of(key),
+            queue=printer.name,
+            user=str(who.sender),
+            name=title.encode()[:255].decode(errors="ignore"),
+            members=(printer.name,),
+            options=asked.options,
+            notify=("done", "error"),
+            via="mail",
+            peer=str(who.sender),
+            mail=mail,
+        )
+        intake = DocumentIntake(
+            self._service.store,
+            ticket,
+            self._service.hostname,
+            now=self._service.reactor.seconds(),
+            most=printer.limits.octets,
+            said=Said(declared=kind, name=leaf.name or title),
+            size_hint=leaf.length,
+        )
+        try:
+            async for piece in _octets(brought, leaf, kind):
+                wait = intake.write(piece)
+                if wait is not None:
+                    await wait
+            document, body = await intake.finish()
+        except BaseException:
+            intake.abort()
+            raise
+        one = PrintSet(
+            key=key,
+            printer=printer.name,
+            created=now,
+            expires=now + FORGOTTEN,
+            total=1,
+            octets=document.length,
+            digest=document.digest.hex(),
+            mail=mail,
+            last=now,
+        )
+        held = asked.hold or wishes.hold
+        job = await self._taking.take(printer, one, ticket, [(document, body)], who.verdict, held=held)
+        if job is None:
+            return "It was taken before"
+        return f"Taken as job {job.id}, level {mail.level}: {mail.proof}"
+
+
+async def _octets(brought: Brought, leaf: Leaf, kind: str) -> AsyncIterator[bytes]:
+    """A document as it goes on; a text is made UTF-8."""
+    if kind != kinds.TEXT:
+        async for piece in leaf_octets(brought.body, leaf.offset):
+            yield piece
+        return
+    text = bytearray()
+    async for piece in leaf_octets(brought.body, leaf.offset):
+        text += piece
+        if len(text) > _MOST_TEXT:
+            raise JobRefused("too-large", f"A text of more than {_MOST_TEXT:,} octets is printed as PDF only")
+    yield text_of(bytes(text), leaf.media.parameters.get("charset", "utf-8")).encode()
+
+
+def without(tags: Sequence[str], secrets: Sequence[str]) -> tuple[str, ...]:
+    """The tags of an address that are no secrets."""
+    hidden = {secret.casefold() for secret in secrets}
+    return tuple(tag for tag in tags if tag.casefold() not in hidden)
