@@ -201,7 +201,7 @@ class Office(Service):
             aside=threads.run,
             changed=self._account_changed,
             tell=self._say,
-            agents=[printing.agent, *extensions.built("agents")],
+            agents=[printing.agent, printing.receiving.agent, *extensions.built("agents")],
         )
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen.append(printing.mail_came)

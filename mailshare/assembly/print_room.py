@@ -7,7 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from mailshare.assembly.opening import zone_of
 from mailshare.assembly.print_news import PrintNewsRoom
+from mailshare.assembly.print_receiving import PrintReceiving
 from mailshare.assembly.print_ways import PrintWays
 from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
@@ -43,6 +45,7 @@ class PrintRoom:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)
+        self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)
@@ -53,6 +56,7 @@ class PrintRoom:
         self.agent.ways[way.scheme] = way
         self._reported = Reported(self.service, way)
         self.news = PrintNewsRoom(self.service, intake, reveal, self.ways.status_of)
+        self.receiving.use(reveal, self.news)
         self.service.conditions.watching.append(self._stands_otherwise)
 
     def _stands_otherwise(self, printer: str, before: PrinterStatus | None, after: PrinterStatus) -> None:
@@ -82,9 +86,11 @@ class PrintRoom:
             self.service.soon(self._reported.catch_up())
         if self.news is not None:
             await self.news.open()
+        self.receiving.agent.start()
 
     def close(self) -> None:
         """The listeners are closed already."""
+        self.receiving.agent.stop()
         if self.news is not None:
             self.news.close()
         self.service.close()

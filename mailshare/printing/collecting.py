@@ -130,7 +130,7 @@ class Collecting:
         words = f"Part {', '.join(map(str, numbers))} of {found.total} is here{'' if fresh else ' already'}"
         if fresh and found.total > 1 and "trace" in manifest.notify:
             missing = found.total - len(found.have)
-            told = f"{words}; {missing} have not come" if missing else f"{words}; that is all of it"
+            told = f"{words}; still missing: {missing}" if missing else f"{words}; that is all of it"
             await self._tell(self._news(found, "received", manifest.name, words=told))
         return found, words
 

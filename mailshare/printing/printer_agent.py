@@ -21,7 +21,7 @@ from mailshare.core.print_policy import Proof, judged
 from mailshare.core.print_words import Wishes, wishes
 from mailshare.core.values import Event, Outcome, PrintJob, PrintNews, PrintState, QueueItem, QueueState
 from mailshare.interfaces import IAgent, ILaned, IPrintReplies, IPrintTeller
-from mailshare.printing.brought import Brought, Judged
+from mailshare.printing.brought import Brought, Judged, uuid_of
 from mailshare.printing.collecting import Collecting, manifest_of
 from mailshare.printing.mail_contents import read_contents
 from mailshare.printing.plain_mail import PlainMails, why_no_job, without
@@ -41,7 +41,7 @@ _FINAL = {
 }
 
 
-class _Refused(Exception):  # noqa: N818 - it ends the look at a mail, and is no error
+class _Refused(Exception):
     """Nothing is printed of a mail.
 
     :ivar reason: for machines; ``words`` for people.
@@ -236,7 +236,7 @@ class PrinterAgent:
         news = PrintNews(
             happening="refused",
             printer=brought.printer.name,
-            id=manifest.id if manifest is not None else str(item.trace),
+            id=manifest.id if manifest is not None else uuid_of(item.trace),
             at=now,
             to=str(brought.sender),
             name=manifest.name if manifest is not None else brought.headers.text("subject")[:100],

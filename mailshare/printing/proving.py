@@ -11,7 +11,6 @@ from attrs import frozen
 
 from mailshare.core.address import Address
 from mailshare.core.authentication import is_authenticated
-from mailshare.core.errors import MailshareError
 from mailshare.core.evidence import TrustedBlock
 from mailshare.core.headers import Headers
 from mailshare.core.print_policy import Proof, fits
@@ -27,7 +26,7 @@ _RESULTS = "authentication-results"
 Reveal = Callable[[object], Awaitable[str]]
 """The text behind a secret reference."""
 TextRecord = Callable[[str], Awaitable[bytes | None]]
-"""The TXT record of a name, its strings joined; ``None`` when there is none."""
+"""The TXT record of a name, its strings joined; ``None`` when there is none. Raises Unavailable: ask again later."""
 
 
 @frozen
@@ -139,16 +138,10 @@ class Prover:
             signature = Signature.read(value)
             if signature is None or not signature.speaks_for(domain):
                 continue
-            record = await self._record(signature.place)
+            record = await self._text_record(signature.place)
             if record is None:
                 continue
             octets = b"".join([piece async for piece in pieces(sent.body)])
             if await self._aside(partial(verifies, octets, index, record)):
                 return True
         return False
-
-    async def _record(self, name: str) -> bytes | None:
-        try:
-            return await self._text_record(name)
-        except MailshareError:
-            return None
