@@ -6,7 +6,7 @@ print job are written in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -32,11 +32,11 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBody
 from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
-from mailshare.printing.documents import DocumentIntake, Said
+from mailshare.printing.documents import Said
 from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.mail_contents import Leaf, leaf_octets
 from mailshare.printing.service import PrintService
-from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, wanted
+from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, stored_document, wanted
 
 Tell = Callable[[PrintNews], Awaitable[None]]
 _HOUR = 3_600 * 1_000_000
@@ -197,33 +197,19 @@ class Collecting:
             declared=manifest.format,
             name=manifest.name,
         )
-        intake = DocumentIntake(
-            self._service.store,
-            ticket,
-            self._service.hostname,
-            now=self._service.reactor.seconds(),
-            most=printer.limits.octets,
-            said=said,
-            size_hint=manifest.size,
-        )
-        try:
-            for number in range(1, found.total + 1):
-                part = found.have[number]
-                stored = await self._service.store.message(part.message_id)
-                if stored is None:
-                    raise JobRefused("lost-part", f"Part {number} is not kept any more")
-                async for piece in leaf_octets(stored[0], part.offset):
-                    wait = intake.write(piece)
-                    if wait is not None:
-                        await wait
-            document, body = await intake.finish()
-        except BaseException:
-            intake.abort()
-            raise
+        document, body = await stored_document(self._service, printer, ticket, said, self._joined_octets(found))
         if (document.length, document.digest.hex()) != (manifest.size, manifest.sha256):
             raise JobRefused("wrong-digest", "The parts together are not the document that was signed")
-        self._service.check_format(printer.device, document)
         return document, body
+
+    async def _joined_octets(self, found: PrintSet) -> AsyncIterator[bytes]:
+        for number in range(1, found.total + 1):
+            part = found.have[number]
+            stored = await self._service.store.message(part.message_id)
+            if stored is None:
+                raise JobRefused("lost-part", f"Part {number} is not kept any more")
+            async for piece in leaf_octets(stored[0], part.offset):
+                yield piece
 
     # ------------------------------------------------------------------ time
 

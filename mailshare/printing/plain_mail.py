@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 
 from attrs import evolve, frozen
@@ -13,17 +13,19 @@ from mailshare.core.autoreply import is_automatic
 from mailshare.core.encoded_words import text_of
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.print_formats import format_of
+from mailshare.core.print_manifest import MAX_NAME
 from mailshare.core.print_words import Wishes
 from mailshare.core.returned_parts import is_report
 from mailshare.core.values import Event, PrintMail, PrintNews, PrintSet, PrintTicket
 from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
-from mailshare.printing.documents import DocumentIntake, Said
+from mailshare.printing.documents import Said
 from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.mail_contents import Leaf, leaf_octets
 from mailshare.printing.service import PrintService
-from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, wanted
+from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, stored_document, wanted
 
 Tell = Callable[[PrintNews], Awaitable[None]]
+_BEFORE = "It was taken before"
 _LOGO = 20_000  # octets below which a picture of the text is taken for an ornament
 _MOST_TEXT = 1 << 20  # octets of a text that is printed in place of an attachment
 _PRINTED = frozenset({kinds.PDF, kinds.JPEG, kinds.PNG, kinds.TIFF, kinds.TEXT, kinds.PWG, kinds.URF})
@@ -104,6 +106,15 @@ def _why_not(leaf: Leaf, kind: str, printer: LocalPrinter) -> str:
     return ""
 
 
+@frozen
+class _Place:
+    """One of the documents of a mail: the how manyth, what its job is called, and what is not printed besides it."""
+
+    index: int
+    name: str
+    left: tuple[str, ...]
+
+
 class PlainMails:
     """Makes jobs of ordinary mails.
 
@@ -131,7 +142,9 @@ class PlainMails:
         refused: list[tuple[str, PolicyRefusal]] = []
         for index, (leaf, kind) in enumerate(choice.documents):
             try:
-                done.append(await self._job(brought, who, wishes, index, leaf, kind, name, choice))
+                alone = len(choice.documents) == 1
+                place = _Place(index, name if alone else leaf.name or name, () if index else choice.left)
+                done.append(await self._job(brought, who, wishes, place, leaf, kind))
             except PolicyRefusal as fault:
                 refused.append((leaf.name or name, fault))
         for called, why in refused:
@@ -162,71 +175,23 @@ class PlainMails:
         await self._tell(news)
 
     async def _job(
-        self,
-        brought: Brought,
-        who: Judged,
-        wishes: Wishes,
-        index: int,
-        leaf: Leaf,
-        kind: str,
-        name: str,
-        choice: Choice,
+        self, brought: Brought, who: Judged, wishes: Wishes, place: _Place, leaf: Leaf, kind: str
     ) -> str:
         """One document as one job."""
-        printer, item = brought.printer, brought.item
+        service, printer = self._service, brought.printer
         asked = wanted(printer, wishes.options, who.verdict)
-        mail = PrintMail(
-            id="",
-            sender=str(who.sender),
-            reply=str(who.sender),
-            message_id=brought.about,
-            trace=item.trace,
-            level=who.proof.level,
-            proof=who.proof.words,
-            guest=who.verdict.guest,
-            pin=sha256(wishes.pin.encode()).hexdigest() if wishes.pin else "",
-            ignored=(*wishes.unknown, *asked.ignored, *(choice.left if index == 0 else ())),
-        )
+        mail = _mail(brought, who, wishes, (*wishes.unknown, *asked.ignored, *place.left))
         # The same mail collected again, by whatever way, is the same job; the same document in a new mail is not.
         told = brought.about or brought.body.content_digest.hex()
-        mail = evolve(mail, id=uuid_of(f"{told}/{index}/{leaf.digest.hex()}"))
-        key, now = key_of(mail, printer.name), self._service.now()
-        if await self._service.store.print_sets.find(key) is not None:
-            await self._service.store.events.append(
-                [Event(now, "print.duplicate", item.trace, data={"printer": printer.name, "job": uuid_of(key)})]
-            )
-            return "It was taken before"
-        title = (leaf.name if len(choice.documents) > 1 else name) or leaf.name or "Mail"
-        ticket = PrintTicket(
-            uuid=uuid_of(key),
-            queue=printer.name,
-            user=str(who.sender),
-            name=title.encode()[:255].decode(errors="ignore"),
-            members=(printer.name,),
-            options=asked.options,
-            notify=("done", "error"),
-            via="mail",
-            peer=str(who.sender),
-            mail=mail,
-        )
-        intake = DocumentIntake(
-            self._service.store,
-            ticket,
-            self._service.hostname,
-            now=self._service.reactor.seconds(),
-            most=printer.limits.octets,
-            said=Said(declared=kind, name=leaf.name or title),
-            size_hint=leaf.length,
-        )
-        try:
-            async for piece in _octets(brought, leaf, kind):
-                wait = intake.write(piece)
-                if wait is not None:
-                    await wait
-            document, body = await intake.finish()
-        except BaseException:
-            intake.abort()
-            raise
+        mail = evolve(mail, id=uuid_of(f"{told}/{place.index}/{leaf.digest.hex()}"))
+        key, now = key_of(mail, printer.name), service.now()
+        if await service.store.print_sets.find(key) is not None:
+            facts = {"printer": printer.name, "job": uuid_of(key)}
+            await service.store.events.append([Event(now, "print.duplicate", brought.item.trace, data=facts)])
+            return _BEFORE
+        ticket = _ticket(printer, mail, key, place.name or leaf.name or "Mail", asked.options)
+        said = Said(declared=kind, name=leaf.name or place.name)
+        document, body = await stored_document(service, printer, ticket, said, _octets(brought, leaf, kind))
         one = PrintSet(
             key=key,
             printer=printer.name,
@@ -240,9 +205,39 @@ class PlainMails:
         )
         held = asked.hold or wishes.hold
         job = await self._taking.take(printer, one, ticket, [(document, body)], who.verdict, held=held)
-        if job is None:
-            return "It was taken before"
-        return f"Taken as job {job.id}, level {mail.level}: {mail.proof}"
+        return _BEFORE if job is None else f"Taken as job {job.id}, level {mail.level}: {mail.proof}"
+
+
+def _mail(brought: Brought, who: Judged, wishes: Wishes, ignored: tuple[str, ...]) -> PrintMail:
+    return PrintMail(
+        id="",
+        sender=str(who.sender),
+        reply=str(who.sender),
+        message_id=brought.about,
+        trace=brought.item.trace,
+        level=who.proof.level,
+        proof=who.proof.words,
+        guest=who.verdict.guest,
+        pin=sha256(wishes.pin.encode()).hexdigest() if wishes.pin else "",
+        ignored=ignored,
+    )
+
+
+def _ticket(
+    printer: LocalPrinter, mail: PrintMail, key: str, name: str, options: Mapping[str, object]
+) -> PrintTicket:
+    return PrintTicket(
+        uuid=uuid_of(key),
+        queue=printer.name,
+        user=mail.sender,
+        name=name.encode()[:MAX_NAME].decode(errors="ignore"),
+        members=(printer.name,),
+        options=options,
+        notify=("done", "error"),
+        via="mail",
+        peer=mail.sender,
+        mail=mail,
+    )
 
 
 async def _octets(brought: Brought, leaf: Leaf, kind: str) -> AsyncIterator[bytes]:

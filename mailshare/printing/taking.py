@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import tzinfo
 
 from attrs import evolve, frozen
@@ -15,6 +15,7 @@ from mailshare.core.print_options import effective
 from mailshare.core.print_policy import PagesPrinted, Verdict, day_of
 from mailshare.core.values import Event, PrintDocument, PrintJob, PrintSet, PrintTicket
 from mailshare.interfaces import IBody, IDocuments
+from mailshare.printing.documents import DocumentIntake, Said
 from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.service import PrintService
 from mailshare.shell.body_pieces import pieces
@@ -72,6 +73,34 @@ def _possible(name: str, value: object, printer: LocalPrinter) -> bool:
         return template is not None and fits(template, value, printer.device.abilities)
     except (TypeError, ValueError, IndexError):
         return False
+
+
+async def stored_document(
+    service: PrintService, printer: LocalPrinter, ticket: PrintTicket, said: Said, octets: AsyncIterator[bytes]
+) -> tuple[PrintDocument, IBody]:
+    """A document of a job, on stable storage or small and in memory.
+
+    :raises PolicyRefusal: it is larger than this printer takes, of another kind, or not compressed as it says.
+    """
+    intake = DocumentIntake(
+        service.store,
+        ticket,
+        service.hostname,
+        now=service.reactor.seconds(),
+        most=printer.limits.octets,
+        said=said,
+    )
+    try:
+        async for piece in octets:
+            wait = intake.write(piece)
+            if wait is not None:
+                await wait
+        document, body = await intake.finish()
+    except BaseException:
+        intake.abort()
+        raise
+    service.check_format(printer.device, document)
+    return document, body
 
 
 class Taking:
