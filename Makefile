@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 STAMP := $(VENV)/.stamp
 
-.PHONY: help run test fuzz bench check lint types imports docs clean
+.PHONY: help run test fuzz bench bytecode check lint types imports docs clean
 
 help:
 	@echo "make run     start the demonstration office (Ctrl-C ends it)"
@@ -24,19 +24,24 @@ help:
 	@echo "make check   lint, types, imports and docs, as continuous integration does"
 	@echo "make clean   remove the environment and everything built"
 
-run: $(STAMP)-run
+run: $(STAMP)-run bytecode
 	PYTHONUNBUFFERED=1 $(BIN)/twistd --nodaemon --pidfile= mailshare -c examples/office.toml
 
-test: $(STAMP)-test
+test: $(STAMP)-test bytecode
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
-fuzz: $(STAMP)-test
+fuzz: $(STAMP)-test bytecode
 	cd tests/fuzz && PYTHONPATH=. nice -n 19 $(abspath $(BIN))/python -m mutants $(MINUTES) $(SEED)
 
-bench: $(STAMP)-test
+bench: $(STAMP)-test bytecode
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 check: lint types imports docs
+
+# Pip compiles nothing of an editable install, and where PYTHONDONTWRITEBYTECODE is set nobody does: each start of a server
+# would compile all of it again, for as much time as the rest of the start takes.
+bytecode: $(BIN)/python
+	@$(BIN)/python -m compileall -q mailshare
 
 lint: $(STAMP)-check
 	$(BIN)/ruff check .

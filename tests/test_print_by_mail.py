@@ -190,7 +190,7 @@ async def test_a_group_sends_to_each_under_a_name_of_its_own(place: Place) -> No
 async def test_what_was_handed_in_is_not_handed_in_again(place: Place) -> None:
     """Stopped after the first part was stored: the next start hands in the two others, all with one manifest."""
     office = await place.start()
-    way: Any = office._parts.printing.agent.ways["mailto"]  # type: ignore[union-attr]
+    way: Any = office._parts.printing.print_room.agent.ways["mailto"]  # type: ignore[union-attr]
     door = way._intake = OneMailDoor(way._intake)
     number = await place.print("far", PDF)
     clock: Any = reactor
@@ -208,7 +208,7 @@ async def test_what_was_handed_in_is_not_handed_in_again(place: Place) -> None:
 async def test_a_job_cancelled_at_the_last_moment_does_not_leave(place: Place) -> None:
     """Cancelled while its key was read: nothing is handed in."""
     office = await place.start()
-    way: Any = office._parts.printing.agent.ways["mailto"]  # type: ignore[union-attr]
+    way: Any = office._parts.printing.print_room.agent.ways["mailto"]  # type: ignore[union-attr]
     reveal = way._reveal
 
     async def cancelling(reference: object) -> str:

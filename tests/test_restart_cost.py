@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_twisted
@@ -15,15 +17,22 @@ from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
+from mailshare.core.values import PrintTicket
 from mailshare.store.connections import plain_connect
 from mailshare.store.sqlite import SQLiteStore
 
-LATER = {
-    "klein": "the first request to the control socket imports it",
-    "werkzeug": "as klein",
-    "tomlkit": "an export imports it",
-    "mailshare.web.handout": "a hand-out imports it",
-}
+# Groups of modules that most offices, or most commands, do not need.
+PRINTING = (
+    "mailshare.printing mailshare.assembly.print_room mailshare.config.print_checks "
+    "mailshare.wire.ipp_values mailshare.wire.lpd"
+)
+IMAP = "mailshare.wire.imap_client mailshare.wire.imap_replies mailshare.isp.imap_session mailshare.isp.imap_watch"
+LOOKING = (
+    "mailshare.assembly.acts mailshare.assembly.dry_run mailshare.web.control mailshare.web.handout "
+    "twisted.web.server klein"
+)
+RARE = "sqlalchemy alembic tomlkit mailshare.testing"
+HEAVY = "twisted cattrs cryptography argon2 sqlite3 mailshare.config mailshare.store mailshare.assembly mailshare.isp"
 FILE = """\
 [server]
 grace = 1
@@ -41,7 +50,7 @@ accounts = ["mail@company.example"]
 """
 
 
-MANY = 100
+MANY = 300
 
 
 class Steps:
@@ -86,7 +95,7 @@ def smtp(office: Office) -> int:
 
 @pytest_twisted.ensureDeferred
 async def test_a_start_reads_no_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of the database's machine until the office is up: no more after a hundred messages than after four.
+    """Steps of the database's machine until the office is up: no more after three hundred messages than after four.
 
     Reading any row of a message, a mailbox, the queue or the journal for each of them would show.
     """
@@ -102,12 +111,115 @@ async def test_a_start_reads_no_mail(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await office.stopService()
     empty, few, many = counts
     assert empty > few > 500
-    # A row costs more than five steps. Some 400 are those of one more reader's connection, as threads happen to run.
+    # A row costs more than five steps. Some 400 are those of each further reader's connection, as it happens.
     assert many - few < 5 * MANY
 
 
-def test_what_no_start_needs_is_imported_later() -> None:
-    """A start is mostly imports; these come with the first who asks for them."""
-    code = "import sys, mailshare.assembly.office; print(*[name for name in sys.argv[1:] if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code, *LATER], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == []
+START = """
+import sys
+from twisted.internet import reactor
+from mailshare.assembly import build
+from mailshare.config import load_config
+
+def up(_):
+    assert office.up, office.trouble
+    names = list(sys.modules)
+    return office.stopService().addCallback(lambda _: print(*names))
+
+def begin():
+    office.startService()
+    office.started.addCallback(up).addBoth(lambda _: reactor.stop())
+
+office = build(load_config(sys.argv[1]), reactor)
+reactor.callWhenRunning(begin)
+reactor.run()
+"""
+COMMAND = """
+import atexit, sys
+atexit.register(lambda: print("modules:", *sys.modules))
+from mailshare.cli import main
+main()
+"""
+
+
+def modules(code: str, *words: str) -> set[str]:
+    """What a program has imported in the end."""
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def in_vain(imported: set[str], *groups: str) -> list[str]:
+    return sorted(name for group in groups for name in group.split() if name in imported)
+
+
+def ours(imported: set[str]) -> int:
+    return sum(name.startswith("mailshare.") for name in imported)
+
+
+def test_what_no_start_needs_is_imported_later(tmp_path: Path) -> None:
+    """An office of mailboxes alone starts without printing, IMAP, the control API and what administrators ask of it."""
+    path = tmp_path / "m.toml"
+    path.write_text(FILE)
+    imported = modules(START, str(path))
+    assert in_vain(imported, PRINTING, IMAP, LOOKING, RARE) == []
+    # A start is almost all imports. Whoever needs more modules here: is it for what every office does when it starts?
+    assert ours(imported) < 275
+    assert len(imported) < 790
+
+
+@pytest.mark.parametrize("words", [("--help",), ("status", "--help"), ("outbox", "list", "--help")])
+def test_help_imports_the_commands_only(words: tuple[str, ...]) -> None:
+    """No configuration, no store and no Twisted, only to print a page."""
+    imported = modules(COMMAND, *words)
+    assert in_vain(imported, PRINTING, IMAP, LOOKING, RARE, HEAVY) == []
+    assert ours(imported) < 20
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_command_to_a_running_server_imports_no_office(tmp_path: Path) -> None:
+    """``mailshare status`` asks over the socket; to check the whole file takes longer than all else."""
+    path = tmp_path / "m.toml"
+    path.write_text(FILE)
+    office = await started(path)
+    try:
+        imported = await deferToThread(modules, COMMAND, "-c", str(path), "status")
+    finally:
+        await office.stopService()
+    assert in_vain(imported, PRINTING, IMAP, LOOKING, RARE, HEAVY) == []
+    assert ours(imported) < 25
+
+
+@pytest_twisted.ensureDeferred
+async def test_printing_comes_with_a_reload(tmp_path: Path) -> None:
+    """An office that did not print takes jobs as soon as its file says so, and looks after them."""
+    path, out = tmp_path / "m.toml", tmp_path / "out"
+    path.write_text(FILE)
+    office = await started(path)
+    parts: Any = office._parts
+    assert parts.printing._room is None
+    out.mkdir()
+    path.write_text(FILE.replace("[listen]", '[listen]\nlpd = ["tcp:0:interface=127.0.0.1"]') + destination(out))
+    await office.reload()
+    assert [one["service"] for one in office.places()] == ["pop3", "smtp", "lpd"]
+    assert list(parts.printing.print_room.service.destinations) == ["desk"]
+    assert parts.printing.print_room.service._look.running
+    await office.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_jobs_that_are_left_bring_printing_back(tmp_path: Path) -> None:
+    """Destinations were taken out of the file, jobs wait still: somebody looks after them until they are forgotten."""
+    path = tmp_path / "m.toml"
+    path.write_text(FILE)
+    office = await started(path)
+    await office.store.print_jobs.open(PrintTicket(str(uuid4()), "desk", members=("desk",)), 1)
+    await office.stopService()
+    office = await started(path)
+    parts: Any = office._parts
+    assert parts.printing._room is not None
+    assert parts.printing.print_room.service._look.running
+    await office.stopService()
+
+
+def destination(folder: Path) -> str:
+    return f'\n[[destination]]\nname = "desk"\naddress = "dir:{folder}"\n'

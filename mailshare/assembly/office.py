@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from mailshare.assembly.acts import Acts
+from mailshare.assembly.acts_on_need import ActsOnNeed
 from mailshare.assembly.causes import cause_of
+from mailshare.assembly.control_door import ControlDoor
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance, connections
@@ -27,7 +28,7 @@ from mailshare.assembly.listening import Listeners
 from mailshare.assembly.mail_room import MailRoom
 from mailshare.assembly.notify import SystemdNotifier
 from mailshare.assembly.opening import Threads, build_hasher, build_store, zone_of
-from mailshare.assembly.print_room import PrintRoom
+from mailshare.assembly.print_door import PrintDoor
 from mailshare.assembly.pulse import Pulse
 from mailshare.assembly.sealing import sealing_key
 from mailshare.assembly.shapes import moment
@@ -40,9 +41,9 @@ from mailshare.interfaces import IStore
 from mailshare.journal.counting import Watching
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
-from mailshare.web.control import ControlAPI
 
 if TYPE_CHECKING:
+    from mailshare.assembly.acts import Acts
     from mailshare.web.handout import Handout
 
 _SOCKET_PATH = 100  # octets; sun_path holds 108 on Linux and 104 on the BSDs
@@ -55,15 +56,15 @@ class _Parts:
     store: IStore
     threads: Threads
     room: MailRoom
-    printing: PrintRoom
+    printing: PrintDoor
     declared: DeclaredObjects
     entrance: Entrance
     listeners: Listeners
     housekeeping: Housekeeping
     journal: JournalRoom
-    acts: Acts
+    acts: ActsOnNeed
     pulse: Pulse
-    api: ControlAPI
+    door: ControlDoor
     control: Any = None
 
 
@@ -162,7 +163,7 @@ class Office(Service):
             raise
         synced = await parts.declared.sync(config)
         self._complain(synced)
-        parts.control = reactor.listenUNIX(config.control_socket, parts.api.site(), mode=0o600, wantPID=True)
+        parts.control = reactor.listenUNIX(config.control_socket, parts.door, mode=0o600, wantPID=True)
         await parts.room.public_rate.recover(store.events)
         await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
@@ -191,8 +192,8 @@ class Office(Service):
         extensions = Extensions(config, surroundings)
         zone = zone_of(config)
         journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
-        printing = PrintRoom(store, reactor, config, note=journal.note, aside=threads.run)
-        printing.ways.of_others(extensions.built("printers"))
+        drivers = extensions.built("printers")
+        printing = PrintDoor(store, reactor, config, note=journal.note, aside=threads.run, drivers=drivers)
         room = MailRoom(
             store,
             reactor,
@@ -201,7 +202,7 @@ class Office(Service):
             aside=threads.run,
             changed=self._account_changed,
             tell=self._say,
-            agents=[printing.agent, printing.receiving.agent, *extensions.built("agents")],
+            agents=[*printing.agents, *extensions.built("agents")],
         )
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen.append(printing.mail_came)
@@ -218,17 +219,7 @@ class Office(Service):
             data=config.data,
             extensions=extensions,
         )
-        acts = Acts(
-            store,
-            zone=zone,
-            hasher=build_hasher(passwords),
-            seal=key.seal,
-            clock=lambda: int(reactor.seconds() * SECOND),
-            running=self,
-            config=lambda: self.config,
-            probe=room.probe,
-        )
-        acts.tags = room.tag_test
+        acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         return _Parts(
             store=store,
             threads=threads,
@@ -241,7 +232,7 @@ class Office(Service):
             journal=journal,
             acts=acts,
             pulse=Pulse(reactor, acts, journal.counting),
-            api=ControlAPI(acts, reactor, threads.run),
+            door=ControlDoor(acts, reactor, threads.run),
         )
 
     def _complain(self, synced: Synced) -> None:
@@ -283,7 +274,7 @@ class Office(Service):
         parts.room.relay.close()
         parts.housekeeping.stopService()
         await parts.journal.stop()
-        parts.api.close()
+        parts.door.close()
         if parts.control is not None:
             await parts.control.stopListening()
         await parts.store.close()
@@ -298,7 +289,7 @@ class Office(Service):
 
         :raises Unavailable: the office is not up.
         """
-        return self._running().acts
+        return self._running().acts()
 
     @property
     def store(self) -> IStore:
@@ -408,7 +399,7 @@ class Office(Service):
         parts.journal.retention.keep(config.tables.log.days)
         parts.room.follow(config)
         parts.entrance.follow(config)
-        parts.printing.follow(config)
+        await parts.printing.follow(config)
         opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
@@ -439,7 +430,7 @@ class Office(Service):
             self._said(f"office:   {text}")
 
 
-def factories(entrance: Entrance, printing: PrintRoom) -> Callable[[str, Config], Any]:
+def factories(entrance: Entrance, printing: PrintDoor) -> Callable[[str, Config], Any]:
     """What makes the factory of any listener."""
 
     def factory(service: str, config: Config) -> Any:

@@ -30,7 +30,6 @@ from mailshare.printing.service import Note, PrintService
 from mailshare.shell.limits import ConnectionLimits
 
 HOUR = 3_600 * 1_000_000
-SERVICES = ("ipp", "ipps", "lpd", "socket")
 
 
 class PrintRoom:
@@ -94,11 +93,6 @@ class PrintRoom:
         if self.news is not None:
             self.news.close()
         self.service.close()
-
-    @staticmethod
-    def serves(service: str) -> bool:
-        """Whether that kind of listener is for printing."""
-        return service.partition(" ")[0] in SERVICES
 
     def factory(self, service: str, config: Config, limits: ConnectionLimits) -> Any:
         """The factory for ``ipp``, ``ipps``, ``lpd``, or ``socket`` with the name of a destination."""

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from mailshare.assembly.acts import Acts
+from mailshare.assembly.acts_on_need import ActsOnNeed
 from mailshare.core.errors import MailshareError
 from mailshare.journal.counting import Counting, Watching
 
@@ -23,7 +23,7 @@ class Pulse(Service):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, acts: Acts, counting: Counting) -> None:
+    def __init__(self, reactor: Any, acts: ActsOnNeed, counting: Counting) -> None:
         self._reactor = reactor
         self._acts = acts
         self._counting = counting
@@ -65,11 +65,12 @@ class Pulse(Service):
 
     async def _flash(self, watching: Watching) -> None:
         async for value in watching:
-            self._acts.tell("indicators", asdict(value))
+            self._acts().tell("indicators", asdict(value))
             await deferLater(self._reactor, _FLASH)
 
     def _look(self) -> None:
-        if not self._acts.watched:
+        acts = self._acts.made
+        if acts is None or not acts.watched:
             self._leave()
             return
         if self._watching is None:
@@ -79,7 +80,7 @@ class Pulse(Service):
 
     async def _tell(self) -> None:
         try:
-            status = await self._acts.status()
+            status = await self._acts().status()
         except MailshareError as error:
             self._log.warn("the status could not be told: {error}", error=error.public)
             return
@@ -88,4 +89,4 @@ class Pulse(Service):
         words = json.dumps(status)
         if words != self._last:
             self._last = words
-            self._acts.tell("status", status)
+            self._acts().tell("status", status)

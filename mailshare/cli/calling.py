@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import http.client
 import json
-import socket
+import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from attrs import define, field
 
-from mailshare.config import BrokenConfig, Config, load_config
-from mailshare.core.errors import MailshareError
+if TYPE_CHECKING:
+    from mailshare.config import Config
 
 _REFUSED, _MISUSED, _NOT_RUNNING = 1, 2, 3
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -33,20 +31,22 @@ class NotRunning(click.ClickException):
     exit_code = _NOT_RUNNING
 
 
-@define
 class Context:
     """What every command gets.
 
     :ivar path: of the configuration file.
     """
 
-    path: str
-    _config: Config | None = field(default=None, init=False)
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._config: Config | None = None
 
     @property
     def config(self) -> Config:
         """The configuration; a broken one ends the command with all its mistakes and code 2."""
         if self._config is None:
+            from mailshare.config import BrokenConfig, load_config  # noqa: PLC0415 - keeps --help and status quick
+
             try:
                 self._config = load_config(self.path)
             except BrokenConfig as fault:
@@ -54,18 +54,35 @@ class Context:
                 sys.exit(_MISUSED)
         return self._config
 
+    @functools.cached_property
+    def socket(self) -> str:
+        """Where the server listens for commands, if there is one.
+
+        To ask a server that runs, the file is looked at and not checked: that is done by whoever starts it, and takes
+        longer than the answer. What cannot be found so is for the check to tell.
+        """
+        try:
+            with open(self.path, "rb") as stream:
+                data = tomllib.load(stream).get("server", {}).get("data", "var")
+            path = os.path.join(os.path.dirname(os.path.abspath(self.path)), data, "control")
+        except (OSError, ValueError, RecursionError, AttributeError, TypeError):
+            return self.config.control_socket
+        return path if os.path.exists(path) else self.config.control_socket
+
     def ask(self, name: str, /, **arguments: Any) -> Any:
         """Call one operation of the office; its answer as JSON values."""
-        from mailshare.web.operations import BY_NAME  # noqa: PLC0415 - keeps --help quick
+        from mailshare.cli.control_socket import over_socket  # noqa: PLC0415 - keeps --help quick
+        from mailshare.core.errors import MailshareError  # noqa: PLC0415 - as above
+        from mailshare.web.operations import BY_NAME  # noqa: PLC0415 - as above
 
         operation = BY_NAME[name]
         given = {key: value for key, value in arguments.items() if value is not None}
         try:
-            return _over_socket(self.config.control_socket, operation, given)
+            return over_socket(self.socket, operation, given)
         except (FileNotFoundError, ConnectionRefusedError):
             pass
         except OSError as error:
-            raise Refused(f"The server cannot be reached at {self.config.control_socket}: {error.strerror}") from error
+            raise Refused(f"The server cannot be reached at {self.socket}: {error.strerror}") from error
         if not operation.offline:
             raise NotRunning(f"No server runs on {self.path}; start it: twistd mailshare -c {self.path}")
         from mailshare.assembly.offline import act_offline  # noqa: PLC0415 - brings the store and Twisted
@@ -77,65 +94,12 @@ class Context:
 
     def watch(self) -> Iterator[tuple[str, Any]]:
         """``(kind, JSON)`` of the running server's events, until it ends."""
-        connection = _UnixConnection(self.config.control_socket)
+        from mailshare.cli.control_socket import events  # noqa: PLC0415 - keeps --help quick
+
         try:
-            connection.request("GET", "/api/v1/events")
-            response = connection.getresponse()
+            yield from events(self.socket)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning(f"No server runs on {self.path}; start it: twistd mailshare -c {self.path}") from error
-        kind = ""
-        while line := response.readline():
-            text = line.decode("utf-8").rstrip("\r\n")
-            if text.startswith("event: "):
-                kind = text.removeprefix("event: ")
-            elif text.startswith("data: "):
-                yield kind, json.loads(text.removeprefix("data: "))
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP to a UNIX socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=600)
-        self._path = path
-
-    def connect(self) -> None:
-        """Open the socket instead of a TCP connection."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _over_socket(path: str, operation: Any, given: dict[str, Any]) -> Any:
-    url = "/api/v1" + operation.path
-    rest = dict(given)
-    for name in operation.params:
-        if f"<{name}>" in url:
-            url = url.replace(f"<{name}>", quote(str(rest.pop(name)), safe=""))
-    body = None
-    if operation.method == "GET":
-        query = "&".join(f"{key}={quote(_query(value), safe='')}" for key, value in rest.items())
-        url += f"?{query}" if query else ""
-    elif rest:
-        body = json.dumps(rest)
-    connection = _UnixConnection(path)
-    try:
-        connection.request(operation.method, url, body=body, headers={"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = json.loads(response.read() or b"null")
-    except (http.client.HTTPException, ValueError) as error:
-        raise Refused("The server broke off its answer; its log says why") from error
-    finally:
-        connection.close()
-    if response.status >= 400:
-        raise Refused(str(answer.get("detail", "refused")))
-    return answer
-
-
-def _query(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def with_json(command: _F) -> _F:

@@ -7,15 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import fields
 
 from mailshare.cli.calling import Context, Refused, with_json
-from mailshare.config import BrokenConfig, Limits, Problem, load_config
-from mailshare.config.limits import FIXED
-from mailshare.core.errors import MailshareError
+
+if TYPE_CHECKING:
+    from mailshare.config import Problem
 
 _Answer = tuple[Any, Iterable[str]]
 
@@ -33,6 +32,8 @@ def check(context: Context, file: str | None, defaults: bool, as_json: bool) -> 
     if defaults:
         _print_defaults(as_json)
         return
+    from mailshare.config import BrokenConfig, load_config  # noqa: PLC0415 - keeps --help quick
+
     try:
         problems: tuple[Problem, ...] = load_config(file or context.path).warnings
     except BrokenConfig as fault:
@@ -55,6 +56,8 @@ def _counted(problems: Sequence[Problem], errors: int) -> Iterable[str]:
 
 
 def _print_defaults(as_json: bool) -> None:
+    from mailshare.config.limits import FIXED, Limits  # noqa: PLC0415 - keeps --help quick
+
     rows = Limits.table()
     if as_json:
         names = ("name", "default", "unit", "meaning")
@@ -62,7 +65,7 @@ def _print_defaults(as_json: bool) -> None:
         click.echo(json.dumps(both, indent=2))
         return
     click.echo("[limits]")
-    width = max(len(one.name) for one in fields(Limits))
+    width = max(len(row[0]) for row in rows)
     for name, default, unit, meaning in rows:
         click.echo(f"{name:<{width}} = {default:<10} # {unit}: {meaning}")
     click.echo("\n# These cannot be set.")
@@ -110,6 +113,7 @@ def verify(context: Context, deep: bool) -> _Answer:
 def restore(context: Context, directory: str, yes: bool) -> _Answer:
     """Put the copy in DIRECTORY in the place of the store; the old one is kept beside it. The server must be down."""
     from mailshare.assembly.offline import restore_store  # noqa: PLC0415 - brings the store and Twisted
+    from mailshare.core.errors import MailshareError  # noqa: PLC0415 - keeps --help quick
 
     if not yes:
         click.confirm(f"Replace the store under {context.config.data}?", abort=True)

@@ -15,8 +15,6 @@ from datetime import date
 from attrs import AttrsInstance, fields, has
 
 from mailshare.config.endpoint_strings import check_certificates, check_endpoint, interface_of, port_of
-from mailshare.config.print_checks import check_printing
-from mailshare.config.printer_checks import check_printers
 from mailshare.config.problems import Findings, written
 from mailshare.config.schema import (
     AccountTable,
@@ -79,8 +77,12 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     _doubles(((one.address.casefold(), ("account", i, "address")) for i, one in enumerate(tables.account)), findings)
     _same_mailbox(tables, findings)
     _devices(tables, findings)
-    check_printing(tables, directory, findings)
-    check_printers(tables, findings)
+    if tables.prints:
+        from mailshare.config.print_checks import check_printing  # noqa: PLC0415 - the options of jobs are many
+        from mailshare.config.printer_checks import check_printers  # noqa: PLC0415 - as above
+
+        check_printing(tables, directory, findings)
+        check_printers(tables, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     _secrets(tables, directory, findings)
 

@@ -328,6 +328,13 @@ class FileTables:
     printer: tuple[PrinterTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
+    @property
+    def prints(self) -> bool:
+        """Whether the file says anything about printing; if not, nothing of it is imported."""
+        listen = self.listen
+        declared = self.destination or self.printer or self.print != PrintTable()
+        return bool(declared or listen.ipp or listen.ipps or listen.lpd)
+
     def endpoints(self) -> tuple[tuple[str, str, tuple[str | int, ...]], ...]:
         """``(service, endpoint, where it stands)`` of every listener."""
         counts: dict[str, int] = {}

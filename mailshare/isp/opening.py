@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mailshare.core.values import Account, Server
-from mailshare.isp.imap_session import IMAPSession
 from mailshare.isp.pop3_session import POP3Session
 from mailshare.isp.provider_session import ProviderSession
 from mailshare.isp.sign_on import Doors
@@ -16,5 +15,8 @@ async def open_session(doors: Doors, account: Account, server: Server, limits: P
     :raises LoginRefused: the provider does not want us.
     :raises Unavailable, PeerFault, ConfigFault: it is away, busy, does not keep to the protocol, or has no password.
     """
-    kind = IMAPSession if server.protocol == "imap" else POP3Session
-    return await kind.open(doors, account, server, limits)
+    if server.protocol == "imap":
+        from mailshare.isp.imap_session import IMAPSession  # noqa: PLC0415 - most offices fetch over POP3
+
+        return await IMAPSession.open(doors, account, server, limits)
+    return await POP3Session.open(doors, account, server, limits)

@@ -93,14 +93,14 @@ class Acts(Protocol):
 class ControlAPI:
     """Serves :data:`~mailshare.web.operations.OPERATIONS`.
 
-    :param acts: the office, or whatever has the methods.
+    :param acts: gives the office, or whatever has the methods; called first where ``aside`` calls.
     :param reactor: IReactorTime, for the pulse of event streams.
     :param aside: does work elsewhere than on the reactor's thread.
     """
 
     _log = Logger()
 
-    def __init__(self, acts: Acts, reactor: IReactorTime, aside: Aside = _here) -> None:
+    def __init__(self, acts: Callable[[], Acts], reactor: IReactorTime, aside: Aside = _here) -> None:
         self._acts = acts
         self._reactor = reactor
         self._aside = aside
@@ -111,6 +111,7 @@ class ControlAPI:
         # It is a sixth of all that a start would import, so it waits for the first request, and no mail waits for it.
         from klein import Klein  # noqa: PLC0415
 
+        self._acts()
         app = Klein()
         for operation in OPERATIONS:
             self._serve(app, operation)
@@ -134,15 +135,15 @@ class ControlAPI:
                 given = {**_query(request), **_body(request), **path}
                 self._fresh(request, operation)
                 arguments = operation.arguments(given)
-                result = await getattr(self._acts, operation.name)(**arguments)
+                result = await getattr(self._acts(), operation.name)(**arguments)
                 if operation.audited:
-                    await self._acts.audit(operation.name, arguments)
+                    await self._acts().audit(operation.name, arguments)
             except MailshareError as error:
                 return problem(request, error)
             except Exception:  # noqa: BLE001 - the one shell of the API: what escapes is a program error, logged here once
                 self._log.failure("{name} failed", name=operation.name)
                 return problem(request, LocalFault())
-            request.setHeader("ETag", f'"{self._acts.version()}"')
+            request.setHeader("ETag", f'"{self._acts().version()}"')
             return _json(request, 200, result)
 
         answer.__name__ = f"serve_{operation.name}"
@@ -154,13 +155,13 @@ class ControlAPI:
         :raises PeerFault: 412, somebody else changed it meanwhile.
         """
         wanted = request.getHeader("If-Match")
-        if wanted and operation.method != "GET" and wanted not in ("*", f'"{self._acts.version()}"'):
+        if wanted and operation.method != "GET" and wanted not in ("*", f'"{self._acts().version()}"'):
             raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
 
     def _events(self, request: IRequest) -> Any:
         stream = EventStream(request, self._reactor)
         self._streams.add(stream)
-        stop = self._acts.watch(stream.send)
+        stop = self._acts().watch(stream.send)
 
         def ended(_: object) -> None:
             stop()

@@ -7,7 +7,8 @@ import pytest
 from mailshare.core.errors import LoginRefused, Unavailable
 from mailshare.core.servers import parse_server
 from mailshare.interfaces import IWatch
-from mailshare.isp.watching import LONGEST, Watching
+from mailshare.isp.imap_watch import LONGEST
+from mailshare.isp.watching import Watching
 from mailshare.testing.imap_double import CAPABILITIES, PretendIMAP
 from mailshare.testing.liars import CUT, instead
 from mailshare.testing.pretend_office import Office, letters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,15 @@ def test_real_parameters() -> None:
     assert finish(passwords.verify(stored, b"secret"))
     assert not finish(passwords.verify(stored, b"Secret"))
     assert not passwords.outdated(stored)
+
+
+def test_names_without_a_password_cost_a_whole_check() -> None:
+    """What stands in for their hash is one by form and parameters, so argon2 is computed and finds no match."""
+    passwords = Passwords(at_once, os.urandom)
+    assert not passwords.outdated(passwords._dummy)
+    with pytest.raises(VerifyMismatchError):
+        passwords._hasher.verify(passwords._dummy, b"secret")
+    assert Passwords(at_once, os.urandom)._dummy != passwords._dummy
 
 
 @pytest.mark.parametrize("stored", ["", "plain", "$argon2id$v=19$m=64,t=1,p=1$broken"])

@@ -78,7 +78,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         seal=lambda text: f"sealed {len(text)}",
         clock=lambda: int(clock.seconds() * 1_000_000),
     )
-    api = ControlAPI(acts, clock)
+    api = ControlAPI(lambda: acts, clock)
     path = str(tmp_path / "control")
     port = reactor.listenUNIX(path, api.site(), mode=0o600)
     yield Office(acts, api, Agent.usingEndpointFactory(reactor, SocketFile(path)))
@@ -98,7 +98,7 @@ async def test_what_serves_is_made_aside_and_who_asks_meanwhile_waits(tmp_path: 
         await began[-1]
         return await deferToThread(work)
 
-    api = ControlAPI(office.acts, Clock(), aside)
+    api = ControlAPI(lambda: office.acts, Clock(), aside)
     routes = api._routes
 
     def watched() -> Any:
@@ -130,7 +130,7 @@ async def test_when_nothing_can_be_made_it_is_said(tmp_path: Path, office: Offic
             raise MemoryError
         return work()
 
-    api = ControlAPI(office.acts, Clock(), aside)
+    api = ControlAPI(lambda: office.acts, Clock(), aside)
     path = str(tmp_path / "other")
     port = reactor.listenUNIX(path, api.site(), mode=0o600)
     agent = Agent.usingEndpointFactory(reactor, SocketFile(path))
