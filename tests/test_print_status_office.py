@@ -116,7 +116,7 @@ async def test_the_sender_of_a_printed_job_hears_of_it_and_has_it_printed_again(
     sink.write(answer)
     origin = Origin(Source.COLLECT, os.urandom(8).hex(), account_id=store.directory.current().accounts[0].id)
     done = await store.delivery.deliver(Envelope(None, ()), await sink.finish(), origin, [], [], at=1)
-    news = office._parts.printing.news  # type: ignore[union-attr]
+    news = office._parts.printing.print_room.news  # type: ignore[union-attr]
     assert news is not None
     assert await news.replies.take("Office", done.message_id, Headers.parse(answer), 0)
     await place.mails(3)
@@ -127,7 +127,7 @@ async def test_the_sender_of_a_printed_job_hears_of_it_and_has_it_printed_again(
 async def test_what_was_not_told_before_a_stop_is_told_after_it(place: Place) -> None:
     """The server ends between the end of the job and its mail."""
     office = await place.start()
-    news = office._parts.printing.news  # type: ignore[union-attr]
+    news = office._parts.printing.print_room.news  # type: ignore[union-attr]
     assert news is not None
     news.close()  # as a kill would
     news.close = lambda: None  # type: ignore[method-assign]
