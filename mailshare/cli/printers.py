@@ -9,7 +9,6 @@ import click
 
 from mailshare.cli import screens
 from mailshare.cli.calling import Context, with_json
-from mailshare.core.print_usage import COLUMNS, PrintUsage, usage_csv
 
 
 @click.group()
@@ -24,6 +23,8 @@ def printers() -> None:
 @with_json
 def usage(context: Context, /, month: str | None, as_csv: bool) -> tuple[Any, Iterable[str]]:
     """Show how much was printed: by month, printer and sender."""
+    from mailshare.core.print_usage import COLUMNS, PrintUsage, usage_csv  # noqa: PLC0415 - keeps --help quick
+
     answer = context.ask("print_usage", month=month or "")
     rows = answer["rows"]
     if as_csv:
