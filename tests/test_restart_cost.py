@@ -32,7 +32,10 @@ LOOKING = (
     "twisted.web.server klein"
 )
 RARE = "sqlalchemy alembic tomlkit mailshare.testing"
-HEAVY = "twisted cattrs cryptography argon2 sqlite3 mailshare.config mailshare.core.values mailshare.store mailshare.assembly mailshare.isp"
+HEAVY = (
+    "twisted cattrs cryptography argon2 sqlite3 mailshare.config mailshare.core.values "
+    "mailshare.store mailshare.assembly mailshare.isp"
+)
 FILE = """\
 [server]
 grace = 1
