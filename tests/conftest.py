@@ -22,6 +22,8 @@ from twisted.trial.unittest import SynchronousTestCase
 PACKAGES = {
     "dovecot": "dovecot-core dovecot-pop3d",
     "cupsd": "cups",
+    "gs": "ghostscript",
+    "pdftops": "poppler-utils",
     "doveadm": "dovecot-core",
     "getmail": "getmail6",
     "imap-login": "dovecot-imapd",

@@ -35,6 +35,7 @@ TABLES = (
     schema.DemonstrationTable,
     schema.ExtensionTable,
     schema.PrintTable,
+    schema.DocumentsTable,
     schema.DestinationTable,
     schema.PrinterTable,
     schema.PrinterKeyTable,

@@ -18,6 +18,7 @@ from mailshare.assembly.acts_on_need import ActsOnNeed
 from mailshare.assembly.causes import cause_of
 from mailshare.assembly.control_door import ControlDoor
 from mailshare.assembly.declared import DeclaredObjects, Synced
+from mailshare.assembly.document_room import DocumentRoom
 from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance, connections
 from mailshare.assembly.extensions import Extensions
@@ -57,6 +58,7 @@ class _Parts:
     threads: Threads
     room: MailRoom
     printing: PrintDoor
+    documents: DocumentRoom
     declared: DeclaredObjects
     entrance: Entrance
     listeners: Listeners
@@ -188,12 +190,13 @@ class Office(Service):
         config, reactor = self.config, self._reactor
         key = sealing_key(config)
         passwords = Passwords(threads.run, os.urandom)
-        surroundings = Surroundings(reactor, store, config.tables.server.hostname, config.data)
-        extensions = Extensions(config, surroundings)
+        extensions = Extensions(config, Surroundings(reactor, store, config.tables.server.hostname, config.data))
         zone = zone_of(config)
         journal = JournalRoom(store, reactor, config.data, zone=zone, days=config.tables.log.days, threads=threads)
-        drivers = extensions.built("printers")
-        printing = PrintDoor(store, reactor, config, note=journal.note, aside=threads.run, drivers=drivers)
+        documents, drivers = DocumentRoom(config, reactor, threads.run), extensions.built("printers")
+        printing = PrintDoor(
+            store, reactor, config, note=journal.note, aside=threads.run, drivers=drivers, documents=documents
+        )
         room = MailRoom(
             store,
             reactor,
@@ -225,6 +228,7 @@ class Office(Service):
             threads=threads,
             room=room,
             printing=printing,
+            documents=documents,
             declared=declared,
             entrance=entrance,
             listeners=Listeners(self._early, factories(entrance, printing)),
@@ -271,6 +275,7 @@ class Office(Service):
         await parts.listeners.drain(grace)
         await parts.room.queue.stopService()
         parts.printing.close()
+        await parts.documents.close()
         parts.room.relay.close()
         parts.housekeeping.stopService()
         await parts.journal.stop()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from zope.interface import implementer
 
+from mailshare.assembly.document_room import DocumentRoom
 from mailshare.config import Config
 from mailshare.core.headers import Headers
 from mailshare.core.values import Outcome, QueueItem
@@ -64,12 +65,22 @@ class PrintDoor:
     :param note: writes a line of the journal.
     :param aside: what touches files runs there.
     :param drivers: of printers, by extensions.
+    :param documents: where documents are worked out.
     :ivar agents: for the queue.
     """
 
     def __init__(
-        self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside, drivers: Sequence[Any]
+        self,
+        store: IStore,
+        reactor: Any,
+        config: Config,
+        *,
+        note: Note,
+        aside: Aside,
+        drivers: Sequence[Any],
+        documents: DocumentRoom,
     ) -> None:
+        self._documents = documents
         self.agents = (
             _AgentBehind("print", self, lambda room: room.agent),
             _AgentBehind("printer", self, lambda room: room.receiving.agent),
@@ -94,7 +105,14 @@ class PrintDoor:
         if self._room is None:
             from mailshare.assembly.print_room import PrintRoom  # noqa: PLC0415 - see above
 
-            self._room = PrintRoom(self._store, self._reactor, self._config, note=self._note, aside=self._aside)
+            self._room = PrintRoom(
+                self._store,
+                self._reactor,
+                self._config,
+                note=self._note,
+                aside=self._aside,
+                documents=self._documents.documents,
+            )
             self._room.ways.of_others(self._drivers)
             if self._mail is not None:
                 self._room.send_mail(self._mail.intake, self._mail.reveal, self._mail.largest)

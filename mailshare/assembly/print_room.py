@@ -17,7 +17,7 @@ from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
 from mailshare.core.headers import Headers
 from mailshare.core.values import PrinterStatus
-from mailshare.interfaces import IIntake, IStore
+from mailshare.interfaces import IDocuments, IIntake, IStore
 from mailshare.printing.access import Access
 from mailshare.printing.appsocket import SocketFactory
 from mailshare.printing.by_mail import ByMail, Largest, Reveal
@@ -38,9 +38,13 @@ class PrintRoom:
     :param note: writes a line of the journal.
     :param aside: what touches files runs there.
     :ivar ways: to devices.
+    :ivar documents: looks at documents and converts them.
     """
 
-    def __init__(self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside) -> None:
+    def __init__(
+        self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside, documents: IDocuments
+    ) -> None:
+        self.documents = documents
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)

@@ -17,6 +17,7 @@ from mailshare.config.schema import (
     AppPasswordTable,
     DestinationTable,
     DeviceTable,
+    DocumentsTable,
     PrinterTable,
     PrintTable,
     PublicTable,
@@ -65,6 +66,8 @@ async def export_toml(store: IStore, config: Config | None = None, *, secrets: b
         rules.append(_rule(rule, directory))
     if config is not None and config.tables.print != PrintTable():
         document.add("print", _table(_plain(config.tables.print), PrintTable()))
+    if config is not None and config.tables.documents != DocumentsTable():
+        document.add("documents", _table(_plain(config.tables.documents), DocumentsTable()))
     destinations = tomlkit.aot()
     for destination in config.tables.destination if config is not None else ():
         destinations.append(writing.destination(destination))

@@ -18,6 +18,7 @@ from mailshare.core.print_media import size_of
 from mailshare.wire.ipp_template import TEMPLATES, fits
 from mailshare.wire.jws import KEY_ID
 
+_TOOLS = ("gs", "pdftops", "soffice")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?\Z")
 Path = tuple[str | int, ...]
@@ -42,6 +43,9 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
         check_abilities(printer, ("printer", index), findings)
         if printer.device:  # that it is missing was noted already
             check_address(printer.device, ("printer", index, "device"), further_schemes(tables), findings)
+    for index, name in enumerate(tables.documents.tools):
+        if name not in _TOOLS:
+            _unknown(name, _TOOLS, ("documents", "tools", index), findings)
     _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
     for key in ("networks", "operators"):
         for index, text in enumerate(getattr(tables.print, key)):

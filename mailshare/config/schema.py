@@ -277,6 +277,23 @@ class PrintTable:
 
 
 @frozen(kw_only=True)
+class DocumentsTable:
+    """``[documents]``: how much one document may ask for while it is worked out, in a process of its own."""
+
+    seconds: int = _key("of time, and of processor time", 60, least=1, most=3600)
+    memory: int = _key("octets of address space; less than 512 MiB opens little", 1 << 30, least=1 << 28)
+    size: int = _key("octets of the largest document that is opened", 1 << 30, least=1 << 16)
+    result: int = _key("octets of the largest file that comes of one", 1 << 29, least=1 << 20)
+    pages: int = _key("pages of a document, and of what comes of it", 500, least=1, most=1_000_000)
+    pixels: int = _key("most pixels of a picture, and of a page of raster", 120_000_000, least=1_000_000)
+    tools: tuple[str, ...] = _key(
+        "programs outside that may be used where they are installed: gs opens PostScript and writes PCL, pdftops "
+        "writes PostScript, soffice opens office documents",
+        ("gs", "pdftops", "soffice"),
+    )
+
+
+@frozen(kw_only=True)
 class DestinationTable:
     """``[[destination]]``: a printer elsewhere that programs print to, or a group of them."""
 
@@ -324,6 +341,7 @@ class FileTables:
     rule: tuple[RuleTable, ...] = ()
     device: tuple[DeviceTable, ...] = ()
     print: PrintTable = field(factory=PrintTable)
+    documents: DocumentsTable = field(factory=DocumentsTable)
     destination: tuple[DestinationTable, ...] = ()
     printer: tuple[PrinterTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()

@@ -1,9 +1,11 @@
 """What a document is, by its first octets, never by its name.
 
-Sources: ISO 32000-1 section 7.5.2, PWG 5102.4 section 4, the formats' own definitions.
+Sources: ISO 32000-1 section 7.5.2, PWG 5102.4 section 4, ISO/IEC 14496-12 section 4.3, the formats' own definitions.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 LOOKED_AT = 1024
 """Octets from the beginning that decide."""
@@ -11,7 +13,26 @@ LOOKED_AT = 1024
 OCTETS = "application/octet-stream"
 PDF, POSTSCRIPT, TEXT = "application/pdf", "application/postscript", "text/plain"
 JPEG, PNG, TIFF = "image/jpeg", "image/png", "image/tiff"
+GIF, BMP, WEBP, HEIC, HTML = "image/gif", "image/bmp", "image/webp", "image/heic", "text/html"
+ZIP, OLE, TNEF, RTF = "application/zip", "application/x-ole-storage", "application/ms-tnef", "application/rtf"
 PWG, URF, PCL, PCLXL = "image/pwg-raster", "image/urf", "application/vnd.hp-pcl", "application/vnd.hp-pclxl"
+
+PICTURES = (JPEG, PNG, TIFF, GIF, BMP, WEBP, HEIC)
+_OPEN = "application/vnd.oasis.opendocument."
+_NEW = "application/vnd.openxmlformats-officedocument."
+OFFICE: Mapping[str, str] = {
+    _OPEN + "text": "odt",
+    _OPEN + "spreadsheet": "ods",
+    _OPEN + "presentation": "odp",
+    _NEW + "wordprocessingml.document": "docx",
+    _NEW + "spreadsheetml.sheet": "xlsx",
+    _NEW + "presentationml.presentation": "pptx",
+    "application/msword": "doc",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.ms-powerpoint": "ppt",
+    RTF: "rtf",
+}
+"""Documents that an office suite opens, and the ending by which it knows them."""
 
 _BEGINNINGS = (
     (b"%!", POSTSCRIPT),
@@ -26,7 +47,14 @@ _BEGINNINGS = (
     (b"\x1bE", PCL),
     (b"\x1b&l", PCL),
     (b"\x1b*t", PCL),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
+    (b"PK\x03\x04", ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
+    (b"\x78\x9f\x3e\x22", TNEF),
+    (b"{\\rtf", RTF),
 )
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _PJL = b"\x1b%-12345X"
 
 
@@ -43,6 +71,12 @@ def sniffed(beginning: bytes) -> str:
     for start, kind in _BEGINNINGS:
         if head.startswith(start):
             return kind
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return HEIC
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WEBP
+    if head.startswith(b"BM") and head[6:10] == bytes(4):
+        return BMP
     return TEXT if _is_text(head) else OCTETS
 
 
@@ -69,6 +103,6 @@ def _is_text(head: bytes) -> bool:
 def format_of(beginning: bytes, declared: str) -> str:
     """What the document is taken for: its octets decide; what they do not tell, the sender may say."""
     found = sniffed(beginning)
-    if found == OCTETS or (found == TEXT and declared not in ("", OCTETS)):
+    if found in (OCTETS, ZIP, OLE) or (found == TEXT and declared not in ("", OCTETS)):
         return declared or found
     return found

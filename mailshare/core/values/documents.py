@@ -31,8 +31,8 @@ class DocumentFacts:
 class Conversion:
     """What is to be made of a document.
 
-    :ivar formats: media types that may come out, the best first. A document that is one of these already, and of which
-        nothing else is wanted, comes out as it came.
+    :ivar formats: media types that may come out, in any order. A document that is one of these already, and of which
+        nothing else is wanted, comes out as it came; else it becomes the best: PDF, then raster, then PostScript.
     :ivar options: of the job, by the names of IPP's Job Template attributes (RFC 8011 section 5.2), JSON
         values. Heeded:
         ``page-ranges``, ``number-up``, ``copies``, ``media``, ``sides``, ``print-color-mode``, ``print-scaling``,
