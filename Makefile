@@ -69,11 +69,11 @@ $(STAMP)-run: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(STAMP)-test: $(BIN)/python setup.cfg pyproject.toml
-	$(PIP) --editable '.[test,print]'
+	$(PIP) --editable '.[web,test,print]'
 	@touch $@ $(STAMP)-run
 
 $(STAMP)-check: $(BIN)/python setup.cfg pyproject.toml
-	$(PIP) --editable '.[test,print,lint,docs]'
+	$(PIP) --editable '.[web,test,print,lint,docs]'
 	@touch $@ $(STAMP)-run $(STAMP)-test
 
 clean:

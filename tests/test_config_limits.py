@@ -13,7 +13,8 @@ from attrs import evolve, fields
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from mailshare.assembly.office import Office, needs_restart, read_again
+from mailshare.assembly.office import Office, read_again
+from mailshare.assembly.restart_keys import needs_restart
 from mailshare.config import Limits, load_config, parse_config
 from mailshare.config.limits import FIXED
 from mailshare.core.headers import MAX_FIELD, MAX_LINES

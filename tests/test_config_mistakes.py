@@ -73,7 +73,6 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
     [
         ("[server\n", 1, "is not TOML"),
         ("# deep\n[" + "a." * 9000 + "b]\n", 2, "more than 20 names"),
-        ("[listen]\nweb = ['tcp:8080']\n", 2, "no manager yet"),
         ("[listen]\npop3s = ['tcp:995']\n", 2, "TLS from the first octet"),
         ("[listen]\npop3 = ['tls:/nowhere:8110']\n", 2, "does not exist"),
         ("[listen]\nsubmission = ['tcp:587']\n", 2, "needs STARTTLS"),

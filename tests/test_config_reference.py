@@ -32,6 +32,7 @@ TABLES = (
     schema.DeviceTable,
     schema.RuleTable,
     schema.LogTable,
+    schema.WebTable,
     schema.DemonstrationTable,
     schema.ExtensionTable,
     schema.PrintTable,

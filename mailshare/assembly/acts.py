@@ -15,9 +15,13 @@ from mailshare.assembly import shapes
 from mailshare.assembly.audit import write_audit
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
+from mailshare.assembly.finding_acts import FindingActs
+from mailshare.assembly.manager_acts import ManagerActs
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.personal import Personal
+from mailshare.assembly.print_acts import PrintActs
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
+from mailshare.assembly.reading import Reading
 from mailshare.assembly.tag_testing import TagTesting
 from mailshare.assembly.usage_acts import UsageActs
 from mailshare.config import Config
@@ -67,8 +71,11 @@ class Running(Protocol):
     def reload(self) -> Awaitable[Mapping[str, object]]:
         """Read the configuration file again."""
 
+    def pause(self, *, paused: bool) -> Awaitable[None]:
+        """Start no runs by time or threshold until that is taken back; outlives a restart."""
 
-class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs):
+
+class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PrintActs, FindingActs, Reading):
     """The office as its administrator sees it.
 
     :param store: open.
@@ -290,6 +297,13 @@ class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs):
         if self._running is not None:
             self._running.wake(urgent=act == "retry")
         return {"changed": changed, "asked": len(ids)}
+
+    async def pause(self, *, paused: bool) -> Mapping[str, object]:
+        """Collect and send no more by itself, or go on. Who asks for it by hand is still served."""
+        if self._running is None:
+            raise Unavailable("The server does not run; it stands still already")
+        await self._running.pause(paused=paused)
+        return {"paused": paused}
 
     async def admin_reset(self, *, password: str, account: str = "", by: str = "") -> Mapping[str, object]:
         """Give the ADMIN of an account, or of the first, a new mailbox password.

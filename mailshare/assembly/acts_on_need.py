@@ -23,6 +23,7 @@ class ActsOnNeed:
     :param hasher: password to ``(argon2 hash, SCRAM verifier)``.
     :param seal: seals a password for the provider.
     :ivar made: the acts, or ``None`` as long as nobody wanted them.
+    :ivar further: what other rooms lend to the acts, by attribute.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class ActsOnNeed:
         self._seal = seal
         self._making = Lock()
         self.made: Acts | None = None
+        self.further: dict[str, Any] = {}
 
     def __call__(self) -> Acts:
         """The acts."""
@@ -46,6 +48,7 @@ class ActsOnNeed:
 
     def _build(self) -> Acts:
         from mailshare.assembly.acts import Acts  # noqa: PLC0415 - see above
+        from mailshare.assembly.looking_outside import Outside  # noqa: PLC0415 - as above
 
         acts = Acts(
             self._store,
@@ -58,4 +61,8 @@ class ActsOnNeed:
             probe=self._room.probe,
         )
         acts.tags = self._room.tag_test
+        acts.finder = Outside(self._reactor).finder()
+        acts.login_test = self._room.login_test
+        for name, lent in self.further.items():
+            setattr(acts, name, lent)
         return acts

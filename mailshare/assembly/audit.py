@@ -18,8 +18,9 @@ _log = Logger()
 async def write_audit(store: IStore, at: int, act: str, arguments: Mapping[str, object]) -> None:
     """Write a line ``admin.did``. The act is done: a store that cannot take the line does not undo it."""
     told = {name: "(given)" if name in _SECRET else _plain(value) for name, value in arguments.items()}
+    who = {"by": told.pop("by")} if "by" in told else {}
     try:
-        await store.events.append([Event(at, "admin.did", data={"act": act, "with": told})])
+        await store.events.append([Event(at, "admin.did", data={"act": act, "with": told, **who})])
     except MailshareError as fault:
         _log.warn("{act} was done, but not written into the audit: {fault}", act=act, fault=fault.public)
 

@@ -64,13 +64,13 @@ class Entrance:
         self._reactor = reactor
         self._tell = tell
         self._opened = opened
-        self._throttle = Throttle()
+        self.throttle = Throttle()
         self._counting = counting
         self._store = store
         self.device_rate = DeviceRate(reactor.seconds)
         apps = AppPasswords(store.settings)
         checker = DirectoryChecker(
-            store.directory, passwords, self._throttle, VerifiedCache(os.urandom(32)), reactor, declared, apps
+            store.directory, passwords, self.throttle, VerifiedCache(os.urandom(32)), reactor, declared, apps
         )
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
@@ -84,7 +84,7 @@ class Entrance:
 
     def follow(self, config: Config) -> None:
         """Take over what holds for all factories together."""
-        self._throttle.forget = config.tables.limits.auth_forget
+        self.throttle.forget = config.tables.limits.auth_forget
 
     def factory(self, service: str, config: Config) -> EngineFactory:
         """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions`` or ``device``."""

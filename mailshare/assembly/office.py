@@ -19,8 +19,9 @@ from mailshare.assembly.causes import cause_of
 from mailshare.assembly.control_door import ControlDoor
 from mailshare.assembly.declared import DeclaredObjects, Synced
 from mailshare.assembly.document_room import DocumentRoom
+from mailshare.assembly.doorkeeping import Doorkeeping
 from mailshare.assembly.early_ports import EarlyPorts
-from mailshare.assembly.entrance import Entrance, connections
+from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.journal_room import JournalRoom
@@ -31,10 +32,13 @@ from mailshare.assembly.notify import SystemdNotifier
 from mailshare.assembly.opening import Threads, build_hasher, build_store, zone_of
 from mailshare.assembly.print_door import PrintDoor
 from mailshare.assembly.pulse import Pulse
+from mailshare.assembly.restart_keys import needs_restart
 from mailshare.assembly.sealing import sealing_key
+from mailshare.assembly.serving import factories
 from mailshare.assembly.shapes import moment
 from mailshare.assembly.signals import Hangup
-from mailshare.config import BrokenConfig, Config, Limits, load_config
+from mailshare.assembly.web_room import WebRoom
+from mailshare.config import BrokenConfig, Config, load_config
 from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
@@ -67,6 +71,8 @@ class _Parts:
     acts: ActsOnNeed
     pulse: Pulse
     door: ControlDoor
+    keeping: Doorkeeping
+    web: WebRoom
     control: Any = None
 
 
@@ -169,12 +175,16 @@ class Office(Service):
         await parts.room.public_rate.recover(store.events)
         await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
+        await parts.keeping.load()
+        parts.web.follow(config)
         await parts.printing.open()
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         await parts.room.open()
         self._since = int(reactor.seconds() * SECOND)
         parts.room.queue.startService()
         parts.room.timetable.startService()
+        if (await store.settings.get("office", "paused") or (False, 0))[0]:
+            parts.room.timetable.pause()
         parts.room.listening.startService()
         parts.room.weekly.startService()
         parts.room.clock_watch.start()
@@ -185,6 +195,7 @@ class Office(Service):
         await store.events.append([Event(self._since, "server.started", data={"version": version("mailshare")})])
         self._systemd.ready(self._summary(parts))
         self._log.info("mailshare is ready: {summary}", summary=self._summary(parts))
+        parts.web.tell_code()
 
     def _build(self, store: IStore, threads: Threads) -> _Parts:
         config, reactor = self.config, self._reactor
@@ -222,7 +233,10 @@ class Office(Service):
             data=config.data,
             extensions=extensions,
         )
+        keeping = Doorkeeping(store, reactor, passwords, entrance.throttle)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
+        acts.further.update(queues=printing, doorkeepers=keeping.for_acts(running=True))
+        web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads)
         return _Parts(
             store=store,
             threads=threads,
@@ -231,12 +245,14 @@ class Office(Service):
             documents=documents,
             declared=declared,
             entrance=entrance,
-            listeners=Listeners(self._early, factories(entrance, printing)),
+            listeners=Listeners(self._early, factories(entrance, printing, web)),
             housekeeping=Housekeeping(store, reactor),
             journal=journal,
             acts=acts,
             pulse=Pulse(reactor, acts, journal.counting),
             door=ControlDoor(acts, reactor, threads.run),
+            keeping=keeping,
+            web=web,
         )
 
     def _complain(self, synced: Synced) -> None:
@@ -339,6 +355,7 @@ class Office(Service):
         return {
             "version": version("mailshare"),
             "since": moment(self._since),
+            "paused": self._running().room.timetable.paused,
             "reloaded": moment(self._reloaded),
             "reload_error": self._reload_error,
             "listeners": self.places(),
@@ -353,6 +370,13 @@ class Office(Service):
     async def resume(self, account: Account) -> int:
         """Use an account's ways out again, whatever paused them, and send what waits now."""
         return await self._running().room.try_again(account.id)
+
+    async def pause(self, *, paused: bool) -> None:
+        """Start no runs by time or threshold until that is taken back."""
+        parts = self._running()
+        await parts.store.settings.put("office", "paused", paused)
+        (parts.room.timetable.pause if paused else parts.room.timetable.resume)()
+        parts.pulse.changed()
 
     def wake(self, *, urgent: bool) -> None:
         """Rows were steered: the timetable looks at the relay's, the queue at all others."""
@@ -405,6 +429,7 @@ class Office(Service):
         parts.room.follow(config)
         parts.entrance.follow(config)
         await parts.printing.follow(config)
+        parts.web.follow(config)
         opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
@@ -435,40 +460,9 @@ class Office(Service):
             self._said(f"office:   {text}")
 
 
-def factories(entrance: Entrance, printing: PrintDoor) -> Callable[[str, Config], Any]:
-    """What makes the factory of any listener."""
-
-    def factory(service: str, config: Config) -> Any:
-        if printing.serves(service):
-            return printing.factory(service, config, connections(config.tables.limits))
-        return entrance.factory(service, config)
-
-    return factory
-
-
 async def _quiet(result: Awaitable[object] | None) -> None:
     if result is not None:
         await result
-
-
-def needs_restart(old: Config, new: Config) -> tuple[str, ...]:
-    """Keys that changed and are only looked at when the server starts."""
-    keys = []
-    for name, before, after in (
-        ("server.data", old.data, new.data),
-        ("server.hostname", old.tables.server.hostname, new.tables.server.hostname),
-        ("server.zone", old.tables.server.zone, new.tables.server.zone),
-        ("store.url", old.tables.store.url, new.tables.store.url),
-        ("extension", old.tables.extension, new.tables.extension),
-        *(
-            (f"limits.{name}", getattr(old.tables.limits, name), getattr(new.tables.limits, name))
-            for name in Limits.read_at_start()
-        ),
-        ("demonstration", old.tables.demonstration, new.tables.demonstration),
-    ):
-        if before != after:
-            keys.append(name)
-    return tuple(keys)
 
 
 def read_again(config: Config, data: str | None) -> Callable[[], Config]:

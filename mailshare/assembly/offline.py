@@ -13,6 +13,7 @@ from twisted.internet.threads import blockingCallFromThread
 
 from mailshare.assembly.acts import Acts
 from mailshare.assembly.declared import DeclaredObjects
+from mailshare.assembly.doorkeeping import Doorkeeping
 from mailshare.assembly.mail_room import collecting_limits, provider_doors
 from mailshare.assembly.opening import Threads, build_hasher, build_store, store_directory, zone_of
 from mailshare.assembly.sealing import sealing_key
@@ -22,6 +23,7 @@ from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
 from mailshare.isp.secrets import Secrets
 from mailshare.portal.passwords import Passwords
+from mailshare.portal.throttle import Throttle
 from mailshare.web.operations import BY_NAME
 
 _DEADLINE = 600.0
@@ -58,6 +60,9 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
             config=lambda: config,
             probe=_probe(config, reactor, store),
         )
+        keeping = Doorkeeping(store, reactor, Passwords(threads.run, os.urandom), Throttle())
+        await keeping.load()
+        acts.doorkeepers = keeping.for_acts(running=False)
         result = await getattr(acts, name)(**arguments)
         if BY_NAME[name].audited:
             await acts.audit(name, arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailshare.assembly.opening import zone_of
@@ -15,6 +15,7 @@ from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
+from mailshare.core.errors import NoSuchUser
 from mailshare.core.headers import Headers
 from mailshare.core.values import PrinterStatus
 from mailshare.interfaces import IDocuments, IIntake, IStore
@@ -90,6 +91,39 @@ class PrintRoom:
         if self.news is not None:
             await self.news.open()
         self.receiving.agent.start()
+
+    def described(self) -> Sequence[Mapping[str, object]]:
+        """Each queue with its state in words, for the administrator's acts."""
+        found = []
+        for one in self.service.destinations.values():
+            state, reasons, words = self.service.standing(one)
+            queue = self.service.states.get(one.name)
+            found.append(
+                {
+                    "name": one.name,
+                    "title": one.title or one.name,
+                    "location": one.location,
+                    "address": one.address,
+                    "members": list(one.targets) if not one.address else [],
+                    "state": state.name.lower(),
+                    "reasons": [reason for reason in reasons if reason != "none"],
+                    "message": words,
+                    "paused": queue.paused,
+                    "accepting": queue.accepting,
+                    "jobs": self.service.board.count(one.name),
+                }
+            )
+        return found
+
+    async def pause(self, name: str, *, paused: bool) -> None:
+        """Hand nothing of a queue on, or go on.
+
+        :raises NoSuchUser: there is no such queue.
+        """
+        destination = self.service.queue(name) if name else None
+        if destination is None:
+            raise NoSuchUser(f"There is no print queue {name!a}")
+        await self.service.set_queue(destination, paused=paused, pausing=False, why="paused")
 
     def close(self) -> None:
         """The listeners are closed already."""

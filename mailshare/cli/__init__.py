@@ -12,6 +12,7 @@ from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
 from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
+from mailshare.cli.manager_access import manager, setup
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
 from mailshare.cli.printers import printers
@@ -60,5 +61,7 @@ for _command in (
     restore,
     reload_,
     demo,
+    setup,
+    manager,
 ):
     main.add_command(_command)

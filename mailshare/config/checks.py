@@ -127,8 +127,6 @@ def _zone(name: str, path: Path, findings: Findings) -> None:
 
 def _listeners(tables: FileTables, directory: str, findings: Findings) -> None:
     listen = tables.listen
-    if listen.web:
-        findings.error(("listen", "web"), "this version has no manager yet, so nothing would answer there; take it out")
     if listen.certificates:
         try:
             check_certificates(os.path.join(directory, listen.certificates))
@@ -167,11 +165,26 @@ def _listener_fits(service: str, text: str, path: Path, listen: ListenTable, fin
     secure = text.startswith(("tls:", "ssl:"))
     if service in _INSIDE_TLS and text.startswith(("tcp:", "tcp6:")):
         findings.error(path, f"{service} speaks TLS from the first octet; write tls:DIRECTORY:PORT")
+    if service == "web":
+        if not secure and not _on_this_machine(text):
+            hint = "write tls:DIRECTORY:PORT, or listen on 127.0.0.1 and let a proxy do the TLS"
+            findings.warn(path, "passwords and sessions of the manager go over the network without TLS", hint)
+        return
     if service not in _INSIDE_TLS and secure:
         words = " or ".join(_INSIDE_TLS)
         findings.error(path, f"{service.partition(' ')[0]} starts in clear; for TLS from the first octet use {words}")
     if service == "submission" and not secure and not listen.certificates:
         findings.error(path, "submission needs STARTTLS; set listen.certificates to a directory of PEM files")
+
+
+def _on_this_machine(text: str) -> bool:
+    """Nobody else can reach it by the network."""
+    if text.startswith(("unix:", "systemd:", "haproxy:")):
+        return True
+    try:
+        return ipaddress.ip_address(interface_of(text).partition("%")[0]).is_loopback
+    except (ConfigFault, ValueError):
+        return False
 
 
 def _networks(tables: FileTables, findings: Findings) -> None:

@@ -88,13 +88,13 @@ class ListenTable:
     ipp: tuple[str, ...] = _key("printing: a virtual printer for each [[destination]]", factory=tuple)
     ipps: tuple[str, ...] = _key("the same inside TLS: tls:DIRECTORY:PORT", factory=tuple)
     lpd: tuple[str, ...] = _key("printing by the old LPD protocol; the queue is the destination's name", factory=tuple)
-    web: tuple[str, ...] = _key("reserved for the manager; refused until there is one", factory=tuple)
+    web: tuple[str, ...] = _key("the manager, for browsers: tls:DIRECTORY:PORT, or tcp: on this machine", factory=tuple)
     certificates: str = _key("directory of PEM files for STLS and STARTTLS, relative to this file", "")
     authority: str = _key("PEM file of the private authority behind the certificates; handed out to clients", "")
 
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """``(service, endpoint)`` of each listener, in order; those of destinations stand with them."""
-        services = ("pop3", "pop3s", "smtp", "submission", "submissions", "device", "ipp", "ipps", "lpd")
+        services = ("pop3", "pop3s", "smtp", "submission", "submissions", "device", "ipp", "ipps", "lpd", "web")
         return tuple((name, text) for name in services for text in getattr(self, name))
 
 
@@ -113,6 +113,16 @@ class TrustedTable:
     devices: Mapping[str, str] = _key(
         "address or network to login: machines that send as that user without logging in, e.g. scanners", factory=dict
     )
+
+
+@frozen(kw_only=True)
+class WebTable:
+    """``[web]``: the manager."""
+
+    names: tuple[str, ...] = _key(
+        "further names that browsers call the manager by, besides the server's own name and addresses", factory=tuple
+    )
+    lock: int = _key("idle minutes after which it asks for the password again; 0 = never", 30, least=0, most=720)
 
 
 @frozen(kw_only=True)
@@ -335,6 +345,7 @@ class FileTables:
     trusted: TrustedTable = field(factory=TrustedTable)
     limits: Limits = field(factory=Limits)
     log: LogTable = field(factory=LogTable)
+    web: WebTable = field(factory=WebTable)
     demonstration: DemonstrationTable = field(factory=DemonstrationTable)
     account: tuple[AccountTable, ...] = ()
     user: tuple[UserTable, ...] = ()

@@ -204,6 +204,12 @@ class LoginRefused(PolicyRefusal):
     default_public = "Wrong user name or password"
 
 
+class NotAllowed(PolicyRefusal):
+    """Who asks is known, and this is beyond what that role or token may do."""
+
+    default_public = "Your role does not reach so far"
+
+
 class TooManyTries(Unavailable):
     """Throttled: the answer is withheld for a while whatever the password is."""
 

@@ -10,6 +10,13 @@ Errors are those of :mod:`mailshare.core.errors`; anything else that escapes is 
 
 from __future__ import annotations
 
+from mailshare.interfaces.administration import (
+    IAdministration,
+    IAdministrators,
+    IApiTokens,
+    ISetupCode,
+    IWebSessions,
+)
 from mailshare.interfaces.avatars import (
     IAvatarAuthor,
     IGate,
@@ -48,7 +55,10 @@ from mailshare.interfaces.queue import ILedger, INotifier, IQueue
 from mailshare.interfaces.store import IDelivery, IStore
 
 __all__ = [
+    "IAdministration",
+    "IAdministrators",
     "IAgent",
+    "IApiTokens",
     "IAvatarAuthor",
     "IBody",
     "IBodySink",
@@ -84,6 +94,7 @@ __all__ = [
     "ISecrets",
     "ISession",
     "ISettings",
+    "ISetupCode",
     "IStore",
     "ISubmission",
     "ISubmitter",
@@ -92,4 +103,5 @@ __all__ = [
     "IVerifierSource",
     "IWatch",
     "IWatching",
+    "IWebSessions",
 ]

@@ -130,6 +130,11 @@ KINDS: Mapping[str, str] = {
     "admin.rule-deleted": "a sorting rule was forgotten",
     "admin.name": "a user got a further name",
     "admin.password": "an administrator set a password",
+    "admin.print": "an administrator steered a print job",
+    "admin.first": "the first administrator of the manager was made, with the code of the first run",
+    "admin.login": "an administrator logged in to the manager",
+    "admin.login-refused": "somebody tried a wrong name or password at the manager",
+    "admin.logout": "an administrator logged out of the manager, or had a browser logged out",
 }
 
 

@@ -14,21 +14,20 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from mailshare.core.errors import LoginRefused, MailshareError, TooManyTries
+from mailshare.core.errors import LoginRefused, MailshareError
 from mailshare.core.values import SECOND, User
 from mailshare.interfaces import IDirectoryStore
 from mailshare.portal.app_passwords import AppPassword, AppPasswords, mark_of, verifiers
+from mailshare.portal.guesses import MAX_PASSWORD, Guesses
 from mailshare.portal.passwords import Passwords
-from mailshare.portal.throttle import DELAYS, Throttle
+from mailshare.portal.throttle import Throttle
 from mailshare.portal.verified import VerifiedCache
 from mailshare.shell.logins import DEVICE, IVerifiedLogin
 from mailshare.shell.steps import begun
 
-MAX_PASSWORD = 1024  # octets; a longer one is refused without being hashed
 Declared = Callable[[str], str | None]
 
 
@@ -61,7 +60,7 @@ class DirectoryChecker:
         self._apps = app_passwords
         self._directory = directory
         self._passwords = passwords
-        self._throttle = throttle
+        self._guesses = Guesses(throttle, clock)
         self._cache = cache
         self._clock = clock
         self._declared = declared
@@ -111,9 +110,7 @@ class DirectoryChecker:
             return user.name.encode()
         await self._in_line(peer, name)
         if len(password) > MAX_PASSWORD or not await self._right(secret, stored, password):
-            pause = self._throttle.failed(peer, name, password[:MAX_PASSWORD], self._clock.seconds())
-            if pause:
-                await deferLater(self._clock, pause)
+            await self._guesses.failed(peer, name, password)
             self._log.info("login refused from {peer}", peer=peer)
             raise LoginRefused
         assert user is not None
@@ -151,13 +148,7 @@ class DirectoryChecker:
 
     async def _in_line(self, peer: str, name: str) -> None:
         """Wait as long as the throttle says."""
-        wait = self._throttle.wait(peer, name, self._clock.seconds())
-        if wait is None:
-            # The refusal is late as well, or it could be asked for as fast as the network goes.
-            await deferLater(self._clock, DELAYS[-1])
-            raise TooManyTries
-        if wait:
-            await deferLater(self._clock, wait)
+        await self._guesses.in_line(peer, name)
 
     async def _right(self, secret: str | None, stored: str, password: bytes) -> bool:
         """One argon2 computation in every case."""

@@ -17,7 +17,15 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, NoSuchUser, PeerFault, Unavailable
+from mailshare.core.errors import (
+    ConfigFault,
+    LocalFault,
+    MailshareError,
+    NoSuchUser,
+    NotAllowed,
+    PeerFault,
+    Unavailable,
+)
 from mailshare.web.events import EventStream, Watch
 from mailshare.web.operations import BASE, OPERATIONS, Operation
 
@@ -40,7 +48,7 @@ async def _here(work: Callable[[], Any]) -> Any:
     return work()
 
 
-class _MadeWhenAsked(Resource):
+class MadeWhenAsked(Resource):
     """A resource that is made at its first request, aside; requests that come meanwhile wait for it."""
 
     isLeaf = True
@@ -120,7 +128,7 @@ class ControlAPI:
 
     def site(self) -> Site:
         """The factory to listen with."""
-        site = _QuietSite(_MadeWhenAsked(self._routes, self._aside), timeout=60)
+        site = _QuietSite(MadeWhenAsked(self._routes, self._aside), timeout=60)
         site.displayTracebacks = False
         return site
 
@@ -132,8 +140,8 @@ class ControlAPI:
     def _serve(self, app: Any, operation: Operation) -> None:
         async def answer(request: IRequest, **path: str) -> bytes:
             try:
-                given = {**_query(request), **_body(request), **path}
-                self._fresh(request, operation)
+                given = {**request_query(request), **request_body(request), **path}
+                fresh(request, operation, self._acts().version())
                 arguments = operation.arguments(given)
                 result = await getattr(self._acts(), operation.name)(**arguments)
                 if operation.audited:
@@ -144,19 +152,10 @@ class ControlAPI:
                 self._log.failure("{name} failed", name=operation.name)
                 return problem(request, LocalFault())
             request.setHeader("ETag", f'"{self._acts().version()}"')
-            return _json(request, 200, result)
+            return json_answer(request, 200, result)
 
         answer.__name__ = f"serve_{operation.name}"
         app.route(BASE + operation.path, methods=[operation.method])(answer)
-
-    def _fresh(self, request: IRequest, operation: Operation) -> None:
-        """Compare ``If-Match`` with the directory.
-
-        :raises PeerFault: 412, somebody else changed it meanwhile.
-        """
-        wanted = request.getHeader("If-Match")
-        if wanted and operation.method != "GET" and wanted not in ("*", f'"{self._acts().version()}"'):
-            raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
 
     def _events(self, request: IRequest) -> Any:
         stream = EventStream(request, self._reactor)
@@ -171,14 +170,32 @@ class ControlAPI:
         return stream.start()
 
 
-def _query(request: Any) -> dict[str, str]:
+def fresh(request: Any, operation: Operation, version: int) -> None:
+    """Compare ``If-Match`` with the directory.
+
+    :raises PeerFault: 412, somebody else changed it meanwhile.
+    """
+    wanted = request.getHeader("If-Match")
+    if wanted and operation.method != "GET" and wanted not in ("*", f'"{version}"'):
+        raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
+
+
+def request_query(request: Any) -> dict[str, str]:
+    """The query's arguments, each once.
+
+    :raises PeerFault: it is not UTF-8.
+    """
     try:
         return {name.decode("utf-8"): values[-1].decode("utf-8") for name, values in request.args.items()}
     except UnicodeDecodeError as error:
         raise PeerFault("The query is not UTF-8", code=400) from error
 
 
-def _body(request: Any) -> dict[str, Any]:
+def request_body(request: Any) -> dict[str, Any]:
+    """The JSON object in the body; empty when there is no body.
+
+    :raises PeerFault: it is none, or too large.
+    """
     content = request.content.read(_MOST_BODY + 1)
     if not content:
         return {}
@@ -196,7 +213,8 @@ def _body(request: Any) -> dict[str, Any]:
     return value
 
 
-def _json(request: Any, status: int, value: object, kind: str = "application/json") -> bytes:
+def json_answer(request: Any, status: int, value: object, kind: str = "application/json") -> bytes:
+    """An answer of JSON, kept by nobody on the way."""
     request.setResponseCode(status)
     request.setHeader("Content-Type", kind)
     request.setHeader("Cache-Control", "no-store")
@@ -207,6 +225,8 @@ def http_status(error: MailshareError) -> int:
     """The HTTP status that says the same as an error of ours."""
     if isinstance(error, NoSuchUser):
         return 404
+    if isinstance(error, NotAllowed):
+        return 403
     if isinstance(error, PeerFault):
         return error.code if error.code in (400, 404, 412, 413) else 400
     if isinstance(error, ConfigFault):
@@ -216,13 +236,16 @@ def http_status(error: MailshareError) -> int:
     return 500 if isinstance(error, LocalFault) else 409
 
 
-def problem(request: IRequest, error: MailshareError) -> bytes:
-    """An error as a problem document (RFC 9457 section 3)."""
-    status = http_status(error)
+def problem(request: IRequest, error: MailshareError, status: int = 0) -> bytes:
+    """An error as a problem document (RFC 9457 section 3).
+
+    :param status: in place of the error's own.
+    """
+    status = status or http_status(error)
     document: Mapping[str, object] = {
         "type": "about:blank",
         "title": type(error).__name__,
         "status": status,
         "detail": error.public,
     }
-    return _json(request, status, document, "application/problem+json")
+    return json_answer(request, status, document, "application/problem+json")

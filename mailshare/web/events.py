@@ -12,9 +12,22 @@ from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 Watch = Callable[[str, Mapping[str, object]], None]
+Frame = Callable[[str, Mapping[str, object]], str]
+"""Kind and value to the lines of an event, without its id and the empty line behind it."""
 
 _PULSE = 15.0
 _PATIENCE = 64
+_RETRY = 2000  # milliseconds after which a reader whose connection is gone comes again
+
+
+def named_json(kind: str, value: Mapping[str, object]) -> str:
+    """An event with its kind for a name and JSON for data."""
+    return f"event: {kind}\ndata: {json.dumps(value, ensure_ascii=False)}\n"
+
+
+def html_lines(html: str) -> str:
+    """An event without name whose data is HTML: one data field for each line."""
+    return "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
 
 
 @implementer(IPushProducer)
@@ -23,10 +36,18 @@ class EventStream:
 
     A comment goes out every 15 seconds, so that a dead connection is noticed. While the transport says "enough", events
     are left out, only the newest of each kind is kept; after 64 left-out events the reader is dropped.
+
+    :param frame: how an event is written.
+    :param allowed: asked before each event and each pulse: whether the reader may go on reading.
     """
 
-    def __init__(self, request: Any, reactor: IReactorTime) -> None:
+    def __init__(
+        self, request: Any, reactor: IReactorTime, frame: Frame = named_json, allowed: Callable[[], bool] = lambda: True
+    ) -> None:
         self._request = request
+        self._frame = frame
+        self._allowed = allowed
+        self._number = 0
         self.done: Deferred[None] = request.notifyFinish()
         self.done.addErrback(lambda _: None)  # the reader going away is the normal end
         self._paused = False
@@ -36,13 +57,19 @@ class EventStream:
         self._pulse = LoopingCall(self._beat)
         self._pulse.clock = reactor
 
+    @property
+    def behind(self) -> bool:
+        """The reader has not taken what was sent already."""
+        return self._paused
+
     def start(self) -> Deferred[None]:
         """Send the head; fires when the stream is over."""
         request = self._request
         request.setHeader("Content-Type", "text/event-stream")
         request.setHeader("Cache-Control", "no-store")
+        request.setHeader("X-Accel-Buffering", "no")
         request.registerProducer(self, True)
-        request.write(b": mailshare\n\n")
+        request.write(f": mailshare\nretry: {_RETRY}\n\n".encode())
         self._pulse.start(_PULSE, now=False)
         over: Deferred[None] = Deferred()
 
@@ -58,7 +85,7 @@ class EventStream:
 
     def send(self, kind: str, value: Mapping[str, object]) -> None:
         """Give the reader an event, or keep it as the newest of its kind while the reader is behind."""
-        if self._ended:
+        if self._ended or not self._still_allowed():
             return
         if self._paused:
             self._newest[kind] = value
@@ -66,8 +93,10 @@ class EventStream:
             if self._missed > _PATIENCE:
                 self._request.loseConnection()
             return
-        data = json.dumps(value, ensure_ascii=False)
-        self._request.write(f"event: {kind}\ndata: {data}\n\n".encode())
+        lines = self._frame(kind, value)
+        if lines:
+            self._number += 1
+            self._request.write(f"id: {self._number}\n{lines}\n".encode("utf-8", "replace"))
 
     def end(self) -> None:
         """Finish the response."""
@@ -75,8 +104,16 @@ class EventStream:
             self._request.unregisterProducer()
             self._request.finish()
 
-    def _beat(self) -> None:
+    def _still_allowed(self) -> bool:
+        if self._allowed():
+            return True
         if not self._paused:
+            self._request.write(b"event: over\ndata: {}\n\n")
+        self.end()
+        return False
+
+    def _beat(self) -> None:
+        if not self._ended and self._still_allowed() and not self._paused:
             self._request.write(b": \n\n")
 
     def pauseProducing(self) -> None:

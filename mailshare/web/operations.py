@@ -13,6 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mailshare.core.errors import PeerFault
+from mailshare.core.values import Level
 
 BASE = "/api/v1"
 
@@ -30,6 +31,9 @@ _TELL_THEMSELVES = frozenset(
         "admin_sort",
         "admin_reset",
         "delete_rule",
+        "steer_job",
+        "find_servers",  # these two only look
+        "test_login",
     }
 )
 
@@ -43,6 +47,8 @@ class Operation:
     :ivar params: argument to kind: ``str``, ``int``, ``bool``, ``list`` or ``dict``.
     :ivar required: arguments that must be there.
     :ivar offline: possible on the store alone, while no server runs.
+    :ivar needs: how far somebody's hand must reach; not given: looking for GET, else changing.
+    :ivar remote: also for the manager and its API; else over the control socket alone.
     """
 
     name: str
@@ -51,6 +57,13 @@ class Operation:
     params: Mapping[str, type] = field(factory=dict)
     required: tuple[str, ...] = ()
     offline: bool = True
+    needs: Level | None = None
+    remote: bool = True
+
+    @property
+    def level(self) -> Level:
+        """How far somebody's hand must reach to do this."""
+        return self.needs or (Level.READ if self.method == "GET" else Level.ADMIN)
 
     @property
     def audited(self) -> bool:
@@ -72,7 +85,8 @@ class Operation:
 
 
 _MOST_INT = 2**53  # what JSON carries exactly (RFC 8259 section 6), and well within a column of the store
-_ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}  # the others are lists of texts
+ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}
+"""Kind of the elements of a list by its name; texts for the others."""
 
 
 def _fitting(name: str, value: Any, kind: type) -> Any:
@@ -86,7 +100,7 @@ def _fitting(name: str, value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise PeerFault(f"{name} must be of kind {kind.__name__}", code=400)
     elements: list[Any] = value if isinstance(value, list) else []
-    element = _ELEMENTS.get(name, str)
+    element = ELEMENTS.get(name, str)
     if not all(type(each) is element for each in elements):
         raise PeerFault(f"{name} must be a list of {element.__name__}", code=400)
     if any(type(number) is int and abs(number) > _MOST_INT for number in (value, *elements)):
@@ -124,14 +138,17 @@ _ACCOUNT: Mapping[str, type] = {
     "ambiguous": str,
     "options": dict,
 }
+_KEEPER: Mapping[str, type] = {"password": str, "role": str, "accounts": list}
 _ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all": bool}
 OPERATIONS: tuple[Operation, ...] = (
     Operation("status", "GET", "/status"),
-    Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False),
+    Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False, needs=Level.OPERATE),
     Operation("mailboxes", "GET", "/mailboxes"),
     Operation("print_usage", "GET", "/printers/usage", {"month": str}),
     Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),
-    Operation("steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",)),
+    Operation(
+        "steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",), needs=Level.OPERATE
+    ),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
     Operation("why", "GET", "/why", {"id": str}, ("id",)),
     Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int, "run": str}),
@@ -171,7 +188,15 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
-    Operation("resume", "POST", "/accounts/<address>/resume", {"address": str}, ("address",), offline=False),
+    Operation(
+        "resume",
+        "POST",
+        "/accounts/<address>/resume",
+        {"address": str},
+        ("address",),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
     Operation("delete_account", "DELETE", "/accounts/<address>", {"address": str}, ("address",)),
     Operation("probe_account", "POST", "/accounts/<address>/probe", {"address": str, "write": bool}, ("address",)),
     Operation("account_show", "GET", "/accounts/<address>/provider", {"address": str}, ("address",)),
@@ -182,7 +207,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {"address": str, "program": str, "uids": dict, "ours": bool},
         ("address", "program", "uids"),
     ),
-    Operation("fetch_anyway", "POST", "/fetch", {"id": str, "account": str}, ("id",)),
+    Operation("fetch_anyway", "POST", "/fetch", {"id": str, "account": str}, ("id",), needs=Level.OPERATE),
     Operation(
         "test_tag",
         "POST",
@@ -190,16 +215,25 @@ OPERATIONS: tuple[Operation, ...] = (
         {"address": str, "look": bool},
         ("address",),
         offline=False,
+        needs=Level.OPERATE,
     ),
     Operation("admin_list", "GET", "/admin/mail", {"account": str, "limit": int}),
     Operation("admin_show", "GET", "/admin/mail/<id>", {"id": str}, ("id",)),
-    Operation("admin_give", "POST", "/admin/mail/<id>/give", {"id": str, "users": list, "by": str}, ("id", "users")),
+    Operation(
+        "admin_give",
+        "POST",
+        "/admin/mail/<id>/give",
+        {"id": str, "users": list, "by": str},
+        ("id", "users"),
+        needs=Level.OPERATE,
+    ),
     Operation(
         "admin_always",
         "POST",
         "/admin/mail/<id>/always",
         {"id": str, "users": list, "kind": str, "past": bool, "by": str},
         ("id", "users"),
+        needs=Level.OPERATE,
     ),
     Operation(
         "admin_teach",
@@ -207,8 +241,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/admin/mail/<id>/teach",
         {"id": str, "user": str, "name": str, "past": bool, "by": str},
         ("id", "user"),
+        needs=Level.OPERATE,
     ),
-    Operation("admin_sort", "POST", "/admin/sort", {"account": str, "by": str}),
+    Operation("admin_sort", "POST", "/admin/sort", {"account": str, "by": str}, needs=Level.OPERATE),
     Operation(
         "admin_reset", "POST", "/admin/password", {"account": str, "password": str, "by": str}, ("password",)
     ),
@@ -226,6 +261,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "options": dict,
             "all": bool,
         },
+        remote=False,
     ),
     Operation("rules", "GET", "/rules", {"account": str}),
     Operation(
@@ -235,9 +271,49 @@ OPERATIONS: tuple[Operation, ...] = (
         {"account": str, "kind": str, "match": str, "by": str},
         ("account", "kind", "match"),
     ),
-    Operation("export", "GET", "/export", {"secrets": bool}),
-    Operation("backup", "POST", "/backup", {"directory": str}, ("directory",)),
-    Operation("verify", "POST", "/verify", {"deep": bool}),
+    Operation("export", "GET", "/export", {"secrets": bool}, needs=Level.ADMIN),
+    Operation("backup", "POST", "/backup", {"directory": str}, ("directory",), remote=False),
+    Operation("verify", "POST", "/verify", {"deep": bool}, needs=Level.OPERATE),
+    Operation("pause", "POST", "/pause", {"paused": bool}, ("paused",), offline=False, needs=Level.OPERATE),
+    Operation("mailbox", "GET", "/mailboxes/<name>", {"name": str, "before": int, "limit": int}, ("name",)),
+    Operation("next_runs", "GET", "/accounts/<address>/next-runs", {"address": str}, ("address",)),
+    Operation("find_servers", "POST", "/find-servers", {"address": str}, ("address",), offline=False),
+    Operation(
+        "test_login",
+        "POST",
+        "/test-login",
+        {"address": str, "password": str, "collect": str, "relay": str, "by": str},
+        ("address", "password", "collect"),
+        offline=False,
+    ),
+    Operation("print_queues", "GET", "/print/queues"),
+    Operation(
+        "pause_queue",
+        "POST",
+        "/print/queues/<name>/pause",
+        {"name": str, "paused": bool},
+        ("name", "paused"),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
+    Operation("print_jobs", "GET", "/print/jobs", {"all": bool, "before": int, "limit": int}),
+    Operation(
+        "steer_job", "POST", "/print/jobs/<id>/<act>", {"id": int, "act": str}, ("id", "act"), needs=Level.OPERATE
+    ),
+    Operation("setup_code", "GET", "/manager/setup-code", offline=False, needs=Level.ADMIN, remote=False),
+    Operation("administrators", "GET", "/manager/administrators", needs=Level.ADMIN),
+    Operation("add_administrator", "POST", "/manager/administrators", {"name": str, **_KEEPER}, ("name", "password")),
+    Operation("change_administrator", "PATCH", "/manager/administrators/<name>", {"name": str, **_KEEPER}, ("name",)),
+    Operation("remove_administrator", "DELETE", "/manager/administrators/<name>", {"name": str}, ("name",)),
+    Operation("tokens", "GET", "/manager/tokens", needs=Level.ADMIN),
+    Operation(
+        "add_token",
+        "POST",
+        "/manager/tokens",
+        {"owner": str, "label": str, "level": str, "days": int},
+        ("owner", "label", "level"),
+    ),
+    Operation("revoke_token", "DELETE", "/manager/tokens/<id>", {"id": str}, ("id",)),
     Operation("reload", "POST", "/reload", offline=False),
 )
 

@@ -46,7 +46,7 @@ def test_a_slow_reader_gets_only_the_newest_and_is_dropped_in_the_end() -> None:
     assert len(request.written) == 1
     assert not request.dropped
     stream.resumeProducing()
-    assert request.written[1:] == [b'event: status\ndata: {"n": 63}\n\n']
+    assert request.written[1:] == [b'id: 1\nevent: status\ndata: {"n": 63}\n\n']
     stream.pauseProducing()
     for number in range(65):
         stream.send("status", {"n": number})

@@ -5,6 +5,7 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 
 from __future__ import annotations
 
+from mailshare.core.values.administration import Administrator, ApiToken, Caller, Level, Role, WebSession
 from mailshare.core.values.devices import (
     Capabilities,
     Certainty,
@@ -59,6 +60,9 @@ __all__ = [
     "SECOND",
     "Account",
     "AccountMode",
+    "Administrator",
+    "ApiToken",
+    "Caller",
     "Capabilities",
     "Certainty",
     "Conversion",
@@ -74,6 +78,7 @@ __all__ = [
     "LedgerKey",
     "LedgerRow",
     "LedgerState",
+    "Level",
     "MailboxCount",
     "Origin",
     "Outcome",
@@ -93,6 +98,7 @@ __all__ = [
     "QueueItem",
     "QueueState",
     "Receipt",
+    "Role",
     "Routing",
     "SenderRule",
     "SentMark",
@@ -106,5 +112,6 @@ __all__ = [
     "Target",
     "User",
     "UserKind",
+    "WebSession",
     "Window",
 ]

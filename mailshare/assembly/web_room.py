@@ -1,0 +1,105 @@
+"""The manager in an office: the pages and the API introduced to the acts, to those who may log in, and to listeners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from mailshare.assembly.doorkeeping import Doorkeeping
+from mailshare.assembly.opening import Threads, zone_of
+from mailshare.config import Config
+from mailshare.core.errors import ConfigFault
+from mailshare.core.values import SECOND
+from mailshare.interfaces import IStore
+from mailshare.portal.passwords import generated
+from mailshare.shell.limits import ConnectionLimits
+
+if TYPE_CHECKING:
+    from mailshare.assembly.acts import Acts
+    from mailshare.web.manager_service import Manager
+
+_MINUTE = 60 * SECOND
+
+
+class WebRoom:
+    """Builds the manager when the first ``web`` listener is opened; an office without one imports nothing of it."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        reactor: Any,
+        acts: Callable[[], Acts],
+        keeping: Doorkeeping,
+        config: Callable[[], Config],
+        threads: Threads,
+    ) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._acts = acts
+        self._keeping = keeping
+        self._config = config
+        self._threads = threads
+        self._manager: Manager | None = None
+
+    def follow(self, config: Config) -> None:
+        """Take over what a changed configuration says."""
+        self._keeping.sessions.lock_after = config.tables.web.lock * _MINUTE
+
+    def factory(self, limits: ConnectionLimits) -> Any:
+        """The factory for a ``web`` listener.
+
+        :raises ConfigFault: what pages are made with is not installed.
+        """
+        if self._manager is None:
+            try:
+                self._manager = self._made()
+            except ModuleNotFoundError as error:
+                words = f"the manager needs {error.name}; install mailshare with its extra: mailshare[web]"
+                raise ConfigFault(words) from error
+        return self._manager.site(limits)
+
+    def tell_code(self) -> None:
+        """Say where the first administrator is made, as long as there is none."""
+        code = self._keeping.setup_code
+        if self._manager is not None and code.needed():
+            self._log.warn(
+                "The manager waits for its first administrator: open /setup there and give the code {code}",
+                code=code.code(),
+            )
+
+    def _made(self) -> Manager:
+        from mailshare.assembly.administering import Administering  # noqa: PLC0415 - only where there is a manager
+        from mailshare.web.manager_service import Manager  # noqa: PLC0415 - as above
+        from mailshare.web.rendering import Rendering  # noqa: PLC0415 - as above
+        from mailshare.web.rooms import Rooms  # noqa: PLC0415 - as above
+        from mailshare.web.static_files import StaticFiles  # noqa: PLC0415 - as above
+
+        keeping, static = self._keeping, StaticFiles()
+        rooms = Rooms(
+            office=Administering(self._acts(), self._store, self._now),
+            administrators=keeping.administrators,
+            sessions=keeping.sessions,
+            tokens=keeping.tokens,
+            setup_code=keeping.setup_code,
+            rendering=Rendering(static, zone_of(self._config()), self._now),
+            static=static,
+            reactor=self._reactor,
+            hosts=self._hosts,
+            version=version("mailshare"),
+            password=lambda: generated(os.urandom),
+        )
+        keeping.left = lambda name: rooms.end_streams([name])
+        return Manager(rooms, self._threads.run)
+
+    def _now(self) -> int:
+        return int(self._reactor.seconds() * SECOND)
+
+    def _hosts(self) -> frozenset[str]:
+        tables = self._config().tables
+        return frozenset(name.casefold().rstrip(".") for name in (tables.server.hostname, *tables.web.names))

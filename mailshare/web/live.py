@@ -1,0 +1,110 @@
+"""What changes on a page while it is open: one stream of HTML parts, each for a place of the page.
+
+The state of now comes first, so that a reader who was away misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.web.events import EventStream, html_lines
+from mailshare.web.visit import Visit
+
+_TAIL = 1.0  # seconds between two looks at the journal
+_MOST_LINES = 100
+
+
+def allowed(visit: Visit) -> bool:
+    """Whether the session that opened a stream still stands."""
+    me, session = visit.rooms.visitor(visit.request)
+    return me is not None and session is not None and not session.locked and me == visit.me
+
+
+def opened(visit: Visit, frame: Any) -> EventStream:
+    """A stream for one page.
+
+    :raises Unavailable: too many are open.
+    """
+    assert visit.me is not None
+    if not visit.rooms.room_for(visit.me.name):
+        raise Unavailable("Too many pages are open at the same time; close some")
+    stream = EventStream(visit.request, visit.rooms.reactor, frame, lambda: allowed(visit))
+    visit.rooms.keep(stream, visit.me.name)
+    return stream
+
+
+def part(visit: Visit, template: str, **values: object) -> str:
+    """A piece of a page, as an event."""
+    html = visit.rooms.rendering.render(template, visit.language, {"visit": visit, "me": visit.me, **values})
+    return html_lines(html.decode("utf-8"))
+
+
+async def status_stream(visit: Visit) -> Deferred[None]:
+    """``/live``: the indicators, and how each account is."""
+
+    def frame(kind: str, value: Mapping[str, object]) -> str:
+        if kind == "indicators":
+            return part(visit, "live/indicators.html", indicators=value)
+        if kind == "login-test" and visit.me is not None and value["by"] == visit.me.name:
+            return part(visit, "live/steps.html", steps=value["steps"])
+        if kind == "status":
+            return part(visit, "live/status.html", status=value)
+        return ""
+
+    status = await visit.ask("status")
+    stream = opened(visit, frame)
+    stop = visit.rooms.office.watch(stream.send)
+    stream.done.addBoth(lambda _: stop())
+    over = stream.start()
+    stream.send("status", status)
+    stream.send("indicators", status["indicators"])
+    return over
+
+
+@define
+class _Tail:
+    """Looks for new lines of the journal and sends them."""
+
+    visit: Visit
+    stream: EventStream
+    after: int
+    kinds: list[str]
+    busy: bool = field(default=False)
+
+    async def look(self) -> None:
+        if self.busy or self.stream.behind:
+            return
+        self.busy = True
+        try:
+            found = await self.visit.ask("log", after=self.after, limit=_MOST_LINES, kinds=self.kinds)
+        except MailshareError:
+            return  # the store is busy or the office stops; the next look tells more
+        finally:
+            self.busy = False
+        if found["events"]:
+            self.after = found["events"][-1]["id"]
+            self.stream.send("lines", {"events": found["events"]})
+
+
+async def journal_stream(visit: Visit) -> Deferred[None]:
+    """``/live/log``: new lines of the journal, the newest on top."""
+
+    def frame(_: str, value: Mapping[str, object]) -> str:
+        return part(visit, "live/log.html", events=value["events"])
+
+    stream = opened(visit, frame)
+    after = visit.asked("after", "0")
+    kinds = [one for one in visit.query.get("kind", []) if one]
+    tail = _Tail(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, kinds)
+    beat = LoopingCall(lambda: Deferred.fromCoroutine(tail.look()))
+    beat.clock = visit.rooms.reactor
+    stream.done.addBoth(lambda _: beat.stop() if beat.running else None)
+    over = stream.start()
+    beat.start(_TAIL, now=True)
+    return over

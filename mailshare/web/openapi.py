@@ -1,0 +1,138 @@
+"""The description of the HTTP API for programs that read it: OpenAPI 3.1, made from the table that serves it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mailshare.web.operations import BASE, ELEMENTS, OPERATIONS, Operation
+
+_PART = re.compile(r"<([a-z_]+)>")
+_KINDS: Mapping[type, str] = {str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what is wrong, and what to do, as a sentence"},
+    },
+}
+
+
+def document(version: str) -> dict[str, Any]:
+    """The whole description, as JSON values."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        if operation.remote:
+            path = BASE + _PART.sub(r"{\1}", operation.path)
+            paths.setdefault(path, {})[operation.method.lower()] = _described(operation)
+    paths[f"{BASE}/events"] = {"get": _events()}
+    paths[f"{BASE}/openapi.json"] = {"get": _itself()}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "mailshare",
+            "version": version,
+            "license": {"name": "MIT", "identifier": "MIT"},
+            "description": "What the manager and the command do, for programs. Times are UTC; sizes are octets.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "made in the manager's settings"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-ms"},
+            },
+            "schemas": {"Problem": _PROBLEM},
+            "responses": {
+                "Problem": {
+                    "description": "It was not done, for the reason that is told (RFC 9457)",
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+            },
+        },
+    }
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    in_path = _PART.findall(operation.path)
+    rest = [name for name in operation.params if name not in in_path]
+    parameters = [_parameter(operation, name, "path") for name in in_path]
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.name.replace("_", " "),
+        "description": f"Needs the level {operation.level.name.lower()}.",
+        "x-level": operation.level.name.lower(),
+        "responses": {
+            "200": {
+                "description": "Done",
+                "headers": {"ETag": {"schema": {"type": "string"}, "description": "version of users and accounts"}},
+                "content": {"application/json": {"schema": {}}},
+            },
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
+    }
+    if operation.method == "GET":
+        parameters += [_parameter(operation, name, "query") for name in rest]
+    elif rest:
+        made["requestBody"] = {
+            "required": any(name in operation.required for name in rest),
+            "content": {"application/json": {"schema": _body(operation, rest)}},
+        }
+    if operation.method != "GET":
+        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+    made["parameters"] = parameters
+    return made
+
+
+def _parameter(operation: Operation, name: str, place: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": name,
+        "in": place,
+        "required": place == "path" or name in operation.required,
+        "schema": _schema(name, operation.params[name]),
+    }
+    if operation.params[name] is list:
+        made.update(style="form", explode=False)
+    return made
+
+
+def _body(operation: Operation, names: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name in names if name in operation.required],
+        "properties": {name: _schema(name, operation.params[name]) for name in names},
+    }
+
+
+def _schema(name: str, kind: type) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": _KINDS[kind]}
+    if kind is list:
+        made["items"] = {"type": _KINDS[ELEMENTS.get(name, str)]}
+    return made
+
+
+def _events() -> dict[str, Any]:
+    return {
+        "operationId": "events",
+        "summary": "server-sent events: the state of now, then every change",
+        "x-level": "read",
+        "responses": {
+            "200": {"description": "A stream without end", "content": {"text/event-stream": {"schema": {}}}},
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
+    }
+
+
+def _itself() -> dict[str, Any]:
+    return {
+        "operationId": "openapi",
+        "summary": "this description",
+        "security": [],
+        "responses": {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {}}}}},
+    }

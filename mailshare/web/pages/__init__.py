@@ -1,0 +1,36 @@
+"""The manager's pages; each module holds those of one screen."""
+
+from mailshare.web.pages import (
+    accounts,
+    dashboard,
+    entering,
+    first_run,
+    health,
+    journal,
+    mailboxes,
+    outbox,
+    people,
+    printers,
+    settings,
+    timetables,
+    work_list,
+)
+from mailshare.web.routing import Page
+
+PAGES: tuple[Page, ...] = (
+    *entering.PAGES,
+    *first_run.PAGES,
+    *dashboard.PAGES,
+    *accounts.PAGES,
+    *timetables.PAGES,
+    *people.PAGES,
+    *work_list.PAGES,
+    *outbox.PAGES,
+    *mailboxes.PAGES,
+    *journal.PAGES,
+    *printers.PAGES,
+    *health.PAGES,
+    *settings.PAGES,
+)
+
+__all__ = ["PAGES"]

@@ -1,0 +1,87 @@
+"""Logging in and out, and the lock."""
+
+from __future__ import annotations
+
+from mailshare.core.errors import LoginRefused, TooManyTries
+from mailshare.web.rooms import set_cookie
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit, local_path
+
+
+async def login_form(visit: Visit) -> bytes:
+    """Name and password."""
+    if visit.rooms.setup_code.needed():
+        return visit.go("/setup")
+    if visit.me is not None:
+        return visit.go("/")
+    return _form(visit, local_path(visit.asked("next", "/")))
+
+
+def _form(visit: Visit, way: str, name: str = "", error: str = "") -> bytes:
+    status = 403 if error else 200
+    return visit.page("login.html", status=status, next=way, name=name, error=error)
+
+
+async def log_in(visit: Visit) -> bytes:
+    """Begin a session."""
+    name, way = visit.text("name"), local_path(visit.text("next", "/"))
+    try:
+        administrator = await visit.rooms.administrators.check(name, visit.secret("password"), visit.peer)
+    except (LoginRefused, TooManyTries) as refusal:
+        await visit.rooms.office.note("admin.login-refused", {"login": name[:64], "peer": visit.peer})
+        return _form(visit, way, name, refusal.public)
+    if visit.session is not None:  # nobody goes on with a secret that was there before the password was given
+        await visit.rooms.sessions.end(visit.session.id)
+    agent = visit.request.getHeader("User-Agent") or ""
+    secret, visit.session = await visit.rooms.sessions.begin(administrator, visit.peer, agent)
+    set_cookie(visit.request, secret)
+    await visit.rooms.office.note("admin.login", {"by": administrator.name, "peer": visit.peer})
+    return visit.go(way)
+
+
+async def log_out(visit: Visit) -> bytes:
+    """End the session, here and for the streams of its pages."""
+    if visit.session is not None:
+        await visit.rooms.sessions.end(visit.session.id)
+        await visit.rooms.office.note("admin.logout", {"by": visit.session.name, "peer": visit.peer})
+    set_cookie(visit.request, "")
+    return visit.go("/login")
+
+
+async def lock(visit: Visit) -> bytes:
+    """Show nothing until the password is given again."""
+    if visit.session is not None:
+        await visit.rooms.sessions.lock(visit.session)
+    return visit.go(f"/unlock?next={visit.back}" if visit.back != "/" else "/unlock")
+
+
+async def unlock_form(visit: Visit) -> bytes:
+    """The password of who is logged in."""
+    if visit.session is None:
+        return visit.go("/login")
+    way = local_path(visit.asked("next", "/"))
+    return visit.page("unlock.html", next=way, name=visit.session.name, error="")
+
+
+async def unlock(visit: Visit) -> bytes:
+    """Go on."""
+    if visit.session is None:
+        return visit.go("/login")
+    way = local_path(visit.text("next", "/"))
+    try:
+        await visit.rooms.administrators.check(visit.session.name, visit.secret("password"), visit.peer)
+    except (LoginRefused, TooManyTries) as refusal:
+        name = visit.session.name
+        return visit.page("unlock.html", status=403, next=way, name=name, error=refusal.public)
+    await visit.rooms.sessions.prove(visit.session)
+    return visit.go(way)
+
+
+PAGES = (
+    Page("/login", login_form, public=True),
+    Page("/login", log_in, "POST", public=True),
+    Page("/logout", log_out, "POST", public=True),
+    Page("/lock", lock, "POST"),
+    Page("/unlock", unlock_form, public=True),
+    Page("/unlock", unlock, "POST", public=True),
+)

@@ -1,0 +1,189 @@
+"""The first run: from the one-time code to an office that serves; each step is kept, each can be skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.values import Role
+from mailshare.web.pages.people import pasted
+from mailshare.web.pages.timetables import PRESETS
+from mailshare.web.rooms import set_cookie
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit
+
+STEPS = ("code", "account", "users", "timer", "done")
+_MOST_PASTED = 200
+
+
+def _shown(visit: Visit, step: str, error: str = "", status: int = 200, **values: Any) -> bytes:
+    place = STEPS.index(step)
+    return visit.page(
+        f"setup_{step}.html",
+        status=status,
+        step=step,
+        number=place + 1,
+        stages=STEPS,
+        following=STEPS[min(place + 1, len(STEPS) - 1)],
+        error=error,
+        **values,
+    )
+
+
+async def code_form(visit: Visit) -> bytes:
+    """The code from the server's log, and a password."""
+    if not visit.rooms.setup_code.needed():
+        return visit.go("/setup/account" if visit.me is not None else "/login")
+    return _shown(visit, "code", code=visit.asked("code"), name="admin", secure=visit.request.isSecure())
+
+
+async def begin(visit: Visit) -> bytes:
+    """Make the first administrator, and log in as such."""
+    rooms = visit.rooms
+    if not rooms.setup_code.needed():
+        return visit.go("/login")
+    code, name = visit.text("code"), visit.text("name", "admin")
+    try:
+        await rooms.setup_code.check(code, visit.peer)
+        made = await rooms.administrators.add(name, visit.secret("password"), Role.OWNER)
+    except MailshareError as error:
+        return _shown(visit, "code", error.public, 422, code=code, name=name, secure=visit.request.isSecure())
+    secret, visit.session = await rooms.sessions.begin(made, visit.peer, visit.request.getHeader("User-Agent") or "")
+    set_cookie(visit.request, secret)
+    await rooms.office.note("admin.first", {"by": made.name, "peer": visit.peer})
+    return visit.go("/setup/account")
+
+
+async def account_form(visit: Visit) -> bytes:
+    """The address at the provider; its servers are looked for."""
+    return await _account(visit)
+
+
+async def _account(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
+    accounts = await visit.ask("accounts")
+    given = {"address": visit.asked("address"), "found": [], "mode": "regular", "steps": [], "preview": [], **values}
+    return _shown(visit, "account", error, status, accounts=accounts, **given)
+
+
+async def find(visit: Visit) -> bytes:
+    """Look for the servers of an address: from the list, the provider's own word, the DNS, and by trying."""
+    address = visit.text("address")
+    try:
+        found = await visit.ask("find_servers", address=address)
+    except MailshareError as error:
+        return await _account(visit, error.public, 422, address=address)
+    return await _account(visit, address=address, found=found["ways"], preview=preview(address, visit.text("mode")))
+
+
+def preview(address: str, mode: str) -> Sequence[str]:
+    """How people could be written to."""
+    local, _, domain = address.rpartition("@")
+    if not local:
+        return ()
+    if mode == "domain":
+        return (f"andrew@{domain}", f"greg@{domain}")
+    return (f"Andrew Smith <{address}>", f"{local}+andrew@{domain}")
+
+
+def _way(visit: Visit) -> dict[str, str]:
+    """The servers that were chosen: one that was found, or what was typed."""
+    collect, _, relay = visit.text("way").partition(" ")
+    return {"collect": visit.text("collect") or collect, "relay": visit.text("relay") or relay}
+
+
+async def add_account(visit: Visit) -> bytes:
+    """Try the log-in, and keep the account when the provider lets us in, or when that is not wanted."""
+    address, password, mode = visit.text("address"), visit.secret("password"), visit.text("mode", "regular")
+    way = _way(visit)
+    facts = {"address": address, "password": password, **way}
+    steps: Sequence[Mapping[str, Any]] = []
+    try:
+        if not way["collect"]:
+            raise PeerFault("Choose how the mail is fetched, or write the server's name", code=400)
+        if not visit.flag("untested"):
+            test = await visit.ask("test_login", **facts)
+            steps = test["steps"]
+            if not test["ok"]:
+                raise PeerFault("The provider does not let us in; the steps below say where it ended", code=400)
+        domains = [address.rpartition("@")[2]] if mode == "domain" else []
+        await visit.ask("add_account", mode=mode, domains=domains, **facts)
+    except MailshareError as error:
+        ways = [{"collect": way["collect"], "relay": way["relay"], "source": "as chosen"}] if way["collect"] else []
+        shown = {"address": address, "mode": mode, "preview": preview(address, mode)}
+        return await _account(visit, error.public, 422, steps=steps, found=ways, **shown)
+    return visit.go("/setup/users", f"{address} was added")
+
+
+async def users_form(visit: Visit) -> bytes:
+    """Who shares it."""
+    return await _users(visit)
+
+
+async def _users(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
+    accounts = await visit.ask("accounts")
+    users = [one for one in await visit.ask("users") if one["kind"] == "person"]
+    given: dict[str, Any] = {"text": "", "slips": [], "troubles": [], **values}
+    return _shown(visit, "users", error, status, accounts=accounts, users=users, **given)
+
+
+async def add_users(visit: Visit) -> bytes:
+    """Make those that were pasted; passwords are made up and shown once."""
+    accounts = [one["address"] for one in await visit.ask("accounts")]
+    rows = pasted(visit.text("text"))[:_MOST_PASTED]
+    if not rows:
+        return await _users(visit, "Write one line for each user, or go on", 422)
+    slips, troubles, left = [], [], []
+    for row in rows:
+        password = row[2] if len(row) > 2 and row[2] else visit.rooms.password()
+        names = [one for one in row[1:2] if one]
+        try:
+            await visit.ask("add_user", name=row[0], names=names, password=password, accounts=accounts)
+            slips.append((row[0], password))
+        except MailshareError as error:
+            troubles.append((row[0], error.public))
+            left.append(", ".join(row[:2]))
+    status = 422 if troubles else 200
+    words = "Some lines could not be taken; they are in the field again" if troubles else ""
+    return await _users(visit, words, status, text="\n".join(left), slips=slips, troubles=troubles)
+
+
+async def timer_form(visit: Visit) -> bytes:
+    """When mail is fetched and sent."""
+    return _shown(visit, "timer", presets=PRESETS, accounts=await visit.ask("accounts"))
+
+
+async def set_timer(visit: Visit) -> bytes:
+    """The same for every account that the file does not declare."""
+    preset = PRESETS.get(visit.text("preset"))
+    every = visit.text("every", "5")
+    if preset is None or not every.isdigit() or not 1 <= int(every[:6]) <= 1440:
+        accounts = await visit.ask("accounts")
+        return _shown(visit, "timer", "Choose when, and 1 to 1440 minutes", 422, presets=PRESETS, accounts=accounts)
+    table = [{**window, "every": int(every)} for window in preset[1]]
+    for one in await visit.ask("accounts"):
+        if not one["managed_by"]:
+            await visit.ask("change_account", address=one["address"], timetable=table)
+    return visit.go("/setup/done")
+
+
+async def done(visit: Visit) -> bytes:
+    """What there is now, and what to do next."""
+    users = [one for one in await visit.ask("users") if one["kind"] == "person"]
+    ways = {one["name"]: f"/users/{quote(one['name'], safe='')}/handout" for one in users}
+    return _shown(visit, "done", accounts=await visit.ask("accounts"), users=users, ways=ways)
+
+
+PAGES = (
+    Page("/setup", code_form, public=True),
+    Page("/setup", begin, "POST", public=True),
+    Page("/setup/account", account_form),
+    Page("/setup/account/find", find, "POST"),
+    Page("/setup/account", add_account, "POST"),
+    Page("/setup/users", users_form),
+    Page("/setup/users", add_users, "POST"),
+    Page("/setup/timer", timer_form),
+    Page("/setup/timer", set_timer, "POST"),
+    Page("/setup/done", done),
+)

@@ -1,0 +1,83 @@
+"""Is it set up right? Looked at when somebody asks, never in the way of anybody's log-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit
+
+Finding = tuple[str, str, str]
+"""``good``, ``warn`` or ``bad``; what was looked at; what was seen and what to do."""
+
+
+async def health(visit: Visit) -> bytes:
+    """Everything that can be said from here."""
+    status = await visit.ask("status")
+    waiting = await visit.ask("outbox", limit=500)
+    work = await visit.ask("admin_list") if visit.caller.accounts is None else []
+    findings = [*_server(status), *_accounts(status), *_outbox(waiting), *_work(work), *_transport(visit)]
+    return visit.page("health.html", findings=findings)
+
+
+async def verify(visit: Visit) -> bytes:
+    """Look through the store for damage."""
+    problems = (await visit.ask("verify"))["problems"]
+    said = "The store is sound" if not problems else "; ".join(map(str, problems[:5]))
+    return visit.go("/health", said, bad=bool(problems))
+
+
+def _server(status: Mapping[str, Any]) -> Iterator[Finding]:
+    for key, what, hint in (
+        ("store_error", "Store", "No mail is taken until it can write again; look at the disk"),
+        ("journal_error", "Journal", "Mail flows on; look at the disk"),
+        ("reload_error", "Configuration file", "The server goes on with the settings of before"),
+    ):
+        words = str(status.get(key) or "")
+        yield ("bad", what, f"{words}. {hint}") if words else ("good", what, "no trouble")
+    if status.get("paused"):
+        yield "warn", "Service", "paused: nothing is collected or sent by itself"
+    for place in status.get("listeners", ()):
+        yield "good", f"Listener {place['service']}", f"open on {place['address']}"
+
+
+def _accounts(status: Mapping[str, Any]) -> Iterator[Finding]:
+    if not status["accounts"]:
+        yield "warn", "Accounts", "there is none, so no mail comes or goes; add the mailbox at your provider"
+    for one in status["accounts"]:
+        for run, what in ((one["collect"], "collecting"), (one["relay"], "sending")):
+            name = f"{one['address']}, {what}"
+            if run["error"]:
+                yield "bad", name, run["error"]
+            elif run["last_ok"]:
+                yield "good", name, f"last at {run['last_ok']}"
+            else:
+                yield "warn", name, "not done yet"
+        if one.get("marking", {}).get("alarm"):
+            yield "warn", f"{one['address']}, sorting", one["marking"]["alarm"]
+
+
+def _outbox(rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
+    late = [row for row in rows if row["attempts"] and row["state"] != "delivered"]
+    if late:
+        yield "warn", "Outbox", f"{len(late)} messages were tried and wait; the oldest since {late[-1]['queued']}"
+    else:
+        yield "good", "Outbox", f"{len(rows)} wait, none was tried in vain"
+
+
+def _work(rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
+    if rows:
+        yield "warn", "Work list", f"{len(rows)} messages found no owner; the work list has them"
+    else:
+        yield "good", "Work list", "empty"
+
+
+def _transport(visit: Visit) -> Iterator[Finding]:
+    if visit.request.isSecure():
+        yield "good", "This page", "came by TLS"
+    else:
+        yield "warn", "This page", "came without TLS: only good on this computer, or behind a proxy that does TLS"
+
+
+PAGES = (Page("/health", health), Page("/health/verify", verify, "POST"))

@@ -1,0 +1,25 @@
+"""How full the mailboxes are, and what lies in one: header lines only, never a text."""
+
+from __future__ import annotations
+
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit
+
+
+async def mailboxes(visit: Visit) -> bytes:
+    """All of them."""
+    wanted = visit.asked("q").casefold()
+    users = {one["name"]: one for one in await visit.ask("users")}
+    rows = [row for row in await visit.ask("mailboxes") if wanted in row["user"].casefold()]
+    return visit.page("mailboxes.html", rows=rows, users=users, q=visit.asked("q"))
+
+
+async def mailbox(visit: Visit) -> bytes:
+    """One."""
+    found = await visit.ask("mailbox", name=visit.path["name"], before=visit.asked("before") or None)
+    wanted = visit.asked("q").casefold()
+    rows = [row for row in found["messages"] if wanted in f"{row['from']} {row['subject']}".casefold()]
+    return visit.page("mailbox.html", user=found["user"], rows=rows, more=found["next"], q=visit.asked("q"))
+
+
+PAGES = (Page("/mailboxes", mailboxes), Page("/mailboxes/<name>", mailbox))

@@ -1,0 +1,45 @@
+"""What waits to go out: seen, tried at once, kept back, let go, taken out."""
+
+from __future__ import annotations
+
+from mailshare.core.errors import PeerFault
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit
+
+_DONE = {"retry": "are tried now", "hold": "are kept back", "release": "go on", "delete": "were taken out"}
+
+
+async def outbox(visit: Visit) -> bytes:
+    """The rows, newest first."""
+    wanted, everything = visit.asked("q").casefold(), visit.asked("all") == "true"
+    before = visit.asked("before") or None
+    rows = await visit.ask("outbox", all=everything, before=before, limit=200)
+    shown = [row for row in rows if wanted in f"{row['from']} {row['to']} {row['user']} {row['state']}".casefold()]
+    older = rows[-1]["id"] if len(rows) == 200 else 0
+    return visit.page("outbox.html", rows=shown, q=visit.asked("q"), everything=everything, older=older)
+
+
+async def row(visit: Visit) -> bytes:
+    """Every try of one row."""
+    attempts = await visit.ask("attempts", item=visit.path["item"])
+    return visit.page("outbox_row.html", item=visit.path["item"], attempts=attempts)
+
+
+async def steer(visit: Visit) -> bytes:
+    """Do something with the rows that were ticked, or with all."""
+    act = visit.text("act")
+    if act not in _DONE:
+        raise PeerFault("Say what is to be done", code=400)
+    if visit.flag("everything"):
+        answer = await visit.ask("steer", act=act, all=True)
+    else:
+        ids = [int(one) for one in visit.texts("id") if one.isascii() and one.isdigit() and len(one) < 16]
+        if not ids:
+            raise PeerFault("Tick the messages first", code=400)
+        answer = await visit.ask("steer", act=act, ids=ids)
+    left = answer["asked"] - answer["changed"]
+    said = f"{answer['changed']} {_DONE[act]}" + (f"; {left} were under way or done already" if left else "")
+    return visit.go(visit.back, said)
+
+
+PAGES = (Page("/outbox", outbox), Page("/outbox", steer, "POST"), Page("/outbox/<item>", row))

@@ -1,0 +1,262 @@
+"""The users: list, one of them, new ones one by one or pasted, what they are handed out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.web.control import http_status
+from mailshare.web.handout import FORMATS
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit, mark
+
+_EMPTY: Mapping[str, Any] = {
+    "name": "",
+    "names": [],
+    "accounts": [],
+    "cc": [],
+    "forward": [],
+    "forward_keep": True,
+    "enabled": True,
+    "local_only": False,
+    "quota": 0,
+    "quota_messages": 0,
+    "managed_by": "",
+    "kind": "person",
+}
+_MOST_PASTED = 200
+
+
+def _way(name: str) -> str:
+    return f"/users/{quote(name, safe='')}"
+
+
+async def users(visit: Visit) -> bytes:
+    """All, filtered."""
+    wanted = visit.asked("q").casefold()
+    found = [one for one in await visit.ask("users") if wanted in " ".join((one["name"], *one["names"])).casefold()]
+    counts = {one["user"]: one for one in await visit.ask("mailboxes")}
+    former = await visit.ask("former_users") if visit.may("former_users") else []
+    return visit.page("users.html", users=found, counts=counts, former=former, q=visit.asked("q"))
+
+
+async def user(visit: Visit) -> bytes:
+    """One, to be looked at and changed."""
+    return await _shown(visit, await visit.ask("show_user", name=visit.path["name"]))
+
+
+def _settings(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: found[name] for name in _EMPTY}
+
+
+async def _shown(
+    visit: Visit, found: Mapping[str, Any], error: str = "", status: int = 200, made: Mapping[str, Any] | None = None
+) -> bytes:
+    return visit.page(
+        "user.html",
+        status=status,
+        one=found,
+        was=mark(_settings(found)),
+        error=error,
+        made=made,
+        accounts=await visit.ask("accounts"),
+        apps=await visit.ask("app_passwords", name=found["name"]),
+    )
+
+
+def _filled_in(visit: Visit) -> dict[str, Any]:
+    given: dict[str, Any] = {name: visit.words(name) for name in ("names", "cc", "forward")}
+    given["accounts"] = visit.texts("accounts")
+    given.update({name: visit.text(name) or "0" for name in ("quota", "quota_messages") if name in visit.form})
+    given.update({name: visit.flag(name) for name in ("enabled", "local_only", "forward_keep")})
+    return given
+
+
+async def change(visit: Visit) -> bytes:
+    """Take over what was filled in."""
+    name = visit.path["name"]
+    found = await visit.ask("show_user", name=name)
+    given = _filled_in(visit)
+    if found["kind"] != "person":
+        del given["accounts"]
+    try:
+        visit.unchanged(_settings(found))
+        await visit.ask("change_user", name=name, **given)
+    except MailshareError as error:
+        return await _shown(visit, {**found, **given}, error.public, max(http_status(error), 400))
+    return visit.go(_way(name), "Saved")
+
+
+async def new_form(visit: Visit) -> bytes:
+    """An empty form."""
+    return visit.page("user_new.html", one=_EMPTY, accounts=await visit.ask("accounts"), error="")
+
+
+async def add(visit: Visit) -> bytes:
+    """Make one; a password is made up when none is given, and shown once with what to hand out."""
+    name = visit.text("name")
+    given = {"name": name, "names": visit.words("names"), "accounts": visit.texts("accounts")}
+    password = visit.secret("password") or visit.rooms.password()
+    try:
+        await visit.ask("add_user", password=password, **given)
+    except MailshareError as error:
+        one, status = {**_EMPTY, **given}, max(http_status(error), 400)
+        accounts = await visit.ask("accounts")
+        return visit.page("user_new.html", status=status, one=one, accounts=accounts, error=error.public)
+    return await _handed(visit, name, password)
+
+
+async def _handed(visit: Visit, name: str, password: str) -> bytes:
+    """The slip with a password that is shown this once."""
+    return visit.page("handed.html", people=[await _slip(visit, name, password)])
+
+
+async def _slip(visit: Visit, name: str, password: str) -> Mapping[str, Any]:
+    try:
+        found = await visit.ask("handout", name=name, format="page")
+    except MailshareError as error:
+        return {"name": name, "password": password, "page": None, "trouble": error.public, "cautions": []}
+    return {"name": name, "password": password, "page": found["page"], "trouble": "", "cautions": found["cautions"]}
+
+
+async def paste_form(visit: Visit) -> bytes:
+    """Many at once."""
+    return visit.page("users_paste.html", text="", troubles=[], accounts=await visit.ask("accounts"))
+
+
+async def paste(visit: Visit) -> bytes:
+    """Make all that can be made; lines with mistakes stay in the field, each with its reason."""
+    rows = pasted(visit.text("text"))
+    if not rows:
+        raise PeerFault("Nothing was pasted", code=400)
+    slips, left, troubles = [], [], []
+    for row in rows[:_MOST_PASTED]:
+        name, names, password = row[0], row[1:2], row[2] if len(row) > 2 and row[2] else visit.rooms.password()
+        try:
+            await visit.ask(
+                "add_user", name=name, names=[one for one in names if one], password=password,
+                accounts=visit.texts("accounts"),
+            )  # fmt: skip
+            slips.append(await _slip(visit, name, password))
+        except MailshareError as error:
+            left.append(", ".join(row[:2]))
+            troubles.append((name, error.public))
+    if not slips:
+        accounts = await visit.ask("accounts")
+        text = "\n".join(left)
+        return visit.page("users_paste.html", status=422, text=text, troubles=troubles, accounts=accounts)
+    return visit.page("handed.html", people=slips, troubles=troubles)
+
+
+def pasted(text: str) -> list[list[str]]:
+    """Lines of a spreadsheet: login, full name, password; by tab, semicolon or comma. A heading is left out."""
+    kind = next((one for one in "\t;," if one in text), ",")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=kind)]
+    rows = [row for row in rows if row and row[0]]
+    return rows[1:] if rows and rows[0][0].casefold() in ("login", "name", "user") else rows
+
+
+async def password(visit: Visit) -> bytes:
+    """A new password for somebody: made up when none is given, shown once."""
+    await visit.prove()
+    name = visit.path["name"]
+    new = visit.secret("password") or visit.rooms.password()
+    await visit.ask("change_user", name=name, password=new)
+    return await _handed(visit, name, new)
+
+
+async def app_password(visit: Visit) -> bytes:
+    """One more password, for one program or telephone; shown once."""
+    await visit.prove()
+    name = visit.path["name"]
+    made = await visit.ask("add_app_password", name=name, label=visit.text("label"))
+    return await _shown(visit, await visit.ask("show_user", name=name), made=made)
+
+
+async def revoke(visit: Visit) -> bytes:
+    """Take an app password back."""
+    name = visit.path["name"]
+    gone = await visit.ask("revoke_app_password", name=name, label=visit.text("label"))
+    return visit.go(_way(name), f"{gone['revoked']} was taken back")
+
+
+async def vacation(visit: Visit) -> bytes:
+    """The answer while somebody is away, or its end."""
+    name = visit.path["name"]
+    if visit.flag("off") or not visit.text("text"):
+        await visit.ask("vacation", name=name, off=True)
+        return visit.go(_way(name), "No answer is sent any more")
+    facts = {key: visit.text(key) for key in ("text", "subject", "start", "end")}
+    await visit.ask("vacation", name=name, **facts)
+    return visit.go(_way(name), "The answer is set")
+
+
+async def delete_form(visit: Visit) -> bytes:
+    """Say what goes with somebody."""
+    return visit.page("user_delete.html", one=await visit.ask("show_user", name=visit.path["name"]))
+
+
+async def delete(visit: Visit) -> bytes:
+    """Take somebody away; the mail stays for some weeks."""
+    await visit.ask("delete_user", name=visit.path["name"])
+    return visit.go("/users", f"{visit.path['name']} was deleted; under Former users everything can be brought back")
+
+
+async def restore(visit: Visit) -> bytes:
+    """Bring somebody back."""
+    back = await visit.ask("restore_user", name=visit.path["name"], number=visit.text("number") or "0")
+    return visit.go(_way(str(back["name"])), f"{back['name']} is back, with mail and passwords")
+
+
+async def handout(visit: Visit) -> bytes:
+    """What somebody needs to connect: to copy, to print, to scan."""
+    name = visit.path["name"]
+    found = await visit.ask("handout", name=name, format="page")
+    code = qr(_settings_line(found["page"]))
+    return visit.page("handout.html", name=name, page=found["page"], code=code, forms=FORMATS)
+
+
+def _settings_line(page: Mapping[str, Any]) -> str:
+    """The values as lines of text: what a camera shows of the code. There is no password in it."""
+    return "\n".join(f"{row['label']}: {row['value']}" for row in page["values"] if "fingerprint" not in row["label"])
+
+
+def qr(text: str) -> str:
+    """A QR code as SVG, black on white in every theme."""
+    import segno  # noqa: PLC0415 - only this page needs it
+
+    out = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(
+        out, kind="svg", xmldecl=False, svgns=True, border=2, dark="#000", light="#fff", omitsize=True, title="QR"
+    )
+    return out.getvalue().decode("utf-8")
+
+
+async def handout_file(visit: Visit) -> bytes:
+    """One form to be saved."""
+    found = await visit.ask("handout", name=visit.path["name"], format=visit.path["form"])
+    return visit.file(found["text"].encode(), str(found["media_type"]), str(found["file_name"]))
+
+
+PAGES = (
+    Page("/users", users),
+    Page("/users/new", new_form),
+    Page("/users/new", add, "POST"),
+    Page("/users/paste", paste_form),
+    Page("/users/paste", paste, "POST"),
+    Page("/users/<name>", user),
+    Page("/users/<name>", change, "POST"),
+    Page("/users/<name>/password", password, "POST"),
+    Page("/users/<name>/app-password", app_password, "POST"),
+    Page("/users/<name>/revoke", revoke, "POST"),
+    Page("/users/<name>/vacation", vacation, "POST"),
+    Page("/users/<name>/delete", delete_form),
+    Page("/users/<name>/delete", delete, "POST"),
+    Page("/users/<name>/restore", restore, "POST"),
+    Page("/users/<name>/handout", handout),
+    Page("/users/<name>/handout/<form>", handout_file),
+)

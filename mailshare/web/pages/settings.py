@@ -1,0 +1,127 @@
+"""Who may log in here, which programs may, what one's own browser shows, and copies of the settings."""
+
+from __future__ import annotations
+
+from mailshare.core.errors import PeerFault
+from mailshare.web.rooms import set_cookie
+from mailshare.web.routing import Page
+from mailshare.web.visit import Visit
+
+
+async def settings(visit: Visit) -> bytes:
+    """All of it; what is the owner's business is shown to owners."""
+    return await _shown(visit)
+
+
+async def _shown(visit: Visit, token: str = "") -> bytes:
+    assert visit.me is not None
+    everybody = visit.may("administrators")
+    return visit.page(
+        "settings.html",
+        sessions=visit.rooms.sessions.of("" if everybody else visit.me.name),
+        administrators=await visit.ask("administrators") if everybody else [],
+        tokens=await visit.ask("tokens") if everybody else [],
+        accounts=await visit.ask("accounts"),
+        token=token,
+        when=visit.rooms.moment,
+    )
+
+
+async def mine(visit: Visit) -> bytes:
+    """Language and theme."""
+    assert visit.me is not None
+    language, theme = visit.text("language"), visit.text("theme")
+    await visit.rooms.administrators.change(visit.me.name, language=language, theme=theme)
+    return visit.go("/settings", "Saved")
+
+
+async def own_password(visit: Visit) -> bytes:
+    """A new password of one's own; other browsers are logged out, this one stays."""
+    assert visit.me is not None
+    await visit.rooms.administrators.check(visit.me.name, visit.secret("own_password"), visit.peer)
+    await visit.rooms.administrators.change(visit.me.name, password=visit.secret("password"))
+    await visit.rooms.office.note("admin.password", {"by": visit.me.name, "login": visit.me.name})
+    agent = visit.request.getHeader("User-Agent") or ""
+    secret, visit.session = await visit.rooms.sessions.begin(visit.me, visit.peer, agent)
+    set_cookie(visit.request, secret)
+    return visit.go("/settings", "Your password was changed; your other browsers are logged out")
+
+
+async def end_session(visit: Visit) -> bytes:
+    """Log a browser out: one's own, or anybody's for an owner."""
+    assert visit.me is not None
+    everybody = visit.may("administrators")
+    known = {one.id for one in visit.rooms.sessions.of("" if everybody else visit.me.name)}
+    wanted = visit.text("id")
+    if wanted not in known:
+        raise PeerFault("That browser is not logged in any more", code=404)
+    await visit.rooms.sessions.end(wanted)
+    await visit.rooms.office.note("admin.logout", {"by": visit.me.name, "session": wanted})
+    return visit.go("/settings", "That browser is logged out")
+
+
+async def add_administrator(visit: Visit) -> bytes:
+    """One more."""
+    await visit.prove()
+    made = await visit.ask(
+        "add_administrator",
+        name=visit.text("name"),
+        password=visit.secret("password"),
+        role=visit.text("role"),
+        accounts=visit.texts("accounts"),
+    )
+    return visit.go("/settings", f"{made['name']} may log in, as {made['role']}")
+
+
+async def remove_administrator(visit: Visit) -> bytes:
+    """One less."""
+    await visit.prove()
+    await visit.ask("remove_administrator", name=visit.text("name"))
+    return visit.go("/settings", f"{visit.text('name')} may not log in any more")
+
+
+async def add_token(visit: Visit) -> bytes:
+    """A token for a program; shown this once."""
+    assert visit.me is not None
+    await visit.prove()
+    made = await visit.ask(
+        "add_token",
+        owner=visit.me.name,
+        label=visit.text("label"),
+        level=visit.text("level"),
+        days=visit.text("days") or "90",
+    )
+    return await _shown(visit, str(made["token"]))
+
+
+async def revoke_token(visit: Visit) -> bytes:
+    """Take a token back."""
+    await visit.ask("revoke_token", id=visit.text("id"))
+    return visit.go("/settings", "The token is worth nothing any more")
+
+
+async def export(visit: Visit) -> bytes:
+    """Users and accounts in the syntax of the configuration file, without passwords that stand there as text."""
+    await visit.prove()
+    return visit.file((await visit.ask("export")).encode(), "application/toml", "mailshare-export.toml")
+
+
+async def reload(visit: Visit) -> bytes:
+    """Read the configuration file again."""
+    answer = await visit.ask("reload")
+    left = f"; needs a restart: {answer['needs_restart']}" if answer["needs_restart"] else ""
+    return visit.go("/settings", f"The configuration file was read again{left}", bad=bool(answer["faults"]))
+
+
+PAGES = (
+    Page("/settings", settings),
+    Page("/settings/mine", mine, "POST"),
+    Page("/settings/password", own_password, "POST"),
+    Page("/settings/session", end_session, "POST"),
+    Page("/settings/administrator", add_administrator, "POST"),
+    Page("/settings/administrator/remove", remove_administrator, "POST"),
+    Page("/settings/token", add_token, "POST"),
+    Page("/settings/token/revoke", revoke_token, "POST"),
+    Page("/settings/export", export, "POST"),
+    Page("/settings/reload", reload, "POST"),
+)

@@ -1,0 +1,104 @@
+"""What the pages share: the office, who may log in, the templates, and the lines that wait to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import define, field
+
+from mailshare.core.values import Administrator, WebSession
+from mailshare.interfaces import IAdministration, IAdministrators, IApiTokens, ISetupCode, IWebSessions
+from mailshare.web.events import EventStream
+from mailshare.web.rendering import Rendering
+from mailshare.web.static_files import StaticFiles
+
+MOST_STREAMS = 200
+MOST_OF_ONE = 20
+_MOST_LINES = 500
+
+
+@define
+class Rooms:
+    """Everything that a page may need.
+
+    :ivar hosts: names of this server, casefolded.
+    :ivar reactor: IReactorTime.
+    :ivar version: of the program.
+    :ivar password: makes up a password that people can type.
+    """
+
+    office: IAdministration
+    administrators: IAdministrators
+    sessions: IWebSessions
+    tokens: IApiTokens
+    setup_code: ISetupCode
+    rendering: Rendering
+    static: StaticFiles
+    reactor: Any
+    hosts: Callable[[], Collection[str]]
+    version: str = ""
+    password: Callable[[], str] = str
+    streams: dict[EventStream, str] = field(factory=dict)
+    _lines: dict[str, tuple[str, bool]] = field(factory=dict)
+
+    @staticmethod
+    def moment(at: int) -> str:
+        """Microseconds UTC as the text that templates take; empty for 0."""
+        return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
+
+    def say(self, session: WebSession, text: str, *, bad: bool = False) -> None:
+        """Show a line on the next page of a browser."""
+        self._lines[session.id] = text, bad
+        while len(self._lines) > _MOST_LINES:
+            del self._lines[next(iter(self._lines))]
+
+    def said(self, session: WebSession | None) -> tuple[str, bool]:
+        """The line that waits for a browser, once."""
+        return self._lines.pop(session.id, ("", False)) if session is not None else ("", False)
+
+    def visitor(self, request: Any) -> tuple[Administrator | None, WebSession | None]:
+        """Who the cookie of a request belongs to; a locked session has nobody."""
+        session = self.sessions.find(_cookie(request))
+        if session is None:
+            return None, None
+        return self.administrators.find(session.name), session
+
+    def room_for(self, name: str) -> bool:
+        """Whether somebody may open one more event stream."""
+        return len(self.streams) < MOST_STREAMS and list(self.streams.values()).count(name) < MOST_OF_ONE
+
+    def keep(self, stream: EventStream, name: str) -> None:
+        """Count a stream, and end it with the listener."""
+        self.streams[stream] = name
+        stream.done.addBoth(lambda _: self.streams.pop(stream, None))
+
+    def end_streams(self, of: Sequence[str] | None = None) -> None:
+        """End event streams, of these people or all."""
+        for stream, name in list(self.streams.items()):
+            if of is None or name in of:
+                stream.end()
+
+
+def cookie_name(request: Any) -> bytes:
+    """Inside TLS the name that browsers keep for this host and path alone (RFC 6265bis section 4.1.3.2)."""
+    return b"__Host-ms" if request.isSecure() else b"ms"
+
+
+def _cookie(request: Any) -> str:
+    value: bytes = request.received_cookies.get(cookie_name(request), b"")
+    return value.decode("ascii", "replace")
+
+
+def set_cookie(request: Any, secret: str) -> None:
+    """Give a browser its secret; an empty one takes it away."""
+    request.addCookie(
+        cookie_name(request),
+        secret,
+        path="/",
+        httpOnly=True,
+        secure=request.isSecure(),
+        sameSite="lax",
+        max_age=None if secret else "0",
+    )

@@ -1,0 +1,201 @@
+"""The manager's HTTP server: connections are counted, bodies are bounded before they are read, nothing is logged twice.
+
+Only HTTP/1.1 is spoken, inside TLS as well. Source: RFC 9110, RFC 9112.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import http, server
+from twisted.web.resource import IResource
+from typing_extensions import override
+
+from mailshare.shell.limits import ConnectionLimits, PeerCount
+
+MOST_BODY = 1 << 20
+"""Octets of a body that somebody may send who is logged in or shows a token."""
+MOST_UNKNOWN = 1 << 14
+"""Octets that anybody else may send: a form to log in is small."""
+_DISCARDED = 1 << 21  # octets after the refusal that are read and forgotten, so that the client hears it
+_HEADERS = (
+    (b"Server", b"mailshare"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"Permissions-Policy", b"camera=(), geolocation=(), microphone=()"),
+    (
+        b"Content-Security-Policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            b"font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+    ),
+)
+Refusal = tuple[int, str] | None
+"""Status and a sentence; ``None`` when nothing is wrong."""
+
+
+class ManagerRequest(server.Request):
+    """One request. What the site refuses never reaches a page."""
+
+    _parsePOSTFormSubmission = False
+    channel: Any
+    site: Any
+    content: Any
+    _refused = False
+    _taken = 0
+    _most = MOST_UNKNOWN
+
+    @override
+    def gotLength(self, length: int | None) -> None:
+        """The headers are there; Twisted calls this before it reads the body."""
+        self.content = BytesIO()
+        known = self.getHeader(b"Cookie") or self.getHeader(b"Authorization")
+        self._most = MOST_BODY if known else MOST_UNKNOWN
+        if length is not None and length > self._most:
+            self._too_large()
+
+    @override
+    def handleContentChunk(self, data: bytes) -> None:
+        """Some octets of the body; Twisted calls this."""
+        self._taken += len(data)
+        if self._refused:
+            if self._taken > _DISCARDED:
+                self.channel.transport.abortConnection()
+            return
+        if self._taken > self._most:
+            self._too_large()
+            return
+        self.content.write(data)
+
+    def _too_large(self) -> None:
+        """Say so at once, without reading what follows."""
+        self._refused = True
+        self.content = BytesIO()
+        words = b"The request is too large\n"
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+            b"Content-Length: " + str(len(words)).encode() + b"\r\n\r\n" + words
+        )
+
+    @override
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """All of it has come; Twisted calls this."""
+        if self._refused:
+            self.channel.loseConnection()
+            return
+        super().requestReceived(command, path, version)
+
+    @override
+    def process(self) -> None:
+        """Look at what holds for every page before one is chosen; Twisted calls this."""
+        for name, value in _HEADERS:
+            self.responseHeaders.setRawHeaders(name, [value])
+        refusal = self.channel.factory.refusal(self)
+        if refusal is None:
+            super().process()
+            return
+        status, words = refusal
+        self.setResponseCode(status)
+        self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        self.setHeader(b"Cache-Control", b"no-store")
+        self.write(words.encode() + b"\n")
+        self.finish()
+
+
+class ManagerChannel(http.HTTPChannel):
+    """One connection."""
+
+    requestFactory = ManagerRequest
+    transport: Any
+    site: Any
+    peer = ""
+
+    @override
+    def connectionMade(self) -> None:
+        """Count it; Twisted calls this."""
+        self.peer = getattr(self.getPeer(), "host", "")
+        super().connectionMade()
+        if not self.factory.arrived(self):
+            self.transport.abortConnection()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone; Twisted calls this."""
+        self.factory.left(self)
+        super().connectionLost(reason)
+
+
+class ManagerSite(server.Site):
+    """The factory for ``web`` listeners.
+
+    :param refusal: looks at each request before any page does.
+    :param leaving: ends what would stay open for ever, when the listener goes.
+    """
+
+    noisy = False
+    displayTracebacks = False
+    protocol: Any = ManagerChannel
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: Any,
+        limits: ConnectionLimits,
+        refusal: Callable[[Any], Refusal],
+        leaving: Callable[[], None],
+    ) -> None:
+        super().__init__(resource, requestFactory=ManagerRequest, timeout=60, reactor=reactor)
+        self.refusal = refusal
+        self._reactor = reactor
+        self._leaving = leaving
+        self._peers = PeerCount(limits)
+        self._channels: set[ManagerChannel] = set()
+        self._stopping = False
+        self._empty: Deferred[None] | None = None
+
+    @override
+    def log(self, request: Any) -> None:
+        """Say nothing: what requests do is in the journal."""
+
+    def arrived(self, channel: ManagerChannel) -> bool:
+        """A connection was made; False when it must go."""
+        if self._stopping or self._peers.enter(channel.peer) is not None:
+            return False
+        self._channels.add(channel)
+        return True
+
+    def left(self, channel: ManagerChannel) -> None:
+        """A connection is gone."""
+        if channel in self._channels:
+            self._channels.discard(channel)
+            self._peers.leave(channel.peer)
+        if not self._channels and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    async def drain(self, grace: float = 30) -> None:
+        """Let requests under way end within ``grace`` seconds; idle connections and event streams go at once."""
+        self._stopping = True
+        self._leaving()
+        for channel in list(self._channels):
+            if not channel.requests:
+                channel.loseConnection()
+        if not self._channels:
+            return
+        self._empty = Deferred()
+        cut = self._reactor.callLater(grace, self._cut)
+        await self._empty
+        if cut.active():
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for channel in list(self._channels):
+            channel.transport.abortConnection()

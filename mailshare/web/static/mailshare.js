@@ -1,0 +1,80 @@
+// Comfort only: every page does its work without this.
+"use strict";
+(() => {
+  const chip = document.getElementById("live-chip");
+  const show = (live) => {
+    if (!chip) return;
+    chip.hidden = false;
+    chip.lastElementChild.textContent = live ? "live" : "reconnecting";
+    chip.classList.toggle("warn", !live);
+  };
+  document.addEventListener("htmx:sse:after:connection", () => show(true));
+  document.addEventListener("htmx:sse:error", () => show(false));
+  document.addEventListener("htmx:sse:close", () => show(false));
+  // The session is over or locked: the page asks the server what to show now.
+  document.addEventListener("over", () => location.reload());
+  // A list that grows at its top stays as long as it says.
+  const lines = document.getElementById("lines");
+  if (lines) new MutationObserver(() => {
+    const most = Number(lines.dataset.most || 500);
+    while (lines.children.length > most) lines.lastElementChild.remove();
+  }).observe(lines, { childList: true });
+
+  const menu = document.querySelector("details.menu");
+  if (menu && window.matchMedia("(max-width: 767px)").matches) menu.open = false;
+
+  // Rows: "select all", and a whole stretch with the shift key.
+  let last = null;
+  document.addEventListener("click", (event) => {
+    const box = event.target;
+    if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
+    if (box.dataset.all) {
+      document.querySelectorAll(box.dataset.all).forEach((one) => { one.checked = box.checked; });
+      return;
+    }
+    if (box.name !== "id") return;
+    if (event.shiftKey && last) {
+      const all = [...document.querySelectorAll('input[name="id"]')];
+      const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+      all.slice(from, to + 1).forEach((one) => { one.checked = box.checked; });
+    }
+    last = box;
+  });
+  document.querySelectorAll("[data-copy]").forEach((button) => {
+    button.hidden = !(navigator.clipboard && window.isSecureContext);
+    button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy));
+  });
+
+  // Single letters can be switched off, and never act while somebody types (WCAG 2.1.4).
+  const off = document.getElementById("keys-off");
+  const dialog = document.getElementById("keys");
+  if (!dialog) return;
+  let silent = false;
+  try { silent = localStorage.getItem("keys-off") === "1"; } catch { silent = false; }
+  off.checked = silent;
+  off.addEventListener("change", () => {
+    silent = off.checked;
+    try { localStorage.setItem("keys-off", silent ? "1" : "0"); } catch { /* only this page then */ }
+  });
+  const opener = document.getElementById("keys-button");
+  opener.hidden = false;
+  opener.addEventListener("click", () => dialog.showModal());
+  const places = { d: "/", a: "/accounts", u: "/users", w: "/work", o: "/outbox", m: "/mailboxes", l: "/log", p: "/printers" };
+  let going = 0;
+  const rows = () => [...document.querySelectorAll("tbody tr")].map((row) => row.querySelector("a, button, input")).filter(Boolean);
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (silent || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (Date.now() < going && places[event.key]) { location.href = places[event.key]; return; }
+    going = event.key === "g" ? Date.now() + 1500 : 0;
+    if (event.key === "?") { dialog.showModal(); event.preventDefault(); }
+    const field = document.getElementById("q");
+    if (event.key === "/" && field) { field.focus(); event.preventDefault(); }
+    if (event.key === "j" || event.key === "k") {
+      const all = rows();
+      const here = all.findIndex((one) => one.closest("tr").contains(document.activeElement));
+      const next = all[here + (event.key === "j" ? 1 : -1)];
+      if (next) { next.focus(); event.preventDefault(); }
+    }
+  });
+})();

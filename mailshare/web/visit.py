@@ -1,0 +1,199 @@
+"""One request to a page, as the page sees it: who asks, what was filled in, and how to answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from mailshare.core.errors import LoginRefused, PeerFault
+from mailshare.core.values import Administrator, Caller, WebSession
+from mailshare.web.rendering import language_of
+
+if TYPE_CHECKING:
+    from mailshare.web.rooms import Rooms
+
+_MOST_FIELDS = 2000
+
+
+def local_path(text: str) -> str:
+    """A path of ours to go on to; the dashboard for anything that could lead away."""
+    harmless = text.startswith("/") and text[1:2] not in ("/", "\\") and text.isprintable() and "\\" not in text
+    return text if harmless else "/"
+
+
+class Visit:
+    """What a page gets.
+
+    :ivar path: parts of the address, by name.
+    :ivar me: who is logged in; ``None`` on public pages.
+    """
+
+    def __init__(
+        self,
+        request: Any,
+        rooms: Rooms,
+        path: Mapping[str, str],
+        me: Administrator | None = None,
+        session: WebSession | None = None,
+    ) -> None:
+        self.request = request
+        self.rooms = rooms
+        self.path = path
+        self.me = me
+        self.session = session
+        self.query: Mapping[str, list[str]] = _texts(request.uri.partition(b"?")[2])
+        self._form: Mapping[str, list[str]] | None = None
+
+    # ------------------------------------------------------------------ what was asked
+
+    @property
+    def peer(self) -> str:
+        """The address of the browser."""
+        return str(getattr(self.request.getClientAddress(), "host", ""))
+
+    @property
+    def here(self) -> str:
+        """The path of this page."""
+        return self.request.path.decode("ascii", "replace")  # type: ignore[no-any-return]
+
+    @property
+    def form(self) -> Mapping[str, list[str]]:
+        """What was filled in.
+
+        :raises PeerFault: it is not UTF-8, or far too much.
+        """
+        if self._form is None:
+            self.request.content.seek(0)
+            self._form = _texts(self.request.content.read())
+        return self._form
+
+    def text(self, name: str, default: str = "") -> str:
+        """One field of the form, without blanks around it."""
+        return self.form.get(name, [default])[-1].strip()
+
+    def secret(self, name: str) -> str:
+        """One field as it was typed."""
+        return self.form.get(name, [""])[-1]
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a field."""
+        return [one.strip() for one in self.form.get(name, []) if one.strip()]
+
+    def words(self, name: str) -> list[str]:
+        """A field that holds a list: by comma or by line."""
+        return [one.strip() for one in self.text(name).replace("\n", ",").split(",") if one.strip()]
+
+    def flag(self, name: str) -> bool:
+        """A box that was ticked."""
+        return name in self.form
+
+    def asked(self, name: str, default: str = "") -> str:
+        """One part of the query."""
+        return self.query.get(name, [default])[-1].strip()
+
+    @property
+    def back(self) -> str:
+        """The page of ours that the browser comes from."""
+        parts = urlsplit(self.request.getHeader("Referer") or "")
+        return local_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+
+    # ------------------------------------------------------------------ the office
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, for the rules.
+
+        :raises LoginRefused: nobody is logged in.
+        """
+        if self.me is None:
+            raise LoginRefused("Log in first")
+        return Caller.of(self.me)
+
+    async def ask(self, name: str, /, **given: object) -> Any:
+        """One operation of the office, in the name of who is logged in."""
+        return await self.rooms.office.perform(self.caller, name, given)
+
+    def may(self, name: str) -> bool:
+        """Whether who is logged in may do that at all."""
+        return self.me is not None and self.rooms.office.may(self.caller, name)
+
+    @property
+    def fresh(self) -> bool:
+        """The password was given here in the last minutes."""
+        return self.session is not None and self.rooms.sessions.fresh(self.session)
+
+    async def prove(self) -> None:
+        """See to it that it is really the one who logged in, before something secret is shown or changed.
+
+        :raises LoginRefused: the password in the field ``own_password`` is wrong or missing.
+        """
+        if self.fresh or self.me is None or self.session is None:
+            return
+        given = self.secret("own_password")
+        if not given:
+            raise LoginRefused("Give your own password with this, please")
+        await self.rooms.administrators.check(self.me.name, given, self.peer)
+        await self.rooms.sessions.prove(self.session)
+
+    # ------------------------------------------------------------------ answering
+
+    @property
+    def language(self) -> str:
+        """What this page is written in."""
+        return language_of(self.me.language if self.me else "", self.request.getHeader("Accept-Language") or "")
+
+    def page(self, template: str, /, status: int = 200, **values: object) -> bytes:
+        """A page of HTML."""
+        said, bad = self.rooms.said(self.session) if status == 200 else ("", False)
+        values = {"said": said, "bad": bad, **values}
+        self.request.setResponseCode(status)
+        self.request.setHeader("Content-Type", "text/html; charset=utf-8")
+        self.request.setHeader("Cache-Control", "no-store")
+        return self.rooms.rendering.render(
+            template, self.language, {"visit": self, "me": self.me, "lang": self.language, **values}
+        )
+
+    def go(self, path: str, said: str = "", *, bad: bool = False) -> bytes:
+        """Lead to a page of ours, which shows that line."""
+        if said and self.session is not None:
+            self.rooms.say(self.session, said, bad=bad)
+        self.request.setResponseCode(303)
+        self.request.setHeader("Location", quote(local_path(path), safe="/?&=%#:;,+@~()!$'*"))
+        self.request.setHeader("Cache-Control", "no-store")
+        return b""
+
+    def file(self, data: bytes, kind: str, name: str = "") -> bytes:
+        """Something to be saved."""
+        self.request.setHeader("Content-Type", kind)
+        self.request.setHeader("Cache-Control", "no-store")
+        if name:
+            plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in name)
+            self.request.setHeader("Content-Disposition", f'attachment; filename="{plain}"')
+        return data
+
+    def unchanged(self, thing: object) -> None:
+        """See that what is edited is still as the form showed it.
+
+        :raises PeerFault: 412, somebody else changed it meanwhile.
+        """
+        was = self.text("was")
+        if was and was != mark(thing):
+            raise PeerFault("Somebody else changed this meanwhile. This is how it is now; look and repeat", code=412)
+
+
+def mark(thing: object) -> str:
+    """A short text that is another when the thing is."""
+    return hashlib.sha256(json.dumps(thing, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _texts(octets: bytes) -> Mapping[str, list[str]]:
+    try:
+        found: Mapping[str, Sequence[str]] = parse_qs(
+            octets.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise PeerFault("The form cannot be read", code=400) from error
+    return {name: list(values) for name, values in found.items()}
