@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mailshare.core.errors import PeerFault
-from mailshare.core.values import Level
+from mailshare.core.levels import Level
 
 BASE = "/api/v1"
 
