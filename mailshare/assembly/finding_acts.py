@@ -41,6 +41,7 @@ class FindingActs(Changes):
         steps: list[Mapping[str, object]] = []
 
         def told(step: Mapping[str, object]) -> None:
+            """A step has begun, or is done."""
             if steps and steps[-1]["what"] == step["what"]:
                 steps.pop()
             steps.append(step)

@@ -49,6 +49,7 @@ async def status_stream(visit: Visit) -> Deferred[None]:
     """``/live``: the indicators, and how each account is."""
 
     def frame(kind: str, value: Mapping[str, object]) -> str:
+        """The pieces of the page that an event changes."""
         if kind == "indicators":
             return part(visit, "live/indicators.html", indicators=value)
         if kind == "login-test" and visit.me is not None and value["by"] == visit.me.name:
@@ -96,6 +97,7 @@ async def journal_stream(visit: Visit) -> Deferred[None]:
     """``/live/log``: new lines of the journal, the newest on top."""
 
     def frame(_: str, value: Mapping[str, object]) -> str:
+        """New lines on top."""
         return part(visit, "live/log.html", events=value["events"])
 
     stream = opened(visit, frame)
