@@ -10,7 +10,8 @@ from attrs import asdict, evolve
 from zope.interface import implementer
 
 from mailshare.core.errors import PeerFault, PolicyRefusal
-from mailshare.core.values import SECOND, Administrator, ApiToken, Level
+from mailshare.core.levels import Level
+from mailshare.core.values import SECOND, Administrator, ApiToken
 from mailshare.interfaces import IApiTokens, ISettings
 from mailshare.portal.web_sessions import digest, new_secret
 

@@ -5,7 +5,7 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 
 from __future__ import annotations
 
-from mailshare.core.values.administration import Administrator, ApiToken, Caller, Level, Role, WebSession
+from mailshare.core.values.administration import Administrator, ApiToken, Caller, Role, WebSession
 from mailshare.core.values.devices import (
     Capabilities,
     Certainty,
@@ -78,7 +78,6 @@ __all__ = [
     "LedgerKey",
     "LedgerRow",
     "LedgerState",
-    "Level",
     "MailboxCount",
     "Origin",
     "Outcome",
