@@ -63,6 +63,9 @@ cc = ["greg"]
 """
 
 
+_QUIET = 1  # for a third of the seconds between two presses of the button, where no mail comes by itself
+
+
 class Demonstration(MultiService):
     """The office and its provider.
 
@@ -79,6 +82,7 @@ class Demonstration(MultiService):
             reactor,
             os.urandom,
             address=str(account.address) if account else "mail@company.example",
+            others=table.mailboxes,
             people=[user.name.capitalize() for user in config.users] or ["Andrew"],
             every=table.every,
             pop3=table.pop3,
@@ -132,7 +136,7 @@ class Demonstration(MultiService):
         lines.append(f"  and: {_command()} -c {os.path.relpath(self._config.path)} status --watch")
         lines += ["Ctrl-C ends it; the next start goes on with the same mail.", ""]
         self._say("\n".join(lines))
-        self._presses.start(self._config.tables.demonstration.every * 3, now=False)
+        self._presses.start((self._config.tables.demonstration.every or _QUIET) * 3, now=False)
 
 
 def say_on_screen(text: str) -> None:

@@ -25,6 +25,8 @@ Path = tuple[str | int, ...]
 
 def check_printers(tables: FileTables, findings: Findings) -> None:
     """Note every contradiction and everything that cannot be; the device itself is looked at with destinations."""
+    for number, text in enumerate(tables.demonstration.mailboxes):
+        _mail_address(text, ("demonstration", "mailboxes", number), findings)
     names = {one.name.casefold() for one in tables.destination}
     places: dict[tuple[str, str], str] = {}
     for index, one in enumerate(tables.printer):

@@ -137,7 +137,10 @@ class DemonstrationTable:
     """``[demonstration]``: a pretend provider in the same process."""
 
     isp: bool = _key("start the pretend provider", False)
-    every: int = _key("seconds between mails from outside", 5, least=1, most=86400)
+    every: int = _key("seconds between mails from outside; 0 = none come", 5, least=0, most=86400)
+    mailboxes: tuple[str, ...] = _key(
+        "addresses of further mailboxes there; the login is what stands before the @", factory=tuple
+    )
     pop3: int = _key("its POP3 port on 127.0.0.1", 9110, least=0, most=65535)
     smtp: int = _key("its SMTP port on 127.0.0.1", 9025, least=0, most=65535)
 

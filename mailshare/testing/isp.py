@@ -1,4 +1,4 @@
-"""A pretend provider: one mailbox over POP3, a smarthost over SMTP, in this process.
+"""A pretend provider: a mailbox or some over POP3, a smarthost over SMTP, in this process.
 
 It is made of mailshare's own server factories with another realm behind them, so it also shows how little a program
 needs to serve mail with them. Mail from outside comes in by itself every few seconds; what is handed to the smarthost
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from array import array
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -60,7 +60,7 @@ class Letter:
 
 @define
 class Box:
-    """The provider's one mailbox."""
+    """A mailbox."""
 
     letters: dict[int, tuple[str, Letter]] = field(factory=dict)
     locked: bool = False
@@ -166,27 +166,30 @@ class Smarthost:
 
 @implementer(IRealm, ICredentialsChecker)
 @frozen
-class OneCustomer:
-    """The provider's whole list of customers: its checker and its realm."""
+class Customers:
+    """The provider's whole list of customers: its checker and its realm.
 
-    login: str
+    :ivar avatars: by login. :ivar password: of all of them.
+    """
+
     password: str
-    avatars: dict[type[Interface], object]
+    avatars: Mapping[str, Mapping[type[Interface], object]]
     credentialInterfaces: Sequence[type[Interface]] = (IUsernamePassword,)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """The login, if the password is right."""
         given, password = _octets(credentials.username), _octets(credentials.password)
-        if given == self.login.encode() and hmac.compare_digest(password, self.password.encode()):
+        if given.decode("utf-8", "replace") in self.avatars and hmac.compare_digest(password, self.password.encode()):
             return succeed(given)
         return fail(LoginRefused())
 
     def requestAvatar(self, avatarId: object, mind: object, *interfaces: type[Interface]) -> Any:
         """The first kind of avatar that is known here."""
-        del avatarId, mind
+        del mind
+        own = self.avatars.get(avatarId.decode() if isinstance(avatarId, bytes) else "", {})
         for interface in interfaces:
-            if interface in self.avatars:
-                return succeed((interface, self.avatars[interface], lambda: None))
+            if interface in own:
+                return succeed((interface, own[interface], lambda: None))
         return fail(LoginRefused())
 
 
@@ -207,7 +210,9 @@ class PretendISP(Service):
 
     :param reactor: IReactorTCP and IReactorTime.
     :param random: gives that many random octets, for unique-ids.
+    :param others: further mailboxes; the login of each is what stands before the @, the password is the same.
     :param every: seconds between mails from outside; 0 = none come by themselves.
+    :ivar box: the mailbox of ``address``; ``boxes`` all of them.
     :param tell: is told in plain words what happens.
     :param pop3, smtp: ports on 127.0.0.1; 0 = any free one, see :meth:`ports`.
     """
@@ -222,6 +227,7 @@ class PretendISP(Service):
         address: str = "mail@company.example",
         login: str = "mail",
         password: str = "isp",  # noqa: S107 - a pretend password for a pretend provider
+        others: Sequence[str] = (),
         people: Sequence[str] = ("Andrew", "Greg", "Carolyn"),
         every: float = 0,
         pop3: int = 0,
@@ -241,9 +247,14 @@ class PretendISP(Service):
         self._every = every
         self._arrivals = LoopingCall(self._arrive)
         self._arrivals.clock = reactor
-        avatars: dict[type[Interface], object] = {IMailboxOpener: Opener(self.box), ISubmitter: Smarthost(self.take)}
-        customer = OneCustomer(login, password, avatars)
-        portal = Portal(customer, [customer])
+        self.boxes = {self.address.key: self.box}
+        avatars = {login: self._avatars(self.box)}
+        for other in others:
+            parsed = Address.parse(other)
+            box = self.boxes[parsed.key] = Box()
+            avatars[parsed.local] = self._avatars(box)
+        customers = Customers(password, avatars)
+        portal = Portal(customers, [customers])
         common: dict[str, Any] = {
             "reactor": IReactorTime(reactor),
             "hostname": "isp.example",
@@ -251,6 +262,9 @@ class PretendISP(Service):
         }
         self.pop3_factory = POP3Factory(portal, **common)
         self.smtp_factory = SMTPFactory(portal, anonymous=False, **common)
+
+    def _avatars(self, box: Box) -> Mapping[type[Interface], object]:
+        return {IMailboxOpener: Opener(box), ISubmitter: Smarthost(self.take)}
 
     def startService(self) -> None:
         """Listen, and let mail come in."""
@@ -326,9 +340,10 @@ class PretendISP(Service):
         for recipient in envelope.recipients:
             address = recipient.address
             mailbox = address.local.partition("+")[0].casefold(), address.domain.casefold()
-            if mailbox == self.address.key:
-                self.box.put(f"Delivered-To: {address}\r\n".encode() + octets, token + str(len(outside)))
-            else:
+            box = self.boxes.get(mailbox)
+            if box is not None:
+                box.put(f"Delivered-To: {address}\r\n".encode() + octets, f"{token}{box.last}")
+            if box is not self.box:
                 outside.append(str(address))
         self._tell(f"provider: took mail from {envelope.sender} for {', '.join(outside) or 'the mailbox itself'}")
         return token
