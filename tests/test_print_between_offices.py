@@ -206,7 +206,7 @@ async def test_many_parts_shuffled_doubled_and_one_lost(sites: Sites) -> None:
     sites.isp.deliver(mails)
     while len(await collected(branch)) < 8:
         await sites.mail("branch")
-    printing: Any = branch._parts.printing  # type: ignore[union-attr]
+    printing: Any = branch._parts.printing.print_room  # type: ignore[union-attr]
     (one,) = await branch.store.print_sets.collecting()
     now, printing.service.now = printing.service.now, lambda: now() + 61 * SECOND  # the gap is over
     await printing.receiving.agent.collecting.look()

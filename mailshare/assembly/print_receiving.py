@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import Any
 
 from mailshare.assembly.print_news import PrintNewsRoom
+from mailshare.interfaces import IDocuments
 from mailshare.printing.by_mail import Reveal
 from mailshare.printing.printer_agent import PrinterAgent
 from mailshare.printing.proving import Prover
@@ -22,12 +23,15 @@ class PrintReceiving:
     :ivar records: asks the DNS for keys of domains.
     """
 
-    def __init__(self, service: PrintService, reactor: Any, zone: tzinfo, aside: Any) -> None:
+    def __init__(
+        self, service: PrintService, reactor: Any, zone: tzinfo, aside: Any, documents: IDocuments
+    ) -> None:
         self._reveal: Reveal | None = None
         self.records = TextRecords(reactor)
         prover = Prover(self._secret, self.records, aside)
-        self.taking = Taking(service, zone)
-        self.agent = PrinterAgent(service, self.taking, prover, self._secret)
+        taking = Taking(service, zone)
+        taking.documents = documents
+        self.agent = PrinterAgent(service, taking, prover, self._secret)
 
     def use(self, reveal: Reveal, news: PrintNewsRoom) -> None:
         """Who reads secrets, who tells senders, and who takes their answers."""

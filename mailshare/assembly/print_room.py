@@ -49,7 +49,7 @@ class PrintRoom:
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)
-        self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside)
+        self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import tzinfo
 
 from attrs import evolve, frozen
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
-from mailshare.core.documents import NotConvertible
+from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.print_options import effective
 from mailshare.core.print_policy import PagesPrinted, Verdict, day_of
@@ -24,6 +24,9 @@ from mailshare.wire.ipp_template import TEMPLATES, fits
 FORGOTTEN = 400 * 86_400 * 1_000_000
 """Microseconds after which a job that is over is no longer known."""
 _HOLDS = ("", "no-hold")
+_PROVEN = 3  # from this level on a document that we cannot open is the printer's business
+_UNCOUNTED = frozenset({Hindrance.UNKNOWN_FORMAT, Hindrance.NOT_TAKEN, Hindrance.TOOL_MISSING})
+_DOUBTFUL = frozenset({Hindrance.DAMAGED, Hindrance.EMPTY})
 
 
 class JobRefused(PolicyRefusal):
@@ -116,7 +119,7 @@ class Taking:
         self._service = service
         self._zone = zone
         self._locks: dict[str, DeferredLock] = {}
-        self.documents: Callable[[], IDocuments | None] = lambda: None
+        self.documents: IDocuments | None = None
 
     async def take(
         self,
@@ -169,14 +172,16 @@ class Taking:
 
         :raises JobRefused: a document cannot be printed.
         """
-        counter = self.documents()
+        counter = self.documents
         if counter is None:
             return -1
-        total = 0
+        total, proven = 0, ticket.mail is not None and ticket.mail.level == _PROVEN
         for document, body in documents:
             try:
                 facts = await counter.facts(pieces(body, body.header_length), document.format)
             except NotConvertible as fault:
+                if fault.cause in _UNCOUNTED or (proven and fault.cause in _DOUBTFUL):
+                    return -1
                 raise JobRefused(fault.cause.value, fault.public) from None
             if facts.encrypted:
                 raise JobRefused("encrypted", "The document opens only with a password; please send it without one")

@@ -213,7 +213,7 @@ class Pages:
 def counting(server: PrintingServer, pages: int) -> None:
     counter = Pages()
     counter.each = pages
-    server.agent.taking.documents = lambda: counter  # type: ignore[assignment,return-value]
+    server.agent.taking.documents = counter  # type: ignore[assignment]
 
 
 def send(server: PrintingServer, number: int, sender: str = ANNA, **how: Any) -> str:
