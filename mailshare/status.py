@@ -29,7 +29,7 @@ class Indicators:
     outbox: int = 0
 
 
-@frozen
+@frozen(slots=False)  # for changed()
 class RunStatus:
     """What one account's collecting or relaying did last.
 

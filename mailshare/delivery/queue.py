@@ -252,7 +252,9 @@ class QueueRunner(Service):
         """Ask the agent as soon as there is room in the batch's lane; none when it is cancelled before."""
         room = self._room(batch[0], run.agent)
         try:
-            await room.acquire()
+            place = room.acquire()
+            if not place.called:
+                await place
         except CancelledError:
             run.cancelled = True
             return []

@@ -18,7 +18,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.core.folders import folder_lines, folder_words
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Field
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
@@ -47,7 +47,7 @@ from mailshare.wire.pop3_client_replies import POP3Limits
 
 Stored = Callable[[ProviderSession, Upstream, str, bool], Awaitable[None]]
 
-# The field alone, as Headers finds it, for the whole header is read once more where the message is sorted.
+# The field alone, as ``Headers`` finds it, for the whole header is read once more where the message is sorted.
 _RETURN_PATH = re.compile(
     rb"(?:\A|[\r\n])(return-path[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*)", re.IGNORECASE
 )
@@ -287,7 +287,7 @@ def return_path(header: bytes) -> Address | None:
     found = _RETURN_PATH.search(header)
     if found is None:
         return None
-    text = Headers.parse(found[1]).first("Return-Path") or ""
+    text = Field("Return-Path", found[1]).value
     try:
         return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
     except MailshareError:

@@ -6,6 +6,7 @@ newest headers asked for before the first message is sorted, because that first 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError
 from mailshare.core.headers import Headers
-from mailshare.core.people import people_of
+from mailshare.core.people import Sharers, people_of
 from mailshare.core.provider_style import ENOUGH, OFTEN, WINDOW, Style, detect, share_of
 from mailshare.core.sightings import Sighting
 from mailshare.core.values import SECOND, Account, Event
@@ -26,6 +27,7 @@ from mailshare.isp.provider_session import ProviderSession
 _SCOPE = "sightings"
 _WEEK = 7 * 24 * 3600 * SECOND
 _SOME = 5  # new messages that make another detection worth its while
+_LONG = 16_384  # octets of a header that is kept whole until the run is over
 _NOTED = 0.02  # a change of the share that is worth writing down
 _LEARNED = frozenset({"trusted_by", "envelope_headers", "box_names", "prefix_map"})
 
@@ -50,7 +52,7 @@ class ProviderWatch:
         self._store = store
         self._notices = notices
         self._now = now
-        self._fresh: dict[int, list[Sighting]] = {}
+        self._fresh: dict[int, deque[Headers | Sighting]] = {}
         self._since: dict[int, int] = {}  # messages since the last detection
 
     def seen(self, account_id: int, headers: Headers) -> None:
@@ -59,9 +61,10 @@ class ProviderWatch:
         # One that passed the limits was sorted by none of its fields; reading them here would hold everybody up.
         if sharers is None or headers.cut or not headers.fields:
             return
-        fresh = self._fresh.setdefault(account_id, [])
-        fresh.append(Sighting.of(headers, sharers))
-        del fresh[:-WINDOW]
+        # Only the newest are looked at in the end, and which these are is not known before. Long ones are not kept.
+        fresh = self._fresh.setdefault(account_id, deque(maxlen=WINDOW))
+        long = sum([len(each.raw) for each in headers.fields]) > _LONG
+        fresh.append(Sighting.of(headers, sharers) if long else headers)
 
     async def first_look(
         self, account: Account, session: ProviderSession, messages: Sequence[Upstream]
@@ -80,12 +83,14 @@ class ProviderWatch:
 
     async def settle(self, account_id: int) -> None:
         """After a run: keep what was seen, and learn from it. Trouble is logged; the mail is stored already."""
-        fresh = self._fresh.pop(account_id, [])
-        account = self._store.directory.current().account_by_id.get(account_id)
-        if account is None or not fresh:
+        fresh = self._fresh.pop(account_id, ())
+        directory = self._store.directory.current()
+        account = directory.account_by_id.get(account_id)
+        sharers = people_of(directory).sharers.get(account_id)
+        if account is None or sharers is None or not fresh:
             return
         try:
-            kept = [*await self._kept(account_id), *fresh][-WINDOW:]
+            kept = [*await self._kept(account_id), *(_sighting(one, sharers) for one in fresh)][-WINDOW:]
             await self._store.settings.put(_SCOPE, str(account_id), [one.as_json() for one in kept])
             self._since[account_id] = self._since.get(account_id, 0) + len(fresh)
             at = account.found.get("at")
@@ -134,6 +139,10 @@ class ProviderWatch:
         text = f"{alarm}\r\n\r\nLook with: mailshare account probe {account.address}"
         if await self._notices.tell(account, "style", subject, text):
             await self._store.settings.put("style-alarm", str(account.id), now)
+
+
+def _sighting(one: Headers | Sighting, sharers: Sharers) -> Sighting:
+    return one if isinstance(one, Sighting) else Sighting.of(one, sharers)
 
 
 def _facts(style: Style) -> dict[str, object]:

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.derived import changed
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, Damaged, LoginRefused, MailshareError, UntrustedServer
 from mailshare.core.provider_options import ProviderOptions
@@ -353,7 +354,7 @@ class Relay:
     def _set(self, account_id: int, **facts: object) -> None:
         before = self._statuses.get(account_id, _NOTHING_YET)
         if any(getattr(before, name) != value for name, value in facts.items()):
-            self._statuses[account_id] = evolve(before, **facts)  # type: ignore[arg-type]
+            self._statuses[account_id] = changed(before, **facts)
             self._changed(account_id)
 
     def _route(self, way: Way) -> Route:

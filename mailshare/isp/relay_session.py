@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import cast
 
-from attrs import define, evolve, field, frozen
-from twisted.internet.defer import Deferred, DeferredLock
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.python.failure import Failure
 
+from mailshare.core.derived import changed
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import Damaged, MailshareError, Unavailable
 from mailshare.isp.flight import Flight, all_of
@@ -47,7 +48,7 @@ class Parcel:
     @property
     def needs_utf8(self) -> bool:
         """Only a server with SMTPUTF8 can take it. A client saying so does not make it true (RFC 6531 section 3.4)."""
-        addresses = evolve(self.envelope, smtputf8=False)
+        addresses = changed(self.envelope, smtputf8=False)
         return needs_utf8(addresses) or (self.envelope.smtputf8 and self.utf8_header)
 
 
@@ -166,7 +167,9 @@ class RelaySession:
 
     async def _exchange(self, parcel: Parcel, answers: Answers) -> None:
         """Hand a parcel over and wait for the last word on it."""
-        await self._writing.acquire()
+        turn = self._writing.acquire()
+        if not turn.called:
+            await turn
         try:
             awaited = await self._write(parcel, answers)
         finally:
@@ -264,21 +267,25 @@ class RelaySession:
             engine.body(octets)
             answers.whole = True
             self._talk.flush()
-        return Deferred.fromCoroutine(self._read_flight(waits, len(cleared), answers))
+        # Waiting for all at once costs a fraction of waiting for one after the other; they come together anyway.
+        return DeferredList(waits, consumeErrors=True).addCallback(self._read_flight, len(cleared), answers)
 
-    async def _read_flight(self, waits: Sequence[Deferred[object]], skipped: int, answers: Answers) -> object:
-        for wait in waits[1:]:
-            # Whoever waits for the first of them hears first what went wrong; the others are asked in turn.
-            wait.addErrback(_later_fault)
+    def _read_flight(
+        self, found: Sequence[tuple[bool, object]], skipped: int, answers: Answers
+    ) -> SMTPReply:
+        """The replies to one flight, as far as they came; the last of them is the word on the message.
+
+        :param skipped: replies in front that are to no command of this message.
+        :raises MailshareError: what went wrong first.
+        """
         replies: list[SMTPReply] = []
-        for number, wait in enumerate(waits):
-            reply = await wait
-            if isinstance(reply, MailshareError):
-                raise reply
+        for number, (came, reply) in enumerate(found):
+            if not came:
+                cast("Failure", reply).raiseException()
             replies.append(cast("SMTPReply", reply))
             if number >= skipped:
                 answers.mail = replies[skipped]
-                answers.recipients = replies[skipped + 1 : len(waits) - 1]
+                answers.recipients = replies[skipped + 1 : len(found) - 1]
         self._unclear = self._unclear or not replies[-1].ok
         return replies[-1]
 
@@ -313,13 +320,6 @@ class RelaySession:
         """Clear what the server may hold of a message that does not come, for the next one."""
         if answers.mail is not None and answers.mail.ok and self.usable:
             await ask_smtp(self._talk, self._talk.engine.rset())
-
-
-def _later_fault(failure: Failure) -> MailshareError:
-    """Keep an error for the moment in which its turn comes."""
-    failure.trap(MailshareError)
-    assert isinstance(failure.value, MailshareError)
-    return failure.value
 
 
 def _says_closing(answers: Answers) -> bool:
