@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from attrs import define
+from real_peers.warm import Forked, finished, spawn
 
 BIN = Path(sys.executable).parent
 DEADLINE = 240.0
@@ -25,30 +26,20 @@ class Installed:
     """A configuration file, the commands for it, and perhaps its server."""
 
     folder: Path
-    server: subprocess.Popen[bytes] | None = None
+    server: Forked | None = None
 
     def run(self, *words: str, code: int = 0, given: str = "") -> str:
-        done = subprocess.run(
-            [BIN / "mailshare", "-c", self.folder / "m.toml", *words],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        done = finished(BIN / "mailshare", "-c", self.folder / "m.toml", *words, data=given.encode(), seconds=DEADLINE)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode == code, said
+        return said
 
     def json(self, *words: str) -> Any:
         return json.loads(self.run(*words, "--json"))
 
     def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.server = subprocess.Popen(
-                [BIN / "twistd", "--nodaemon", "--pidfile=", "mailshare", "-c", self.folder / "m.toml"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        argv = [BIN / "twistd", "--nodaemon", "--pidfile=", "mailshare", "-c", self.folder / "m.toml"]
+        self.server = spawn([str(word) for word in argv], self.folder / "log", {})
         self.wait("mailshare is ready")
 
     def wait(self, words: str, count: int = 1) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import smtplib
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from real_peers.warm import finished
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -297,8 +297,9 @@ async def test_why_answers_while_the_server_is_down(house: House) -> None:
 
     def command(*words: str) -> str:
         program = [Path(sys.executable).parent / "mailshare", "-c", house.folder / "m.toml", *words]
-        done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout
+        done = finished(*program)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode()
 
     assert command("why", "1@far.example").strip() == whole
     assert ", 1 messages" in command("status")

@@ -17,7 +17,6 @@ from real_peers.churn import open_box
 from real_peers.office import Office, person
 from real_peers.provider import Certificates
 from real_peers.running import wait_until
-from real_peers.warm import WarmTwistd
 
 from mailshare.testing.liars import PASSWORD, PretendPOP3
 
@@ -148,7 +147,7 @@ def test_a_kill_at_each_word(
 ) -> None:
     """Every point is met; afterwards each letter is in the mailbox once and none is at the provider."""
     provider, port = upstream
-    chance, warm = random.Random(4), WarmTwistd()
+    chance = random.Random(4)
     account = {
         "address": "mail@company.example",
         "collect": f"pop3://mail@127.0.0.1:{port}?tls=none",
@@ -156,7 +155,7 @@ def test_a_kill_at_each_word(
         "timetable": [{"days": "mon", "from": "00:00", "to": "00:01", "every": 1440}],
     }
     ports = {name: free_port() for name in ("pop3", "smtp", "pop3s", "submissions")}
-    office = Office(tmp_path, certificates, ports, [account], [person("andrew", account["address"])], spawn=warm.spawn)
+    office = Office(tmp_path, certificates, ports, [account], [person("andrew", account["address"])])
     put: set[str] = set()
     try:
         for life in range(KILLS):
@@ -181,7 +180,6 @@ def test_a_kill_at_each_word(
         found = kept(office)
     finally:
         office.stop()
-        warm.close()
     assert set(provider.met) == set(POINTS)
     assert min(provider.met.values()) >= KILLS // len(POINTS)
     assert set(found) == put

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from real_peers.letters import body, letter, serial
 from real_peers.office import PASSWORD, Office, script, shared_account
 from real_peers.provider import Provider
 from real_peers.running import run, wait_until
+from real_peers.warm import finished
 
 pytestmark = pytest.mark.peers
 ASKED = "# The password is asked for."
@@ -136,8 +136,7 @@ def test_a_refusal_is_a_sentence(told: Callable[[str], Path], office: Office) ->
         (("greg", "--format", "srv"), "No listener with TLS can be reached from the network"),
         (("greg", "--format", "mobileconfig", "--sign"), "--output FILE"),
     ):
-        argv = [script("mailshare"), "-c", str(office.config), "user", "handout", *words]
-        environment = {**os.environ, **office.environment}
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        argv = [script("mailshare"), "-c", office.config, "user", "handout", *words]
+        done = finished(*argv, environment=office.environment)
         assert done.returncode == 1
-        assert sentence in done.stderr
+        assert sentence in done.stderr.decode()

@@ -7,7 +7,6 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from real_peers.churn import Books, Loop, open_box, reading, sending, serials_of
@@ -15,10 +14,10 @@ from real_peers.letters import letter
 from real_peers.office import Office
 from real_peers.provider import Provider
 from real_peers.running import wait_until
-from real_peers.warm import WarmTwistd
+from real_peers.warm import spawn
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
-KILLS = int(os.environ.get("MAILSHARE_KILLS", "200"))
+KILLS = int(os.environ.get("MAILSHARE_KILLS", "80"))
 SEED = 11
 FROM_THE_BEGINNING = 20
 
@@ -47,20 +46,12 @@ def one_life(office: Office, books: Books, numbers: itertools.count[int], second
         loop.finish()
 
 
-@pytest.fixture
-def warm() -> Iterator[WarmTwistd]:
-    """What starts most of the servers, without importing everything again."""
-    source = WarmTwistd()
-    yield source
-    source.close()
-
-
 def test_kill_while_mail_is_left_there_and_sessions_are_short(office: Office, provider: Provider) -> None:
     """Mail stays at the provider and a session takes two messages: killed anywhere, each comes once, none goes."""
     chance = random.Random(SEED)
     office.accounts = [{**office.accounts[0], "leave_on_server_days": 30, "options": {"session_messages": 2}}]
     put: list[str] = []
-    for life in range(max(KILLS // 10, 5)):
+    for life in range(max(KILLS // 5, 5)):
         for one in range(5):
             name = f"left-{life}-{one}"
             provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.left")
@@ -77,16 +68,13 @@ def test_kill_while_mail_is_left_there_and_sessions_are_short(office: Office, pr
 
 
 @pytest.mark.parametrize("days", [0, 30])
-def test_kill_while_it_collects_over_imap(
-    days: int, office: Office, provider: Provider, imaps: int, warm: WarmTwistd
-) -> None:
+def test_kill_while_it_collects_over_imap(days: int, office: Office, provider: Provider, imaps: int) -> None:
     """Killed while it lists, fetches, marks, expunges or listens: each message comes once; it goes, or stays unread."""
     chance = random.Random(SEED)
     url = f"imaps://mail@localhost:{imaps}?ca={provider.authority}"
     office.accounts = [{**office.accounts[0], "collect": url, "leave_on_server_days": days}]
     put: list[str] = []
-    office.spawn = warm.spawn
-    for life in range(max(KILLS // 8, 5)):
+    for life in range(max(KILLS // 4, 5)):
         for one in range(3):
             name = f"imap-{life}-{one}"
             provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.imap")
@@ -96,7 +84,6 @@ def test_kill_while_it_collects_over_imap(
         time.sleep(chance.uniform(0.0, 0.5))
         office.kill()
         asking.join(30)
-    office.spawn = None
     office.start()
     office.sendreceive()
     assert sorted(everything_of(office, "andrew")) == sorted(put)
@@ -114,8 +101,8 @@ def everything_of(office: Office, user: str) -> list[str]:
         session.quit()
 
 
-def test_kill_at_any_moment(office: Office, provider: Provider, warm: WarmTwistd) -> None:
-    """200 kills while it collects, takes mail and deletes mail; afterwards the books are right.
+def test_kill_at_any_moment(office: Office, provider: Provider) -> None:
+    """Killed many times while it collects, takes mail and deletes mail; afterwards the books are right.
 
     Each twentieth server is started from the beginning, the others are forked from one that has imported everything.
     """
@@ -128,9 +115,8 @@ def test_kill_at_any_moment(office: Office, provider: Provider, warm: WarmTwistd
             name = f"collected-{life}-{one}"
             provider.dovecot.put("mail", letter(name, to="Andrew <mail@company.example>"), f"{life}-{one}.kill")
             put.add(name)
-        office.spawn = warm.spawn if life % FROM_THE_BEGINNING else None
+        office.spawn = spawn if life % FROM_THE_BEGINNING else None
         one_life(office, books, numbers, chance.uniform(0.0, 0.4), busy=life % 2 == 1)
-    office.spawn = None
     office.start()
 
     def empty() -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from real_peers.office import script
 from real_peers.running import LOOPBACK, Running, wait_until
+from real_peers.warm import spawn
 
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -57,7 +58,7 @@ address = "dir:out"
 """
     )
     argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(tmp_path / "m.toml")]
-    server = Running(argv, tmp_path / "server.log", {})
+    server = Running(argv, tmp_path / "server.log", {}, spawn)
     chance = random.Random(20_261_121)
     taken: list[str] = []
     ends = threading.Event()

@@ -17,7 +17,6 @@ import pytest
 from real_peers.office import PASSWORD, Office, person
 from real_peers.provider import Certificates
 from real_peers.running import wait_until
-from real_peers.warm import WarmTwistd
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 KILLS = max(int(os.environ.get("MAILSHARE_KILLS", "200")) // 10, 5)
@@ -75,12 +74,12 @@ def test_kills_while_mail_leaves(
     smarthost: socketserver.ThreadingTCPServer,
 ) -> None:
     """At any moment of a flush over one connection: each message arrives, with as many extras as kills at most."""
-    chance, warm = random.Random(4), WarmTwistd()
+    chance = random.Random(4)
     relay = f"smtp://relay@127.0.0.1:{smarthost.server_address[1]}?tls=none&auth=none&connections=1"
     account = {"address": "mail@company.example", "relay": relay, "threshold": 0, "timetable": [{"every": 1440}]}
     ports = {name: free_port() for name in ("pop3", "smtp", "pop3s", "submissions")}
     people = [person("andrew", "mail@company.example")]
-    office = Office(tmp_path, certificates, ports, [account], people, spawn=warm.spawn)
+    office = Office(tmp_path, certificates, ports, [account], people)
     put: list[str] = []
     taken: Counter[str] = smarthost.taken  # type: ignore[attr-defined]
     try:
@@ -98,7 +97,6 @@ def test_kills_while_mail_leaves(
         wait_until(lambda: set(put) <= set(taken), "the last of the mail", 60)
     finally:
         office.stop()
-        warm.close()
     assert set(taken) == set(put)
     assert sum(taken.values()) - len(put) <= KILLS
     assert max(taken.values()) <= 2

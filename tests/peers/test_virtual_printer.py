@@ -22,6 +22,7 @@ from real_peers.office import script
 from real_peers.papers import pdf, suite
 from real_peers.provider import Certificates
 from real_peers.running import LOOPBACK, Running, run, wait_until
+from real_peers.warm import spawn
 
 pytestmark = pytest.mark.peers
 
@@ -82,7 +83,7 @@ socket = ["tcp:{socket}:interface=127.0.0.1"]
 """
     )
     argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(folder / "m.toml")]
-    running = Running(argv, folder / "server.log", {})
+    running = Running(argv, folder / "server.log", {}, spawn)
     running.start([ipp, lpd, socket], 60)
     yield Printer(folder, ipp, lpd, socket, running)
     running.stop()
@@ -232,7 +233,7 @@ address = "dir:out"
 """
     )
     argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(folder / "m.toml")]
-    running = Running(argv, folder / "server.log", {})
+    running = Running(argv, folder / "server.log", {}, spawn)
     running.start([port], 60)
     try:
         printer = Printer(folder, port, 0, 0, running)

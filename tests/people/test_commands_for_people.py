@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from real_peers.warm import finished
 
 BIN = Path(sys.executable).parent
 
@@ -24,11 +24,10 @@ class Desk:
         )
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [BIN / "mailshare", "-c", self.file, *words], capture_output=True, text=True, timeout=240, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        done = finished(BIN / "mailshare", "-c", self.file, *words)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode == code, said
+        return said
 
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json"))

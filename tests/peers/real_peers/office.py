@@ -17,7 +17,8 @@ import tomlkit
 from attrs import define, field
 from real_peers.clients import Server
 from real_peers.provider import Certificates, Provider
-from real_peers.running import Running, Spawn, run
+from real_peers.running import ProgramFault, Running, Spawn
+from real_peers.warm import finished, spawn
 
 PEOPLE = ("andrew", "greg", "carolyn")
 PASSWORD = "office-secret"
@@ -54,7 +55,7 @@ def person(name: str, *accounts: str, **more: Any) -> dict[str, Any]:
 class Office:
     """One server.
 
-    :ivar spawn: starts the server, in place of a new process from the beginning.
+    :ivar spawn: starts the server; with ``None`` it imports everything itself, as one that is installed does.
     :ivar accounts: ``[[account]]`` tables; ``users`` ``[[user]]`` tables; ``more`` further top-level tables.
     """
 
@@ -65,7 +66,7 @@ class Office:
     users: Sequence[Mapping[str, Any]] = ()
     more: Mapping[str, Any] = field(factory=dict)
     running: Running | None = None
-    spawn: Spawn | None = None
+    spawn: Spawn | None = spawn
 
     @property
     def config(self) -> Path:
@@ -116,12 +117,18 @@ class Office:
 
     def command(self, *words: str) -> str:
         """``mailshare -c FILE ...`` against the running server."""
-        return run(script("mailshare"), "-c", self.config, *words, environment=self.environment, seconds=400).decode()
+        return self._done(*words, data=b"")
 
     def command_in(self, *words: str, data: str) -> str:
         """The same, with something to read from its standard input."""
-        argv = [script("mailshare"), "-c", str(self.config), *words]
-        return run(*argv, data=data.encode() + b"\n", environment=self.environment).decode()
+        return self._done(*words, data=data.encode() + b"\n")
+
+    def _done(self, *words: str, data: bytes) -> str:
+        argv = [script("mailshare"), "-c", self.config, *words]
+        done = finished(*argv, data=data, environment=self.environment, seconds=400)
+        if done.returncode:
+            raise ProgramFault(f"{argv[0]} ended with {done.returncode}\n{(done.stdout + done.stderr).decode()}")
+        return done.stdout.decode()
 
     def command_started(self, *words: str) -> subprocess.Popen[bytes]:
         """The same, without waiting for its end."""
