@@ -19,7 +19,7 @@ from mailshare.assembly.finding_acts import FindingActs
 from mailshare.assembly.manager_acts import ManagerActs
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.personal import Personal
-from mailshare.assembly.print_acts import PrintActs
+from mailshare.assembly.print_places import PlaceActs
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
 from mailshare.assembly.tag_testing import TagTesting
@@ -75,7 +75,7 @@ class Running(Protocol):
         """Start no runs by time or threshold until that is taken back; outlives a restart."""
 
 
-class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PrintActs, FindingActs, Reading):
+class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PlaceActs, FindingActs, Reading):
     """The office as its administrator sees it.
 
     :param store: open.

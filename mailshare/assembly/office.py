@@ -235,7 +235,7 @@ class Office(Service):
         )
         keeping = Doorkeeping(store, reactor, passwords, entrance.throttle)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
-        acts.further.update(queues=printing, doorkeepers=keeping.for_acts(running=True))
+        acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keeping.for_acts(running=True))
         web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads)
         return _Parts(
             store=store,

@@ -48,7 +48,7 @@ class PrintRoom:
         self.documents = documents
         self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
         self.agent = PrintAgent(self.service)
-        self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory)
+        self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None

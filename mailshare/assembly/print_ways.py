@@ -19,20 +19,22 @@ class PrintWays:
 
     :param aside: what touches files runs there.
     :param base: relative folders start here.
-    :ivar documents: makes of documents what devices take; ``None`` = they go as they came.
+    :param documents: makes of documents what devices take.
     """
 
-    def __init__(self, service: PrintService, agent: PrintAgent, *, aside: Aside, base: str) -> None:
+    def __init__(
+        self, service: PrintService, agent: PrintAgent, *, aside: Aside, base: str, documents: IDocuments
+    ) -> None:
         self._service = service
         self._agent = agent
         self._aside = aside
         self._base = base
-        self.documents: IDocuments | None = None
+        self._documents = documents
 
     def of_others(self, kinds: Iterable[IPrinterKind]) -> None:
         """Kinds of devices that extensions bring."""
         for kind in kinds:
-            self._agent.ways[kind.scheme] = ByDriver(self._service, kind, lambda: self.documents)
+            self._agent.ways[kind.scheme] = ByDriver(self._service, kind, self._documents)
 
     def follow(self) -> None:
         """Destinations and printers have changed: see that there is a way to each."""
@@ -40,7 +42,7 @@ class PrintWays:
         places = [*service.destinations.values(), *(one.device for one in service.printers.values())]
         for scheme in {one.scheme for one in places if one.address}:
             if scheme in SCHEMES and scheme not in self._agent.ways:
-                self._agent.ways[scheme] = ByDriver(service, self._kind(scheme), lambda: self.documents)
+                self._agent.ways[scheme] = ByDriver(service, self._kind(scheme), self._documents)
 
     def driver(self, member: str) -> IPrinterDriver | None:
         """The driver of a destination or printer; ``None`` for groups, and for what is reached by mail.

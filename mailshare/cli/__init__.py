@@ -16,6 +16,7 @@ from mailshare.cli.manager_access import manager, setup
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
 from mailshare.cli.printers import printers
+from mailshare.cli.printing import job, jobs, print_
 from mailshare.cli.probing import account
 from mailshare.cli.provider import fetch
 from mailshare.cli.routing import route
@@ -55,6 +56,9 @@ for _command in (
     rule,
     route,
     printers,
+    print_,
+    jobs,
+    job,
     export,
     backup,
     verify,

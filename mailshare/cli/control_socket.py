@@ -57,8 +57,8 @@ def over_socket(path: str, operation: Operation, given: dict[str, Any]) -> Any:
     for name in operation.params:
         if f"<{name}>" in url:
             url = url.replace(f"<{name}>", quote(str(rest.pop(name)), safe=""))
-    body = None
-    if operation.method == "GET":
+    body: Any = rest.pop("document") if operation.raw else None
+    if operation.method == "GET" or operation.raw:
         query = "&".join(f"{key}={quote(_query(value), safe='')}" for key, value in rest.items())
         url += f"?{query}" if query else ""
     elif rest:

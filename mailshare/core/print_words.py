@@ -143,6 +143,12 @@ _NAMED: Mapping[str, Callable[[str], Options | None]] = {
 }
 
 
+def spoken(name: str, value: str) -> Options | None:
+    """What a value means under one of the names of a mail's lines (``pages``, ``media`` ...), or ``None``."""
+    read = _NAMED.get(name)
+    return read(value) if read is not None else None
+
+
 def wishes(tags: Sequence[str] = (), subject: str = "", lines: Iterable[str] = ()) -> tuple[Wishes, str]:
     """``(what is asked for, the job's name)``.
 

@@ -25,6 +25,7 @@ from mailshare.core.print_words import ReplyCommand, reply_command
 from mailshare.core.returned_parts import references
 from mailshare.core.values import PrintChange, PrintJob, PrintMail, PrintState
 from mailshare.interfaces import IBody, IPrintReplies
+from mailshare.printing.again import printed_again
 from mailshare.printing.service import PrintService, uuid7
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import about_job
@@ -163,26 +164,18 @@ class PrintReplies:
         old = answer.job
         if not old.state.final and happening_of(old) is not Happening.UNKNOWN:
             return old, happening_of(old), "It is not over yet, so it is not printed again."
-        if not old.documents:
-            return old, Happening.FAILED, "Its document is not kept any more; please send it again."
         token = hashlib.sha256(f"{old.ticket.uuid}\n{answer.message_id or answer.trace}".encode()).digest()[:10]
         uuid = uuid7(old.created, token)
-        job = await self._jobs.find(uuid)
-        if job is None:
-            mail = evolve(
-                answer.mail,
-                id=uuid,
-                reply=answer.reader,
-                message_id=answer.message_id,
-                trace=answer.trace,
-                of=answer.mail.id,
-            )
-            documents = [(one, (await self._jobs.document(old.id, one.number))[0]) for one in old.documents]
-            ticket = evolve(old.ticket, uuid=uuid, mail=mail, expires=0)
-            job = await self._jobs.take(ticket, documents, self._service.now())
-            if not old.state.final:
-                over = PrintChange(state=PrintState.ABORTED, reasons=("aborted-by-system",), told=_told_of(old, answer))
-                await self._service.change(old, over)
+        mail = evolve(
+            answer.mail,
+            id=uuid,
+            reply=answer.reader,
+            message_id=answer.message_id,
+            trace=answer.trace,
+            of=answer.mail.id,
+        )
+        told = _told_of(old, answer)
+        job = await printed_again(self._jobs, old, uuid, self._service.now(), mail=mail, told=told)
         return job, Happening.RECEIVED, "It is printed once more."
 
 

@@ -96,17 +96,12 @@ class _Run:
 class ByDriver:
     """Jobs to the devices of one kind.
 
-    :param documents: what makes of a document what a device takes; ``None`` = everything goes as it came.
+    :param documents: makes of a document what a device takes; ``None`` = everything goes as it came.
     """
 
     _log = Logger()
 
-    def __init__(
-        self,
-        service: PrintService,
-        kind: IPrinterKind,
-        documents: Callable[[], IDocuments | None] = lambda: None,
-    ) -> None:
+    def __init__(self, service: PrintService, kind: IPrinterKind, documents: IDocuments | None = None) -> None:
         self._service = service
         self._kind = kind
         self._documents = documents
@@ -249,7 +244,7 @@ class ByDriver:
         task = self._task(run, document)
         able = await driver.capabilities()
         original = await stored(self._service.store, run.job, document)
-        printable = await fitting(original, able, dict(task.options), self._documents())
+        printable = await fitting(original, able, dict(task.options), self._documents)
         try:
             await self._note(run, number, Handed(number))
 

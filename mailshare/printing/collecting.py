@@ -177,7 +177,7 @@ class Collecting:
             via="mail",
             peer=mail.sender,
             expires=manifest.expires,
-            mail=evolve(mail, ignored=asked.ignored),
+            mail=evolve(mail, ignored=asked.ignored, pin=asked.pin),
         )
         document = await self._document(printer, ticket, found, manifest)
         job = await self._taking.take(printer, found, ticket, [document], verdict, held=asked.hold)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import tzinfo
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
@@ -27,6 +28,7 @@ _HOLDS = ("", "no-hold")
 _PROVEN = 3  # from this level on a document that we cannot open is the printer's business
 _UNCOUNTED = frozenset({Hindrance.UNKNOWN_FORMAT, Hindrance.NOT_TAKEN, Hindrance.TOOL_MISSING})
 _DOUBTFUL = frozenset({Hindrance.DAMAGED, Hindrance.EMPTY})
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class JobRefused(PolicyRefusal):
@@ -45,12 +47,13 @@ class Wanted:
     """What a job is to be.
 
     :ivar options: those that this printer has; ``ignored`` what it has not.
-    :ivar hold: it waits to be released.
+    :ivar hold: it waits to be released; ``pin`` SHA-256 of what a release must name, hexadecimal, or empty.
     """
 
     options: Mapping[str, object]
     ignored: tuple[str, ...] = ()
     hold: bool = False
+    pin: str = field(default="", repr=False)
 
 
 def wanted(printer: LocalPrinter, asked: Mapping[str, object], verdict: Verdict, *, fidelity: bool = False) -> Wanted:
@@ -58,6 +61,8 @@ def wanted(printer: LocalPrinter, asked: Mapping[str, object], verdict: Verdict,
 
     :raises JobRefused: there are others, and the job is to be printed exactly so or not at all.
     """
+    pin = str(asked.get("job-password", ""))
+    pin = pin if _DIGEST.match(pin) else ""
     asked = {name: value for name, value in asked.items() if not name.startswith("job-password")}
     hold = str(asked.pop("job-hold-until", "")) not in _HOLDS
     abilities = printer.device.abilities
@@ -67,7 +72,7 @@ def wanted(printer: LocalPrinter, asked: Mapping[str, object], verdict: Verdict,
         raise JobRefused("options", f"This printer cannot do what was asked for: {', '.join(ignored)}")
     if verdict.mono and abilities.color:
         good["print-color-mode"] = "monochrome"
-    return Wanted(good, ignored, hold or verdict.hold)
+    return Wanted(good, ignored, hold or verdict.hold or bool(pin), pin)
 
 
 def _possible(name: str, value: object, printer: LocalPrinter) -> bool:

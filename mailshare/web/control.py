@@ -140,9 +140,11 @@ class ControlAPI:
     def _serve(self, app: Any, operation: Operation) -> None:
         async def answer(request: IRequest, **path: str) -> bytes:
             try:
-                given = {**request_query(request), **request_body(request), **path}
+                body = {} if operation.raw else request_body(request)
                 fresh(request, operation, self._acts().version())
-                arguments = operation.arguments(given)
+                arguments = operation.arguments({**request_query(request), **body, **path})
+                if operation.raw:
+                    arguments["document"] = request.content
                 result = await getattr(self._acts(), operation.name)(**arguments)
                 if operation.audited:
                     await self._acts().audit(operation.name, arguments)

@@ -34,6 +34,7 @@ _TELL_THEMSELVES = frozenset(
         "steer_job",
         "find_servers",  # these two only look
         "test_login",
+        "print_document",
     }
 )
 
@@ -49,6 +50,7 @@ class Operation:
     :ivar offline: possible on the store alone, while no server runs.
     :ivar needs: how far somebody's hand must reach; not given: looking for GET, else changing.
     :ivar remote: also for the manager and its API; else over the control socket alone.
+    :ivar raw: the body is a document, given as the argument ``document``; all others stand in the query.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Operation:
     params: Mapping[str, type] = field(factory=dict)
     required: tuple[str, ...] = ()
     offline: bool = True
+    raw: bool = False
     needs: Level | None = None
     remote: bool = True
 
@@ -263,6 +266,37 @@ OPERATIONS: tuple[Operation, ...] = (
         },
         remote=False,
     ),
+    Operation(
+        "print_document",
+        "POST",
+        "/print",
+        {
+            "to": str,
+            "name": str,
+            "user": str,
+            "declared": str,
+            "options": str,
+            "notify": list,
+            "hold": bool,
+            "pin": str,
+        },
+        ("to",),
+        offline=False,
+        raw=True,
+        needs=Level.OPERATE,
+        remote=False,
+    ),
+    Operation("print_job", "GET", "/print/jobs/<id>", {"id": int}, ("id",)),
+    Operation("print_places", "GET", "/printers", offline=False),
+    Operation(
+        "test_printer",
+        "POST",
+        "/printers/<name>/test",
+        {"name": str, "page": bool, "by": str},
+        ("name",),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
     Operation("rules", "GET", "/rules", {"account": str}),
     Operation(
         "delete_rule",
@@ -296,7 +330,7 @@ OPERATIONS: tuple[Operation, ...] = (
         offline=False,
         needs=Level.OPERATE,
     ),
-    Operation("print_jobs", "GET", "/print/jobs", {"all": bool, "before": int, "limit": int}),
+    Operation("print_jobs", "GET", "/print/jobs", {"all": bool, "queue": str, "before": int, "limit": int}),
     Operation(
         "steer_job", "POST", "/print/jobs/<id>/<act>", {"id": int, "act": str}, ("id", "act"), needs=Level.OPERATE
     ),

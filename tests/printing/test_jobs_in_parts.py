@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import random
 
@@ -41,6 +42,18 @@ def test_a_job_in_one_mail_becomes_a_print_job(server: PrintingServer) -> None:
     assert job.documents[0].format == "application/pdf"
     assert server.kinds() == ["print.part", "print.taken", "print.job"]
     assert [row.address for row in server.rows()] == ["office"]
+
+
+def test_a_job_with_a_pin_waits_for_it(server: PrintingServer) -> None:
+    """The manifest brings its digest; one that is none locks nothing; it is never an option of the printer."""
+    digest = hashlib.sha256(b"1234").hexdigest()
+    server.mail(server.job(options={"job-password": digest}).mail())
+    server.mail(server.job(number=2, options={"job-password": "1234"}).mail())
+    found = [(job, job.ticket.mail) for job in server.jobs()]
+    assert [(job.held, mail.pin, job.ticket.options) for job, mail in found if mail is not None] == [
+        (True, digest, {}),
+        (False, "", {}),
+    ]
 
 
 def test_parts_come_in_any_order_and_twice(server: PrintingServer) -> None:
