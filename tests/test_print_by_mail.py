@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ from mailshare.wire.ipp_values import Attribute, Group, Message, Tag, Value, nam
 from mailshare.wire.jws import Algorithm, SigningKey, unwrap, verified
 from mailshare.wire.mime import EntityBegun, EntityData, MIMEReader
 from mailshare.wire.print_mail import MANIFEST_KIND, MANIFEST_TYPE
+from mailshare.wire.print_secrecy import Opening, job_key
 from mailshare.wire.print_status_mail import StatusLetter, status_mail
 
 PDF = b"%PDF-1.4\n" + os.urandom(250_000) + b"\n%%EOF\n"
@@ -55,6 +57,13 @@ address = "printer@far.example"
 key = "a secret of thirty-two octets or more"
 key_id = "office"
 part_size = 100000
+[[destination]]
+name = "secret"
+address = "printer@secret.example"
+key = "a secret of thirty-two octets or more"
+key_id = "office"
+part_size = 100000
+encrypt = true
 [[destination]]
 name = "farther"
 address = "mailto:printer@farther.example"
@@ -172,6 +181,36 @@ async def test_a_document_leaves_in_parts(place: Place) -> None:
     assert job.reasons == ("job-outgoing",)
     assert "has not reported yet" in job.message
     assert await office.store.verify(deep=True) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_document_that_shrinks_leaves_packed_and_encrypted(place: Place) -> None:
+    """PostScript travels as gzip, each part encrypted; parts that are asked for again are the same octets."""
+    office = await place.start()
+    program = b"%!PS\n" + b"".join(b"%d 0 moveto (%d) show\n" % (n, n * 7919 % 10007) for n in range(150_000))
+    job = await place.settled(await place.print("secret", program))
+    mails = [parts_of(mail.octets) for mail in place.isp.relayed]
+    manifest = mails[0][0]
+    assert manifest.encoding == "gzip"
+    assert manifest.encryption is not None
+    assert len(mails) == len(manifest.chunks) > 2
+    assert manifest.transferred < len(program) // 2
+    chunks = {hashlib.sha256(chunk).hexdigest(): chunk for _, chunk, _ in mails}
+    key, clear = job_key(KEY.secret, manifest.encryption.salt, manifest.id), b""
+    for number, one in enumerate(manifest.chunks, 1):
+        opening = Opening(key, manifest.id, number)
+        clear += opening.feed(chunks[one.sha256])
+        opening.end()
+    assert gzip.decompress(clear) == program
+    assert all(b"moveto" not in mail.octets and b"encrypted" in mail.octets for mail in place.isp.relayed)
+    sent = place.isp.relayed[0].octets
+    await hand_in(office, report(Happening.RESEND, sent, KEY, missing=(2,), words="once more"))
+    await until_said(place, job.id, "once more")
+    clock: Any = reactor
+    while await office.store.queue.items(agent="relay"):
+        await deferLater(clock, 0.02)
+    (again,) = place.isp.relayed[len(mails) :]
+    assert parts_of(again.octets)[1] == chunks[manifest.chunks[1].sha256]
 
 
 @pytest_twisted.ensureDeferred

@@ -50,6 +50,7 @@ class PrintRoom:
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
+        self.ways.documents = documents
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)
@@ -161,6 +162,8 @@ def destinations_of(config: Config) -> Sequence[Destination]:
             key=one.key.reference(),
             key_id=one.key_id,
             part_size=one.part_size,
+            compress=one.compress,
+            encrypt=one.encrypt,
             lifetime=one.lifetime,
         )
         for one in config.tables.destination

@@ -143,7 +143,9 @@ def _key_of(one: DestinationTable, path: Path, findings: Findings) -> None:
         findings.error((*path, "key"), "is a text, {env=}, {file=}, {credential=} or {command=}")
     if one.account:
         check_mail_address(one.account, (*path, "account"), findings)
-    for name in ("account", "key", "key_id", "part_size"):
+    if one.encrypt and not one.key:
+        findings.error((*path, "encrypt"), "needs a key, the same that the printing server has")
+    for name in ("account", "key", "key_id", "part_size", "encrypt"):
         if getattr(one, name) and "@" not in one.address:
             findings.error((*path, name), "is of use only with a mail address")
 

@@ -326,6 +326,8 @@ class DestinationTable:
     key: Secret = _key("the shared secret that signs its jobs: {env=}, {file=} ...; 32 octets at least", factory=Secret)
     key_id: str = _key("the name that both sides have for the key")
     part_size: int = _key("octets of a document in one mail; 0 = as the provider takes them", 0, least=0)
+    compress: bool = _key("pack documents that this makes smaller: PostScript, raster, PCL, text", True)
+    encrypt: bool = _key("encrypt documents with the key, so that only the printing server can read them", False)
     lifetime: int = _key("hours after which the printing server prints a job no more", 24, least=1, most=168)
 
 

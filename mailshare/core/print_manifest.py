@@ -35,6 +35,7 @@ AHEAD = 15 * 60 * 1_000_000  # a clock at the far end may be wrong by this much,
 LONGEST = 7 * 24 * 3600 * 1_000_000
 NOTICES = frozenset({"done", "error", "trace", "pages"})
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+TAG = 16  # octets that encryption adds to a chunk
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9.+\-]{0,63}/[a-z0-9][a-z0-9.+\-]{0,99}\Z")
 _OPTION = re.compile(r"[a-z][a-z0-9.\-]{0,63}\Z")
@@ -187,6 +188,8 @@ def read_manifest(octets: bytes) -> PrintManifest:
         raise _bad("it expires before it is made, or more than seven days later")
     if manifest.encoding == "none" and manifest.encryption is None and manifest.transferred != manifest.size:
         raise _bad("its chunks together are not as long as the document")
+    if manifest.encryption is not None and any(chunk.size <= TAG for chunk in manifest.chunks):
+        raise _bad("a chunk is shorter than what encryption adds to it")
     return manifest
 
 

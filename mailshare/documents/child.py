@@ -52,6 +52,9 @@ def _outcome(operation: str, work: Work) -> dict[str, object]:
         return {"facts": perform(operation, work)}
     except NotConvertible as refusal:
         return {"cause": refusal.cause.value, "words": refusal.public, "why": str(refusal.detail.get("why", ""))}
+    except ImportError as fault:
+        words = f"Documents of this kind are opened with {fault.name}, which comes with mailshare[print]"
+        return {"cause": Hindrance.TOOL_MISSING.value, "words": words}
     except MemoryError:
         return {"cause": Hindrance.TOO_MUCH_MEMORY.value}
     except RecursionError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from uuid import UUID, uuid5
 
 from attrs import frozen
@@ -16,8 +17,8 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, MailshareError, PolicyRefusal, Unavailable
-from mailshare.core.print_manifest import NOTICES, Chunk, PrintManifest, manifest_octets
-from mailshare.core.print_parts import LEAST_PART, MAX_REQUESTS, cut, part_for_limit, smaller_part
+from mailshare.core.print_manifest import MAX_PARTS, NOTICES, Chunk, Encryption, PrintManifest, manifest_octets
+from mailshare.core.print_parts import LEAST_PART, MAX_REQUESTS, part_for_limit, smaller_part
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
     SECOND,
@@ -34,12 +35,15 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBodySink, IIntake, IPrintWay
 from mailshare.printing.destinations import Destination
 from mailshare.printing.service import PrintService
+from mailshare.printing.travelling import Plan, Read, Seal, planned, shrinks, travelling
 from mailshare.wire.jws import Algorithm, SigningKey, sign
 from mailshare.wire.print_mail import MANIFEST_KIND, Base64Lines, PartAddress, part_frame, part_id
+from mailshare.wire.print_secrecy import job_key, job_salt
 
 HOUR = 3_600 * SECOND
 LOOK = 20 * SECOND  # microseconds between two looks at mails that wait in the outbox
 _PIECE = 256 * 1024
+_PLANS = 200  # documents of which it is remembered how they were cut
 _GONE = frozenset({QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
 
 Reveal = Callable[[object], Awaitable[str]]
@@ -63,8 +67,28 @@ class _Letter:
     serial: int
 
     @property
+    def seals(self) -> bool:
+        """Its documents are encrypted."""
+        return self.destination.encrypt and self.key is not None
+
+    @property
     def expires(self) -> int:
         return self.job.ticket.expires or self.job.processing + self.destination.lifetime * HOUR
+
+
+@frozen
+class _Road:
+    """How one document of a letter travels."""
+
+    travels_as: str
+    document: PrintDocument
+    plan: Plan
+    seal: Seal | None
+    read: Read
+
+    def part(self, number: int) -> AsyncIterator[bytes]:
+        """The octets of one part."""
+        return travelling(self.read, self.document.length, self.plan, number, job=self.travels_as, seal=self.seal)
 
 
 @implementer(IPrintWay)
@@ -84,6 +108,7 @@ class ByMail:
         self._intake = intake
         self._reveal = reveal
         self._largest = largest
+        self._plans: dict[tuple[object, ...], Plan] = {}
 
     async def hand_on(self, job: PrintJob, member: str, address: str, item: QueueItem) -> Outcome:
         """Hand in what is missing; say how far the mails have come."""
@@ -128,10 +153,11 @@ class ByMail:
         ids: list[int] = []
         for document in job.documents:
             travels_as = travel_id(job.ticket.uuid, member, document.number, state.serial)
-            # Without a size that was written down, no mail was made yet.
-            for number in range(1, len(cut(document.length, state.part)) + 1 if state.part else 1):
-                for found, *_ in (await self._store.find(part_id(travels_as, number, self._service.hostname)))[:1]:
-                    ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=found)]
+            for number in range(1, MAX_PARTS + 1):
+                found = await self._store.find(part_id(travels_as, number, self._service.hostname))
+                if not found:
+                    break  # parts are handed in one after another
+                ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=found[0][0])]
         await self._store.queue.steer(ids, "cancel", self._service.now())
 
     async def send_again(self, job: PrintJob, member: str, number: int, missing: Sequence[int]) -> int:
@@ -145,12 +171,12 @@ class ByMail:
             return 0
         letter = await self._letter(job, member, destination.address)
         travels_as = travel_id(job.ticket.uuid, member, number, letter.serial)
-        sizes = cut(document.length, letter.part)
-        manifest = await self._manifest(letter, document, travels_as, sizes)
+        road = await self._road(letter, document, travels_as)
+        manifest = await self._manifest(letter, road)
         sent = 0
         for part in missing:
-            if 0 < part <= len(sizes) and (resend := await self._next_resend(travels_as, part)):
-                await self._hand_in(letter, document, manifest, part, resend)
+            if 0 < part <= len(road.plan.sizes) and (resend := await self._next_resend(travels_as, part)):
+                await self._hand_in(letter, road, manifest, part, resend)
                 sent += 1
         return sent
 
@@ -198,37 +224,56 @@ class ByMail:
     async def _mails(self, letter: _Letter, document: PrintDocument) -> list[QueueItem]:
         """The rows of the outbox of all mails of a document; mails that are not there yet are handed in."""
         travels_as = travel_id(letter.job.ticket.uuid, letter.member, document.number, letter.serial)
-        sizes = cut(document.length, letter.part)
+        road = await self._road(letter, document, travels_as)
+        parts = len(road.plan.sizes)
         stored: dict[int, int] = {}
-        for number in range(1, len(sizes) + 1):
+        for number in range(1, parts + 1):
             found = await self._store.find(part_id(travels_as, number, self._service.hostname))
             if found:
                 stored[number] = found[0][0]
-        if len(stored) < len(sizes):
+        if len(stored) < parts:
             if letter.expires <= self._service.now():
                 raise PolicyRefusal("Its time was over before all of it was sent", code=550, enhanced=(5, 4, 7))
-            manifest = await self._manifest(letter, document, travels_as, sizes)
-            for number in range(1, len(sizes) + 1):
+            manifest = await self._manifest(letter, road)
+            for number in range(1, parts + 1):
                 if number not in stored:
-                    stored[number] = await self._hand_in(letter, document, manifest, number)
+                    stored[number] = await self._hand_in(letter, road, manifest, number)
         rows: list[QueueItem] = []
         for message_id in stored.values():
             rows += await self._store.queue.items(agent="relay", message_id=message_id, open_only=False)
         return rows
 
-    async def _manifest(
-        self, letter: _Letter, document: PrintDocument, travels_as: str, sizes: Sequence[int]
-    ) -> PrintManifest:
+    async def _road(self, letter: _Letter, document: PrintDocument, travels_as: str) -> _Road:
+        """How a document travels: the same each time, unless the configuration has changed."""
+        pack = letter.destination.compress and shrinks(document)
+        name = (travels_as, letter.part, pack, letter.seals)
+        plan, read = self._plans.get(name), partial(self._octets, letter.job.id, document)
+        if plan is None:
+            plan = await planned(read, document.length, letter.part, pack=pack, seal=letter.seals)
+            while len(self._plans) >= _PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[name] = plan
+        seal = None
+        if letter.seals and letter.key is not None:
+            cuts = ",".join(map(str, plan.sizes))
+            salt = job_salt(letter.key.secret, travels_as, document.digest.hex(), plan.encoding, cuts)
+            told = Encryption(letter.key.kid, salt)
+            seal = Seal(job_key(letter.key.secret, salt, travels_as), told)
+        return _Road(travels_as, document, plan, seal, read)
+
+    async def _manifest(self, letter: _Letter, road: _Road) -> PrintManifest:
         """The manifest, octet for octet the same each time it is asked for."""
-        ticket, chunks, at = letter.job.ticket, [], 0
-        for number, size in enumerate(sizes, 1):
-            digest = hashlib.sha256()
-            async for piece in self._octets(letter.job.id, document, at, size):
+        ticket, document, chunks = letter.job.ticket, road.document, []
+        for number in range(1, len(road.plan.sizes) + 1):
+            digest, size = hashlib.sha256(), 0
+            async for piece in road.part(number):
                 digest.update(piece)
-            at += size
+                size += len(piece)
             chunks.append(Chunk(number, size, digest.hexdigest()))
         return PrintManifest(
-            id=travels_as,
+            id=road.travels_as,
+            encoding=road.plan.encoding,
+            encryption=None if road.seal is None else road.seal.told,
             created=letter.job.processing // SECOND * SECOND,
             expires=letter.expires // SECOND * SECOND,
             sender=letter.account.address,
@@ -245,19 +290,18 @@ class ByMail:
         )
 
     async def _hand_in(
-        self, letter: _Letter, document: PrintDocument, manifest: PrintManifest, number: int, resend: int = 0
+        self, letter: _Letter, road: _Road, manifest: PrintManifest, number: int, resend: int = 0
     ) -> int:
         """Give one mail to the door; returns the id of the stored message."""
         signed = sign(manifest_octets(manifest), letter.key, kind=MANIFEST_KIND)
         now = self._service.now()
         about = PartAddress(letter.account.address, letter.to, self._service.hostname, now, resend)
         head, tail = part_frame(manifest, signed, number, about, letter.key.kid if letter.key else "")
-        start = sum(chunk.size for chunk in manifest.chunks[: number - 1])
         size = manifest.chunks[number - 1].size
         sink, lines = self._store.new_body(len(head) + size * 4 // 3), Base64Lines()
         try:
             await _write(sink, head)
-            async for piece in self._octets(letter.job.id, document, start, size):
+            async for piece in road.part(number):
                 await _write(sink, lines.feed(piece))
             await _write(sink, lines.end() + tail)
             body = await sink.finish()

@@ -33,12 +33,15 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody
 from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
 from mailshare.printing.documents import Said
-from mailshare.printing.local_printer import LocalPrinter
+from mailshare.printing.local_printer import LocalPrinter, PrinterKey
 from mailshare.printing.mail_contents import Leaf, leaf_octets
 from mailshare.printing.service import PrintService
 from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, stored_document, wanted
+from mailshare.wire.jws import SigningKey
+from mailshare.wire.print_secrecy import Opening, job_key
 
 Tell = Callable[[PrintNews], Awaitable[None]]
+KeyOf = Callable[[PrinterKey], Awaitable[SigningKey]]
 _HOUR = 3_600 * 1_000_000
 
 
@@ -46,11 +49,13 @@ class Collecting:
     """Sets of parts, until they are jobs.
 
     :param tell: brings news to senders.
+    :param key_of: reads a key of a printer.
     """
 
     _log = Logger()
 
-    def __init__(self, service: PrintService, taking: Taking, tell: Tell) -> None:
+    def __init__(self, service: PrintService, taking: Taking, tell: Tell, key_of: KeyOf) -> None:
+        self._key_of = key_of
         self._service = service
         self._sets = service.store.print_sets
         self._taking = taking
@@ -197,19 +202,41 @@ class Collecting:
             declared=manifest.format,
             name=manifest.name,
         )
-        document, body = await stored_document(self._service, printer, ticket, said, self._joined_octets(found))
+        octets = self._joined_octets(found, manifest, await self._job_key(printer, manifest))
+        document, body = await stored_document(self._service, printer, ticket, said, octets)
         if (document.length, document.digest.hex()) != (manifest.size, manifest.sha256):
             raise JobRefused("wrong-digest", "The parts together are not the document that was signed")
         return document, body
 
-    async def _joined_octets(self, found: PrintSet) -> AsyncIterator[bytes]:
+    async def _job_key(self, printer: LocalPrinter, manifest: PrintManifest) -> bytes | None:
+        """What its parts are decrypted with; ``None`` when they are not encrypted.
+
+        :raises JobRefused: the printer has no such key.
+        """
+        secret = manifest.encryption
+        if secret is None:
+            return None
+        key = printer.keys.get(secret.kid)
+        if key is None or key.public:
+            raise JobRefused("encrypted", f"The job is encrypted with {secret.kid}, which is no key of this printer")
+        return job_key((await self._key_of(key)).secret, secret.salt, manifest.id)
+
+    async def _joined_octets(
+        self, found: PrintSet, manifest: PrintManifest, key: bytes | None
+    ) -> AsyncIterator[bytes]:
         for number in range(1, found.total + 1):
             part = found.have[number]
             stored = await self._service.store.message(part.message_id)
             if stored is None:
                 raise JobRefused("lost-part", f"Part {number} is not kept any more")
+            opening = None if key is None else Opening(key, manifest.id, number)
             async for piece in leaf_octets(stored[0], part.offset):
-                yield piece
+                yield piece if opening is None else opening.feed(piece)
+            if opening is not None:
+                try:
+                    opening.end()
+                except PeerFault as fault:
+                    raise JobRefused("encrypted", fault.public) from fault
 
     # ------------------------------------------------------------------ time
 
@@ -334,8 +361,9 @@ def _fits(printer: LocalPrinter, manifest: PrintManifest) -> None:
     most = printer.limits.octets
     if max(manifest.size, manifest.transferred) > most:
         raise JobRefused("too-large", f"The document has {manifest.size:,} octets, and {most:,} are printed")
-    if manifest.encryption is not None:
-        raise JobRefused("encrypted", "The job is encrypted, and this printer has no key for that")
+    secret = manifest.encryption
+    if secret is not None and secret.kid not in printer.keys:
+        raise JobRefused("encrypted", f"The job is encrypted with {secret.kid}, which is no key of this printer")
     pages = printer.limits.pages
     if manifest.pages is not None and manifest.pages > pages:
         raise JobRefused("too-many-pages", f"The job has {manifest.pages} pages, and {pages} are printed")

@@ -23,6 +23,7 @@ class Destination:
     :ivar account: address of the account that its mails leave by; empty = the first one.
     :ivar key: reference of the shared secret that signs jobs, ``key_id`` the name both sides have for it.
     :ivar part_size: octets of a document in one mail; 0 = as the provider takes them.
+    :ivar compress: pack what that makes smaller; ``encrypt``: with a key of each job's own, by ``key``.
     :ivar lifetime: hours after which the far end prints a job no more.
     """
 
@@ -37,6 +38,8 @@ class Destination:
     key: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
     key_id: str = ""
     part_size: int = 0
+    compress: bool = True
+    encrypt: bool = False
     lifetime: int = 24
 
     @property

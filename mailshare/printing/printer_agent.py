@@ -77,7 +77,7 @@ class PrinterAgent:
         self.taking = taking
         self.teller: IPrintTeller | None = None
         self.replies: IPrintReplies | None = None
-        self.collecting = Collecting(service, taking, self._tell)
+        self.collecting = Collecting(service, taking, self._tell, prover.key_of)
         self._plain = PlainMails(service, taking, self._tell)
         self._clock: IReactorTime = service.reactor
         self._look = LoopingCall(self._looked)

@@ -60,6 +60,8 @@ def document_name(manifest: PrintManifest, number: int) -> str:
     name = stem if stem.lower().endswith(f".{ending}") else f"{stem}.{ending}"
     if manifest.encoding == "gzip":
         name += ".gz"
+    if manifest.encryption is not None:
+        name += ".encrypted"
     total = len(manifest.chunks)
     return name if total == 1 else f"{name}.{number:03}of{total:03}"
 
@@ -147,6 +149,8 @@ def _words(manifest: PrintManifest, number: int) -> bytes:
         told = f"{name} ({manifest.format}, {manifest.size:,} octets) is to be printed. The document is attached."
     else:
         told = f"This is part {number} of {total} of {name}. The printer joins the parts; nothing is to be done."
+    if manifest.encryption is not None:
+        told += " It is encrypted for the printing server; nobody else can open it."
     options = ", ".join(f"{option}={value}" for option, value in manifest.options.items())
     texts: Sequence[str] = [told, *([f"Options: {options}."] if options else []), f"Job {manifest.id}"]
     text, encoding = seven_bit(paragraphs(texts))
