@@ -14,7 +14,7 @@ from typing import Any
 from mailshare.core.errors import PeerFault
 from mailshare.core.print_manifest import TAG
 
-_INFO = b"mailshare print job A256GCM "
+_INFO = b"mailshare-print-job A256GCM "
 _SALT = 16
 
 
