@@ -50,7 +50,6 @@ class PrintRoom:
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
-        self.ways.documents = documents
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
         self.follow(config)
