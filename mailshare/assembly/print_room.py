@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mailshare.assembly.announcing import Announcing
 from mailshare.assembly.opening import zone_of
 from mailshare.assembly.print_news import PrintNewsRoom
 from mailshare.assembly.print_receiving import PrintReceiving
@@ -52,6 +53,7 @@ class PrintRoom:
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
+        self.announcing = Announcing(self.service, aside)
         self.follow(config)
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:

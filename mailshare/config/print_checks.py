@@ -50,6 +50,9 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
     for key in ("networks", "operators"):
         for index, text in enumerate(getattr(tables.print, key)):
             _network(text, ("print", key, index), findings)
+    for index, text in enumerate(tables.print.announce):
+        if text != "all" and not _is_address(text):
+            findings.error(("print", "announce", index), f"{text!r} is no address of a network interface; or write all")
     for index, text in enumerate(tables.print.fetch_from):
         if not _HOST.match(text):
             findings.error(
@@ -167,6 +170,13 @@ def _options(options: Mapping[str, object], abilities: Abilities, path: Path, fi
 def _unknown(word: str, known: tuple[str, ...], path: Path, findings: Findings) -> None:
     near = difflib.get_close_matches(word, known, 1)
     findings.error(path, f"{word!r} is not known", f"did you mean {near[0]!r}?" if near else "")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def _network(text: str, path: Path, findings: Findings) -> None:

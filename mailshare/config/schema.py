@@ -282,6 +282,10 @@ class PrintTable:
         "hosts, or host:port, that documents may be fetched from when a client gives an address in place of a document",
         factory=tuple,
     )
+    announce: tuple[str, ...] = _key(
+        "addresses of this machine on whose networks queues are announced by DNS-SD, or all; none = nowhere",
+        factory=tuple,
+    )
     document_size: int = _key("octets of the largest document", 1 << 30, least=1 << 16)
     jobs: int = _key("jobs that may wait for one destination", 1000, least=1, most=100_000)
     document_wait: int = _key("seconds that an open job waits for its next document", 300, least=30, most=86_400)

@@ -54,3 +54,10 @@ class Abilities:
     def raster_types(self) -> tuple[str, ...]:
         """Values of ``pwg-raster-document-type-supported``."""
         return ("black_1", "sgray_8", "srgb_8", "cmyk_8") if self.color else ("black_1", "sgray_8")
+
+    @property
+    def urf(self) -> tuple[str, ...]:
+        """Values of ``urf-supported``."""
+        dots = "-".join(map(str, self.resolutions))
+        color, duplex = ("SRGB24",) if self.color else (), ("DM1",) if len(self.sides) > 1 else ()
+        return ("V1.4", "CP1", "W8", *color, f"RS{dots}", *duplex)

@@ -326,8 +326,6 @@ def _quality(it: Described) -> list[Attribute]:
     able = it.abilities
     dots = [(one, one) for one in able.resolutions]
     usual = 300 if 300 in able.resolutions else able.resolutions[0]
-    urf = ["V1.4", "CP1", "W8", *(["SRGB24"] if able.color else []), f"RS{'-'.join(map(str, able.resolutions))}"]
-    urf += ["DM1"] if len(able.sides) > 1 else []
     return [
         _default(it, "print-color-mode", "auto"),
         keyword("print-color-mode-supported", *able.color_modes),
@@ -344,7 +342,7 @@ def _quality(it: Described) -> list[Attribute]:
         resolution("pwg-raster-document-resolution-supported", *dots),
         keyword("pwg-raster-document-sheet-back", "normal"),
         keyword("pwg-raster-document-type-supported", *able.raster_types),
-        keyword("urf-supported", *urf),
+        keyword("urf-supported", *able.urf),
     ]
 
 

@@ -1,0 +1,81 @@
+"""Which queues of an office are announced by DNS-SD, and at which ports: as its listeners are."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+
+from twisted.logger import Logger
+
+from mailshare.config import Config
+from mailshare.core.errors import MailshareError
+from mailshare.core.print_announcement import Announcement, Ports, Queue, announcements
+from mailshare.printing.announcing import ALL, Announcer, Aside
+from mailshare.printing.destinations import uuid_of
+from mailshare.printing.service import PrintService
+
+Places = Iterable[Mapping[str, object]]
+
+
+class Announcing:
+    """Keeps what is announced as the configuration and the listeners are."""
+
+    _log = Logger()
+
+    def __init__(self, service: PrintService, aside: Aside) -> None:
+        self._service = service
+        self._aside = aside
+        self._announcer: Announcer | None = None
+
+    def follow(self, config: Config, places: Places) -> None:
+        """The office listens at these places; nothing waits for the announcements."""
+        self._service.soon(self._follow(config.tables.print.announce, list(places)))
+
+    async def _follow(self, interfaces: Sequence[str], places: Places) -> None:
+        known = self._announcer
+        if known is not None and known.interfaces != tuple(interfaces):
+            await self.close()
+        if not interfaces:
+            return
+        if self._announcer is None:
+            self._announcer = Announcer(interfaces, self._service.hostname, self._aside)
+        try:
+            await self._announcer.announce(self._wanted(places, interfaces))
+        except MailshareError as fault:
+            self._log.error("queues are not announced: {fault}", fault=fault.public)
+
+    async def close(self) -> None:
+        """Take everything back."""
+        announcer, self._announcer = self._announcer, None
+        if announcer is not None:
+            await announcer.close()
+
+    def _wanted(self, places: Places, interfaces: Sequence[str]) -> Sequence[Announcement]:
+        ports = {str(one["service"]): _port(str(one["address"]), interfaces) for one in reversed(list(places))}
+        service, out = self._service, list[Announcement]()
+        for one in service.destinations.values():
+            at = Ports(
+                ports.get("ipp", 0), ports.get("ipps", 0), ports.get("lpd", 0), ports.get(f"socket {one.name}", 0)
+            )
+            scheme, port = ("http", at.ipp) if at.ipp else ("https", at.ipps)
+            queue = Queue(
+                name=one.name,
+                title=one.title or one.name,
+                note=one.location,
+                uuid=uuid_of(service.hostname, one.name),
+                web=f"{scheme}://{service.hostname}:{port}/" if port else "",
+                abilities=one.abilities,
+            )
+            out += announcements(queue, at) if at.ipp or at.ipps else ()
+        return out
+
+
+def _port(address: str, interfaces: Sequence[str]) -> int:
+    """The port of a listener that can be reached where it is announced; else 0."""
+    host, _, port = address.rpartition(":")
+    try:
+        bound = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return 0
+    inside = bound.is_unspecified or str(bound) in interfaces or (ALL in interfaces and not bound.is_loopback)
+    return int(port) if inside and port.isdecimal() else 0

@@ -1,0 +1,138 @@
+"""Announces queues by DNS-SD (RFC 6762, RFC 6763), by the optional package zeroconf, in threads of its own.
+
+One responder cannot hold a service and its subtypes under one name, so there are three: for the services, and for each
+of the two subtypes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from attrs import evolve
+from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
+
+from mailshare.core.errors import ConfigFault
+from mailshare.core.print_announcement import SUBTYPES, Announcement
+
+T = TypeVar("T")
+ALL = "all"
+_TTL = 120
+_LONGEST = 30  # seconds
+
+
+class Aside(Protocol):
+    """Runs a callable in a thread."""
+
+    def __call__(self, act: Callable[[], T], /) -> Awaitable[T]:
+        """Run it."""
+
+
+class Announcer:
+    """The announcements of one office.
+
+    :param interfaces: addresses of interfaces, or :data:`ALL`.
+    :param host: first label of the name that services point to.
+    """
+
+    _log = Logger()
+
+    def __init__(self, interfaces: Sequence[str], host: str, aside: Aside) -> None:
+        self.interfaces = tuple(interfaces)
+        self._host = host.partition(".")[0] or "mailshare"
+        self._aside = aside
+        self._one_at_a_time = DeferredLock()
+        self._responders: dict[str, Any] = {}
+        self._told: dict[tuple[str, str, str], tuple[Announcement, Any]] = {}
+
+    async def announce(self, wanted: Sequence[Announcement]) -> None:
+        """Announce these, and take back what is announced and not among them.
+
+        :raises ConfigFault: the package is not there, or no interface has that address.
+        """
+        await self._one_at_a_time.acquire()
+        try:
+            await self._aside(lambda: self._follow(wanted))
+        finally:
+            self._one_at_a_time.release()
+
+    async def close(self) -> None:
+        """Say good-bye on all interfaces."""
+        await self._one_at_a_time.acquire()
+        try:
+            await self._aside(self._end)
+        finally:
+            self._one_at_a_time.release()
+
+    # ------------------------------------------------------------------ in a thread
+
+    def _follow(self, wanted: Sequence[Announcement]) -> None:
+        try:
+            from zeroconf import ServiceInfo  # noqa: PLC0415 - an optional package, for those who announce
+        except ImportError:
+            raise ConfigFault(
+                "To announce queues takes the package zeroconf: install mailshare[dnssd], or leave out [print] announce"
+            ) from None
+        new = {
+            (sub, one.kind, one.instance): evolve(one, subtypes=())
+            for one in wanted
+            for sub in ("", *one.subtypes)
+        }
+        gone = [key for key, (one, _) in self._told.items() if new.get(key) != one]
+        self._all([(key[0], "async_unregister_service", (self._told.pop(key)[1],), {}) for key in gone])
+        fresh = []
+        addresses = self._addresses()
+        for key, one in new.items():
+            if key in self._told:
+                continue
+            sub = f"{key[0]}._sub." if key[0] else ""
+            info = ServiceInfo(
+                type_=f"{sub}{one.kind}.local.",
+                name=f"{one.instance}.{one.kind}.local.",
+                port=one.port,
+                properties=dict(one.facts),
+                server=f"{self._host}.local.",
+                parsed_addresses=addresses,
+                host_ttl=_TTL,
+            )
+            fresh.append((key[0], "async_register_service", (info,), {"cooperating_responders": True}))
+            self._told[key] = (one, info)
+        self._all(fresh)
+
+    def _all(self, calls: Sequence[tuple[str, str, tuple[Any, ...], Mapping[str, Any]]]) -> None:
+        """Let the responders do all of it at the same time, each in its own thread, and wait until it is begun."""
+        begun = []
+        for sub, method, args, named in calls:
+            responder = self._responder(sub)
+            work = getattr(responder, method)(*args, **named)
+            begun.append(asyncio.run_coroutine_threadsafe(work, responder.loop))
+        for one in begun:
+            one.result(_LONGEST)
+
+    def _responder(self, sub: str) -> Any:
+        assert sub in ("", *SUBTYPES)
+        if sub not in self._responders:
+            from zeroconf import InterfaceChoice, Zeroconf  # noqa: PLC0415
+
+            chosen: Any = InterfaceChoice.All if ALL in self.interfaces else list(self.interfaces)
+            try:
+                self._responders[sub] = Zeroconf(interfaces=chosen)
+            except (OSError, RuntimeError) as fault:
+                raise ConfigFault(f"Queues cannot be announced on {', '.join(self.interfaces)}: {fault}") from None
+        return self._responders[sub]
+
+    def _addresses(self) -> list[str]:
+        if ALL not in self.interfaces:
+            return list(self.interfaces)
+        from zeroconf._utils.net import get_all_addresses  # noqa: PLC0415
+
+        return [each for each in get_all_addresses() if not each.startswith("127.")] or ["127.0.0.1"]
+
+    def _end(self) -> None:
+        self._told.clear()
+        responders, self._responders = list(self._responders.values()), {}
+        for one in responders:
+            one.unregister_all_services()
+            one.close()

@@ -1,0 +1,119 @@
+"""What queues say of themselves by DNS-SD, and that a browser on loopback finds it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from mailshare.assembly.announcing import _port
+from mailshare.core.print_abilities import Abilities
+from mailshare.core.print_announcement import Ports, Queue, announcements, instance_name
+from mailshare.printing.announcing import Announcer
+
+LOOPBACK = "127.0.0.1"
+OFFICE = Queue("office", "Office printer", "Room 1", "01900000-0000-7000-8000-000000000001", "http://x/", Abilities())
+
+
+def test_each_way_to_a_queue_is_a_service() -> None:
+    """LPD stands for the name even where it is not served; the TXT record says what clients ask first."""
+    services = {one.kind: one for one in announcements(OFFICE, Ports(631, 0, 0, 9100))}
+    assert {kind: one.port for kind, one in services.items()} == {
+        "_ipp._tcp": 631,
+        "_printer._tcp": 0,
+        "_pdl-datastream._tcp": 9100,
+    }
+    ipp = services["_ipp._tcp"]
+    assert ipp.subtypes == ("_print", "_universal")
+    facts = dict(ipp.facts)
+    assert next(iter(facts)) == "txtvers"
+    assert (facts["rp"], facts["ty"], facts["note"]) == ("ipp/print/office", "Office printer", "Room 1")
+    assert (facts["UUID"], facts["Color"], facts["Duplex"], facts["kind"]) == (OFFICE.uuid, "T", "T", "document")
+    assert {"application/pdf", "image/urf", "image/pwg-raster"} <= set(facts["pdl"].split(","))
+    assert facts["URF"].startswith("V1.4,")
+    secure = {one.kind: one for one in announcements(OFFICE, Ports(0, 443, 515, 0))}
+    assert secure["_ipps._tcp"].facts["TLS"] == "1.3"
+    assert secure["_printer._tcp"].facts["rp"] == "office"
+
+
+def test_names_and_strings_fit() -> None:
+    """A label has 63 octets, a string of the record 255; nothing is cut inside a character or a list's word."""
+    name = instance_name("ä" * 60)
+    assert len(name.encode()) <= 63
+    assert name.endswith("ä via mail")
+    formats = tuple(f"image/{n:020d}" for n in range(30))
+    long = Queue("q", "t" * 300, "n" * 300, "u", "http://x/", Abilities(formats=formats))
+    facts = announcements(long, Ports(631))[0].facts
+    assert all(len(f"{key}={value}".encode()) <= 255 for key, value in facts.items())
+    assert all(len(one) == 26 for one in facts["pdl"].split(","))
+
+
+@pytest.mark.parametrize(
+    ("address", "interfaces", "port"),
+    [
+        ("0.0.0.0:631", ["192.0.2.1"], 631),
+        ("[::]:631", ["all"], 631),
+        ("127.0.0.1:631", ["all"], 0),
+        ("127.0.0.1:631", ["127.0.0.1"], 631),
+        ("192.0.2.7:631", ["192.0.2.1"], 0),
+        ("/run/x.sock", ["all"], 0),
+    ],
+)
+def test_what_cannot_be_reached_is_not_announced(address: str, interfaces: list[str], port: int) -> None:
+    """A listener on loopback is nothing for the network."""
+    assert _port(address, interfaces) == port
+
+
+class Found:
+    """A browser's listener."""
+
+    def __init__(self, kinds: list[str]) -> None:
+        self.missing, self.there, self.gone = set(kinds), threading.Event(), threading.Event()
+
+    def add_service(self, _zeroconf: Any, kind: str, _name: str) -> None:
+        """One is there."""
+        self.missing.discard(kind)
+        if not self.missing:
+            self.there.set()
+
+    def update_service(self, *_: Any) -> None:
+        """One has changed."""
+
+    def remove_service(self, *_: Any) -> None:
+        """One is gone."""
+        self.gone.set()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_browser_finds_services_and_subtypes() -> None:
+    """All of them on loopback, with the record; and hears when the office stops."""
+    zeroconf = pytest.importorskip("zeroconf")
+    aside: Callable[[Any], Any] = deferToThread
+    announcer = Announcer([LOOPBACK], "print.example", aside)
+    kinds = [
+        f"{sub}{kind}.local."
+        for kind in ("_ipp._tcp", "_ipps._tcp")
+        for sub in ("", "_print._sub.", "_universal._sub.")
+    ] + ["_printer._tcp.local.", "_pdl-datastream._tcp.local."]
+    found = Found(kinds)
+    client = zeroconf.Zeroconf(interfaces=[LOOPBACK])
+    browser = zeroconf.ServiceBrowser(client, kinds, found)
+    try:
+        await announcer.announce(announcements(OFFICE, Ports(8631, 8632, 0, 9100)))
+        assert await deferToThread(found.there.wait, 20), found.missing
+        name = "Office printer via mail._ipp._tcp.local."
+        info = await deferToThread(client.get_service_info, "_ipp._tcp.local.", name, 5000)
+        assert info.port == 8631
+        assert info.properties[b"rp"] == b"ipp/print/office"
+        assert info.parsed_addresses() == [LOOPBACK]
+        assert info.server == "print.local."
+        await announcer.announce(announcements(OFFICE, Ports(8631)))
+        assert await deferToThread(found.gone.wait, 20)
+    finally:
+        await announcer.close()
+        browser.cancel()
+        await deferToThread(client.close)
