@@ -179,7 +179,7 @@ class Office(Service):
         parts.web.follow(config)
         await parts.printing.open()
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
-        parts.printing.announcing.follow(config, parts.listeners.places())
+        parts.printing.announce(config, parts.listeners.places())
         await parts.room.open()
         self._since = int(reactor.seconds() * SECOND)
         parts.room.queue.startService()
@@ -284,7 +284,7 @@ class Office(Service):
             return False
         await parts.pulse.stopService()
         parts.room.clock_watch.stop()
-        await parts.printing.announcing.close()
+        await parts.printing.silence()
         await parts.listeners.stop_accepting()
         await parts.room.listening.stopService()
         await _quiet(parts.room.timetable.stopService())
@@ -433,7 +433,7 @@ class Office(Service):
         await parts.printing.follow(config)
         parts.web.follow(config)
         opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
-        parts.printing.announcing.follow(config, parts.listeners.places())
+        parts.printing.announce(config, parts.listeners.places())
         self._reload_error = "; ".join(synced.faults)
         self._reloaded = int(self._reactor.seconds() * SECOND)
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -153,6 +153,16 @@ class PrintDoor:
         """The door has stored a message: perhaps a printing server reports what became of a job."""
         if self._room is not None:
             self._room.mail_came(message_id, headers)
+
+    def announce(self, config: Config, places: Iterable[Mapping[str, object]]) -> None:
+        """The office listens at these places: let queues be found there."""
+        if self._room is not None:
+            self._room.announcing.follow(config, places)
+
+    async def silence(self) -> None:
+        """Announce nothing any more."""
+        if self._room is not None:
+            await self._room.announcing.close()
 
     def close(self) -> None:
         """The listeners are closed already."""

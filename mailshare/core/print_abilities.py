@@ -53,7 +53,7 @@ class Abilities:
     @property
     def raster_types(self) -> tuple[str, ...]:
         """Values of ``pwg-raster-document-type-supported``."""
-        return ("black_1", "sgray_8", "srgb_8", "cmyk_8") if self.color else ("black_1", "sgray_8")
+        return ("black_1", "sgray_8", "srgb_8", "srgb_16", "cmyk_8") if self.color else ("black_1", "sgray_8")
 
     @property
     def urf(self) -> tuple[str, ...]:

@@ -22,8 +22,12 @@ def _setting(**what: Any) -> Begin:
         exchange.operate()
         queue = exchange.queue()
 
+        said = exchange.request.text("printer-message-from-operator", Tag.TEXT, Tag.TEXT_WITH_LANGUAGE)
+        known = exchange.service.states.get(queue.name).texts
+        texts = {**known, "printer-message-from-operator": printable(said)[:127]}
+
         async def work() -> Message:
-            await exchange.service.set_queue(queue, **what)
+            await exchange.service.set_queue(queue, **what, **({"texts": texts} if said else {}))
             return exchange.done()
 
         return work

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mailshare.core.values import PrintJob
 from mailshare.printing.destinations import Destination
 from mailshare.printing.exchange import Begin, Exchange, Work
-from mailshare.printing.subscriptions import Happened, Subscription
+from mailshare.printing.subscriptions import LONGEST_WAIT, Happened, Subscription
 from mailshare.wire.ipp_asked import Refused, chosen, printable, wanted
 from mailshare.wire.ipp_codes import Operation, Status
 from mailshare.wire.ipp_job import job_attributes
@@ -156,11 +156,11 @@ def _described(exchange: Exchange, queue: Destination, one: Subscription) -> lis
         Attribute("notify-charset", (Value(Tag.CHARSET, one.charset),)),
         Attribute("notify-natural-language", (Value(Tag.LANGUAGE, one.language),)),
         integer("notify-sequence-number", one.sequence),
-        integer("notify-printer-up-time", now),
         *(
             []
             if one.job_id
             else [
+                integer("notify-printer-up-time", now),
                 integer("notify-lease-duration", one.lease),
                 integer("notify-lease-expiration-time", seconds(one.ends) if one.ends else 0),
             ]
@@ -259,7 +259,10 @@ def cancel_subscription(exchange: Exchange) -> Work:
 
 
 def get_notifications(exchange: Exchange) -> Work:
-    """Get-Notifications: answered at once; a client looks again after ``notify-get-interval``."""
+    """Get-Notifications: what waits, at once; a client that waits gets its answer when there is something.
+
+    Source: RFC 3996 section 5; a client looks again after ``notify-get-interval``.
+    """
     queue, request = exchange.queue(), exchange.request
     ids = request.operation.get("notify-subscription-ids")
     if ids is None:
@@ -274,13 +277,20 @@ def get_notifications(exchange: Exchange) -> Work:
         _may(exchange, one)
         found.append((one, numbers[index] if index < len(numbers) else 1))
 
-    async def work() -> Message:
-        groups = [
+    subscriptions = exchange.service.subscriptions
+
+    def groups() -> list[Group]:
+        return [
             _event_group(exchange, queue, one, happened)
             for one, first in found
-            for happened in exchange.service.subscriptions.events(one, first)
+            for happened in subscriptions.events(one, first)
         ]
-        return _with_interval(exchange, groups, complete=all(_ended(exchange, one) for one, _ in found))
+
+    async def work() -> Message:
+        ended = all(_ended(exchange, one) for one, _ in found)
+        if request.truth("notify-wait") and not ended and not groups():
+            await subscriptions.told([one.id for one, _ in found], exchange.service.reactor, LONGEST_WAIT)
+        return _with_interval(exchange, groups(), complete=all(_ended(exchange, one) for one, _ in found))
 
     return work
 

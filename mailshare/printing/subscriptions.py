@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import Factory, define, frozen
+from twisted.internet.defer import Deferred
 
 from mailshare.core.values import PrinterState, PrintJob, PrintState
 from mailshare.wire.ipp_printer import EVENT_LIFE
 
 MOST = 1_000  # subscriptions of all clients together
+LONGEST_WAIT = 30.0  # seconds that a client which waits is held
 MOST_EVENTS = 200  # that wait for one subscription
 SECOND = 1_000_000
 
@@ -82,6 +85,7 @@ class Subscriptions:
         self._known: dict[int, Subscription] = {}
         self._next = 1
         self._facts: dict[str, QueueFacts] = {}
+        self._waiting: list[tuple[frozenset[int], Deferred[None]]] = []
 
     def add(self, make: Callable[[int], Subscription]) -> Subscription | None:
         """A new one, made from its id; ``None`` when there are as many as there may be."""
@@ -118,6 +122,20 @@ class Subscriptions:
         while subscription.waiting and subscription.waiting[0].at < old:
             subscription.waiting.popleft()
         return [one for one in subscription.waiting if one.number >= since]
+
+    async def told(self, ids: Iterable[int], clock: Any, most: float) -> None:
+        """Wait until one of these has something, for so many seconds at most; where too many wait, not at all."""
+        if len(self._waiting) >= MOST:
+            return
+        waiter: Deferred[None] = Deferred()
+        entry = (frozenset(ids), waiter)
+        self._waiting.append(entry)
+        waiter.addTimeout(most, clock, onTimeoutCancel=lambda _result, _timeout: None)
+        try:
+            await waiter
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
 
     def _expire(self) -> None:
         now = self._now()
@@ -184,6 +202,9 @@ class Subscriptions:
             one.waiting[-1] = happened
         else:
             one.waiting.append(happened)
+        for entry in [each for each in self._waiting if one.id in each[0]]:
+            self._waiting.remove(entry)
+            entry[1].callback(None)
 
 
 def _job_events(before: PrintJob | None, after: PrintJob | None) -> list[tuple[str, str]]:

@@ -79,6 +79,7 @@ name = "office"
 title = "Office printer"
 location = "Room 1"
 address = "dir:out"
+resolutions = [150, 180, 300, 360, 600, 720]
 socket = ["tcp:{socket}:interface=127.0.0.1"]
 """
     )
