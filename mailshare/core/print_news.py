@@ -66,6 +66,16 @@ def news_of(job: PrintJob, at: int) -> News | None:
     return None if news.mark in job.told else news
 
 
+def doubt_of(job: PrintJob, at: int) -> News | None:
+    """The news for whoever looks after a printer: nobody knows whether this job is printed, and he was not told."""
+    mail = job.ticket.mail
+    if mail is None or happening_of(job) is not Happening.UNKNOWN:
+        return None
+    news = standing_news(job, Happening.UNKNOWN, mail, at)
+    news = News(f"{news.mark}:carers", news.status)
+    return None if news.mark in job.told else news
+
+
 def standing_news(job: PrintJob, happening: Happening, mail: PrintMail, at: int) -> News:
     """How a job stands, whoever wants to know it and whatever was told."""
     status = _status(job, happening, mail, at)

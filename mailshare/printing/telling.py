@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
+from attrs import evolve
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -15,7 +16,8 @@ from mailshare.core.autoreply import is_automatic
 from mailshare.core.errors import MailshareError
 from mailshare.core.headers import Headers
 from mailshare.core.json_fields import moment_text
-from mailshare.core.print_news import PAUSE, News, news_of
+from mailshare.core.print_faults import Role
+from mailshare.core.print_news import PAUSE, News, doubt_of, news_of
 from mailshare.core.print_status import Happening, PrintStatus
 from mailshare.core.report_parts import printable
 from mailshare.core.values import SECOND, PrintChange, PrintJob, PrintNews
@@ -68,6 +70,9 @@ class StatusDesk:
             self._passed.pop(before.id, None)
 
     def _look(self, job: PrintJob) -> None:
+        news = doubt_of(job, self._service.now())
+        if news is not None and self._carers(job):
+            self._pace.later(f"doubt {job.ticket.uuid}", lambda: self._tell_carers(job.id))
         news = news_of(job, self._service.now())
         if news is None:
             return
@@ -94,6 +99,32 @@ class StatusDesk:
         after = self._service.board.get(job_id) or job
         if after is not None:
             self._look(after)
+
+    def _carers(self, job: PrintJob) -> tuple[str, ...]:
+        """Who looks at a printer of which nobody knows whether it has printed: its key users, else its administrators.
+
+        Whoever sent the job is told as its sender.
+        """
+        printer, mail = self._service.printers.get(job.ticket.queue), job.ticket.mail
+        if printer is None or mail is None:
+            return ()
+        contacts = printer.contacts.get(Role.KEY.value) or printer.contacts.get(Role.ADMIN.value) or ()
+        return tuple(one for one in contacts if one.casefold() != mail.reply.casefold())
+
+    async def _tell_carers(self, job_id: int) -> None:
+        job = await self._service.store.print_jobs.job(job_id)
+        news = None if job is None else doubt_of(job, self._service.now())
+        if job is None or news is None:
+            return
+        try:
+            for to in self._carers(job):
+                about = evolve(about_job(job), to=to, message_id="", trace="", kid="")
+                await self._letters.send(news.status, about, news.mark)
+            await self._service.change(job, PrintChange(told=(news.mark,)))
+        except MailshareError as fault:
+            self._log.warn("nobody was told of the doubt about job {job}: {fault}", job=job_id, fault=fault.public)
+            if fault.temporary:
+                self._pace.later(f"doubt {job.ticket.uuid}", lambda: self._tell_carers(job_id))
 
     async def _told(self, job: PrintJob, news: News) -> PrintJob:
         line = _line(news.status)

@@ -8,6 +8,8 @@ from status_office import ANNA, KEY, PRINTER, StatusOffice, status_of, text_of
 from mailshare.core.headers import Headers
 from mailshare.core.print_status import Certainty, Happening
 from mailshare.core.values import PrintNews, PrintState
+from mailshare.printing.destinations import Destination
+from mailshare.printing.local_printer import LocalPrinter
 from mailshare.wire.jws import verified
 
 
@@ -164,3 +166,24 @@ def test_parts_that_come_are_told_together(office: StatusOffice) -> None:
     told = [status_of(octets)[0].missing for _, octets in office.door.mails]
     assert told == [(2, 3, 4), (4,)]
     assert "A part of it has arrived." in text_of(office.door.mails[0][1])
+
+
+def test_whoever_looks_after_the_printer_hears_of_a_job_in_doubt(office: StatusOffice) -> None:
+    """Section 5.1: nobody prints twice by machine; the contact looks at the paper and answers."""
+    device = Destination("office", "dir:/x")
+    contacts = {"key": ("keeper@print.example", ANNA), "admin": ("admin@print.example",)}
+    office.counter.service.printers = {"office": LocalPrinter("office", device, contacts=contacts)}
+    job = office.job("error")
+    office.change(job, state=PrintState.STOPPED, certainty="unknown", message="The line broke")
+    office.wait(1)
+    office.wait(3600)
+    readers = sorted(str(envelope.recipients[0].address) for envelope, _ in office.door.mails)
+    assert readers == [ANNA, "keeper@print.example"]
+    assert set(office.subjects()) == {"[print] unknown: Agenda (on office)"}
+    kept = next(octets for envelope, octets in office.door.mails if str(envelope.recipients[0].address) != ANNA)
+    answer = (
+        "From: keeper@print.example\r\nTo: office@print.example\r\n"
+        f"In-Reply-To: {Headers.parse(kept).own_id}\r\nMessage-ID: <k@print.example>\r\n\r\n#cancel\r\n"
+    )
+    assert office.answer(answer.encode())
+    assert office.now(job).state is PrintState.CANCELED
