@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.keys import machine_key
 from mailshare.config import Config, Limits
+from mailshare.core.errors import LoginRefused
 from mailshare.delivery.submission import Desk
 from mailshare.interfaces import IStore
 from mailshare.journal.counting import Counting
@@ -28,6 +30,7 @@ from mailshare.portal.verified import VerifiedCache
 from mailshare.portal.verifier import DirectoryVerifiers
 from mailshare.shell.certificates import CertificateDirectory
 from mailshare.shell.limits import ConnectionLimits
+from mailshare.shell.logins import PasswordLogin
 from mailshare.shell.server import EngineFactory
 from mailshare.smtp.device_gate import DeviceGate
 from mailshare.smtp.device_rate import DeviceRate
@@ -74,10 +77,8 @@ class Entrance:
         )
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
-        self.portal = Portal(
-            next(iter(extensions.built("realms")), realm),
-            [CheckerStack([*extensions.built("checkers"), checker, AllowAnonymousAccess()])],
-        )
+        self._checkers = CheckerStack([*extensions.built("checkers"), checker, AllowAnonymousAccess()])
+        self.portal = Portal(next(iter(extensions.built("realms")), realm), [self._checkers])
         self._verifiers = DirectoryVerifiers(
             store.directory, passwords, machine_key(data, os.urandom), declared, apps
         )
@@ -85,6 +86,19 @@ class Entrance:
     def follow(self, config: Config) -> None:
         """Take over what holds for all factories together."""
         self.throttle.forget = config.tables.limits.auth_forget
+
+    async def login(self, name: str, password: bytes, peer: str) -> str:
+        """The login that a name and a password are, for whoever opens no mailbox.
+
+        :raises LoginRefused: they are none, or this peer has guessed too often.
+        """
+        try:
+            found = await self._checkers.requestAvatarId(PasswordLogin(name, password, peer))
+        except UnauthorizedLogin:
+            raise LoginRefused from None
+        if not isinstance(found, bytes) or not found:
+            raise LoginRefused
+        return found.decode("utf-8")
 
     def factory(self, service: str, config: Config) -> EngineFactory:
         """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions`` or ``device``."""

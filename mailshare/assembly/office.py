@@ -234,6 +234,7 @@ class Office(Service):
             data=config.data,
             extensions=extensions,
         )
+        printing.check_logins(entrance.login)
         keeping = Doorkeeping(store, reactor, passwords, entrance.throttle)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keeping.for_acts(running=True))

@@ -16,6 +16,7 @@ from mailshare.interfaces import IAgent, IIntake, ILaned, IStore
 
 if TYPE_CHECKING:
     from mailshare.assembly.print_room import PrintRoom
+    from mailshare.printing.basic_login import Check
     from mailshare.printing.by_mail import Largest, Reveal
     from mailshare.printing.drivers.folder import Aside
     from mailshare.printing.hand_on import PrintAgent
@@ -92,12 +93,17 @@ class PrintDoor:
         self._note = note
         self._aside = aside
         self._mail: _MailWay | None = None
+        self._check: Check | None = None
         self._room: PrintRoom | None = None
         self._opened = False
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
         """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
         self._mail = _MailWay(intake, reveal, largest)
+
+    def check_logins(self, check: Check) -> None:
+        """Who knows the logins of the office."""
+        self._check = check
 
     @property
     def print_room(self) -> PrintRoom:
@@ -114,6 +120,7 @@ class PrintDoor:
                 documents=self._documents.documents,
             )
             self._room.ways.of_others(self._drivers)
+            self._room.check = self._check
             if self._mail is not None:
                 self._room.send_mail(self._mail.intake, self._mail.reveal, self._mail.largest)
         return self._room

@@ -22,6 +22,7 @@ from mailshare.core.values import PrinterStatus
 from mailshare.interfaces import IDocuments, IIntake, IStore
 from mailshare.printing.access import Access
 from mailshare.printing.appsocket import SocketFactory
+from mailshare.printing.basic_login import Check
 from mailshare.printing.by_mail import ByMail, Largest, Reveal
 from mailshare.printing.destinations import Destination, PrintRules
 from mailshare.printing.drivers.folder import Aside
@@ -40,6 +41,7 @@ class PrintRoom:
     :param note: writes a line of the journal.
     :param aside: what touches files runs there.
     :ivar ways: to devices.
+    :ivar check: knows the logins of the office.
     :ivar documents: looks at documents and converts them.
     """
 
@@ -53,6 +55,7 @@ class PrintRoom:
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
         self._reported: Reported | None = None
         self.news: PrintNewsRoom | None = None
+        self.check: Check | None = None
         self.announcing = Announcing(self.service, aside)
         self.follow(config)
 
@@ -145,7 +148,7 @@ class PrintRoom:
         # What speaks HTTP is a fifth of all that a start would import; an office that does not print needs none of it.
         from mailshare.printing.http import PrintSite  # noqa: PLC0415
 
-        return PrintSite(self.service, access, limits, secure=service == "ipps")
+        return PrintSite(self.service, access, limits, secure=service == "ipps", check=self.check)
 
 
 def destinations_of(config: Config) -> Sequence[Destination]:
@@ -182,6 +185,7 @@ def rules_of(config: Config) -> PrintRules:
         documents_kept=table.keep_documents * HOUR,
         jobs_kept=table.keep_jobs * 24 * HOUR,
         multiple_time_out=table.document_wait,
+        login=table.login,
     )
 
 

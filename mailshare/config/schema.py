@@ -275,6 +275,7 @@ class PrintTable:
         "options of jobs that neither the job nor its destination sets, by their IPP names", factory=dict
     )
     networks: tuple[str, ...] = _key("from where jobs are taken; none = the trusted networks", factory=tuple)
+    login: bool = _key("IPP clients must name a user of the office and the password, by HTTP Basic", False)
     operators: tuple[str, ...] = _key(
         "from where queues are paused and everybody's jobs are cancelled", ("127.0.0.0/8", "::1/128")
     )

@@ -64,6 +64,7 @@ class PrintRules:
     :ivar fetch_from: hosts that documents may be fetched from; none = Print-URI is not offered.
     :ivar documents_kept, jobs_kept: microseconds after the end of a job.
     :ivar multiple_time_out: seconds that an open job may wait for its next document.
+    :ivar login: IPP clients must name a user of the office and his password.
     """
 
     defaults: Mapping[str, object] = field(factory=dict, hash=False)
@@ -73,6 +74,7 @@ class PrintRules:
     documents_kept: int = 86_400 * 1_000_000
     jobs_kept: int = 30 * 86_400 * 1_000_000
     multiple_time_out: int = 300
+    login: bool = False
 
 
 def uuid_of(hostname: str, name: str) -> str:

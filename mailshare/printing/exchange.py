@@ -33,6 +33,7 @@ class Caller:
     :ivar peer: its address; ``operator`` whether it may steer queues and everybody's jobs.
     :ivar authority: ``host:port`` as the client calls us; ``path`` that of the HTTP request.
     :ivar ports: the port of each scheme that is served, for the other ways to reach a queue.
+    :ivar user: the login that was proved, or empty.
     """
 
     peer: str
@@ -41,6 +42,7 @@ class Caller:
     secure: bool = False
     operator: bool = False
     ports: Mapping[str, int] = {}
+    user: str = ""
 
     @property
     def scheme(self) -> str:
@@ -71,7 +73,7 @@ class Exchange:
         self, service: PrintService, operations: Mapping[int, Begin], message: Message, caller: Caller
     ) -> None:
         self.service = service
-        self.request = Request(message)
+        self.request = Request(message, authenticated=caller.user)
         self.caller = caller
         self.intake: DocumentIntake | None = None
         self.endings: list[Callable[[], object]] = []

@@ -20,6 +20,7 @@ from typing_extensions import override
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault
 from mailshare.printing.access import Access
 from mailshare.printing.asking import ASKING
+from mailshare.printing.basic_login import CHALLENGE, Check, logged_in
 from mailshare.printing.creating import CREATING
 from mailshare.printing.documents import Inflation
 from mailshare.printing.exchange import AUTHORITY, Begin, Caller, Exchange
@@ -45,13 +46,42 @@ class PrintRequest(http.Request):
     _said = Logger()
     channel: Any
     _feeding: Feeding | None = None
+    _held: list[bytes] | None = None  # what comes of the body while the login is looked at
+    _whole: tuple[bytes, bytes, bytes] | None = None
+    _stranger = False
 
     @override
     def gotLength(self, length: int | None) -> None:
         """The headers are there; Twisted calls this. Nothing of the body is kept by Twisted."""
         self.content = BytesIO()
+        site: PrintSite = self.channel.factory
+        if not site.asks_logins or not site.access.prints(self.channel.peer):
+            self._open("")
+            return
+        self._held = []
+        self.channel.transport.pauseProducing()
+        work = Deferred.fromCoroutine(site.login(self._header("Authorization"), self.channel.peer))
+        work.addErrback(lambda failure: self._said.failure("a login could not be looked at", failure=failure))
+        work.addCallback(self._known)
+
+    def _known(self, user: str | None) -> None:
+        """Who asks is known now, or nobody: go on with what came meanwhile."""
+        held, self._held = self._held or [], None
+        if self._disconnected:
+            return
+        transport = self.channel.transport
+        if user:
+            self._open(user)
+        self._stranger = not user
+        for data in held:
+            self.handleContentChunk(data)
+        if self._whole is not None:
+            self.requestReceived(*self._whole)
+        transport.resumeProducing()
+
+    def _open(self, user: str) -> None:
         if self._header("Content-Type").partition(";")[0].strip().lower() == IPP_TYPE.decode():
-            self._feeding = self.channel.factory.feeding(self)
+            self._feeding = self.channel.factory.feeding(self, user)
 
     def _header(self, name: str) -> str:
         return self.getHeader(name) or ""
@@ -59,6 +89,9 @@ class PrintRequest(http.Request):
     @override
     def handleContentChunk(self, data: bytes) -> None:
         """Some octets of the body; Twisted calls this."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         if self._feeding is None:
             return
         try:
@@ -76,6 +109,9 @@ class PrintRequest(http.Request):
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """All of it has come; Twisted calls this."""
+        if self._held is not None:
+            self._whole = (command, path, version)
+            return
         self.method, self.uri, self.clientproto = command, path, version
         self.path = path.split(b"?", 1)[0]
         self.client = self.channel.getPeer()
@@ -83,6 +119,9 @@ class PrintRequest(http.Request):
         site: PrintSite = self.channel.factory
         if not site.access.prints(self.channel.peer):
             self._plain(403, b"Printing is not allowed from here\n")
+        elif self._stranger:
+            self.setHeader("WWW-Authenticate", CHALLENGE)
+            self._plain(401, b"A name and a password of this office are asked for\n")
         elif command == b"POST" and self._feeding is not None:
             work = Deferred.fromCoroutine(self._feeding.finish())
             work.addCallback(self._ipp)
@@ -233,17 +272,27 @@ class PrintSite(http.HTTPFactory):
     """The factory for ``ipp`` and ``ipps``.
 
     :param secure: connections are inside TLS, whatever the transport says.
+    :param check: knows logins, for rules that ask for one.
     """
 
     noisy = False
     protocol: Any = PrintChannel
 
-    def __init__(self, service: PrintService, access: Access, limits: ConnectionLimits, *, secure: bool) -> None:
+    def __init__(
+        self,
+        service: PrintService,
+        access: Access,
+        limits: ConnectionLimits,
+        *,
+        secure: bool,
+        check: Check | None = None,
+    ) -> None:
         super().__init__(timeout=60, reactor=service.reactor)
         self.service = service
         self.access = access
         self.pages = Pages(service)
         self._secure = secure
+        self._check = check
         self._peers = PeerCount(limits)
         self._channels: set[PrintChannel] = set()
         self._stopping = False
@@ -253,7 +302,16 @@ class PrintSite(http.HTTPFactory):
     def log(self, request: Any) -> None:
         """Say nothing: what requests do is in the journal."""
 
-    def feeding(self, request: PrintRequest) -> Feeding | None:
+    @property
+    def asks_logins(self) -> bool:
+        """Nobody prints without a name and a password."""
+        return self.service.rules.login
+
+    async def login(self, header: str, peer: str) -> str:
+        """The login of an ``Authorization`` field, or nothing."""
+        return "" if self._check is None else await logged_in(header, peer, self._check)
+
+    def feeding(self, request: PrintRequest, user: str = "") -> Feeding | None:
         """What takes the body of a request; ``None`` from where printing is not allowed."""
         peer = request.channel.peer
         if not self.access.prints(peer):
@@ -264,6 +322,7 @@ class PrintSite(http.HTTPFactory):
             secure=self._secure,
             operator=self.access.operates(peer),
             ports=self.access.ports,
+            user=user,
         )
         encoding = (request.getHeader("Content-Encoding") or "").strip().lower()
         most = self.service.rules.most_octets + _BEYOND

@@ -173,6 +173,7 @@ class PrintService:
             fetches=("http", "https", "ftp") if self.rules.fetch_from else (),
             most_octets=self.rules.most_octets,
             multiple_time_out=self.rules.multiple_time_out,
+            authentication="basic" if self.rules.login else "requesting-user-name",
         )
 
     async def set_queue(self, destination: Destination, **what: Any) -> QueueState:

@@ -40,10 +40,12 @@ class Request:
     """A request in the form in which operations look at it.
 
     :ivar ignored: what it asked for and does not get; it goes into the answer.
+    :ivar authenticated: the name that the transport has proved, or empty.
     """
 
     message: Message
     ignored: list[Attribute] = field(factory=list)
+    authenticated: str = ""
 
     @property
     def operation(self) -> Group:
@@ -122,8 +124,11 @@ class Request:
 
     @property
     def user(self) -> str:
-        """Who asks, as he calls himself; a name with controls or half characters is cleaned of them."""
-        return printable(self.name("requesting-user-name")) or "anonymous"
+        """Who asks: as was proved, else as he calls himself; cleaned of controls and half characters.
+
+        Source: RFC 8011 section 9.3, the most authenticated name.
+        """
+        return self.authenticated or printable(self.name("requesting-user-name")) or "anonymous"
 
     def options(self, group: Group, abilities: Abilities, *, others: Iterable[str] = ()) -> dict[str, Plain]:
         """The Job Template attributes of a group that this printer takes; the others are noted as ignored.

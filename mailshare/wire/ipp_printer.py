@@ -101,6 +101,7 @@ class Described:
     :ivar fetches: URI schemes that documents may be fetched from.
     :ivar most_octets: of one job.
     :ivar multiple_time_out: seconds that an open job may wait for its next document.
+    :ivar authentication: a keyword of ``uri-authentication-supported``.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Described:
     fetches: tuple[str, ...] = ()
     most_octets: int = 1 << 30
     multiple_time_out: int = 300
+    authentication: str = "requesting-user-name"
 
 
 def seconds(at: int) -> int:
@@ -194,10 +196,10 @@ def _description(it: Described) -> list[Attribute]:
         keyword("printer-kind", "document", "photo"),
         uri("printer-uri-supported", *(one for one, _ in it.uris)),
         keyword("uri-security-supported", *(security for _, security in it.uris)),
-        keyword("uri-authentication-supported", *("requesting-user-name" for _ in it.uris)),
+        keyword("uri-authentication-supported", *(it.authentication for _ in it.uris)),
         keyword("printer-get-attributes-supported", "document-format"),
         keyword("printer-settable-attributes-supported", *PRINTER_SETTABLE),
-        keyword("xri-authentication-supported", *("requesting-user-name" for _ in it.uris)),
+        keyword("xri-authentication-supported", *(it.authentication for _ in it.uris)),
         keyword("xri-security-supported", *(security for _, security in it.uris)),
         Attribute("xri-uri-scheme-supported", (Value(Tag.URI_SCHEME, "ipp"), Value(Tag.URI_SCHEME, "ipps"))),
     ]
