@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
@@ -10,7 +11,7 @@ from attrs import define, field, frozen
 
 from mailshare.core.encoded_words import text_of
 from mailshare.core.headers import Headers
-from mailshare.core.media_type import MediaType
+from mailshare.core.media_type import MediaType, valued
 from mailshare.core.print_formats import LOOKED_AT
 from mailshare.core.print_manifest import MAX_OCTETS
 from mailshare.interfaces import IBody
@@ -21,6 +22,8 @@ from mailshare.wire.print_mail import MANIFEST_TYPE
 _MANIFEST = MAX_OCTETS * 2  # octets of the signed part: base64url, and the signature
 _WORDS = 64 * 1024  # octets of the text that options are looked for in
 _MAX_LINES = 200
+_SHOWN = re.compile(rb"cid:([^\s\"'<>)]{1,200})", re.IGNORECASE)
+_MOST_SHOWN, _LONGEST_SHOWN = 500, 204
 
 
 @frozen
@@ -29,7 +32,8 @@ class Leaf:
 
     :ivar offset: octets of the mail before its body, by which it is found again.
     :ivar length: octets, decoded; ``digest`` SHA-256 of these; ``head`` the first of them.
-    :ivar inside: it belongs to the text, as a picture that the text shows.
+    :ivar attached: its disposition is ``attachment``; ``content_id`` by which a text shows it, or empty.
+    :ivar messages: where the mails inside the mail stand that it lies in, the outermost first.
     :ivar whole: the mail goes on behind it.
     """
 
@@ -39,7 +43,9 @@ class Leaf:
     length: int
     digest: bytes
     head: bytes = field(repr=False)
-    inside: bool = False
+    attached: bool = False
+    content_id: str = ""
+    messages: tuple[tuple[int, ...], ...] = ()
     whole: bool = True
 
 
@@ -50,6 +56,7 @@ class MailContents:
     :ivar manifest: octets of the first manifest part; ``None`` = there is none.
     :ivar leaves: all other parts, in order. :ivar chunk: the one behind the manifest.
     :ivar lines: the first lines of the text.
+    :ivar shown: Content-IDs that its HTML refers to.
     """
 
     headers: Headers
@@ -57,6 +64,7 @@ class MailContents:
     leaves: tuple[Leaf, ...]
     chunk: Leaf | None
     lines: tuple[str, ...]
+    shown: frozenset[str] = frozenset()
 
 
 @define
@@ -65,6 +73,7 @@ class _Open:
     digest: Any = field(factory=sha256)
     length: int = 0
     head: bytearray = field(factory=bytearray)
+    tail: bytes = b""
 
 
 @define
@@ -79,9 +88,14 @@ class _Gathering:
     text: bytearray = field(factory=bytearray)
     text_path: tuple[int, ...] | None = None
     charset: str = "utf-8"
+    inner: set[tuple[int, ...]] = field(factory=set)
+    shown: set[str] = field(factory=set)
 
     def take(self, event: MIMEEvent) -> None:
-        if isinstance(event, EntityBegun) and not event.container:
+        if isinstance(event, EntityBegun) and event.container:
+            if event.path and event.media.major == "message":
+                self.inner.add(event.path)
+        elif isinstance(event, EntityBegun):
             self._begin(event)
         elif isinstance(event, EntityData):
             self._data(event)
@@ -93,7 +107,8 @@ class _Gathering:
             self.manifest, self.manifest_path = bytearray(), event.path
             return
         self.open[event.path] = _Open(event)
-        if event.media.name == "text/plain" and self.text_path is None and not event.name:
+        inside = any(event.path[: len(path)] == path for path in self.inner)
+        if event.media.name == "text/plain" and self.text_path is None and not event.name and not inside:
             self.text_path, self.charset = event.path, event.media.parameters.get("charset", "utf-8")
 
     def _data(self, event: EntityData) -> None:
@@ -107,14 +122,16 @@ class _Gathering:
             found.length += len(event.data)
             if len(found.head) < LOOKED_AT:
                 found.head += event.data[: LOOKED_AT - len(found.head)]
+            if found.begun.media.name == "text/html" and len(self.shown) < _MOST_SHOWN:
+                seen = found.tail + event.data
+                self.shown.update(each[1].decode("ascii", "replace") for each in _SHOWN.finditer(seen))
+                found.tail = seen[-_LONGEST_SHOWN:]
 
     def _end(self, event: EntityEnded) -> None:
         found = self.open.pop(event.path, None)
         if found is None:
             return
         begun = found.begun
-        disposition = (begun.headers.first("content-disposition") or "").strip().lower()
-        inside = begun.headers.first("content-id") is not None and not disposition.startswith("attachment")
         leaf = Leaf(
             begun.media,
             begun.name,
@@ -122,7 +139,9 @@ class _Gathering:
             found.length,
             found.digest.digest(),
             bytes(found.head),
-            inside,
+            valued(begun.headers.first("content-disposition") or "")[0] == "attachment",
+            (begun.headers.first("content-id") or "").strip().strip("<>"),
+            tuple(sorted(path for path in self.inner if begun.path[: len(path)] == path)),
             event.whole or begun.path == (),
         )
         self.leaves.append(leaf)
@@ -146,6 +165,7 @@ async def read_contents(body: IBody) -> MailContents:
         manifest=None if gathering.manifest is None else bytes(gathering.manifest),
         leaves=tuple(gathering.leaves),
         chunk=gathering.chunk,
+        shown=frozenset(gathering.shown),
         lines=tuple(text_of(bytes(gathering.text), gathering.charset).splitlines()[:_MAX_LINES]),
     )
 

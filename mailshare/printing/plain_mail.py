@@ -12,11 +12,13 @@ from mailshare.core import print_formats as kinds
 from mailshare.core.autoreply import is_automatic
 from mailshare.core.encoded_words import text_of
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.print_formats import format_of
+from mailshare.core.print_choice import Part, Printed, choose
 from mailshare.core.print_manifest import MAX_NAME
+from mailshare.core.print_options import effective
 from mailshare.core.print_words import Wishes
 from mailshare.core.returned_parts import is_report
-from mailshare.core.values import Event, PrintMail, PrintNews, PrintSet, PrintTicket
+from mailshare.core.values import Conversion, Event, PrintDocument, PrintMail, PrintNews, PrintSet, PrintTicket
+from mailshare.interfaces import IBody, IDocuments, IMadeDocument
 from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
 from mailshare.printing.documents import Said
 from mailshare.printing.local_printer import LocalPrinter
@@ -25,33 +27,11 @@ from mailshare.printing.service import PrintService
 from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking, stored_document, wanted
 
 Tell = Callable[[PrintNews], Awaitable[None]]
+_NOT_HERE = "documents of this kind are not printed here; PDF is always right"
 _BEFORE = "It was taken before"
-_LOGO = 20_000  # octets below which a picture of the text is taken for an ornament
 _MOST_TEXT = 1 << 20  # octets of a text that is printed in place of an attachment
-_PRINTED = frozenset({kinds.PDF, kinds.JPEG, kinds.PNG, kinds.TIFF, kinds.TEXT, kinds.PWG, kinds.URF})
 _PROGRAMS = frozenset({kinds.POSTSCRIPT, kinds.PCL, kinds.PCLXL})
-_NEVER = frozenset(
-    {
-        "application/pkcs7-signature",
-        "application/x-pkcs7-signature",
-        "application/pgp-signature",
-        "text/calendar",
-        "text/x-vcard",
-        "text/vcard",
-    }
-)
-_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
-
-
-@frozen
-class Choice:
-    """What is printed of a mail.
-
-    :ivar documents: its parts and what each is. :ivar left: words on what is not printed.
-    """
-
-    documents: tuple[tuple[Leaf, str], ...]
-    left: tuple[str, ...] = ()
+_NO_DOCUMENT = frozenset({kinds.OCTETS, kinds.ZIP, kinds.OLE})
 
 
 def why_no_job(brought: Brought) -> str:
@@ -66,44 +46,28 @@ def why_no_job(brought: Brought) -> str:
     return ""
 
 
-def chosen(brought: Brought) -> Choice:
+def chosen(brought: Brought, documents: IDocuments | None) -> Printed:
     """The attachments that can be printed; without any attachment at all, the text."""
-    printer = brought.printer
-    documents: list[tuple[Leaf, str]] = []
-    left: list[str] = []
-    text: Leaf | None = None
-    for leaf in brought.contents.leaves:
-        if leaf.media.major == "text" and not leaf.name:
-            text = text or (leaf if leaf.media.name == "text/plain" and leaf.head.strip() else None)
-            continue
-        if leaf.media.name in _NEVER or not leaf.length or (leaf.inside and leaf.length < _LOGO):
-            continue
-        kind = format_of(leaf.head, leaf.media.name)
-        why = _why_not(leaf, kind, printer)
-        if why:
-            left.append(f"{leaf.name or leaf.media.name}: {why}")
-        elif len(documents) == printer.limits.attachments:
-            most = printer.limits.attachments
-            left.append(f"{leaf.name or leaf.media.name}: only {most} attachments of a mail are printed")
-        else:
-            documents.append((leaf, kind))
-    if not documents and not left and text is not None:
-        documents.append((text, kinds.TEXT))
-    return Choice(tuple(documents), tuple(left))
+    printer, contents = brought.printer, brought.contents
+
+    def refusal(part: Part, kind: str) -> str:
+        if part.length > printer.limits.octets:
+            return f"it is larger than {printer.limits.octets:,} octets"
+        if kind in _PROGRAMS and not printer.postscript:
+            return _NOT_HERE
+        return "" if becomes(kind, printer, documents) else _NOT_HERE
+
+    return choose(contents.leaves, refusal, most=printer.limits.attachments, shown=contents.shown)
 
 
-def _why_not(leaf: Leaf, kind: str, printer: LocalPrinter) -> str:
-    if leaf.media.name in _TNEF:
-        return "Outlook packed it so that only Outlook opens it; send the mail as text or HTML"
-    if not leaf.whole:
-        return "the mail ends before it does"
-    if leaf.length > printer.limits.octets:
-        return f"it is larger than {printer.limits.octets:,} octets"
-    if kind in _PROGRAMS and printer.postscript:
+def becomes(kind: str, printer: LocalPrinter, documents: IDocuments | None) -> str:
+    """As what a document of that kind goes to a printer; empty when it cannot go there."""
+    formats = printer.device.abilities.formats
+    if kind in _NO_DOCUMENT:
         return ""
-    if kind not in _PRINTED or kind not in printer.device.abilities.formats:
-        return "documents of this kind are not printed here; PDF is always right"
-    return ""
+    if kind in formats:
+        return kind
+    return "" if documents is None else documents.makes(kind, formats)
 
 
 @frozen
@@ -134,15 +98,17 @@ class PlainMails:
         :param wishes: what it asks for; ``name`` of the job, from its subject.
         :raises JobRefused: nothing of it is printed.
         """
-        choice = chosen(brought)
-        if not choice.documents:
+        choice = chosen(brought, self._taking.documents)
+        leaves = brought.contents.leaves
+        if not choice.parts:
             words = "; ".join(choice.left) or "there is nothing in it that could be printed"
             raise JobRefused("nothing-to-print", words)
         done: list[str] = []
         refused: list[tuple[str, PolicyRefusal]] = []
-        for index, (leaf, kind) in enumerate(choice.documents):
+        for index, (number, kind) in enumerate(choice.parts):
+            leaf = leaves[number]
             try:
-                alone = len(choice.documents) == 1
+                alone = len(choice.parts) == 1
                 place = _Place(index, name if alone else leaf.name or name, () if index else choice.left)
                 done.append(await self._job(brought, who, wishes, place, leaf, kind))
             except PolicyRefusal as fault:
@@ -190,8 +156,7 @@ class PlainMails:
             await service.store.events.append([Event(now, "print.duplicate", brought.item.trace, data=facts)])
             return _BEFORE
         ticket = _ticket(printer, mail, key, place.name or leaf.name or "Mail", asked.options)
-        said = Said(declared=kind, name=leaf.name or place.name)
-        document, body = await stored_document(service, printer, ticket, said, _octets(brought, leaf, kind))
+        document, body = await self._document(brought, ticket, leaf.name or place.name, leaf, kind)
         one = PrintSet(
             key=key,
             printer=printer.name,
@@ -206,6 +171,24 @@ class PlainMails:
         held = asked.hold or wishes.hold
         job = await self._taking.take(printer, one, ticket, [(document, body)], who.verdict, held=held)
         return _BEFORE if job is None else f"Taken as job {job.id}, level {mail.level}: {mail.proof}"
+
+
+    async def _document(
+        self, brought: Brought, ticket: PrintTicket, name: str, leaf: Leaf, kind: str
+    ) -> tuple[PrintDocument, IBody]:
+        """The document as it came, or as a PDF where the printer knows nothing of its kind."""
+        printer, documents = brought.printer, self._taking.documents
+        octets, target = _octets(brought, leaf, kind), becomes(kind, printer, documents)
+        said = Said(declared=target or kind, name=name)
+        if documents is None or target in ("", kind):
+            return await stored_document(self._service, printer, ticket, said, octets)
+        options = effective(ticket.options, printer.device.defaults, self._service.rules.defaults)
+        paper = {"media": options["media"]} if "media" in options else {}
+        made = await documents.convert(octets, Conversion((target,), paper), kind)
+        try:
+            return await stored_document(self._service, printer, ticket, said, _made_octets(made))
+        finally:
+            made.release()
 
 
 def _mail(brought: Brought, who: Judged, wishes: Wishes, ignored: tuple[str, ...]) -> PrintMail:
@@ -242,7 +225,7 @@ def _ticket(
 
 async def _octets(brought: Brought, leaf: Leaf, kind: str) -> AsyncIterator[bytes]:
     """A document as it goes on; a text is made UTF-8."""
-    if kind != kinds.TEXT:
+    if kind not in (kinds.TEXT, kinds.HTML):
         async for piece in leaf_octets(brought.body, leaf.offset):
             yield piece
         return
@@ -252,6 +235,13 @@ async def _octets(brought: Brought, leaf: Leaf, kind: str) -> AsyncIterator[byte
         if len(text) > _MOST_TEXT:
             raise JobRefused("too-large", f"A text of more than {_MOST_TEXT:,} octets is printed as PDF only")
     yield text_of(bytes(text), leaf.media.parameters.get("charset", "utf-8")).encode()
+
+
+async def _made_octets(made: IMadeDocument) -> AsyncIterator[bytes]:
+    position = 0
+    while piece := await made.read(position, made.size):
+        position += len(piece)
+        yield piece
 
 
 def without(tags: Sequence[str], secrets: Sequence[str]) -> tuple[str, ...]:
