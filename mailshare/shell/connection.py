@@ -174,11 +174,12 @@ class Connection(TwistedProtocol):
         self._handshaking = False
         self._rate_octets += len(data)
         self._since = self.factory.reactor.seconds()
+        if not self._running:
+            self._start(data)
+            return
         self._input.append(data)
         self._unparsed += len(data)
-        if not self._running:
-            self._start()
-        elif not self._paused and self._unparsed > self._may_wait:
+        if not self._paused and self._unparsed > self._may_wait:
             self._paused = True
             self.transport.pauseProducing()
 
@@ -224,10 +225,10 @@ class Connection(TwistedProtocol):
 
     # ------------------------------------------------------------------ inside
 
-    def _start(self, *, greet: bool = False) -> None:
+    def _start(self, data: bytes = b"", *, greet: bool = False) -> None:
         self._running = True
         try:
-            rest = first_step(self._run(greet))
+            rest = first_step(self._run(data, greet=greet))
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
             self._failed(Failure())
             self._stopped()
@@ -245,13 +246,18 @@ class Connection(TwistedProtocol):
             self._failed(Failure())
         self._stopped()
 
-    async def _run(self, greet: bool) -> None:
-        """Handle events until more input is needed."""
+    async def _run(self, data: bytes, *, greet: bool) -> None:
+        """Handle events until more input is needed.
+
+        :param data: octets that have just come; empty to go on with those that wait.
+        """
         session = self._session
         assert session is not None
         engine = session.engine
         if greet:
             await session.begin()
+        elif data:
+            engine.feed(data)
         elif self._input:
             self._feed(engine)
         handled = 0

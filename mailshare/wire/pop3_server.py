@@ -148,6 +148,8 @@ class POP3Server:
                     self._event = event
                     self.waiting = True
                 return event
+            if not len(self._lines):
+                break
         if self._unseen and not self.waiting:
             self._unseen = False
             return ANSWERED
