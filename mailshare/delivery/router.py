@@ -330,10 +330,13 @@ class _Journey:
         if not self.hits and not self.hops and not self.dropped and home is not None:
             self._to_admin(home, "nobody", "no mailbox was left to give it to")
         self._copy()
-        targets = [self._target(user_id, hit) for user_id, hit in self.hits.items()]
+        everywhere = folder_lines(self.origin.folder, junk=self.origin.junk)
+        if self.warning:
+            everywhere += b"X-Mailshare-Warning: display-name\r\n"
+        targets = [self._target(user_id, hit, everywhere) for user_id, hit in self.hits.items()]
         for copy_id, owners in self.copies.items():
             line = f"X-Mailshare-Copy-For: {', '.join(owners)}\r\n".encode()
-            targets.append(self._target(copy_id, Hit("cc"), line))
+            targets.append(self._target(copy_id, Hit("cc"), line + everywhere))
         return Routing(
             tuple(targets),
             tuple(self.hops),
@@ -343,18 +346,14 @@ class _Journey:
             came_back=self.came_back,
         )
 
-    def _target(self, user_id: int, hit: Hit, extra: bytes = b"") -> Target:
-        user = self.directory.user_by_id[user_id]
-        lines = [_delivered_line(user, self.directory)]
+    def _target(self, user_id: int, hit: Hit, rest: bytes) -> Target:
+        """One mailbox; ``rest`` goes below its own lines."""
+        prefix = _delivered_line(self.directory.user_by_id[user_id], self.directory)
         if hit.original and _plain(hit.original):
-            lines.append(f"X-Original-To: {hit.original}\r\n".encode())
+            prefix += f"X-Original-To: {hit.original}\r\n".encode()
         if user_id in self.reasons:
-            lines.append(f"X-Mailshare-Reason: {self.reasons[user_id]}\r\n".encode())
-        lines.append(extra)
-        lines.append(folder_lines(self.origin.folder, junk=self.origin.junk))
-        if self.warning:
-            lines.append(b"X-Mailshare-Warning: display-name\r\n")
-        return Target(user_id, hit.reason, b"".join(lines))
+            prefix += f"X-Mailshare-Reason: {self.reasons[user_id]}\r\n".encode()
+        return Target(user_id, hit.reason, prefix + rest)
 
 
 @derived
