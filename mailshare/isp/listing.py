@@ -76,13 +76,13 @@ class Decision:
     act: Act
 
 
-def list_upstream(count: int, sizes: Mapping[int, int], uids: Mapping[int, str]) -> list[Upstream]:
+def list_upstream(count: int, sizes: Mapping[int, int], uids: Mapping[int, str], most: int) -> list[Upstream]:
     """Put the listings together: each number from 1 to ``count`` that LIST or UIDL named, ids that stand twice dropped.
 
-    When the server lists nothing at all, the numbers are all there is.
+    When the server lists nothing at all, the numbers are all there is. The last ``most`` are given.
     """
     often = Counter(uids.values())
-    numbers = sorted(sizes.keys() | uids.keys()) or range(1, count + 1)
+    numbers = (sorted(sizes.keys() | uids.keys()) or range(1, count + 1))[-most:]
     found = []
     for number in numbers:
         uid = uids.get(number, "")

@@ -76,9 +76,13 @@ class POP3Session:
             # STAT says so many, the listings say none: what is not listed cannot be had.
             return Listing([], count, ignored, whole=False)
         rows = engine.limits.rows
-        messages = list_upstream(min(count, rows), sizes, uids)
+        messages = list_upstream(count, sizes, uids, rows)
         whole = len(messages) == count and all(reply.ok for reply in replies) and not ignored
-        return Listing(messages, count, ignored, whole, count > rows and len(messages) >= rows)
+        more = count > rows and len(messages) >= rows
+        if more:
+            # New mail comes at the end, and must not be hidden by what is left there.
+            self.notes = (f"There are {count} messages; the newest {rows} of them are looked at",)
+        return Listing(messages, count, ignored, whole, more)
 
     async def header(self, message: Upstream, take: Taker) -> bool:
         """TOP."""

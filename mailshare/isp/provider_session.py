@@ -24,7 +24,7 @@ class Listing:
     :ivar count: messages that it says there are.
     :ivar ignored: lines of its listing that made no sense.
     :ivar whole: every message is in ``messages``, and each could be named.
-    :ivar more: there are more than are listed at once; the rest comes when the beginning was deleted.
+    :ivar more: there are more than are listed at once; the rest comes when these were deleted.
     """
 
     messages: list[Upstream] = field(factory=list)

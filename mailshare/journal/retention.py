@@ -20,6 +20,12 @@ from mailshare.journal.files import JournalFiles
 from mailshare.journal.following import Aside
 
 AUDIT_DAYS = 365
+_LIVED = 7
+"""Days among those that are kept of which there must be lines before older ones go; fewer when fewer are kept.
+
+A clock that was set a year ahead makes all of the journal old at once. It goes when the office has lived so many days
+by that clock; when it is set right before, nothing was lost.
+"""
 _AT_MOST = 600.0  # seconds to the next look, which notices a clock that was set and repeats a purge that failed
 
 
@@ -108,6 +114,8 @@ class Retention(Service):
         first = _days_before(today, days) if days >= 0 else None
         audit = _days_before(today, max(days, AUDIT_DAYS)) if days >= 0 else None
         lines = files = 0
+        if first is not None and not await self._lived(first, today):
+            return 0, 0
         if first is not None and audit is not None:
             before, audit_before = (bounds(day, self._zone)[0] for day in (first, audit))
             lines = await self._events.expire(before, audit_before=audit_before)
@@ -117,6 +125,13 @@ class Retention(Service):
         if days == self.days:
             self._purged = today
         return lines, files
+
+
+    async def _lived(self, first: date, today: date) -> bool:
+        """Whether there are enough days from ``first`` to today on which something was written, today among them."""
+        zone = str(self._zone) if hasattr(self._zone, "key") else ""
+        days = {date.fromisoformat(day) for day in await self._events.days(zone)}
+        return len({day for day in days if first <= day <= today} | {today}) >= min(self.days + 1, _LIVED)
 
 
 def _days_before(day: date, days: int) -> date:

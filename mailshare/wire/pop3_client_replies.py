@@ -104,7 +104,7 @@ def read_stat(text: str) -> tuple[int, int]:
 
 
 class Listing:
-    """Takes the rows of a LIST, UIDL or CAPA reply as they come.
+    """Takes the rows of a LIST, UIDL or CAPA reply as they come; of too many the last stay, the newest.
 
     :param kind: ``"LIST"``, ``"UIDL"`` or ``"CAPA"``.
     :param count: what STAT gave.
@@ -112,7 +112,7 @@ class Listing:
 
     def __init__(self, kind: str, count: int, limits: POP3Limits) -> None:
         self._kind = kind
-        self._count = min(count, limits.rows)
+        self._count = count
         self._limits = limits
         self._most = limits.capabilities if kind == "CAPA" else min(count, 10 * limits.rows) + 1000
         self._rows = 0
@@ -120,6 +120,10 @@ class Listing:
         self.uids: dict[int, str] = {}
         self.capabilities: dict[str, tuple[str, ...]] = {}
         self.ignored = 0
+
+    def _let_go(self, rows: dict[int, int] | dict[int, str]) -> None:
+        if len(rows) > self._limits.rows:
+            del rows[next(iter(rows))]
 
     def row(self, line: bytes) -> None:
         """Take one row.
@@ -138,6 +142,7 @@ class Listing:
             number = int(match[1]) if match else 0
             if match and 1 <= number <= self._count and number not in self.sizes:
                 self.sizes[number] = int(match[2])
+                self._let_go(self.sizes)
             else:
                 self.ignored += 1
         else:
@@ -146,5 +151,6 @@ class Listing:
             fits = match is not None and len(match[2]) <= self._limits.uid
             if match and fits and 1 <= number <= self._count and number not in self.uids:
                 self.uids[number] = match[2].decode()
+                self._let_go(self.uids)
             else:
                 self.ignored += 1

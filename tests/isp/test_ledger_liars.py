@@ -120,6 +120,22 @@ def test_a_listing_longer_than_we_take_is_worked_off(office: Office) -> None:
     assert (server.messages, server.sessions) == ({}, 3)
 
 
+@pytest.mark.parametrize("capabilities", [AHEAD, LOCK_STEP])
+def test_new_mail_is_not_hidden_by_what_is_left(office: Office, capabilities: tuple[str, ...]) -> None:
+    """More messages are left there than are listed: the newest are looked at, and each that comes is collected once."""
+    office.change(leave_days=-1)
+    server = PretendPOP3(letters([f"m{n}" for n in range(7)]), capabilities=capabilities)
+    office.provider(server)
+    collector = Collector(office.store, office.door, office.doors, limits=POP3Limits(rows=3))
+    office.run(collector.collect(office.account), 5)
+    assert server.retrieved == ["m4", "m5", "m6"]
+    assert collector.status(office.account.id).note == "There are 7 messages; the newest 3 of them are looked at"
+    server.messages |= letters(["m7", "m8"])
+    office.run(collector.collect(office.account), 5)
+    assert server.retrieved == ["m4", "m5", "m6", "m7", "m8"]
+    assert len(server.messages) == 9
+
+
 @pytest.mark.parametrize("days", [0, -1])
 @pytest.mark.parametrize("capabilities", [AHEAD, LOCK_STEP])
 def test_numbers_that_move_behind_the_listing_lose_nothing(

@@ -88,6 +88,35 @@ def test_a_clock_that_jumps_is_noticed(tmp_path: Path) -> None:
     finish(shelf.retention.stopService())
 
 
+@pytest.mark.parametrize("days", [1, 5, 14])
+def test_a_clock_a_year_ahead_and_right_again_loses_nothing(tmp_path: Path, days: int) -> None:
+    """Nor when the server is started and writes by the wrong time, nor with the audit."""
+    shelf = Shelf(tmp_path, "2026-11-21T12:00:00+01:00", 14)
+    finish(shelf.store.events.append([Event(int(shelf.clock.seconds() * SECOND), "admin.did")]))
+    finish(shelf.retention.purge())
+    before = list(finish(shelf.store.events.days("Europe/Berlin")))
+    shelf.clock.rightNow += 400 * DAY
+    shelf.retention.days = days
+    finish(shelf.store.events.append([Event(int(shelf.clock.seconds() * SECOND), "server.started")]))
+    assert finish(shelf.retention.purge()) == (0, 0)
+    shelf.clock.rightNow -= 400 * DAY
+    shelf.retention.days = 14
+    assert finish(shelf.retention.purge()) == (0, 0)
+    assert list(finish(shelf.store.events.days("Europe/Berlin")))[:10] == before
+
+
+def test_after_some_days_by_a_new_clock_old_days_go(tmp_path: Path) -> None:
+    """An office that stood still for months, or whose clock was a year behind, forgets within a week as it should."""
+    shelf = Shelf(tmp_path, "2026-11-21T12:00:00+01:00", 14)
+    shelf.clock.rightNow += 90 * DAY
+    for day in range(7):
+        assert len(finish(shelf.store.events.days("Europe/Berlin"))) == 10 + day
+        finish(shelf.store.events.append([Event(int(shelf.clock.seconds() * SECOND), "x")]))
+        finish(shelf.retention.purge())
+        shelf.clock.rightNow += DAY
+    assert len(finish(shelf.store.events.days("Europe/Berlin"))) == 7
+
+
 def test_a_purge_that_fails_is_tried_again(tmp_path: Path) -> None:
     """A store that is away at midnight is purged ten minutes later, and a file that cannot go does not end it."""
     shelf = Shelf(tmp_path, "2026-11-21T12:00:00+01:00", 1)

@@ -21,7 +21,7 @@ from real_peers.running import wait_until
 from mailshare.testing.liars import PASSWORD, PretendPOP3
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
-KILLS = max(int(os.environ.get("MAILSHARE_KILLS", "200")) // 5, 14)
+KILLS = max(int(os.environ.get("MAILSHARE_KILLS", "80")) // 5, 14)
 POINTS = ("RETR begun", "RETR half sent", "RETR sent", "commit", "DELE", "QUIT before deleting", "QUIT deleted")
 LETTERS = 6
 UID_LESS = ("TOP", "USER", "PIPELINING")

@@ -19,7 +19,7 @@ from real_peers.provider import Certificates
 from real_peers.running import wait_until
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
-KILLS = max(int(os.environ.get("MAILSHARE_KILLS", "200")) // 10, 5)
+KILLS = max(int(os.environ.get("MAILSHARE_KILLS", "80")) // 6, 5)
 BURST = 6
 
 

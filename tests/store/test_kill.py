@@ -23,7 +23,7 @@ from twisted.internet import reactor
 from mailshare.core.values import LedgerState
 from mailshare.store.sqlite import SQLiteStore
 
-KILLS = int(os.environ.get("MAILSHARE_KILLS", "200"))
+KILLS = int(os.environ.get("MAILSHARE_KILLS", "80"))
 KILLS_PER_STORE = 20
 SCRIPT = Path(__file__).with_name("office_to_be_killed.py")
 pytestmark = pytest.mark.slow
