@@ -14,7 +14,6 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols._sni import TLSServerEndpoint
-from twisted.protocols.haproxy import proxyEndpoint
 
 from mailshare.config import Config, Listener
 from mailshare.config.endpoint_strings import port_of, split_endpoint
@@ -168,7 +167,9 @@ class Listeners:
         """The endpoint of a string; ``tls:`` follows its certificates as STARTTLS does."""
         kind, _, rest = text.partition(":")
         if kind == "haproxy":
-            return proxyEndpoint(self._endpoint(rest))
+            from mailshare.shell.behind_proxy import ProxiedEndpoint  # noqa: PLC0415 - few listeners are
+
+            return ProxiedEndpoint(self._endpoint(rest), self._reactor)
         endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
         parts = split_endpoint(text)
         if kind == "tls" and isinstance(endpoint, TLSServerEndpoint):
