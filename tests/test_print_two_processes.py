@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from attrs import define, field
+from real_peers.warm import Forked, finished, spawn
 
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -24,6 +25,7 @@ from mailshare.wire.ipp_values import Attribute, Group, Message, Tag, Value, int
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 BIN = Path(sys.executable).parent
 DEADLINE = 120.0
+READY = "mailshare is ready"
 
 
 @define
@@ -32,33 +34,28 @@ class Servers:
 
     folder: Path
     ipp: int
-    running: dict[str, subprocess.Popen[bytes]] = field(factory=dict)
+    running: dict[str, Forked] = field(factory=dict)
 
     def start(self, name: str) -> None:
         """Start one, and wait until it answers."""
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                [BIN / "twistd", "--nodaemon", "--pidfile=", "mailshare", "-c", f"{name}.toml"],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+        words = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.folder / f"{name}.toml")]
+        log = self.folder / f"{name}.log"
+        before = log.read_text().count(READY) if log.exists() else 0
+        self.running[name] = spawn(words, log, dict(os.environ))
         until = time.monotonic() + DEADLINE
-        while self.command(name, "status").returncode:
-            assert time.monotonic() < until, (self.folder / f"{name}.log").read_text()
-            time.sleep(0.1)
+        while log.read_text().count(READY) == before:
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
 
     def command(self, name: str, *words: str) -> subprocess.CompletedProcess[bytes]:
         """A command of the office."""
-        return subprocess.run(
-            [BIN / "mailshare", "-c", f"{name}.toml", *words], cwd=self.folder, capture_output=True, check=False
-        )
+        return finished(BIN / "mailshare", "-c", self.folder / f"{name}.toml", *words, environment=dict(os.environ))
 
     def kill(self, name: str) -> None:
         """As the power is cut."""
         process = self.running.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.wait(DEADLINE)
 
     def ask(self, code: int, *attributes: Attribute, data: bytes = b"") -> Message:
         """An IPP request at the desk."""
@@ -111,8 +108,8 @@ def servers(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Servers]:
     made.start("print_branch")
     yield made
     for process in made.running.values():
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=DEADLINE)
+        process.terminate()
+        process.wait(DEADLINE)
     for log in tmp_path.glob("*.log"):
         assert "Traceback" not in log.read_text()
 
@@ -145,10 +142,11 @@ def test_each_job_comes_out_once_whatever_is_killed(servers: Servers) -> None:
         servers.command("print_office", "sendreceive")
         if delay is None:
             continue
-        words = [BIN / "mailshare", "-c", "print_branch.toml", "sendreceive"]
-        with subprocess.Popen(words, cwd=servers.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            time.sleep(0.25 + delay)  # the command itself takes a while to begin
-            servers.kill("print_branch")
+        pressing = threading.Thread(target=servers.command, args=("print_branch", "sendreceive"))
+        pressing.start()
+        time.sleep(0.1 + delay)  # the command itself takes a moment to begin
+        servers.kill("print_branch")
+        pressing.join(DEADLINE)
         servers.start("print_branch")
     until = time.monotonic() + DEADLINE
     while {servers.state(number) for number in numbers} != {9}:
