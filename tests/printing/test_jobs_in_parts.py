@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import os
 import random
+from typing import Any
 
 import pytest
 from attrs import evolve
 from printing_server import ANNA, KEY, PDF, UUID, PrintingServer
 
 from mailshare.core.address import Address
+from mailshare.core.errors import Unavailable
 from mailshare.core.values import SECOND, PrintState, SetState
 from mailshare.printing.local_printer import MailLimits
 from mailshare.wire.jws import Algorithm, SigningKey
@@ -256,3 +258,29 @@ def test_trace_tells_of_each_part(server: PrintingServer) -> None:
         ("received", "Part 2 of 2 is here; still missing: 1"),
         ("received", "Part 1 of 2 is here; that is all of it"),
     ]
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("step", ["open", "add", "take"])
+def test_cut_off_at_any_write_it_is_made_once(server: PrintingServer, step: str, behind: bool) -> None:
+    """Just before each transaction and just behind it: the rows that were under way are tried again, one job comes."""
+    job = server.job(DATA, part=200_000)
+    for mail in job.mails():
+        server.take_in(mail)
+    sets: Any = server.store.print_sets
+    write = getattr(sets, step)
+
+    async def cut_off(*args: Any, **named: Any) -> Any:
+        if behind:
+            await write(*args, **named)
+        raise Unavailable
+
+    setattr(sets, step, cut_off)
+    server.work()
+    setattr(sets, step, write)
+    server.restart()
+    server.counter.clock.advance(3_700)  # the leases of the rows are over
+    server.work()
+    server.wait(60)
+    assert server.documents() == [DATA]
+    assert (server.collecting(), server.sets(SetState.TAKEN)) == ([], 1)
