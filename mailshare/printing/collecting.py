@@ -134,9 +134,8 @@ class Collecting:
             found = await self._sets.add(found.id, number, part, now, [Event(now, "print.part", trace, data=facts)])
         words = f"Part {', '.join(map(str, numbers))} of {found.total} is here{'' if fresh else ' already'}"
         if fresh and found.total > 1 and "trace" in manifest.notify:
-            missing = found.total - len(found.have)
-            told = f"{words}; still missing: {missing}" if missing else f"{words}; that is all of it"
-            await self._tell(self._news(found, "received", manifest.name, words=told))
+            missing = tuple(number for number in range(1, found.total + 1) if number not in found.have)
+            await self._tell(self._news(found, "received", manifest.name, words=words, missing=missing))
         return found, words
 
     async def _again(self, found: PrintSet, manifest: PrintManifest) -> str:
@@ -159,9 +158,10 @@ class Collecting:
             now = self._service.now()
             data = {"printer": printer.name, "job": found.mail.id, "why": fault.public}
             event = Event(now, "print.job-refused", found.mail.trace, data=data)
-            await self._sets.end(found, now, fault.public, [event])
             error = fault.reason if isinstance(fault, JobRefused) else "document"
+            # Told first, which is done once however often it is tried: a kill between the two loses no news.
             await self._tell(self._news(found, "refused", manifest.name, words=fault.public, error=error))
+            await self._sets.end(found, now, fault.public, [event])
             return fault.public
 
     async def _joined(self, printer: LocalPrinter, found: PrintSet, manifest: PrintManifest) -> str:
@@ -288,10 +288,10 @@ class Collecting:
         now = self._service.now()
         words = f"{len(missing)} of {found.total} parts never came"
         data = {"printer": found.printer, "job": found.mail.id, "why": words}
-        await self._sets.end(found, now, words, [Event(now, "print.job-refused", found.mail.trace, data=data)])
         if found.mail.level > 0:
             news = self._news(found, "failed", manifest.name, words=words, missing=missing, error="expired")
             await self._tell(news)
+        await self._sets.end(found, now, words, [Event(now, "print.job-refused", found.mail.trace, data=data)])
 
     async def job_over(self, mail: PrintMail, printer: str, words: str) -> None:
         """The print job of a set has come to its end: remember when, for whoever sends it again."""

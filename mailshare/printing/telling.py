@@ -152,7 +152,7 @@ class StatusDesk:
             words=printable(news.words, 300),
         )
         about = About(news.id, news.printer, news.to, news.message_id, news.trace, news.kid, news.name)
-        mark = f"{news.happening}:{news.at}:{news.missing}"
+        mark = _mark(news)
         if not news.kid:
             headers = Headers.parse(await self._letters.header_of(news.trace))
             if is_automatic(headers):
@@ -176,6 +176,15 @@ class StatusDesk:
             self._log.warn("news of print job {job} were not sent: {fault}", job=status.id, fault=fault.public)
             if fault.temporary:
                 self._pace.later(f"again {status.id} {mark}", lambda: self._try(status, about, mark))
+
+
+def _mark(news: PrintNews) -> str:
+    """Under what it counts as told: an end once, however often it is said; what was printed already once a day."""
+    if news.error == "duplicate":
+        return f"duplicate:{news.at // _DAY}"
+    if Happening(news.happening) in (Happening.RECEIVED, Happening.RESEND):
+        return f"{news.happening}:{news.at}:{news.missing}"
+    return f"{news.happening}:{news.error}"
 
 
 def about_job(job: PrintJob, passed: tuple[str, ...] = ()) -> About:

@@ -147,6 +147,22 @@ def test_missing_parts_are_asked_for(office: StatusOffice) -> None:
     assert all(verified(signed, KEY) for _, signed in found)
 
 
+def test_an_end_is_told_once_however_often_it_is_said(office: StatusOffice) -> None:
+    """Whoever says it writes it down afterwards, and says it again after a kill."""
+    for _ in range(2):
+        tell(office, news(office, "failed", error="expired", missing=(3,), kid="branch"))
+        office.wait(60)
+    assert office.subjects() == ["[print] failed: Agenda (on office)"]
+
+
+def test_parts_of_a_printed_job_that_come_again_are_told_once_a_day(office: StatusOffice) -> None:
+    """Twelve parts, each delivered twice: one mail that it was printed already."""
+    for _ in range(12):
+        tell(office, news(office, "done", error="duplicate", words="Not printed again", kid="branch"))
+        office.wait(5)
+    assert office.subjects() == ["[print] done: Agenda (on office)"]
+
+
 def test_strangers_are_told_once_a_day(office: StatusOffice) -> None:
     """Whoever sends a hundred mails is refused a hundred times and told once."""
     for number in range(3):
