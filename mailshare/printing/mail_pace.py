@@ -26,20 +26,24 @@ class MailPace:
         self._soon = soon
         self._pause = pause
         self._last: dict[str, int] = {}
-        self._waiting: dict[str, tuple[Any, Work]] = {}
+        self._waiting: dict[str, tuple[Any, Work, bool]] = {}
 
-    def later(self, key: str, work: Work) -> None:
-        """Do it, at once or when the pause is over; it takes the place of what waits under that key."""
+    def later(self, key: str, work: Work, *, weak: bool = False) -> None:
+        """Do it, at once or when the pause is over; it takes the place of what waits under that key.
+
+        :param weak: it does not take the place of what is not weak.
+        """
         waits = self._waiting.get(key)
         if waits is not None:
-            self._waiting[key] = (waits[0], work)
+            if waits[2] or not weak:
+                self._waiting[key] = (waits[0], work, weak)
             return
         wait = max(0, self._last[key] + self._pause - self._now()) if key in self._last else 0
         call = self._reactor.callLater(min(wait, self._pause) / SECOND, self._do, key)
-        self._waiting[key] = (call, work)
+        self._waiting[key] = (call, work, weak)
 
     def _do(self, key: str) -> None:
-        _, work = self._waiting.pop(key)
+        _, work, _ = self._waiting.pop(key)
         now = self._now()
         if len(self._last) >= _MOST_KNOWN:
             self._last = {one: at for one, at in self._last.items() if at > now - self._pause}

@@ -66,7 +66,7 @@ class StatusDesk:
         if after is not None:
             self._look(after)
         elif before is not None:
-            self._pace.drop(before.ticket.uuid)
+            self._pace.drop(_key(before))
             self._passed.pop(before.id, None)
 
     def _look(self, job: PrintJob) -> None:
@@ -80,7 +80,7 @@ class StatusDesk:
             passed, line = self._passed.setdefault(job.id, []), _line(news.status)
             if line not in passed and len(passed) < _MOST_PASSED:
                 passed.append(line)
-        self._pace.later(job.ticket.uuid, lambda: self._tell_job(job.id))
+        self._pace.later(_key(job), lambda: self._tell_job(job.id))
 
     async def _tell_job(self, job_id: int) -> None:
         if job_id in self._busy:
@@ -163,11 +163,10 @@ class StatusDesk:
                 mark, about = day, About(
                     str(uuid5(_STRANGER, day)), news.printer, news.to, news.message_id, news.trace, name=news.name
                 )
-        if status.happening is Happening.RECEIVED:
-            self._pace.later(f"parts {news.id}", lambda: self._try(status, about, mark))
-        else:
-            self._pace.drop(f"parts {news.id}")
+        if status.happening is not Happening.RECEIVED:
             await self._try(status, about, mark)
+        elif news.missing:  # all of it is a job now, which has news of its own
+            self._pace.later(news.id, lambda: self._try(status, about, mark), weak=True)
 
     async def _try(self, status: PrintStatus, about: About, mark: str) -> None:
         try:
@@ -176,6 +175,11 @@ class StatusDesk:
             self._log.warn("news of print job {job} were not sent: {fault}", job=status.id, fault=fault.public)
             if fault.temporary:
                 self._pace.later(f"again {status.id} {mark}", lambda: self._try(status, about, mark))
+
+
+def _key(job: PrintJob) -> str:
+    """Under what its mails are kept apart: as its sender knows it, so that mails about its parts count, too."""
+    return job.ticket.uuid if job.ticket.mail is None else job.ticket.mail.id
 
 
 def _mark(news: PrintNews) -> str:

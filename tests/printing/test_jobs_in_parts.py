@@ -254,9 +254,9 @@ def test_trace_tells_of_each_part(server: PrintingServer) -> None:
     job = server.job(DATA, part=200_000, notify=frozenset({"trace"}))
     for mail in job.mails(2, 1):
         server.mail(mail)
-    assert [(news.happening, news.words) for news in server.told.news] == [
-        ("received", "Part 2 of 2 is here; still missing: 1"),
-        ("received", "Part 1 of 2 is here; that is all of it"),
+    assert [(news.happening, news.words, news.missing) for news in server.told.news] == [
+        ("received", "Part 2 of 2 is here", (1,)),
+        ("received", "Part 1 of 2 is here", ()),
     ]
 
 

@@ -147,6 +147,18 @@ def test_missing_parts_are_asked_for(office: StatusOffice) -> None:
     assert all(verified(signed, KEY) for _, signed in found)
 
 
+def test_news_of_parts_do_not_push_out_those_of_the_job(office: StatusOffice) -> None:
+    """All of it came, it was printed, and then a part came a second time, all within ten seconds."""
+    job = office.job("trace", kid="branch")
+    tell(office, news(office, "received", id=job.ticket.uuid, missing=(2,), kid="branch"))
+    office.change(job, state=PrintState.COMPLETED)
+    tell(office, news(office, "done", id=job.ticket.uuid, error="duplicate", words="Not printed again", kid="branch"))
+    office.wait(20)
+    words = [subject.split(":")[0] for subject in office.subjects()]
+    assert words.count("[print] done") == 2
+    assert office.now(job).told == ("0:received", "0:done")
+
+
 def test_an_end_is_told_once_however_often_it_is_said(office: StatusOffice) -> None:
     """Whoever says it writes it down afterwards, and says it again after a kill."""
     for _ in range(2):
