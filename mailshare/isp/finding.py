@@ -5,14 +5,19 @@ Only ways with TLS are given. Sources: Mozilla's autoconfig 1.1 (draft-ietf-mail
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
+
+from twisted.internet.defer import Deferred
 
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import PeerFault
 from mailshare.core.known_providers import Way, server_url, ways_of
+from mailshare.isp.flight import all_of
 
+T = TypeVar("T")
 Get = Callable[[str], Awaitable[bytes]]
 """The body of a page, or nothing when there is none; never raises."""
 Srv = Callable[[str], Awaitable[Sequence[tuple[str, int]]]]
@@ -61,25 +66,22 @@ class Finder:
 
     async def _published(self, address: str, domain: str) -> Sequence[Way]:
         """What the provider says of itself."""
-        for url in (
+        urls = (
             f"https://autoconfig.{domain}/mail/config-v1.1.xml?emailaddress={quote(address)}",
             f"https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml",
-        ):
-            if ways := read_autoconfig(await self._get(url), address):
-                return ways
-        return ()
+        )
+        read = [read_autoconfig(page, address) for page in await _together(self._get(url) for url in urls)]
+        return next((ways for ways in read if ways), ())
 
     async def _dns(self, address: str, domain: str) -> Sequence[Way]:
-        collects = [
-            server_url(kind, address, host, port)
-            for name, kind in _SRV_COLLECT
-            for host, port in (await self._srv(f"{name}.{domain}"))[:1]
-        ]
-        relays = [
-            server_url(kind, address, host, port)
-            for name, kind in _SRV_RELAY
-            for host, port in (await self._srv(f"{name}.{domain}"))[:1]
-        ]
+        names = (*_SRV_COLLECT, *_SRV_RELAY)
+        answers = await _together(self._srv(f"{name}.{domain}") for name, _ in names)
+        urls = {
+            name: server_url(kind, address, *found[0])
+            for (name, kind), found in zip(names, answers, strict=True)
+            if found
+        }
+        collects, relays = ([urls[name] for name, _ in kinds if name in urls] for kinds in (_SRV_COLLECT, _SRV_RELAY))
         return [Way(one, relays[0] if relays else "", "the provider's DNS") for one in collects]
 
     async def _guessed(self, address: str, domain: str) -> Sequence[Way]:
@@ -90,13 +92,22 @@ class Finder:
     async def _answering(
         self, guesses: Sequence[tuple[str, Sequence[str], int]], address: str, domain: str
     ) -> Sequence[str]:
-        found = []
-        for kind, names, port in guesses:
-            for name in names:
-                if await self._listens(f"{name}.{domain}", port):
-                    found.append(server_url(kind, address, f"{name}.{domain}", port))
-                    break
-        return found
+        tries = [(kind, f"{name}.{domain}", port) for kind, names, port in guesses for name in names]
+        answers = await _together(self._listens(host, port) for _, host, port in tries)
+        found: dict[str, str] = {}
+        for (kind, host, port), answer in zip(tries, answers, strict=True):
+            if answer:
+                found.setdefault(kind, server_url(kind, address, host, port))
+        return list(found.values())
+
+
+async def _together(asked: Iterable[Awaitable[T]]) -> list[T]:
+    """All answers, asked for at the same time; none of these ever fails."""
+    return await all_of([Deferred.fromCoroutine(_plain(one)) for one in asked])
+
+
+async def _plain(one: Awaitable[T]) -> T:
+    return await one
 
 
 def read_autoconfig(octets: bytes, address: str) -> Sequence[Way]:

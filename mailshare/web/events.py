@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
 Watch = Callable[[str, Mapping[str, object]], None]
@@ -40,6 +41,8 @@ class EventStream:
     :param frame: how an event is written.
     :param allowed: asked before each event and each pulse: whether the reader may go on reading.
     """
+
+    _log = Logger()
 
     def __init__(
         self, request: Any, reactor: IReactorTime, frame: Frame = named_json, allowed: Callable[[], bool] = lambda: True
@@ -93,7 +96,12 @@ class EventStream:
             if self._missed > _PATIENCE:
                 self._request.loseConnection()
             return
-        lines = self._frame(kind, value)
+        try:
+            lines = self._frame(kind, value)
+        except Exception:  # noqa: BLE001 - one reader's fault must not keep the news from all others
+            self._log.failure("an event cannot be written")
+            self.end()
+            return
         if lines:
             self._number += 1
             self._request.write(f"id: {self._number}\n{lines}\n".encode("utf-8", "replace"))

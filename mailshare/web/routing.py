@@ -11,8 +11,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from mailshare.core.errors import LocalFault, LoginRefused, MailshareError, NoSuchEntry, NoSuchJob, TooManyTries
-from mailshare.web.control import http_status
+from mailshare.core.errors import (
+    LocalFault,
+    LoginRefused,
+    MailshareError,
+    NoSuchEntry,
+    NoSuchJob,
+    PeerFault,
+    TooManyTries,
+)
+from mailshare.web.control import http_status, problem
 from mailshare.web.rooms import Rooms
 from mailshare.web.visit import Visit
 
@@ -64,8 +72,14 @@ def _nothing_here(rooms: Rooms) -> Any:
     async def missing(visit: Visit) -> bytes:
         return visit.page("trouble.html", status=404, words="There is no such page", title="Not found")
 
-    page = Page("", missing)
-    return _serving(rooms, page)
+    served = _serving(rooms, Page("", missing))
+
+    async def nothing(request: Any) -> Any:
+        if request.path.startswith(b"/api/"):
+            return problem(request, PeerFault("There is no such operation; openapi.json lists what there is", code=404))
+        return await served(request)
+
+    return nothing
 
 
 def _serving(rooms: Rooms, page: Page) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from mailshare.core.errors import LoginRefused, TooManyTries
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
@@ -52,7 +54,7 @@ async def lock(visit: Visit) -> bytes:
     """Show nothing until the password is given again."""
     if visit.session is not None:
         await visit.rooms.sessions.lock(visit.session)
-    return visit.go(f"/unlock?next={visit.back}" if visit.back != "/" else "/unlock")
+    return visit.go(f"/unlock?next={quote(visit.back, safe='')}" if visit.back != "/" else "/unlock")
 
 
 async def unlock_form(visit: Visit) -> bytes:

@@ -155,8 +155,8 @@ async def paste(visit: Visit) -> bytes:
 def pasted(text: str) -> list[list[str]]:
     """Lines of a spreadsheet: login, full name, password; by tab, semicolon or comma. A heading is left out."""
     kind = next((one for one in "\t;," if one in text), ",")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=kind)]
-    rows = [row for row in rows if row and row[0]]
+    read = csv.reader(io.StringIO(text), delimiter=kind, skipinitialspace=True)
+    rows = [row for row in ([cell.strip() for cell in cells] for cells in read) if row and row[0]]
     return rows[1:] if rows and rows[0][0].casefold() in ("login", "name", "user") else rows
 
 

@@ -1,0 +1,338 @@
+"""The manager in a real browser: the first run, every screen for everybody, keys, no script, two browsers, a restart.
+
+With ``MAILSHARE_SCREENSHOTS`` naming a folder the pictures of the documentation are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+pytestmark = pytest.mark.peers
+PASSWORD = "three small words"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+FILE = """\
+[server]
+hostname = "mail.office.example"
+grace = 1
+[listen]
+pop3 = ["tcp:{pop3}:interface=127.0.0.1"]
+smtp = ["tcp:{smtp}:interface=127.0.0.1"]
+web = ["tcp:{web}:interface=127.0.0.1"]
+[demonstration]
+isp = true
+every = 86400
+pop3 = {isp_pop3}
+smtp = {isp_smtp}
+[[destination]]
+name = "branch"
+address = "printer@branch.example"
+[[user]]
+name = "declared"
+password = "declared"
+"""
+SCREENS = (
+    "/", "/accounts", "/accounts/1", "/accounts/1/timer", "/accounts/new", "/accounts/1/delete", "/users",
+    "/users/andrew", "/users/declared", "/users/andrew/handout", "/users/new", "/users/paste", "/users/andrew/delete",
+    "/work", "/outbox", "/mailboxes", "/mailboxes/andrew", "/log", "/trace", "/printers", "/health", "/settings",
+    "/setup/account", "/setup/users", "/setup/timer", "/setup/done", "/nowhere",
+)  # fmt: skip
+PICTURES = {"/": "dashboard", "/users/andrew/handout": "handout", "/accounts/1/timer": "timer", "/work": "work"}
+UNLOCK = re.compile("/unlock")
+AXE = Path(__file__).parent / "axe.min.js"
+ALL = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"
+LOOKS = "{type: 'rule', values: ['color-contrast', 'target-size', 'link-in-text-block']}"  # what size and colours change
+
+
+def violations(page: Any, rules: str = ALL) -> list[str]:
+    """What axe-core objects to."""
+    found: list[str] = page.evaluate(
+        f"axe.run(document, {{runOnly: {rules}, resultTypes: ['violations']}}).then(found => found.violations.map("
+        "one => one.id + ': ' + one.nodes[0].html.slice(0, 200)))"
+    )
+    return found
+
+
+@define
+class Daemon:
+    """The server as its owner runs it."""
+
+    folder: Path
+    ports: dict[str, int]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['web']}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.folder / "m.toml")],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(f"{self.url}/static/mailshare.css", timeout=5).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError((self.folder / "log").read_text())
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def code(self) -> str:
+        found = re.search(r"give the code ([a-z0-9-]+)", (self.folder / "log").read_text())
+        assert found
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Daemon]:
+    """One server for all, without administrator and account."""
+    names = ("pop3", "smtp", "web", "isp_pop3", "isp_smtp")
+    made = Daemon(tmp_path_factory.mktemp("manager"), {name: free_port() for name in names})
+    (made.folder / "m.toml").write_text(FILE.format(**made.ports))
+    made.start()
+    yield made
+    made.stop()
+    assert "Traceback" not in (made.folder / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def chromium(program: Callable[[str], str]) -> Iterator[Any]:
+    """Debian's browser."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def first_run(daemon: Daemon, chromium: Any) -> dict[str, Any]:
+    """The first run from start to end, by somebody with an ISP's letter; what was seen, and the cookies."""
+    seen: dict[str, Any] = {"console": [], "began": time.monotonic()}
+    context = chromium.new_context(viewport={"width": 1100, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: seen["console"].append(f"{message.type} {message.text}"))
+    page.goto(daemon.url)
+    page.get_by_label("Code").fill(daemon.code())
+    page.get_by_label("A password for the manager").fill(PASSWORD)
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_label("Its address").fill("mail@company.invalid")
+    page.get_by_role("button", name="Find its servers").click()
+    page.get_by_label("Password at the provider").wait_for(timeout=60_000)
+    seen["preview"] = page.locator("main code").all_inner_texts()
+    page.get_by_label("Fetch from").fill(f"pop3://mail@127.0.0.1:{daemon.ports['isp_pop3']}?tls=none")
+    page.get_by_label("Send through").fill(f"smtp://mail@127.0.0.1:{daemon.ports['isp_smtp']}?tls=none")
+    page.get_by_label("Password at the provider").fill("wrong")
+    page.get_by_role("button", name="Test the login and add it").click()
+    page.wait_for_url("**/setup/account")
+    seen["refused"] = page.locator("#steps").inner_text()
+    page.get_by_label("Password at the provider").fill("isp")
+    page.get_by_role("button", name="Test the login and add it").click()
+    page.wait_for_url("**/setup/users")
+    page.get_by_label("One line each").fill("andrew, Andrew Smith\ngreg, Greg Jones")
+    page.get_by_role("button", name="Add them").click()
+    seen["slips"] = page.locator("main table").inner_text()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url("**/setup/done")
+    page.get_by_role("button", name="Send and receive now").click()
+    seen["said"] = page.get_by_role("status").first.inner_text()
+    seen["state"] = context.storage_state()
+    seen["took"] = time.monotonic() - seen["began"]
+    context.close()
+    return seen
+
+
+@pytest.fixture
+def page(daemon: Daemon, chromium: Any, first_run: dict[str, Any]) -> Iterator[Any]:
+    """A page of somebody who is logged in; no dialogue and no complaint of the browser may come up."""
+    context = chromium.new_context(
+        viewport={"width": 1100, "height": 800}, storage_state=first_run["state"], base_url=daemon.url,
+        reduced_motion="reduce",
+    )  # fmt: skip
+    made = context.new_page()
+    made.set_default_timeout(10_000)
+    trouble: list[str] = []
+    made.on("dialog", lambda dialog: trouble.append(f"dialog {dialog.message}") or dialog.dismiss())
+    made.on("pageerror", lambda error: trouble.append(str(error)))
+    made.on("console", lambda one: trouble.append(one.text) if one.type in ("error", "warning") else None)
+    yield made
+    context.close()
+    expected = ("404", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "Failed to fetch", "network error")
+    assert not [one for one in trouble if not any(part in one for part in expected)], trouble
+
+
+def test_a_first_run_takes_a_person_from_the_code_to_mail_that_flows(first_run: dict[str, Any]) -> None:
+    """The preview, the provider's own words for a wrong password, the slips, and the first collection."""
+    assert first_run["preview"][0] == "Andrew Smith <mail@company.invalid>"
+    assert "refuses the login" in first_run["refused"]
+    assert "andrew" in first_run["slips"]
+    assert "greg" in first_run["slips"]
+    assert "collected" in first_run["said"]
+    assert first_run["took"] < 60
+    assert not [line for line in first_run["console"] if line.startswith(("error", "warning")) and "422" not in line]
+
+
+def test_every_screen_is_for_everybody(page: Any, daemon: Daemon) -> None:
+    """Light and dark, desk and telephone: nothing that WCAG 2.2 AA forbids, nothing wider than the screen."""
+    with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
+        for name in ("andrew", "admin1"):
+            client.sendmail("scanner@mail.office.example", [name], f"Subject: Scan for {name}\r\n\r\n.\r\n".encode())
+    script, pictures = AXE.read_text(), os.environ.get("MAILSHARE_SCREENSHOTS", "")
+    found = []
+    for path in SCREENS:
+        page.goto(path)
+        page.evaluate(script)
+        for theme, width, rules in (("light", 1100, ALL), ("dark", 1100, LOOKS), ("dark", 390, ALL), ("light", 390, LOOKS)):
+            page.emulate_media(color_scheme=theme)
+            page.set_viewport_size({"width": width, "height": 800})
+            found += [f"{path} {theme} {width}: {one}" for one in violations(page, rules)]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            found += [f"{path} {width}: {wide} wide"] if wide > width else []
+            if pictures and path in PICTURES and (theme, width) in (("light", 1100), ("dark", 390)):
+                page.screenshot(path=f"{pictures}/manager-{PICTURES[path]}-{theme}.png")
+    assert not found, "\n".join(found)
+
+
+def test_a_button_under_the_pointer_keeps_its_contrast(page: Any) -> None:
+    """In both themes, for each colour of buttons."""
+    page.goto("/")
+    page.evaluate(AXE.read_text())
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for name in ("Send and receive now", "Pause the service", "Log out admin"):
+            page.get_by_role("button", name=name).hover()
+            assert violations(page, LOOKS) == [], (theme, name)
+
+
+def test_keys_alone_lead_everywhere_and_can_be_switched_off(page: Any) -> None:
+    """Skip link, two-letter ways, search, sheet of keys; letters do nothing while somebody types or when off."""
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main"
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    page.wait_for_url("**/users")
+    page.keyboard.press("/")
+    page.keyboard.type("greg")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/users?q=greg")
+    assert page.locator("tbody tr").count() == 1
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/users/greg")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#keys").is_visible()
+    page.keyboard.press("?")
+    page.get_by_label("Switch these keys off").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_timeout(200)
+    assert page.url.endswith("/users/greg")
+
+
+def test_everything_works_without_a_script(daemon: Daemon, chromium: Any, first_run: dict[str, Any]) -> None:
+    """Log in, make a user, see the slip, set the timer by its grid, pause and go on."""
+    del first_run
+    context = chromium.new_context(java_script_enabled=False, base_url=daemon.url)
+    page = context.new_page()
+    page.goto("/users/new")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Login").fill("carolyn")
+    page.get_by_label("Full name").fill("Carolyn Brown")
+    page.get_by_role("button", name="Add", exact=True).click()
+    assert page.get_by_text("carolyn", exact=True).is_visible()
+    page.goto("/accounts/1/timer")
+    page.get_by_label("mon 03:00").uncheck()
+    page.get_by_role("button", name="Save the grid").click()
+    assert page.get_by_role("status").inner_text().strip() == "Saved"
+    assert not page.get_by_label("mon 03:00").is_checked()
+    assert page.get_by_label("tue 03:00").is_checked()
+    page.goto("/")
+    page.get_by_role("button", name="Pause the service").click()
+    assert page.get_by_text("The service is paused:").is_visible()
+    page.get_by_role("button", name="Start the service").click()
+    assert page.get_by_text("The service runs").is_visible()
+    context.close()
+
+
+def test_what_one_browser_does_the_other_sees_without_a_reload(
+    page: Any, daemon: Daemon, chromium: Any, first_run: dict[str, Any]
+) -> None:
+    """The pause, the number of waiting messages and the lines of the journal come by themselves."""
+    page.goto("/")
+    page.locator("#live-chip").get_by_text("live").wait_for()
+    context = chromium.new_context(storage_state=first_run["state"], base_url=daemon.url)
+    other = context.new_page()
+    other.goto("/")
+    before = int(page.locator("#lamp-inbox output").inner_text())
+    with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
+        client.sendmail("x@mail.office.example", ["greg"], b"Subject: <img src=x onerror=alert(1)>\r\n\r\n.\r\n")
+    page.locator("#lamp-inbox output").get_by_text(str(before + 1), exact=True).wait_for()
+    other.get_by_role("button", name="Pause the service").click()
+    page.get_by_text("The service is paused:").wait_for()
+    other.get_by_role("button", name="Start the service").click()
+    page.get_by_text("The service is paused:").wait_for(state="detached")
+    page.locator("#lines tr").filter(has_text="pause").first.wait_for()
+    page.goto("/mailboxes/greg")
+    assert page.get_by_text("<img src=x onerror=alert(1)>").is_visible()
+    context.close()
+
+
+def test_a_page_that_is_open_goes_on_after_a_restart(page: Any, daemon: Daemon) -> None:
+    """The chip says so, the session stands, and numbers change again."""
+    page.goto("/")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    daemon.stop()
+    page.locator("#live-chip").get_by_text("reconnecting").wait_for()
+    daemon.start()
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    before = int(page.locator("#lamp-inbox output").inner_text())
+    with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
+        client.sendmail("x@mail.office.example", ["greg"], b"Subject: after\r\n\r\n.\r\n")
+    page.locator("#lamp-inbox output").get_by_text(str(before + 1), exact=True).wait_for()
+
+
+def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:
+    """The open page asks for the password at once, and the password leads back."""
+    page.goto("/")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    second = page.context.new_page()
+    second.goto("/users")
+    second.get_by_role("button", name="Lock").click()
+    second.wait_for_url(UNLOCK)
+    second.get_by_label("Password").fill(PASSWORD)
+    page.wait_for_url(UNLOCK, timeout=20_000)
+    second.get_by_role("button", name="Go on").click()
+    second.wait_for_url("**/users")

@@ -1,0 +1,222 @@
+"""The HTTP API for programs: tokens and their levels, problem documents, the description, and event streams."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
+
+from mailshare.core.levels import Level
+from mailshare.core.values import Role
+from mailshare.web.api import api_routes
+from mailshare.web.openapi import document
+from mailshare.web.operations import BASE, OPERATIONS
+from tests.web.conftest import Browser, House
+
+
+async def program(house: House, level: str, name: str = "admin") -> tuple[Browser, str]:
+    made = await house.office.acts.add_token(owner=name, label="monitor", level=level)
+    return house.browser(), f"Bearer {made['token']}"
+
+
+def test_the_description_has_exactly_the_routes_that_are_served() -> None:
+    """What a program reads is what it gets: paths, methods, arguments, levels."""
+    rooms = type("Rooms", (), {"version": "1"})()
+    served = {(method, re.sub(r"<(\w+)>", r"{\1}", path)) for method, path, _ in api_routes(rooms)}
+    described = {
+        (method.upper(), path) for path, one in document("1")["paths"].items() for method in one
+    }
+    assert served == described
+    assert {one.name for one in OPERATIONS if not one.remote} == {"backup", "dry_run", "setup_code"}
+    for operation in OPERATIONS:
+        if operation.remote:
+            told = document("1")["paths"][BASE + re.sub(r"<(\w+)>", r"{\1}", operation.path)][operation.method.lower()]
+            body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            names = {one["name"] for one in told["parameters"]} | set(body.get("properties", {}))
+            assert names - {"If-Match"} == set(operation.params)
+            assert told["x-level"] == operation.level.name.lower()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_reaches_as_far_as_its_level_and_no_further(house: House) -> None:
+    """Read, operate, admin; each refusal is a problem document with its status."""
+    await house.admin()
+    wanted = {"read": (200, 403, 403), "operate": (200, 200, 403), "admin": (200, 200, 200)}
+    for level, codes in wanted.items():
+        browser, shown = await program(house, level)
+        asked = [("GET", "/users", None), ("POST", "/verify", b"{}"), ("GET", "/export", None)]
+        found = [
+            (await browser.ask(method, BASE + path, body, Authorization=shown)).code for method, path, body in asked
+        ]
+        assert tuple(found) == codes, level
+    refused = await browser.ask("GET", f"{BASE}/users", Authorization="Bearer mst_wrong")
+    assert refused.code == 401
+    assert refused.header("Content-Type") == "application/problem+json"
+    assert json.loads(refused.text)["status"] == 401
+    assert "Bearer" in refused.header("WWW-Authenticate")
+    assert (await browser.ask("GET", f"{BASE}/users", Authorization="Basic eDp5")).code == 401
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_dies_with_its_revocation_its_day_and_its_owner(house: House) -> None:
+    """Its secret stands nowhere; whoever made it takes it along."""
+    await house.admin()
+    await house.admin("second")
+    keeping = house.office._running().keeping
+    browser, shown = await program(house, "read", "second")
+    kept = str(await house.office.store.settings.all("web"))
+    assert shown.partition(" ")[2] not in kept
+    token = keeping.tokens.of("second")[0]
+    now = keeping.tokens._clock
+    keeping.tokens._clock = lambda: token.expires
+    assert (await browser.ask("GET", f"{BASE}/users", Authorization=shown)).code == 401
+    keeping.tokens._clock = now
+    assert (await browser.ask("GET", f"{BASE}/users", Authorization=shown)).code == 200
+    await house.office.acts.revoke_token(id=token.id)
+    assert (await browser.ask("GET", f"{BASE}/users", Authorization=shown)).code == 401
+    browser, shown = await program(house, "read", "second")
+    await house.office.acts.remove_administrator(name="second")
+    assert (await browser.ask("GET", f"{BASE}/users", Authorization=shown)).code == 401
+
+
+@pytest_twisted.ensureDeferred
+async def test_edits_compare_the_version_and_are_written_into_the_audit_with_who_did_them(house: House) -> None:
+    """An old ETag is refused; the line of the audit names the token's owner and label, not the password."""
+    await house.admin()
+    browser, shown = await program(house, "admin")
+    read = await browser.ask("GET", f"{BASE}/users", Authorization=shown)
+    body = json.dumps({"name": "eve", "password": "geheim123"}).encode()
+    tag = read.header("ETag")
+    assert (await browser.ask("POST", f"{BASE}/users", body, Authorization=shown, If_Match=tag)).code == 200
+    late = await browser.ask("DELETE", f"{BASE}/users/eve", Authorization=shown, If_Match=tag)
+    assert late.code == 412
+    log = await house.office.acts.log(kinds=["admin.did"])
+    line = next(one for one in log["events"] if one["data"]["act"] == "add_user")
+    assert line["data"]["by"] == "admin (monitor)"
+    assert "geheim123" not in json.dumps(log)
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_over_the_network_says_where_a_password_is_found(house: House) -> None:
+    """A reference may name a command: that would be running programs here."""
+    await house.admin()
+    browser, shown = await program(house, "admin")
+    for secret in ({"command": ["touch", "/tmp/x"]}, {"file": "/etc/passwd"}):
+        body = json.dumps({"address": "new@firm.example", "secret": secret}).encode()
+        answer = await browser.ask("POST", f"{BASE}/accounts", body, Authorization=shown)
+        assert answer.code == 409
+        assert "configuration file" in json.loads(answer.text)["detail"]
+    for path in ("/backup", "/manager/setup-code", "/route/dry-run"):
+        assert (await browser.ask("POST", BASE + path, b"{}", Authorization=shown)).code in (404, 405)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_cookie_beside_a_token_is_not_looked_at_and_a_foreign_form_reaches_nothing(house: House) -> None:
+    """An owner's cookie does not lift a token; without a token the API asks for our origin as pages do."""
+    owner = await house.admin()
+    _, shown = await program(house, "read")
+    body = json.dumps({"name": "eve"}).encode()
+    assert (await owner.ask("POST", f"{BASE}/users", body, Authorization=shown)).code == 403
+    assert (await owner.ask("POST", f"{BASE}/users", body, Origin="http://evil.example")).code == 403
+    assert (await owner.ask("POST", f"{BASE}/users", body)).code == 403
+    assert "eve" not in {one["name"] for one in await house.office.acts.users()}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_of_an_account_admin_is_as_narrow_as_its_owner(house: House) -> None:
+    """And one of a viewer cannot be made to reach further than he does."""
+    await house.admin("keeper", Role.KEEPER, ("two@firm.example",))
+    browser, shown = await program(house, "operate", "keeper")
+    answer = await browser.ask("GET", f"{BASE}/accounts", Authorization=shown)
+    assert [one["address"] for one in json.loads(answer.text)] == ["two@firm.example"]
+    assert (await browser.ask("GET", f"{BASE}/users/andrew", Authorization=shown)).code == 403
+    assert (await browser.ask("GET", f"{BASE}/health", Authorization=shown)).code == 404
+    doors = house.office.acts.doorkeepers
+    assert doors is not None
+    await doors.administrators.add("eye", "three small words", Role.VIEWER)
+    eye = doors.administrators.find("eye")
+    assert eye is not None
+    assert eye.role.level is Level.READ
+    answer = await (await house.admin()).ask("GET", f"{BASE}/manager/tokens")
+    assert answer.code == 200
+    assert "mst_" not in answer.text
+
+
+class Reader(Protocol):
+    """Reads a stream, or leaves it unread."""
+
+    def __init__(self) -> None:
+        self.octets = b""
+        self.over: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.octets += data
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.over.callback(None)
+
+
+async def stream(house: House, path: str, header: str) -> Reader:
+    reader = await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", house.port), Reader())
+    assert reader.transport is not None
+    reader.transport.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+    return reader
+
+
+async def until(reader: Reader, what: bytes) -> None:
+    for _ in range(200):
+        if what in reader.octets:
+            return
+        await deferLater(reactor, 0.02)
+    raise AssertionError(reader.octets[-2000:])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stream_begins_with_the_state_of_now_tells_changes_and_ends_with_the_session(house: House) -> None:
+    """For pages as pieces of HTML, for programs as JSON; after the log-out nothing more comes."""
+    browser = await house.admin()
+    page = await stream(house, "/live", f"Cookie: {browser.cookie}")
+    await until(page, b"lamp-outbox")
+    assert b"id: 1\n" in page.octets
+    assert b"text/event-stream" in page.octets
+    _, shown = await program(house, "read")
+    api = await stream(house, f"{BASE}/events", f"Authorization: {shown}")
+    await until(api, b"event: indicators")
+    before = api.octets.count(b"event: status")
+    house.office.acts.tell("status", {**await house.office.acts.status(), "n": 1})
+    await until(api, b'"n": 1')
+    assert before >= 1
+    await browser.post("/logout", {})
+    house.office.acts.tell("indicators", dict.fromkeys(
+        ("local_sending", "local_receiving", "outgoing", "incoming", "inbox", "outbox"), 7))  # fmt: skip
+    await until(page, b"event: over")
+    assert b">7<" not in page.octets
+    assert page not in house.office._running().web._manager.rooms.streams
+
+
+@pytest_twisted.ensureDeferred
+async def test_300_streams_are_bounded_and_the_manager_still_answers(house: House) -> None:
+    """Those beyond what one administrator, one address or all together may have are refused."""
+    browser = await house.admin()
+    readers = []
+    for _ in range(300):
+        try:
+            readers.append(await stream(house, "/live", f"Cookie: {browser.cookie}"))
+        except Exception:
+            break
+    await deferLater(reactor, 0.2)
+    rooms = house.office._running().web._manager.rooms
+    assert 1 <= len(rooms.streams) <= 20
+    for reader in readers:
+        reader.transport.abortConnection()
+    for reader in readers:
+        await reader.over
+    await deferLater(reactor, 0.05)
+    assert not rooms.streams
+    assert (await browser.get("/")).code == 200
