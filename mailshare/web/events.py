@@ -88,7 +88,7 @@ class EventStream:
 
     def send(self, kind: str, value: Mapping[str, object]) -> None:
         """Give the reader an event, or keep it as the newest of its kind while the reader is behind."""
-        if self._ended or not self._still_allowed():
+        if self._ended or not self.still_allowed():
             return
         if self._paused:
             self._newest[kind] = value
@@ -112,7 +112,8 @@ class EventStream:
             self._request.unregisterProducer()
             self._request.finish()
 
-    def _still_allowed(self) -> bool:
+    def still_allowed(self) -> bool:
+        """Ask whether the reader may go on; if not, say so and end."""
         if self._allowed():
             return True
         if not self._paused:
@@ -121,7 +122,7 @@ class EventStream:
         return False
 
     def _beat(self) -> None:
-        if not self._ended and self._still_allowed() and not self._paused:
+        if not self._ended and self.still_allowed() and not self._paused:
             self._request.write(b": \n\n")
 
     def pauseProducing(self) -> None:

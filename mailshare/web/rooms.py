@@ -74,6 +74,11 @@ class Rooms:
         self.streams[stream] = name
         stream.done.addBoth(lambda _: self.streams.pop(stream, None))
 
+    def look_again(self) -> None:
+        """Somebody left or was locked out: end the streams that he had open."""
+        for stream in list(self.streams):
+            stream.still_allowed()
+
     def end_streams(self, of: Sequence[str] | None = None) -> None:
         """End event streams, of these people or all."""
         for stream, name in list(self.streams.items()):

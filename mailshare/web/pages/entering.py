@@ -45,6 +45,7 @@ async def log_out(visit: Visit) -> bytes:
     """End the session, here and for the streams of its pages."""
     if visit.session is not None:
         await visit.rooms.sessions.end(visit.session.id)
+        visit.rooms.look_again()
         await visit.rooms.office.note("admin.logout", {"by": visit.session.name, "peer": visit.peer})
     set_cookie(visit.request, "")
     return visit.go("/login")
@@ -54,6 +55,7 @@ async def lock(visit: Visit) -> bytes:
     """Show nothing until the password is given again."""
     if visit.session is not None:
         await visit.rooms.sessions.lock(visit.session)
+        visit.rooms.look_again()
     return visit.go(f"/unlock?next={quote(visit.back, safe='')}" if visit.back != "/" else "/unlock")
 
 

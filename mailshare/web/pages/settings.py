@@ -56,6 +56,7 @@ async def end_session(visit: Visit) -> bytes:
     if wanted not in known:
         raise PeerFault("That browser is not logged in any more", code=404)
     await visit.rooms.sessions.end(wanted)
+    visit.rooms.look_again()
     await visit.rooms.office.note("admin.logout", {"by": visit.me.name, "session": wanted})
     return visit.go("/settings", "That browser is logged out")
 
