@@ -21,7 +21,10 @@
   }).observe(lines, { childList: true });
 
   const menu = document.querySelector("details.menu");
-  if (menu && window.matchMedia("(max-width: 767px)").matches) menu.open = false;
+  const narrow = window.matchMedia("(max-width: 767px)");
+  const fold = () => { if (menu) menu.open = !narrow.matches; };
+  narrow.addEventListener("change", fold);
+  fold();
 
   // Rows: "select all", and a whole stretch with the shift key.
   let last = null;
