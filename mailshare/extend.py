@@ -25,7 +25,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyClass, verifyObject
 
 from mailshare.core.errors import ConfigFault
-from mailshare.interfaces import IAgent, IFactory, IGate, IPrinterKind, IStore, ISurroundings
+from mailshare.interfaces import IAgent, IFactory, IFaxLine, IGate, IPrinterKind, IStore, ISurroundings
 
 GROUPS: Mapping[str, type[Interface] | None] = {
     "realms": IRealm,
@@ -33,7 +33,7 @@ GROUPS: Mapping[str, type[Interface] | None] = {
     "stores": IStore,
     "agents": IAgent,
     "gates": IGate,
-    "fax_lines": None,
+    "fax_lines": IFaxLine,
     "printers": IPrinterKind,
 }
 """Group to the interface that its products provide; ``None`` while that interface is not settled."""

@@ -43,6 +43,10 @@ TABLES = (
     schema.PrinterSenderTable,
     schema.PrinterGuestTable,
     schema.PrinterContactTable,
+    schema.FaxTable,
+    schema.FaxLineTable,
+    schema.FaxContactTable,
+    schema.FaxRouteTable,
 )
 
 

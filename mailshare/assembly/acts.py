@@ -15,6 +15,7 @@ from mailshare.assembly import shapes
 from mailshare.assembly.audit import write_audit
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
+from mailshare.assembly.fax_acts import FaxActs
 from mailshare.assembly.finding_acts import FindingActs
 from mailshare.assembly.manager_acts import ManagerActs
 from mailshare.assembly.outbox_choice import chosen_rows
@@ -75,7 +76,9 @@ class Running(Protocol):
         """Start no runs by time or threshold until that is taken back; outlives a restart."""
 
 
-class Acts(DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PlaceActs, FindingActs, Reading):
+class Acts(
+    FaxActs, DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PlaceActs, FindingActs, Reading
+):
     """The office as its administrator sees it.
 
     :param store: open.

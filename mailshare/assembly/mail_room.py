@@ -30,7 +30,7 @@ from mailshare.delivery.quotas import Quotas
 from mailshare.delivery.reports import Reports
 from mailshare.delivery.router import Router
 from mailshare.delivery.submission import Desk, SubmissionRules
-from mailshare.interfaces import IAgent, ICollecting, IStore
+from mailshare.interfaces import IAgent, ICollecting, IGateway, IStore
 from mailshare.isp.collect import Collector, words
 from mailshare.isp.listening import Listening
 from mailshare.isp.login_test import LoginTest
@@ -57,6 +57,7 @@ class MailRoom:
     :param changed: called with an account's id when its status changed.
     :param tell: is told in words what was collected and sent.
     :param agents: further agents of the queue.
+    :param gateways: take recipients that are handed on otherwise than as mail; may change while the server runs.
     """
 
     _log = Logger()
@@ -72,7 +73,9 @@ class MailRoom:
         changed: Callable[[int], None],
         tell: Callable[[str], None],
         agents: Sequence[IAgent] = (),
+        gateways: Sequence[IGateway] = (),
     ) -> None:
+        self._gateways = gateways
         self._store = store
         self._tell = tell
         self._sent: dict[int, Mapping[str, int]] = {}
@@ -100,7 +103,7 @@ class MailRoom:
         self._timing(reactor, zone, changed)
         rules = submission_rules(config)
         traces = Randomness(os.urandom)
-        self.desk = Desk(store, self.intake, reactor, traces, rules, aside, self.quotas, self.relay.largest)
+        self.desk = Desk(store, self.intake, reactor, traces, rules, aside, self.quotas, self.relay.largest, gateways)
 
     async def open(self) -> None:
         """Read what sending remembers, and follow the directory from now on."""
@@ -114,7 +117,7 @@ class MailRoom:
         self.quotas = Quotas(self._store, reactor, self.reports)
         self.intake = Intake(
             self._store,
-            Router(self.public_rate),
+            Router(self.public_rate, self._gateways),
             reactor,
             self.reports,
             aside,

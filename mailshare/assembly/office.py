@@ -23,6 +23,7 @@ from mailshare.assembly.doorkeeping import Doorkeeping
 from mailshare.assembly.early_ports import EarlyPorts
 from mailshare.assembly.entrance import Entrance
 from mailshare.assembly.extensions import Extensions
+from mailshare.assembly.fax_room import FaxRoom
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.journal_room import JournalRoom
 from mailshare.assembly.keys import data_directory
@@ -42,7 +43,8 @@ from mailshare.config import BrokenConfig, Config, load_config
 from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
-from mailshare.interfaces import IStore
+from mailshare.interfaces import IAgent, IGateway, IStore
+from mailshare.isp.secrets import SealingKey
 from mailshare.journal.counting import Watching
 from mailshare.portal.passwords import Passwords
 from mailshare.status import AccountStatus, Indicators
@@ -63,6 +65,7 @@ class _Parts:
     room: MailRoom
     printing: PrintDoor
     documents: DocumentRoom
+    fax: FaxRoom
     declared: DeclaredObjects
     entrance: Entrance
     listeners: Listeners
@@ -181,6 +184,7 @@ class Office(Service):
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         parts.printing.announce(config, parts.listeners.places())
         await parts.room.open()
+        await parts.fax.open()
         self._since = int(reactor.seconds() * SECOND)
         parts.room.queue.startService()
         parts.room.timetable.startService()
@@ -209,16 +213,10 @@ class Office(Service):
         printing = PrintDoor(
             store, reactor, config, note=journal.note, aside=threads.run, drivers=drivers, documents=documents
         )
-        room = MailRoom(
-            store,
-            reactor,
-            config,
-            key=key,
-            aside=threads.run,
-            changed=self._account_changed,
-            tell=self._say,
-            agents=[*printing.agents, *extensions.built("agents")],
-        )
+        fax = FaxRoom(store, reactor, config, aside=threads.run, documents=documents)
+        agents = [*printing.agents, fax, *extensions.built("agents")]
+        room = self._mail_room(store, threads, key, agents, fax.gateways)
+        fax.receive(room.intake)
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen.append(printing.mail_came)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
@@ -237,7 +235,8 @@ class Office(Service):
         printing.check_logins(entrance.login)
         keeping = Doorkeeping(store, reactor, passwords, entrance.throttle)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
-        acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keeping.for_acts(running=True))
+        keepers = keeping.for_acts(running=True)
+        acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax)
         web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads)
         return _Parts(
             store=store,
@@ -245,6 +244,7 @@ class Office(Service):
             room=room,
             printing=printing,
             documents=documents,
+            fax=fax,
             declared=declared,
             entrance=entrance,
             listeners=Listeners(self._early, factories(entrance, printing, web)),
@@ -255,6 +255,21 @@ class Office(Service):
             door=ControlDoor(acts, reactor, threads.run),
             keeping=keeping,
             web=web,
+        )
+
+    def _mail_room(
+        self, store: IStore, threads: Threads, key: SealingKey, agents: Sequence[IAgent], gateways: Sequence[IGateway]
+    ) -> MailRoom:
+        return MailRoom(
+            store,
+            self._reactor,
+            self.config,
+            key=key,
+            aside=threads.run,
+            changed=self._account_changed,
+            tell=self._say,
+            agents=agents,
+            gateways=gateways,
         )
 
     def _complain(self, synced: Synced) -> None:
@@ -293,6 +308,7 @@ class Office(Service):
         parts.room.stop_collecting()
         await parts.listeners.drain(grace)
         await parts.room.queue.stopService()
+        await parts.fax.close()
         parts.printing.close()
         await parts.documents.close()
         parts.room.relay.close()
@@ -432,6 +448,7 @@ class Office(Service):
         parts.room.follow(config)
         parts.entrance.follow(config)
         await parts.printing.follow(config)
+        parts.fax.follow(config)
         parts.web.follow(config)
         opened, closed = await parts.listeners.keep(change, config.tables.server.grace)
         parts.printing.announce(config, parts.listeners.places())

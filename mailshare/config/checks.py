@@ -83,6 +83,10 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
 
         check_printing(tables, directory, findings)
         check_printers(tables, findings)
+    if tables.faxes:
+        from mailshare.config.fax_checks import check_fax  # noqa: PLC0415 - as above
+
+        check_fax(tables, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     _secrets(tables, directory, findings)
 

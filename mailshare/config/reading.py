@@ -24,7 +24,6 @@ from cattrs.gen import make_dict_structure_fn, override
 from mailshare.config.problems import Findings
 from mailshare.config.schema import (
     REQUIRED,
-    RESERVED_TABLES,
     FileTables,
     Secret,
     WindowTable,
@@ -141,10 +140,6 @@ def _mapping(value: object, _: Any) -> Mapping[str, object]:
 def read_tables(tree: Mapping[str, Any], findings: Findings) -> FileTables:
     """Everything in ``tree`` that has the right form; what has not is noted in ``findings`` and left out."""
     rest = _copy(tree)
-    for name in RESERVED_TABLES:
-        if name in rest:
-            findings.error((name,), f"[[{name}]] is not known to this version yet; take it out", at_key=True)
-            del rest[name]
     _need_tables(rest, findings)
     converter = _converter()
     while True:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from mailshare.config.fax_schema import FaxContactTable, FaxLineTable, FaxRouteTable, FaxTable
 from mailshare.config.limits import Limits
 from mailshare.config.printer_schema import (
     PrinterContactTable,
@@ -24,7 +25,6 @@ from mailshare.config.written_keys import key as _key
 
 __all__ = [
     "REQUIRED",
-    "RESERVED_TABLES",
     "AccountTable",
     "AdminTable",
     "AppPasswordTable",
@@ -365,6 +365,10 @@ class FileTables:
     documents: DocumentsTable = field(factory=DocumentsTable)
     destination: tuple[DestinationTable, ...] = ()
     printer: tuple[PrinterTable, ...] = ()
+    fax: FaxTable = field(factory=FaxTable)
+    fax_line: tuple[FaxLineTable, ...] = ()
+    fax_contact: tuple[FaxContactTable, ...] = ()
+    fax_route: tuple[FaxRouteTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
     @property
@@ -373,6 +377,11 @@ class FileTables:
         listen = self.listen
         declared = self.destination or self.printer or self.print != PrintTable()
         return bool(declared or listen.ipp or listen.ipps or listen.lpd)
+
+    @property
+    def faxes(self) -> bool:
+        """Whether the file says anything about faxes; likewise."""
+        return bool(self.fax_line or self.fax_contact or self.fax_route or self.fax != FaxTable())
 
     def endpoints(self) -> tuple[tuple[str, str, tuple[str | int, ...]], ...]:
         """``(service, endpoint, where it stands)`` of every listener."""
@@ -394,6 +403,8 @@ REQUIRED = {
     "rule": ("account", "match"),
     "destination": ("name",),
     "printer": ("name", "device"),
+    "fax_line": ("name", "kind"),
+    "fax_contact": ("name",),
+    "fax_route": ("to",),
     "extension": ("kind",),
 }
-RESERVED_TABLES = ("fax_line",)

@@ -7,11 +7,13 @@ their envelope sender is always the null sender, and nothing here is ever made f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
+from attrs import field as attribute
 from attrs import frozen
 
+from mailshare.core.fax_report import fax_subject, fax_words
 from mailshare.core.report_parts import (
     CRLF,
     date_text,
@@ -50,6 +52,8 @@ class Fate:
     :ivar remote: host that answered, or empty.
     :ivar tried: time of the last try, microseconds UTC, 0 = never.
     :ivar until: when it is given up, for delays.
+    :ivar medium: ``fax`` when it was no mail that went; ``cause`` the word for what came of the call, and ``fields``
+        further fields for programs, e.g. ``X-Fax-Pages``.
     """
 
     address: str
@@ -60,6 +64,9 @@ class Fate:
     remote: str = ""
     tried: int = 0
     until: int = 0
+    medium: str = ""
+    cause: str = ""
+    fields: Mapping[str, str] = attribute(factory=dict, hash=False)
 
 
 @frozen
@@ -124,7 +131,14 @@ def fate_of(item: QueueItem, outcome: Outcome) -> Fate:
         remote=str(outcome.detail.get("host", "")),
         tried=outcome.at,
         until=item.expires,
+        medium=str(outcome.detail.get("medium", "")),
+        cause=str(outcome.detail.get("cause", "")),
+        fields=_texts(outcome.detail.get("fields")),
     )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
 
 
 def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head: Letterhead) -> bytes:
@@ -135,6 +149,8 @@ def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head
         Action.DELIVERED: "Delivered: ",
         Action.RELAYED: "Passed on: ",
     }[action]
+    if any(fate.medium == "fax" for fate in fates):
+        subject = fax_subject(action.value, "DSN")
     header = _header(head, subject + (about.subject or "your message"), about.message_id, "auto-replied")
     ascii_only = all(fate.address.isascii() and fate.orcpt.isascii() for fate in fates)
     status_type = "message/delivery-status" if ascii_only else "message/global-delivery-status"
@@ -147,24 +163,28 @@ def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head
 
 
 def disposition_report(
-    about: Returned, head: Letterhead, *, recipient: str, disposition: str, words: Sequence[str], orcpt: str = ""
+    about: Returned, head: Letterhead, *, recipient: str, disposition: str, words: Sequence[str], orcpt: str = "",
+    subject: str = "About: ", fields: Mapping[str, str] | None = None
 ) -> bytes:
     """A disposition notification (RFC 8098): what a reader, a printer or a fax line did with a message.
 
     :param disposition: e.g. ``automatic-action/MDN-sent-automatically; processed``.
     :param words: paragraphs for people.
+    :param subject: what stands before that of the message.
+    :param fields: further fields for programs, e.g. ``Error`` (RFC 8098 section 3.2.7).
     """
-    header = _header(head, "About: " + (about.subject or "your message"), about.message_id, "auto-replied")
-    fields = field("Reporting-UA", f"{head.hostname}; mailshare")
+    header = _header(head, subject + (about.subject or "your message"), about.message_id, "auto-replied")
+    out = field("Reporting-UA", f"{head.hostname}; mailshare")
     if orcpt:
-        fields += field("Original-Recipient", orcpt)
-    fields += field("Final-Recipient", _typed(recipient))
+        out += field("Original-Recipient", orcpt)
+    out += field("Final-Recipient", _typed(recipient))
     if about.message_id:
-        fields += field("Original-Message-ID", about.message_id)
-    fields += field("Disposition", disposition)
-    ascii_only = fields.isascii()
+        out += field("Original-Message-ID", about.message_id)
+    out += field("Disposition", disposition)
+    out += b"".join(field(name, text) for name, text in (fields or {}).items())
+    ascii_only = out.isascii()
     kind = "message/disposition-notification" if ascii_only else "message/global-disposition-notification"
-    parts = (text_part(paragraphs(words)), part(kind, fields), _returned_part(about))
+    parts = (text_part(paragraphs(words)), part(kind, out), _returned_part(about))
     return report_message(header, "disposition-notification", head.boundary, parts)
 
 
@@ -225,7 +245,9 @@ def _delivery_words(action: Action, fates: Sequence[Fate], about: Returned, head
         words.append(f"Subject: {about.subject}")
     for fate in fates:
         words.append(f"  <{fate.address}>")
-        if fate.reply or fate.code:
+        if fate.medium == "fax":
+            words += fax_words(fate.reply, fate.fields)
+        elif fate.reply or fate.code:
             words += [f"The answer of {fate.remote or 'the other server'} was:", f"  {_diagnostic(fate)}"]
         elif action in {Action.FAILED, Action.DELAYED}:
             words.append("No server answered for it.")
@@ -252,7 +274,10 @@ def _status_fields(action: Action, fates: Sequence[Fate], about: Returned, head:
         out.append(field("Status", _status(action, fate.status)))
         if fate.remote:
             out.append(field("Remote-MTA", f"dns; {fate.remote}"))
-        if fate.code or fate.reply:
+        if fate.medium == "fax":
+            out.append(field("Diagnostic-Code", f"X-FAX; {fate.cause} ({printable(fate.reply)})"))
+            out += [field(name, text) for name, text in fate.fields.items()]
+        elif fate.code or fate.reply:
             out.append(field("Diagnostic-Code", f"smtp; {_diagnostic(fate)}"))
         if fate.tried:
             out.append(field("Last-Attempt-Date", date_text(fate.tried)))

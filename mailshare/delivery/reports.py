@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.core.fax_report import disposition_of, fax_subject, fax_words
 from mailshare.core.headers import Headers
 from mailshare.core.report import (
     MAX_RETURNED,
@@ -27,6 +28,7 @@ from mailshare.core.report import (
     Letterhead,
     Returned,
     delivery_report,
+    disposition_report,
     fate_of,
     notice,
 )
@@ -112,9 +114,36 @@ class Reports:
             return
         fates = [await self._fate(item, _moment(due)) for item in items]
         about = await self._returned(items[0], whole=action is Action.FAILED)
+        form = str(items[0].params.get("report", "dsn"))
+        if form != "dsn" and action in (Action.DELIVERED, Action.FAILED):
+            await self._dispositions(action, fates, about, reader, due)
+            if form == "mdn":
+                await self._store.events.append([sent])
+                return
         octets = delivery_report(action, fates, about, self._letterhead(reader, report_trace, at, due.account_id))
         key = hashlib.sha256(repr(_key(due)).encode()).digest()
         await self._put(reader, octets, report_trace, [sent], key, account_id=due.account_id)
+
+    async def _dispositions(
+        self, action: Action, fates: Sequence[Fate], about: Returned, reader: User, due: Event
+    ) -> None:
+        """A disposition notification for each recipient, each stored once."""
+        for number, fate in enumerate(fates):
+            at = micros(self._clock)
+            trace = trace_id(at, self._token(3))
+            disposition, words, fields = disposition_of(action.value, fate.cause, fate.reply)
+            octets = disposition_report(
+                about,
+                self._letterhead(reader, trace, at, due.account_id),
+                recipient=fate.address,
+                disposition=disposition,
+                words=[*words, *fax_words(fate.reply, fate.fields)],
+                orcpt=fate.orcpt,
+                subject=fax_subject(action.value, "MDN"),
+                fields=fields,
+            )
+            key = hashlib.sha256(repr(("mdn", number, _key(due))).encode()).digest()
+            await self._put(reader, octets, trace, [], key, account_id=due.account_id)
 
     async def _items(self, due: Event) -> list[QueueItem]:
         found = [await self._store.queue.item(number) for number in _numbers(due)]

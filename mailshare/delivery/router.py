@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.autoreply import went_through
 from mailshare.core.derived import derived
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import PolicyRefusal
 from mailshare.core.folders import folder_lines
 from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
@@ -52,7 +53,7 @@ from mailshare.core.values import (
     UserKind,
 )
 from mailshare.delivery.public_rate import PublicRate
-from mailshare.interfaces import IRouter
+from mailshare.interfaces import IGateway, IRouter
 
 _NOWHERE = frozenset({"loop", "oversize"})  # ADMIN has it, and nothing is done with it
 
@@ -62,10 +63,12 @@ class Router:
     """Decides who gets a message. Pure but for the hourly count of mail to everybody.
 
     :param public_rate: counts mail to everybody; without one there is no cap.
+    :param gateways: take the recipients that they claim, of mail that is handed in.
     """
 
-    def __init__(self, public_rate: PublicRate | None = None) -> None:
+    def __init__(self, public_rate: PublicRate | None = None, gateways: Sequence[IGateway] = ()) -> None:
         self._public_rate = public_rate
+        self._gateways = gateways
 
     def route(
         self,
@@ -77,7 +80,7 @@ class Router:
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
         author = directory.user_by_id.get(origin.user_id or 0)
-        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author)
+        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author, self._gateways)
         account = directory.account_by_id.get(origin.account_id or 0)
         if origin.source is Source.COLLECT and account is not None:
             journey.collected(account)
@@ -97,6 +100,7 @@ class _Journey:
     known: Mapping[str, SentMark]
     public_rate: PublicRate | None
     author: User | None  # the local sender who logged in
+    gateways: Sequence[IGateway] = ()
     hits: dict[int, Hit] = field(factory=dict)
     reasons: dict[int, str] = field(factory=dict)
     copies: dict[int, list[str]] = field(factory=dict)
@@ -196,6 +200,8 @@ class _Journey:
             return
         named: dict[int, list[Recipient]] = {}
         for recipient in self.envelope.recipients:
+            if self._by_gateway(recipient):
+                continue
             where = resolve_recipient(
                 recipient.address,
                 sender_user=self.author,
@@ -220,6 +226,34 @@ class _Journey:
         if self.author is None and self.origin.source is Source.SMTP and home is not None:
             self._warn(home)
 
+    def _by_gateway(self, recipient: Recipient) -> bool:
+        """Whether a gateway takes it; one that RCPT should have refused goes to ADMIN."""
+        gateway = next((one for one in self.gateways if one.claims(recipient.address)), None)
+        if gateway is None:
+            return False
+        try:
+            hops = gateway.hops(recipient, self.author)
+        except PolicyRefusal as fault:
+            self._nobody(recipient.address, "gateway-refused")
+            self.steps.append(step("gateway-refused", fault.public))
+            return True
+        for hop in hops:
+            params = {**hop.params, **self._asked(recipient)}
+            self.hops.append(evolve(hop, params=params))
+            self.steps.append(step(hop.reason, str(recipient.address)))
+        return True
+
+    def _asked(self, recipient: Recipient) -> dict[str, object]:
+        """What the sender asked for, for the row of a recipient."""
+        params: dict[str, object] = {}
+        if recipient.notify:
+            params["notify"] = sorted(recipient.notify)
+        if recipient.orcpt:
+            params["orcpt"] = recipient.orcpt
+        if is_urgent(self.headers):
+            params["urgent"] = True
+        return params
+
     def _home(self) -> Account | None:
         """The author's first account, else the first of all: whose ADMIN hears of trouble."""
         for account_id in self.author.accounts if self.author else ():
@@ -242,13 +276,7 @@ class _Journey:
 
     def _outside(self, recipient: Recipient) -> None:
         account = sending_account(self.headers, self.author, self.directory, self.envelope.sender) or self._home()
-        params: dict[str, object] = {}
-        if recipient.notify:
-            params["notify"] = sorted(recipient.notify)
-        if recipient.orcpt:
-            params["orcpt"] = recipient.orcpt
-        if is_urgent(self.headers):
-            params["urgent"] = True
+        params = self._asked(recipient)
         hop = Hop("relay", str(recipient.address), "outside", account.id if account else None, params=params)
         self.hops.append(hop)
         self.steps.append(step("outside", f"{recipient.address} by {account.address if account else 'no account'}"))

@@ -32,7 +32,16 @@ from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
 from mailshare.delivery.quotas import Quotas
-from mailshare.interfaces import IAvatarAuthor, IBodySink, IIntake, ISession, IStore, ISubmission, ISubmitter
+from mailshare.interfaces import (
+    IAvatarAuthor,
+    IBodySink,
+    IGateway,
+    IIntake,
+    ISession,
+    IStore,
+    ISubmission,
+    ISubmitter,
+)
 
 _LOG_IN = "Log in first"
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
@@ -80,6 +89,11 @@ class Desk:
     aside: Aside = at_once
     quotas: Quotas | None = None
     largest: Largest = any_size
+    gateways: Sequence[IGateway] = ()
+
+    def gateway(self, address: Address) -> IGateway | None:
+        """Who takes a recipient that is handed on otherwise than as mail."""
+        return next((one for one in self.gateways if one.claims(address)), None)
 
     def submitter(self, user: User | None) -> LocalSubmitter:
         """The SMTP avatar of a user, or of nobody."""
@@ -129,6 +143,10 @@ class LocalSubmitter:
         if len(envelope.recipients) >= self._desk.rules.max_recipients:
             raise Unavailable(_TOO_MANY, code=452, enhanced=(4, 5, 3))
         user, directory = self._user()
+        gateway = self._desk.gateway(recipient.address)
+        if gateway is not None:
+            gateway.hops(recipient, user)
+            return
         where = resolve_recipient(recipient.address, sender_user=user, directory=directory, trusted=session.trusted)
         places = self._for_strangers() if self._stranger(session) else ()
         if places and not (isinstance(where, Printed) and where.place in places):
@@ -260,6 +278,9 @@ class LocalSubmission:
                 raise self._fault
             self._fits_outside()
             body = await self._sink.finish()
+            for gateway in self._desk.gateways:
+                if any(gateway.claims(one.address) for one in self._envelope.recipients):
+                    await gateway.examine(self._envelope, body)
         except BaseException:
             self._sink.abort()
             raise
@@ -278,6 +299,8 @@ class LocalSubmission:
         if self._account is None or self._user is None:
             return
         for recipient in self._envelope.recipients:
+            if self._desk.gateway(recipient.address) is not None:
+                continue
             where = resolve_recipient(
                 recipient.address, sender_user=self._user, directory=self._directory, trusted=self._origin.trusted
             )

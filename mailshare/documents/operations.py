@@ -24,6 +24,8 @@ OPERATIONS = {
     "facts": "mailshare.documents.looking:facts",
     "convert": "mailshare.documents.converting:convert",
     "preview": "mailshare.documents.converting:preview",
+    "fax-pages": "mailshare.documents.fax_pages:make_pages",
+    "fax-finish": "mailshare.documents.fax_pages:finish_pages",
 }
 
 

@@ -27,10 +27,11 @@ from mailshare.interfaces.avatars import (
     IVerifierSource,
 )
 from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
-from mailshare.interfaces.delivery import IAgent, IForecast, IIntake, ILaned, IRouter
+from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, ILaned, IRouter
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
+from mailshare.interfaces.fax import IFaxCall, IFaxLine, IFaxPages, IFaxReceiver
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.interfaces.printing import (
     IPrintable,
@@ -68,9 +69,14 @@ __all__ = [
     "IDocuments",
     "IEventLog",
     "IFactory",
+    "IFaxCall",
+    "IFaxLine",
+    "IFaxPages",
+    "IFaxReceiver",
     "IForecast",
     "IForesightedMaildrop",
     "IGate",
+    "IGateway",
     "IIntake",
     "ILaned",
     "ILedger",

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
-from mailshare.core.envelope import Envelope
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.headers import Headers
-from mailshare.core.values import Directory, Origin, Outcome, QueueItem, Receipt, Routing, SentMark
+from mailshare.core.values import Directory, Hop, Origin, Outcome, QueueItem, Receipt, Routing, SentMark, User
 from mailshare.interfaces.bodies import IBody
 
 
@@ -25,6 +26,26 @@ class IRouter(Interface):
         """Who gets it and why. Never raises for what a message says.
 
         :param known: those Message-IDs of the message's References that are ours.
+        """
+
+
+class IGateway(Interface):
+    """Recipients that are handed on otherwise than as mail, e.g. the number of a fax machine."""
+
+    def claims(address: Address) -> bool:
+        """Whether a recipient is one of these; asked before anything else is thought of it."""
+
+    def hops(recipient: Recipient, user: User | None) -> Sequence[Hop]:
+        """The queue rows that it makes.
+
+        :param user: who logged in; ``None`` for everybody else.
+        :raises PolicyRefusal: this sender may not write there, or there is no such recipient.
+        """
+
+    def examine(envelope: Envelope, body: IBody) -> Awaitable[None]:
+        """See before it is taken whether the message can be handed on; called when one of its recipients is claimed.
+
+        :raises PolicyRefusal: it never can.
         """
 
 

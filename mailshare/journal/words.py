@@ -32,6 +32,9 @@ REASONS: Mapping[str, str] = {
     "given": "an administrator gave it",
     "report": "a report or notice of this server",
     "outside": "it goes to the outside, by the provider",
+    "fax": "it goes out as a fax",
+    "fax-route": "it came in as a fax, and the table of routes says whose it is",
+    "gateway-refused": "no fax can go there, for the reason that is told",
     "poison": "the rules stumbled over it; ADMIN has it as it came",
     "trouble": "it could not be read or sorted; ADMIN has it as it came",
     # why it lies with ADMIN
@@ -110,6 +113,8 @@ KINDS: Mapping[str, str] = {
     "printer.delivered": "the printing server has seen to it",
     "printer.deferred": "the printing server could not see to it now; it is tried again",
     "printer.expired": "the printing server could not see to it until its time was over",
+    "fax.received": "a fax came in; it says from where, how many pages, and which message it became",
+    "fax.screened": "a call was not answered, because its caller is not wanted",
     "print.identify": "somebody asked a printer elsewhere to make itself known",
     "print.refused": "a document to be printed was not taken, for the reason that is told",
     "print.taken": "a document to be printed was taken",

@@ -1,0 +1,174 @@
+"""The fax side of an office: lines, the gateway for recipients, the agent that calls, the receiver of calls.
+
+An office without a line imports none of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.assembly.document_room import DocumentRoom
+from mailshare.assembly.opening import zone_of
+from mailshare.config import Config
+from mailshare.core.errors import MailshareError, NoSuchJob, Unavailable
+from mailshare.core.values import Outcome, QueueItem, QueueState
+from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, IStore
+
+if TYPE_CHECKING:
+    from mailshare.fax.office import FaxOffice
+
+_PAUSE = 60_000_000  # microseconds after which a row is looked at again when there are no lines any more
+
+
+@implementer(ILaned, IAgent)
+class FaxRoom:
+    """The parts of fax, made when the configuration has a line.
+
+    :param aside: what touches files or takes long runs there.
+    :param documents: where documents are worked out.
+    :ivar gateways: what the router and the desk ask; filled when there are lines.
+    """
+
+    name = "fax"
+    _log = Logger()
+
+    def __init__(
+        self, store: IStore, reactor: Any, config: Config, *, aside: Any, documents: DocumentRoom
+    ) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._config = config
+        self._aside = aside
+        self._documents = documents
+        self._intake: IIntake | None = None
+        self._open = False
+        self.gateways: list[IGateway] = []
+        self.office: FaxOffice | None = None
+        if config.tables.fax_line:
+            self._make()
+
+    def _make(self) -> None:
+        from mailshare.assembly.fax_settings import fax_rules  # noqa: PLC0415 - see the head of this module
+        from mailshare.fax.office import FaxOffice  # noqa: PLC0415
+
+        self.office = FaxOffice(
+            self._store,
+            self._reactor,
+            fax_rules(self._config),
+            directory=os.path.join(self._config.data, "fax"),
+            aside=self._aside,
+            perform=self._perform,
+            zone=zone_of(self._config),
+            token=os.urandom,
+        )
+        self.gateways.append(self.office.gateway)
+
+    async def _perform(
+        self, operation: str, octets: AsyncIterable[bytes], options: Mapping[str, object], declared: str = ""
+    ) -> IMadeDocument:
+        """Have a document worked out; the room for that is made when the first comes."""
+        return await self._documents.documents.perform(operation, octets, options, declared)
+
+    def receive(self, intake: IIntake) -> None:
+        """The door for faxes that come in."""
+        self._intake = intake
+
+    async def open(self) -> None:
+        """Store what a stop left behind, then let the lines ring."""
+        self._open = True
+        await self._start()
+
+    async def _start(self) -> None:
+        if self.office is None or self._intake is None:
+            return
+        from mailshare.assembly.fax_settings import build_lines  # noqa: PLC0415
+
+        await self.office.open(self._intake)
+        await self.office.use(build_lines(self._config, self._reactor, self.office))
+
+    def follow(self, config: Config) -> None:
+        """Take over what a changed configuration says; lines that changed are hung up and begun anew."""
+        before, self._config = self._config, config
+        if self.office is None:
+            if not config.tables.fax_line:
+                return
+            self._make()
+            self._soon(self._start())
+            return
+        from mailshare.assembly.fax_settings import build_lines, fax_rules  # noqa: PLC0415
+
+        self.office.follow(fax_rules(config))
+        if before.tables.fax_line != config.tables.fax_line and self._open:
+            self._soon(self.office.use(build_lines(config, self._reactor, self.office)))
+        self.gateways[:] = [self.office.gateway] if config.tables.fax_line else []
+
+    def _soon(self, work: Any) -> None:
+        done = Deferred.fromCoroutine(work)
+        done.addErrback(lambda failure: self._log.warn("fax: {reason}", reason=failure.getErrorMessage()))
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._open = False
+        if self.office is not None:
+            await self.office.close()
+
+    # ------------------------------------------------------------------ the agent
+
+    def lane(self, item: QueueItem) -> str:
+        """As the fax agent says."""
+        return self.office.agent.lane(item) if self.office is not None else ""
+
+    def room(self, item: QueueItem) -> int:
+        """As the fax agent says."""
+        return self.office.agent.room(item) if self.office is not None else 1
+
+    async def deliver(self, batch: Sequence[QueueItem], progress: Any) -> Sequence[Outcome]:
+        """Let the fax agent try them; without lines they wait."""
+        if self.office is not None:
+            return await self.office.agent.deliver(batch, progress)
+        now = int(self._reactor.seconds() * 1_000_000)
+        return [
+            Outcome(one.id, QueueState.QUEUED, now, reply="There is no line", next_at=now + _PAUSE, counts=False)
+            for one in batch
+        ]
+
+    # ------------------------------------------------------------------ what the commands ask
+
+    def running(self) -> FaxOffice:
+        """The fax office.
+
+        :raises Unavailable: the configuration has no line.
+        """
+        if self.office is None or not self._config.tables.fax_line:
+            raise Unavailable("This office has no fax line; declare one with [[fax_line]]")
+        return self.office
+
+    def door(self) -> IIntake:
+        """The one door.
+
+        :raises Unavailable: it is not known yet.
+        """
+        if self._intake is None:
+            raise Unavailable("The server is starting or stopping")
+        return self._intake
+
+    async def cancel(self, row: int) -> bool:
+        """Give a fax up, under way or not.
+
+        :raises NoSuchJob: there is no such fax.
+        """
+        item = await self._store.queue.item(row)
+        if item is None or item.agent != self.name:
+            raise NoSuchJob(f"There is no fax {row}")
+        if self.office is not None and await self.office.agent.cancel(row):
+            return True
+        try:
+            return bool(await self._store.queue.steer([row], "cancel", int(self._reactor.seconds() * 1_000_000)))
+        except MailshareError:
+            return False

@@ -1,0 +1,122 @@
+"""What the tables about faxes must mean together: numbers, names, addresses, kinds of lines."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from mailshare.config.problems import Findings
+from mailshare.config.schema import FileTables
+from mailshare.core.address import Address, is_domain
+from mailshare.core.errors import PeerFault
+from mailshare.core.fax_dialling import Toll
+from mailshare.core.fax_lines import read_options
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_NUMBER = re.compile(r"[+0-9*?][0-9*?#A-D .-]*\Z")
+_DIGITS = re.compile(r"[0-9]{0,20}\Z")
+Path = tuple[str | int, ...]
+
+
+def check_fax(tables: FileTables, findings: Findings) -> None:
+    """Note every contradiction and everything that cannot be."""
+    _general(tables, findings)
+    names: set[str] = set()
+    for index, line in enumerate(tables.fax_line):
+        path: Path = ("fax_line", index)
+        _named(line.name, names, path, findings)
+        _numbers((*path, "numbers"), line.numbers, findings)
+        _numbers((*path, "calls"), line.calls, findings)
+        if line.kind:
+            try:
+                read_options(line.kind, line.options)
+            except ValueError as fault:
+                findings.error((*path, "options" if line.options else "kind"), str(fault))
+    _book(tables, findings)
+    for index, route in enumerate(tables.fax_route):
+        for number, text in enumerate(route.to or ()):
+            _address(text, ("fax_route", index, "to", number), findings)
+        for key in ("called", "subaddress", "caller"):
+            _numbers(("fax_route", index, key), (getattr(route, key),), findings)
+
+
+def _general(tables: FileTables, findings: Findings) -> None:
+    fax = tables.fax
+    tolls = [one.value for one in Toll]
+    for index, domain in enumerate(fax.domains):
+        if not is_domain(domain):
+            findings.error(("fax", "domains", index), f"{domain!r} is not a domain")
+        elif domain.casefold() == tables.server.hostname.casefold():
+            findings.error(("fax", "domains", index), "is the name of this server, whose mail goes to its people")
+    if fax.country and not re.match(r"[A-Za-z]{2}\Z", fax.country):
+        findings.error(("fax", "country"), f"{fax.country!r} is not a country; write two letters, e.g. DE")
+    if fax.exit_code != "+" and not _DIGITS.match(fax.exit_code):
+        findings.error(("fax", "exit_code"), "has digits only, or is +")
+    for key in ("area", "trunk", "outside"):
+        if not _DIGITS.match(getattr(fax, key)):
+            findings.error(("fax", key), "has digits only")
+    for index, word in enumerate(fax.tolls):
+        _word(word, tolls, ("fax", "tolls", index), findings)
+    for word, price in fax.prices.items():
+        _word(word, tolls, ("fax", "prices", word), findings)
+        if isinstance(price, bool) or not isinstance(price, (int, float)) or price < 0:
+            findings.error(("fax", "prices", word), "a price is a number, 0 or more")
+    for index, word in enumerate(fax.formats):
+        _word(word, ["pdf", "tiff"], ("fax", "formats", index), findings)
+    for index, text in enumerate(fax.inbox):
+        _address(text, ("fax", "inbox", index), findings)
+    if len(fax.station) > 20 or not fax.station.isascii():
+        findings.error(("fax", "station"), "has at most 20 characters, digits and blanks above all")
+    if tables.fax_line and not fax.senders:
+        findings.warn(("fax",), "nobody but ADMIN may send faxes: senders is empty")
+    if tables.fax_line and not fax.country:
+        findings.warn(("fax",), "country is not set, so only numbers that begin with + are understood")
+
+
+def _book(tables: FileTables, findings: Findings) -> None:
+    names: set[str] = set()
+    shorts: set[str] = set()
+    for index, one in enumerate(tables.fax_contact):
+        path: Path = ("fax_contact", index)
+        _named(one.name, names, path, findings)
+        if bool(one.number) == bool(one.members):
+            findings.error((*path, "number"), "somebody has a number, a group has members")
+        if one.number:
+            _numbers((*path, "number"), (one.number,), findings)
+        if one.short:
+            if not one.short.isdecimal() or one.short in shorts:
+                findings.error((*path, "short"), f"{one.short!r} is taken, or has other characters than digits")
+            shorts.add(one.short)
+        if not _DIGITS.match(one.subaddress):
+            findings.error((*path, "subaddress"), "has at most 20 digits")
+    for index, one in enumerate(tables.fax_contact):
+        for number, member in enumerate(one.members):
+            if member.casefold() not in names:
+                _word(member, sorted(names), ("fax_contact", index, "members", number), findings)
+
+
+def _named(name: str, taken: set[str], path: Path, findings: Findings) -> None:
+    if name and not _NAME.match(name):
+        findings.error((*path, "name"), f"{name!r} is no name: letters, digits, dot, dash, underscore")
+    elif name.casefold() in taken:
+        findings.error((*path, "name"), f"{name} is there already")
+    taken.add(name.casefold())
+
+
+def _numbers(path: Path, texts: tuple[str, ...], findings: Findings) -> None:
+    for text in texts:
+        if text and not _NUMBER.match(text):
+            findings.error(path, f"{text!r} is no number")
+
+
+def _address(text: str, path: Path, findings: Findings) -> None:
+    try:
+        Address.parse(text)
+    except PeerFault as fault:
+        findings.error(path, f"{text!r} is neither a login name nor a mail address: {fault.public}")
+
+
+def _word(word: str, known: list[str], path: Path, findings: Findings) -> None:
+    if word not in known:
+        near = difflib.get_close_matches(word, known, 1)
+        findings.error(path, f"{word!r} is none of {', '.join(known)}", f"did you mean {near[0]!r}?" if near else "")

@@ -1,0 +1,85 @@
+"""The tables of the configuration file that are about faxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import frozen
+
+from mailshare.config.written_keys import key as _key
+
+
+@frozen(kw_only=True)
+class FaxTable:
+    """``[fax]``: what holds for all faxes."""
+
+    domains: tuple[str, ...] = _key("domains of fax addresses; none = fax. and the server's hostname", factory=tuple)
+    country: str = _key("two letters: whose plan numbers without a plus are read by, e.g. DE")
+    area: str = _key("own area code, without the prefix; empty = it is always dialled, or there is none")
+    exit_code: str = _key("dialled before the number of another country; + = the line takes +15551234567", "00")
+    trunk: str = _key("dialled before the area code inside the country", "0")
+    outside: str = _key("dialled before every number outside the own exchange")
+    extension: int = _key("digits of the longest extension of the own exchange; 0 = there are none", 0, least=0, most=8)
+    senders: tuple[str, ...] = _key(
+        "login names that may send faxes, * for everybody who logs in; none = nobody but ADMIN", factory=tuple
+    )
+    tolls: tuple[str, ...] = _key(
+        "kinds of numbers that may be called", ("internal", "local", "national", "mobile", "free", "international")
+    )
+    prices: Mapping[str, float] = _key("of a minute, by kind of number, e.g. {national = 0.02}", factory=dict)
+    most_cost: float = _key("what one fax may cost by these prices; 0 = no bound", 0.0)
+    pages: int = _key("pages of the longest fax", 200, least=1, most=5000)
+    tries: int = _key("calls for one fax", 6, least=1, most=50)
+    lifetime: int = _key("hours after which a fax that could not be sent is given up", 12, least=1, most=120)
+    station: str = _key("how this office calls itself to other machines: its number, at most 20 characters")
+    owner: str = _key("who stands in the line on top of each page")
+    head: bool = _key("false = no line on top; many countries want one", True)
+    cover: bool = _key("true = a cover page with the text of the mail goes first", False)
+    text: bool = _key("false = the text of a mail with attachments is not sent", True)
+    paper: Literal["A4", "Letter", "Legal", "B4", "A3"] = _key("size of the pages", "A4")
+    resolution: Literal["standard", "fine", "superfine"] = _key("lines of a page: 98, 196 or 391 an inch", "fine")
+    photos: Literal["auto", "threshold", "dither"] = _key(
+        "what becomes of grey: dots where a photo is, nowhere, or everywhere", "auto"
+    )
+    report: Literal["dsn", "mdn", "both"] = _key("form of the reports to senders", "dsn")
+    confirm: bool = _key("false = what was sent is told only to those who ask for it (NOTIFY=SUCCESS)", True)
+    inbox: tuple[str, ...] = _key("who gets faxes that no [[fax_route]] fits; none = the first ADMIN", factory=tuple)
+    formats: tuple[str, ...] = _key("of received pages in mails: pdf, tiff", ("pdf",))
+    refuse: tuple[str, ...] = _key("numbers of callers that are not answered; * for any digits", factory=tuple)
+
+
+@frozen(kw_only=True)
+class FaxLineTable:
+    """``[[fax_line]]``: a way to the telephone network; calls take the first that is free."""
+
+    name: str = _key("what it is called; required")
+    kind: str = _key("loop (a pretended network), or that of an extension; required")
+    numbers: tuple[str, ...] = _key("its own numbers, with plus; * for any digits", factory=tuple)
+    calls: tuple[str, ...] = _key("numbers that it is used for, e.g. +49*; none = all", factory=tuple)
+    channels: int = _key("calls at the same time", 1, least=1, most=500)
+    options: Mapping[str, object] = _key("what its kind asks for, see the reference", factory=dict)
+
+
+@frozen(kw_only=True)
+class FaxContactTable:
+    """``[[fax_contact]]``: a line of the address book; mail to its name at the fax domain reaches it."""
+
+    name: str = _key("what stands before the @; required")
+    number: str = _key("the fax number; empty for a group")
+    short: str = _key("abbreviated number or one-touch key, digits")
+    subaddress: str = _key("given to the far machine, digits")
+    title: str = _key("who it is, for the cover page")
+    company: str = _key("likewise")
+    members: tuple[str, ...] = _key("names of the contacts of a group", factory=tuple)
+
+
+@frozen(kw_only=True)
+class FaxRouteTable:
+    """``[[fax_route]]``: who gets faxes that come in; the first that fits counts."""
+
+    to: tuple[str, ...] = _key("login names and mail addresses; required")
+    called: str = _key("the number that was called; * for any digits, ? for one; empty = any")
+    subaddress: str = _key("the subaddress that was asked for, likewise")
+    station: str = _key("how the sending machine calls itself, likewise")
+    caller: str = _key("the number of the caller, likewise")

@@ -1,0 +1,87 @@
+"""What follows from the end of a call: whether it is tried again, when, and what the sender is told.
+
+Source: RFC 3463 section 3.5 (4.4.1 is a busy or silent far end), RFC 4161 sections 2.2 and 2.3 (what is worth a retry,
+and that a notice comes after the last try only), RFC 3464 section 2.3.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from mailshare.core.values.fax import FaxCause
+
+_SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+
+
+@frozen
+class CauseRule:
+    """What one cause means.
+
+    :ivar status: enhanced status code in a report that says failed.
+    :ivar tries: calls in all before it is given up, of those that end so; 0 = as the office says.
+    :ivar waits: before the second, third ... try, microseconds; the last one counts for all that follow.
+    :ivar words: for people, a sentence that begins with a capital.
+    """
+
+    status: str
+    words: str
+    retry: bool = False
+    tries: int = 0
+    waits: tuple[int, ...] = ()
+
+    def wait(self, tries: int) -> int:
+        """Microseconds before the next try, after so many."""
+        return self.waits[min(max(tries, 1), len(self.waits)) - 1]
+
+
+_BUSY = (2 * _MINUTE, 3 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE)
+_SILENT = (5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE)
+_BROKEN = (_MINUTE, 3 * _MINUTE, 10 * _MINUTE)
+_OURS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE)
+
+CAUSES: Mapping[FaxCause, CauseRule] = {
+    FaxCause.OK: CauseRule("2.1.5", "All pages were received"),
+    FaxCause.BUSY: CauseRule("4.4.1", "The number is busy", retry=True, waits=_BUSY),
+    FaxCause.NO_ANSWER: CauseRule("4.4.1", "Nobody answered the call", retry=True, waits=_SILENT, tries=5),
+    FaxCause.NO_DIALTONE: CauseRule("4.4.1", "The line here gave no dial tone", retry=True, waits=_OURS),
+    FaxCause.NO_CARRIER: CauseRule(
+        "4.4.2", "The call was answered, but no fax machine was heard", retry=True, waits=_SILENT, tries=3
+    ),
+    FaxCause.CONGESTION: CauseRule("4.4.1", "The telephone network had no way free", retry=True, waits=_BUSY),
+    FaxCause.REJECTED: CauseRule("5.1.1", "The telephone network refused the call"),
+    FaxCause.BAD_NUMBER: CauseRule("5.1.1", "The number is not in use"),
+    FaxCause.NOT_A_FAX: CauseRule("5.3.3", "Somebody or something answered that is no fax machine"),
+    FaxCause.INCOMPATIBLE: CauseRule("5.3.3", "The far machine cannot take a fax like this"),
+    FaxCause.CANNOT_TRAIN: CauseRule(
+        "4.4.2", "The line was too bad for the two machines to agree", retry=True, waits=_BROKEN
+    ),
+    FaxCause.DROPPED: CauseRule("4.4.2", "The call broke off", retry=True, waits=_BROKEN),
+    FaxCause.PAGE_REFUSED: CauseRule(
+        "4.4.2", "The far machine did not accept a page", retry=True, waits=_BROKEN, tries=3
+    ),
+    FaxCause.POLL_REFUSED: CauseRule("5.7.1", "The far machine has nothing to be fetched"),
+    FaxCause.NOT_ALLOWED: CauseRule("5.7.1", "This gateway may not send this fax"),
+    FaxCause.BAD_DOCUMENT: CauseRule("5.6.5", "The document could not be turned into pages"),
+    FaxCause.TIMEOUT: CauseRule("4.4.7", "Its time was over before it could be sent"),
+    FaxCause.CANCELLED: CauseRule("5.0.0", "It was cancelled"),
+    FaxCause.LINE_DOWN: CauseRule("4.4.1", "No line of this office could make the call", retry=True, waits=_OURS),
+    FaxCause.INTERNAL: CauseRule("4.3.0", "A fault of this server", retry=True, waits=_OURS, tries=3),
+}
+
+
+def next_try(cause: FaxCause, tries: int, most: int, at: int, deadline: int) -> int | None:
+    """When a fax is tried again after a call that ended so.
+
+    :param tries: calls so far, this one counted, that ended in this cause.
+    :param most: calls the office allows where the cause has no figure of its own.
+    :param deadline: microseconds UTC, after which no call begins.
+    :returns: microseconds UTC, or ``None``: it is given up, for this cause.
+    """
+    rule = CAUSES[cause]
+    if not rule.retry or tries >= min(rule.tries or most, most):
+        return None
+    following = at + rule.wait(tries)
+    return None if deadline and following > deadline else following

@@ -1,0 +1,60 @@
+"""What the kinds of fax lines can be told in the configuration."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import AttrsInstance, field, fields, frozen
+
+
+def _key(meaning: str, default: Any = "", *, factory: Any = None) -> Any:
+    metadata = {"meaning": meaning}
+    if factory is not None:
+        return field(factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@frozen
+class LoopOptions:
+    """``kind = "loop"``: a telephone network inside the process."""
+
+    speed: float = _key("how much faster than a telephone calls go; 0 = at once", 0.0)
+    numbers: Mapping[str, str] = _key("number to what happens there, e.g. busy, answers, drop:1", factory=dict)
+
+
+@frozen
+class DirectoryOptions:
+    """``kind = "directory"``: folders that other software reads and fills."""
+
+    folder: str = _key("where out, done and in lie; required")
+    poll: int = _key("seconds between two looks into done and in", 5)
+
+
+KINDS: Mapping[str, type[AttrsInstance]] = {"loop": LoopOptions, "directory": DirectoryOptions}
+
+
+def read_options(kind: str, given: Mapping[str, object]) -> Any:
+    """The options of a line.
+
+    :raises ValueError: there is no such kind, or an option is unknown, missing or of the wrong form; in words.
+    """
+    table = KINDS.get(kind)
+    if table is None:
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{kind!r} is no kind of line; known are {', '.join(KINDS)}{hint}")
+    known = {one.name: one for one in fields(table)}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"{name!r} is no option of the kind {kind}; known are {', '.join(known)}")
+        default = known[name].default
+        usual: Any = default.factory() if hasattr(default, "factory") else default
+        fitting = isinstance(value, (int, float)) if isinstance(usual, float) else isinstance(value, type(usual))
+        if not fitting or isinstance(value, bool) is not isinstance(usual, bool):
+            raise ValueError(f"{name} has the wrong form: {value!r}")
+    for name, one in known.items():
+        if str(one.metadata["meaning"]).endswith("required") and not given.get(name):
+            raise ValueError(f"{name} is missing")
+    return table(**given)

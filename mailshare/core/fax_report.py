@@ -1,0 +1,48 @@
+"""What reports say about faxes.
+
+Source: RFC 3249 section 4.4.2 (the subject tells the outcome and the kind of report), 4.4.1.2 (what a success means).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_TOLD = {
+    "X-Fax-Pages": "Pages received",
+    "X-Fax-Remote-Id": "Far machine",
+    "X-Fax-Duration": "Seconds on the line",
+    "X-Fax-Tries": "Calls",
+}
+
+
+def fax_subject(action: str, kind: str) -> str:
+    """What stands before the subject of the message.
+
+    :param action: as in a delivery report: ``delivered``, ``failed``, ``delayed``, ``relayed``.
+    :param kind: ``DSN`` or ``MDN``.
+    """
+    outcome = {
+        "delivered": "Fax delivered successfully.",
+        "failed": "Fax rejected." if kind == "MDN" else "Fax not delivered.",
+        "delayed": "Fax delayed, still trying.",
+    }.get(action, "Fax passed on.")
+    return f"{outcome} ({kind}) "
+
+
+def fax_words(reply: str, fields: Mapping[str, str]) -> list[str]:
+    """What became of the calls, for people."""
+    words = [f"{reply}." if reply else "The number was not called."]
+    return words + [f"  {name}: {fields[key]}" for key, name in _TOLD.items() if fields.get(key)]
+
+
+def disposition_of(action: str, cause: str, reply: str) -> tuple[str, list[str], dict[str, str]]:
+    """Disposition, words and further fields of a disposition notification.
+
+    Source: RFC 3249 section 4.4.1.2, RFC 4160 section 3.4: success is ``dispatched``, failure ``processed/error``.
+    """
+    automatic = "automatic-action/MDN-sent-automatically"
+    if action == "delivered":
+        words = ["Your message was dispatched: it may have been printed, faxed or saved. Nobody says that it was read."]
+        return f"{automatic}; dispatched", words, {}
+    words = ["Your message could not be sent as a fax."]
+    return f"{automatic}; processed/error", words, {"Error": f"X-FAX; {cause} ({reply})"}

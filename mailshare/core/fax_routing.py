@@ -1,0 +1,57 @@
+"""Who gets a fax that came in: by the number that was called, the subaddress, the station and the caller.
+
+Source: RFC 4160 section 4.2 (mapping tables), RFC 4161 section 3.1 (wildcards).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from attrs import frozen
+
+_IN_NUMBERS = re.compile(r"[^0-9+*?#A-Da-d]+")
+
+
+@frozen
+class FaxRoute:
+    """One line of the table; an empty field fits everything.
+
+    :ivar called, caller: numbers, ``*`` for any digits and ``?`` for one.
+    :ivar subaddress: digits, likewise.
+    :ivar station: identification of the sending machine, in any case, blanks aside, likewise.
+    :ivar to: mail addresses and names of local users.
+    """
+
+    to: tuple[str, ...]
+    called: str = ""
+    subaddress: str = ""
+    station: str = ""
+    caller: str = ""
+
+    def fits(self, called: str, subaddress: str, station: str, caller: str) -> bool:
+        """Whether a call is one of these."""
+        return (
+            _number_fits(self.called, called)
+            and _number_fits(self.subaddress, subaddress)
+            and _number_fits(self.caller, caller)
+            and (not self.station or fnmatchcase(_word(station), _word(self.station)))
+        )
+
+
+def route_fax(
+    routes: Sequence[FaxRoute], *, called: str, subaddress: str, station: str, caller: str
+) -> FaxRoute | None:
+    """The first line of the table that fits, or ``None``."""
+    return next((one for one in routes if one.fits(called, subaddress, station, caller)), None)
+
+
+def _number_fits(pattern: str, number: str) -> bool:
+    if not pattern:
+        return True
+    return fnmatchcase(_IN_NUMBERS.sub("", number).upper(), _IN_NUMBERS.sub("", pattern).upper())
+
+
+def _word(text: str) -> str:
+    return "".join(text.split()).casefold()

@@ -1,0 +1,176 @@
+"""Faxes: pages, calls, and what became of them.
+
+Everything a line, the offramp and the onramp pass to one another is a value of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import field, frozen
+
+
+class Coding(Enum):
+    """How the rows of a page are coded on the line (ITU-T T.4 and T.6)."""
+
+    MH = "mh"  # T.4 one-dimensional
+    MR = "mr"  # T.4 two-dimensional
+    MMR = "mmr"  # T.6
+
+
+class FaxCause(Enum):
+    """Why a call ended as it did."""
+
+    OK = "ok"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    NO_DIALTONE = "no-dialtone"
+    NO_CARRIER = "no-carrier"
+    CONGESTION = "congestion"
+    REJECTED = "rejected"
+    BAD_NUMBER = "bad-number"
+    NOT_A_FAX = "not-a-fax"
+    INCOMPATIBLE = "incompatible"
+    CANNOT_TRAIN = "cannot-train"
+    DROPPED = "dropped"
+    PAGE_REFUSED = "page-refused"
+    POLL_REFUSED = "poll-refused"
+    NOT_ALLOWED = "not-allowed"
+    BAD_DOCUMENT = "bad-document"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LINE_DOWN = "line-down"
+    INTERNAL = "internal"
+
+
+@frozen
+class FaxPage:
+    """One page of black and white.
+
+    :ivar width, rows: pixels.
+    :ivar x_res, y_res: pixels an inch: 204 by 98, 196 or 391 on most machines.
+    :ivar data: one strip in ``coding``, most significant bit first, white runs first; MMR ends with EOFB, MH and MR
+        have no RTC.
+    :ivar bad_rows: rows that came damaged and could not be mended.
+    """
+
+    width: int
+    rows: int
+    x_res: int
+    y_res: int
+    coding: Coding
+    data: bytes = field(repr=False)
+    bad_rows: int = 0
+
+
+@frozen
+class FaxCapabilities:
+    """What a line can do.
+
+    :ivar codings: in which pages may be handed to it; empty = it asks for a whole document and codes itself.
+    :ivar widths: of pages, pixels.
+    :ivar max_pages: of one call; 0 = no bound known.
+    :ivar reports_pages: it tells page by page what the far end has confirmed.
+    :ivar subaddress: it can give the far end a subaddress (ITU-T T.33).
+    """
+
+    send: bool = True
+    receive: bool = False
+    codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
+    widths: tuple[int, ...] = (1728,)
+    max_pages: int = 0
+    reports_pages: bool = True
+    subaddress: bool = True
+
+
+@frozen
+class FaxJob:
+    """What a line is asked to send; it never changes.
+
+    :ivar id: of this try, unique in the office; fit for a file name.
+    :ivar number: E.164 with its plus; empty for an extension that has none.
+    :ivar dial: what is dialled, after the dial rules.
+    :ivar subaddress: for the far end, digits; empty = none.
+    :ivar ident: our station identification (TSI), at most 20 characters.
+    :ivar first_page: from 0; what came before was confirmed in an earlier call.
+    :ivar total: pages of the whole fax.
+    :ivar deadline: microseconds UTC; no call begins after it.
+    """
+
+    id: str
+    number: str
+    dial: str
+    total: int
+    first_page: int = 0
+    subaddress: str = ""
+    ident: str = ""
+    ecm: bool = True
+    max_rate: int = 14_400
+    deadline: int = 0
+
+
+@frozen
+class FaxOutcome:
+    """What a call came to.
+
+    :ivar pages_confirmed: in this call, counted from the job's ``first_page``.
+    :ivar end_sent: the last page was sent and its confirmation is not known: the far end may have all of it.
+    :ivar remote_id: how the far end calls itself.
+    :ivar rate: bits a second, 0 = unknown; ``seconds`` of the call.
+    :ivar native: the driver's own code and words, for the log and the report.
+    :ivar cost: in the currency of the office's prices, 0 = unknown.
+    """
+
+    cause: FaxCause
+    pages_confirmed: int = 0
+    end_sent: bool = False
+    remote_id: str = ""
+    rate: int = 0
+    ecm: bool = False
+    seconds: float = 0.0
+    native: str = ""
+    cost: float = 0.0
+
+
+@frozen
+class Ringing:
+    """A call that comes in, as far as the line knows before it answers.
+
+    :ivar id: of the call, unique for the line for ever; fit for a file name.
+    :ivar caller: the caller's number, as the line gives it; ``called`` the number that was dialled.
+    """
+
+    id: str
+    line: str
+    caller: str = ""
+    called: str = ""
+    display: str = ""
+
+
+@frozen
+class CallFacts:
+    """What is known at the end of a call that came in.
+
+    :ivar station: identification of the sending machine (TSI); ``subaddress`` that it asked for.
+    """
+
+    cause: FaxCause
+    station: str = ""
+    subaddress: str = ""
+    rate: int = 0
+    ecm: bool = False
+    seconds: float = 0.0
+
+
+@frozen
+class CallEvent:
+    """What happens in a call that goes out.
+
+    :ivar kind: ``dialing``, ``ringing``, ``answered``, ``negotiated``, ``page`` or ``hangup``.
+    :ivar page: of ``page``: from 0 in the whole fax, and confirmed by the far end.
+    """
+
+    kind: str
+    page: int = -1
+    facts: Mapping[str, object] = field(factory=dict, hash=False)

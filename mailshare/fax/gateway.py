@@ -1,0 +1,137 @@
+"""Which recipients are faxes, who may send them, and what rows of the queue they make.
+
+Everything is decided by the envelope (RFC 3965 section 2.1.3), and before anything is converted or dialled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zope.interface import implementer
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import NoSuchUser, PolicyRefusal
+from mailshare.core.fax_address import FaxAddress, format_fax_address, parse_fax_address
+from mailshare.core.fax_dialling import Number, refusal
+from mailshare.core.values import Hop, User, UserKind
+from mailshare.fax.numbers import Numbers
+from mailshare.fax.pages import Pages
+from mailshare.fax.rules import FaxContact, FaxRules
+from mailshare.interfaces import IBody, IGateway
+
+AGENT = "fax"
+_MOST_MEMBERS = 500
+
+
+@implementer(IGateway)
+class FaxGateway:
+    """Takes ``FAX=+number@`` one of the fax domains, numbers and names of the address book there.
+
+    :ivar rules: replaced when the configuration is read again.
+    """
+
+    def __init__(self, rules: FaxRules, pages: Pages) -> None:
+        self.follow(rules)
+        self._pages = pages
+
+    def follow(self, rules: FaxRules) -> None:
+        """Take over other rules."""
+        self.rules = rules
+        self.numbers = Numbers(rules.country, rules.dialling)
+        self._domains = frozenset(one.casefold() for one in rules.domains)
+
+    def claims(self, address: Address) -> bool:
+        """Whatever is written to a fax domain is a fax, or wrong."""
+        return address.key[1] in self._domains
+
+    def hops(self, recipient: Recipient, user: User | None) -> Sequence[Hop]:
+        """One row for each number and subaddress. An ADMIN may send whatever the list of senders says.
+
+        :raises PolicyRefusal: 5.7.1 the sender or the number is not allowed; 5.1.3 it is no number.
+        """
+        if user is None or not (user.kind is UserKind.ADMIN or self.rules.may_send(user.name)):
+            raise PolicyRefusal("You may not send faxes from here")
+        return [self._hop(*each) for each in self._meant(recipient.address)]
+
+    def number(self, text: str) -> Number:
+        """A number that may be called.
+
+        :raises PolicyRefusal: it may not, or is none.
+        """
+        number = self.numbers.read(text)
+        why = refusal(number.toll, self.rules.tolls)
+        if why:
+            raise PolicyRefusal(f"{why}: {number.text or text}")
+        return number
+
+    async def examine(self, envelope: Envelope, body: IBody) -> None:
+        """Convert it once, so that what can be no fax is refused while its sender still listens (RFC 2532 5.2).
+
+        :raises PolicyRefusal: 5.6.1 it cannot be turned into pages; 5.7.1 it is too dear.
+        """
+        made = await self._pages.of_body(body)
+        sizes = await self._pages.sizes(made)
+        for recipient in envelope.recipients:
+            if self.claims(recipient.address):
+                for number, _, _ in self._meant(recipient.address):
+                    self._pages.affordable(sizes, number)
+
+    def _meant(self, address: Address) -> list[tuple[Number, str, FaxContact | None]]:
+        """Numbers, subaddresses and who they are in the book."""
+        try:
+            found = parse_fax_address(address.local, bare=True)
+        except ValueError as fault:
+            raise PolicyRefusal(f"No fax can go there: {fault}", code=550, enhanced=(5, 1, 3)) from fault
+        contact = self.rules.contact(address.local)
+        if contact is not None and (found is None or not found.is_global):
+            return [self._of_contact(one) for one in self._members(contact)]
+        if found is None:
+            raise NoSuchUser("Nobody in the fax address book has this name; write FAX=+15551234567")
+        number = self.number(self._checked(found).number)
+        return [(number, each, None) for each in found.subaddresses or ("",)]
+
+    @staticmethod
+    def _checked(found: FaxAddress) -> FaxAddress:
+        """What no line here can do must not be passed over in silence (RFC 2846 section 1.2)."""
+        if found.isdn or found.post_dial:
+            raise PolicyRefusal("This gateway dials no ISDN subaddress and no tones", code=550, enhanced=(5, 1, 3))
+        return found
+
+    def _members(self, contact: FaxContact) -> list[FaxContact]:
+        """Everybody in a group, each once; groups in groups are followed."""
+        out: dict[str, FaxContact] = {}
+        seen, waiting = set[str](), [contact]
+        while waiting and len(out) < _MOST_MEMBERS:
+            one = waiting.pop(0)
+            if one.name in seen:
+                continue
+            seen.add(one.name)
+            if one.number:
+                out[one.name] = one
+            waiting += [found for name in one.members if (found := self.rules.contact(name)) is not None]
+        return list(out.values())
+
+    def _of_contact(self, contact: FaxContact) -> tuple[Number, str, FaxContact | None]:
+        return self.number(contact.number), contact.subaddress, contact
+
+    def _hop(self, number: Number, subaddress: str, contact: FaxContact | None) -> Hop:
+        params: dict[str, object] = {
+            "number": number.text,
+            "dial": self.rules.dialling.dial(number),
+            "toll": number.toll.value,
+        }
+        if self.rules.always:
+            params["notify"] = ["DELAY", "FAILURE", "SUCCESS"]  # unless the sender says something else
+        if self.rules.report != "dsn":
+            params["report"] = self.rules.report
+        if subaddress:
+            params["sub"] = subaddress
+        if contact is not None:
+            params["title"] = contact.title or contact.name
+            params["company"] = contact.company
+        return Hop(AGENT, self.address(number.text, subaddress), "fax", params=params)
+
+    def address(self, number: str, subaddress: str = "") -> str:
+        """The mail address of a number here."""
+        return str(Address(format_fax_address(number, subaddress), self.rules.domains[0]))

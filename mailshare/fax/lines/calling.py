@@ -1,0 +1,115 @@
+"""What every kind of line needs for a call that goes out: its end, and those who look on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
+from mailshare.interfaces import IFaxCall
+
+Observer = Callable[[CallEvent], Awaitable[None] | None]
+
+
+@implementer(IFaxCall)
+class Call:
+    """A call that a coroutine makes.
+
+    :param work: makes the call: gets this object, gives the outcome. It begins in :meth:`begin`.
+    :ivar confirmed: pages that the far end has, counted from the job's first.
+    """
+
+    _log = Logger()
+
+    def __init__(self, job: FaxJob, work: Callable[[Call], Coroutine[Any, Any, FaxOutcome]]) -> None:
+        self.id = job.id
+        self.job = job
+        self.confirmed = 0
+        self.cancelled = False
+        self._work = work
+        self._observers: list[Observer] = []
+        self._waiters: list[Deferred[FaxOutcome]] = []
+        self._outcome: FaxOutcome | None = None
+        self._running: Deferred[FaxOutcome] | None = None
+
+    def observe(self, call: Observer) -> None:
+        """Be told of what happens."""
+        self._observers.append(call)
+
+    async def tell(self, kind: str, page: int = -1, **facts: object) -> None:
+        """Tell everybody, and wait until all of them have written it down."""
+        if kind == "page":
+            self.confirmed = page + 1 - self.job.first_page
+        for call in tuple(self._observers):
+            result = call(CallEvent(kind, page, facts))
+            if result is not None:
+                await result
+
+    def begin(self) -> Deferred[FaxOutcome]:
+        """Make the call; fires with its end, whatever that is."""
+        self._running = Deferred.fromCoroutine(self._work(self))
+        self._running.addErrback(self._failed)
+        self._running.addCallback(self._ended)
+        return self._running
+
+    def cancel(self) -> bool:
+        """End it; False when it is over."""
+        if self._outcome is not None:
+            return False
+        self.cancelled = True
+        if self._running is not None:
+            self._running.cancel()
+        return True
+
+    def when_done(self) -> Deferred[FaxOutcome]:
+        """What it came to. Cancelling the result ends nothing but the waiting."""
+        waiter: Deferred[FaxOutcome] = Deferred()
+        if self._outcome is not None:
+            waiter.callback(self._outcome)
+        else:
+            self._waiters.append(waiter)
+        return waiter
+
+    def _failed(self, failure: Any) -> FaxOutcome:
+        if failure.check(CancelledError) and self.cancelled:
+            return FaxOutcome(FaxCause.CANCELLED, self.confirmed)
+        self._log.failure("the call {call} failed", failure=failure, call=self.id)
+        return FaxOutcome(FaxCause.INTERNAL, self.confirmed, native=failure.type.__name__)
+
+    def _ended(self, outcome: FaxOutcome) -> FaxOutcome:
+        self._outcome = outcome
+        waiters, self._waiters = self._waiters, []
+        for each in waiters:
+            if not each.called:
+                each.callback(outcome)
+        return outcome
+
+
+class Calls:
+    """The calls of one line that are under way."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Call] = {}
+
+    def begin(self, call: Call) -> Call:
+        """Make it, and forget it when it is over."""
+        self.by_id[call.id] = call
+        call.begin().addBoth(lambda _: self.by_id.pop(call.id, None))
+        return call
+
+    def cancel(self, call_id: str) -> bool:
+        """End one; False when there is none."""
+        call = self.by_id.get(call_id)
+        return call is not None and call.cancel()
+
+    async def end_all(self) -> None:
+        """End all of them, and wait."""
+        calls = list(self.by_id.values())
+        for each in calls:
+            each.cancel()
+        for each in calls:
+            await each.when_done()

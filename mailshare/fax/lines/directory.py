@@ -1,0 +1,232 @@
+"""A line that is a folder: other software sends what lies in ``out`` and leaves what it received in ``in``.
+
+A job is ``out/ID.tif`` and, written after it, ``out/ID.json``. Whoever has made the call writes ``done/ID.json``:
+``{"cause": "busy"}``, or ``{"cause": "ok", "pages": 3}``. A fax that came in is ``in/NAME.tif``, with
+``in/NAME.json`` beside it where something is known of the call. docs/reference/fax.md has all keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from attrs import asdict
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.values.fax import CallFacts, FaxCapabilities, FaxCause, FaxJob, FaxOutcome, Ringing
+from mailshare.fax.files import Aside, write_durably
+from mailshare.fax.lines.calling import Call, Calls
+from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.wire.tiff_fax import read_tiff
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_TOLD = 65_536  # octets of a file that tells of a call
+
+
+@implementer(IFaxLine)
+class DirectoryLine:
+    """Hands jobs over by files.
+
+    :param folder: has ``out``, ``done`` and ``in``, made where they are missing.
+    :param aside: what touches files runs there.
+    :param poll: seconds between two looks.
+    """
+
+    capabilities = FaxCapabilities(receive=True, codings=(), reports_pages=False)
+    _log = Logger()
+
+    def __init__(
+        self, name: str, folder: str, clock: IReactorTime, aside: Aside, *, poll: float = 5.0, channels: int = 1
+    ) -> None:
+        self.name = name
+        self._folder = folder
+        self._aside = aside
+        self._poll = poll
+        self._channels = channels
+        self._calls = Calls()
+        self._waiting: dict[str, Deferred[Mapping[str, Any]]] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._receiver: IFaxReceiver | None = None
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = clock
+        self._up = False
+        self._clock = clock
+
+    def start(self) -> None:
+        """Look into the folders from now on."""
+        self._up = True
+        for each in ("out", "done", "in"):
+            os.makedirs(os.path.join(self._folder, each), exist_ok=True)
+        self._looking.start(self._poll)
+
+    async def stop(self) -> None:
+        """Look no more. Jobs stay where they are: whoever makes the calls goes on, and so do we at the next start."""
+        self._up = False
+        if self._looking.running:
+            self._looking.stop()
+        await self._calls.end_all()
+
+    def set_receiver(self, receiver: IFaxReceiver) -> None:
+        """Who takes what came in."""
+        self._receiver = receiver
+
+    def free_channels(self) -> int:
+        """As many jobs as may lie there."""
+        return self._channels - len(self._calls.by_id) if self._up else 0
+
+    def send(self, job: FaxJob, pages: IFaxPages) -> Call:
+        """Write the job."""
+        return self._calls.begin(Call(job, lambda call: self._handed_over(call, pages)))
+
+    def find(self, native: str, job: FaxJob) -> Call | None:
+        """Wait for the end of a job that was written before a restart."""
+        return self._calls.begin(Call(job, lambda _: self._end_of(native, job)))
+
+    async def cancel(self, call_id: str) -> bool:
+        """Take the job back; whoever has begun with it may not notice."""
+        if self._up:
+            await self._aside(lambda: self._take_back(call_id))
+        return self._calls.cancel(call_id)
+
+    # ------------------------------------------------------------------ out
+
+    async def _handed_over(self, call: Call, pages: IFaxPages) -> FaxOutcome:
+        job = call.job
+        tiff = await pages.document(job.first_page)
+        await call.tell("dialing")
+        await call.tell("submitted", native=job.id)
+        told = json.dumps(asdict(job)).encode()
+
+        def write() -> None:
+            write_durably(self._path("out", f"{job.id}.tif"), tiff)
+            write_durably(self._path("out", f"{job.id}.json"), told)
+
+        await self._aside(write)
+        return await self._end_of(job.id, job)
+
+    async def _end_of(self, native: str, job: FaxJob) -> FaxOutcome:
+        done: Deferred[Mapping[str, Any]] = Deferred()
+        self._waiting[native] = done
+        try:
+            told = await done
+        finally:
+            self._waiting.pop(native, None)
+        try:
+            cause = FaxCause(str(told.get("cause", "")))
+        except ValueError:
+            cause = FaxCause.INTERNAL
+        left = job.total - job.first_page
+        pages = told.get("pages", left if cause is FaxCause.OK else 0)
+        confirmed = min(max(pages if isinstance(pages, int) else 0, 0), left)
+        return FaxOutcome(
+            cause,
+            confirmed,
+            remote_id=str(told.get("remote_id", ""))[:20],
+            seconds=float(told["seconds"]) if isinstance(told.get("seconds"), (int, float)) else 0.0,
+            native=str(told.get("words", ""))[:200],
+        )
+
+    def _take_back(self, name: str) -> None:
+        for ending in ("json", "tif"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path("out", f"{name}.{ending}"))
+
+    # ------------------------------------------------------------------ both directions
+
+    async def _look(self) -> None:
+        try:
+            for native in list(self._waiting):
+                told = await self._aside(partial(self._done, native))
+                waiting = self._waiting.get(native)
+                if told is not None and waiting is not None and not waiting.called:
+                    waiting.callback(told)
+            for name in await self._aside(self._come):
+                await self._take(name)
+        except (OSError, MailshareError) as fault:
+            self._log.warn("the line {line} cannot use its folder: {why}", line=self.name, why=str(fault))
+
+    def _done(self, native: str) -> Mapping[str, Any] | None:
+        path = self._path("done", f"{native}.json")
+        told = _told(path)
+        if told is not None:
+            self._take_back(native)
+            os.unlink(path)
+        return told
+
+    def _come(self) -> list[str]:
+        """Files in ``in`` that have not grown since the last look."""
+        ready, sizes = [], {}
+        for name in sorted(os.listdir(self._path("in", ""))):
+            if name.lower().endswith((".tif", ".tiff")) and not name.startswith("."):
+                found = os.stat(self._path("in", name))
+                sizes[name] = (found.st_size, found.st_mtime_ns)
+                if self._sizes.get(name) == sizes[name]:
+                    ready.append(name)
+        self._sizes = sizes
+        return ready
+
+    async def _take(self, name: str) -> None:
+        """Give one fax to the receiver, then take its files away."""
+        path = self._path("in", name)
+        beside = f"{path.rpartition('.')[0]}.json"
+        if self._receiver is None:
+            return
+        octets: bytes = await self._aside(lambda: _octets(path))
+        told: Mapping[str, Any] = await self._aside(lambda: _told(beside)) or {}
+        # The id follows from the octets: a stop of the server before the file is gone makes no second mail.
+        number = hashlib.sha256(octets).hexdigest()[:16]
+        call = Ringing(
+            f"{_UNSAFE.sub('_', self.name)}-{_UNSAFE.sub('_', name.rpartition('.')[0])[:40]}-{number}",
+            self.name,
+            *(str(told.get(key, ""))[:60] for key in ("caller", "called", "display")),
+        )
+        try:
+            pages = [one.page for one in read_tiff(octets)]
+        except PeerFault:
+            pages = [None]
+        if None in pages:
+            self._log.warn("{name} in {folder} is no fax of one strip a page; it stays", name=name, folder=self.name)
+            return
+        cause = await self._receiver.screen(call)
+        if cause is FaxCause.OK:
+            for index, page in enumerate(pages):
+                assert page is not None
+                await self._receiver.page_received(call, index, page)
+            station, sub = (str(told.get(key, ""))[:20] for key in ("station", "subaddress"))
+            await self._receiver.finished(call, CallFacts(FaxCause.OK, station, sub))
+
+        def drop() -> None:
+            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+
+        await self._aside(drop)
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._folder, *parts)
+
+
+def _octets(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _told(path: str) -> Mapping[str, Any] | None:
+    """What a file tells of a call; ``None`` while it is not there or not whole."""
+    try:
+        with open(path, "rb") as stream:
+            value = json.loads(stream.read(_MOST_TOLD))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

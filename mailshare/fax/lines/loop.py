@@ -1,0 +1,274 @@
+"""A telephone network inside the process: every kind of end that a call can have, at will, and no telephone needed.
+
+Who is called under which number is said in the options of a line: a word for what happens there, e.g. ``busy``; what
+is not said is another loop line with that number, whose office the fax then reaches. Nothing here is left to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from mailshare.core.errors import MailshareError
+from mailshare.core.values.fax import (
+    CallFacts,
+    Coding,
+    FaxCapabilities,
+    FaxCause,
+    FaxJob,
+    FaxOutcome,
+    FaxPage,
+    Ringing,
+)
+from mailshare.fax.lines.calling import Call, Calls
+from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+
+ENDS: Mapping[str, FaxCause] = {
+    "busy": FaxCause.BUSY,
+    "no-answer": FaxCause.NO_ANSWER,
+    "no-dialtone": FaxCause.NO_DIALTONE,
+    "no-carrier": FaxCause.NO_CARRIER,
+    "congestion": FaxCause.CONGESTION,
+    "rejected": FaxCause.REJECTED,
+    "unknown": FaxCause.BAD_NUMBER,
+    "voice": FaxCause.NOT_A_FAX,
+    "incompatible": FaxCause.INCOMPATIBLE,
+    "bad-line": FaxCause.CANNOT_TRAIN,
+    "down": FaxCause.LINE_DOWN,
+}
+"""Words for numbers at which no page is ever sent."""
+BREAKS: Mapping[str, FaxCause] = {"drop": FaxCause.DROPPED, "refuse": FaxCause.PAGE_REFUSED}
+"""Words with a number of pages behind them, ``drop:2``: so many arrive in each call, then it ends so."""
+_RATE = 14_400
+_RING = 4.0  # seconds
+_TRAIN = 6.0
+
+
+def is_script(text: str) -> bool:
+    """Whether a word says what happens at a number.
+
+    Beside :data:`ENDS` and :data:`BREAKS`: ``answers`` (a machine that takes everything), ``slow`` (one without error
+    correction, which takes MH only), and ``then``: ``busy*2,drop:1,answers`` are the ends of one call after the other.
+    """
+    return all(_step_fits(step.partition("*")[0], step.partition("*")[2]) for step in text.split(","))
+
+
+def _step_fits(word: str, times: str) -> bool:
+    name, colon, number = word.partition(":")
+    counted = name in BREAKS and number.isdecimal() if colon else name in (*ENDS, "answers", "slow")
+    return counted and (not times or times.isdecimal())
+
+
+class LoopNetwork:
+    """Who can be reached under which number."""
+
+    _known: ClassVar[WeakKeyDictionary[Any, LoopNetwork]] = WeakKeyDictionary()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self.lines: list[LoopLine] = []
+
+    @classmethod
+    def of(cls, clock: IReactorTime) -> LoopNetwork:
+        """The network of a reactor: all offices of a process can call each other."""
+        return cls._known.setdefault(clock, cls(clock))
+
+    def at(self, number: str) -> LoopLine | None:
+        """The line that a number rings."""
+        return next((one for one in self.lines if any(fnmatchcase(number, own) for own in one.numbers)), None)
+
+
+
+@frozen
+class Script:
+    """What happens at one number, call by call; the last word holds for all that follow."""
+
+    words: tuple[str, ...]
+    calls: list[str] = field(factory=list)
+
+    @classmethod
+    def parse(cls, text: str) -> Script:
+        """``busy*2,answers`` and the like."""
+        words: list[str] = []
+        for step in text.split(","):
+            word, _, times = step.partition("*")
+            words += [word] * int(times or 1)
+        return cls(tuple(words))
+
+    def next(self) -> str:
+        """The word for the next call."""
+        word = self.words[min(len(self.calls), len(self.words) - 1)]
+        self.calls.append(word)
+        return word
+
+
+@implementer(IFaxLine)
+class LoopLine:
+    """A line of that network.
+
+    :param numbers: its own, which others call; ``*`` stands for any digits.
+    :param scripts: number (or pattern) to what happens there.
+    :param speed: how much faster than a telephone its calls go; 0 = no waiting at all.
+    :ivar taken: what machines of scripts have taken: number to pages, call by call.
+    """
+
+    capabilities = FaxCapabilities(receive=True)
+
+    def __init__(
+        self,
+        name: str,
+        network: LoopNetwork,
+        numbers: Sequence[str] = (),
+        scripts: Mapping[str, str] | None = None,
+        channels: int = 4,
+        speed: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.numbers = tuple(numbers)
+        self.taken: dict[str, list[list[FaxPage]]] = {}
+        self._network = network
+        self._scripts = {pattern: Script.parse(text) for pattern, text in (scripts or {}).items()}
+        self._channels = channels
+        self._speed = speed
+        self._calls = Calls()
+        self._serial = 0
+        self.receiver: IFaxReceiver | None = None
+        self._up = False
+
+    def start(self) -> None:
+        """Be reachable."""
+        self._up = True
+        self._network.lines.append(self)
+
+    async def stop(self) -> None:
+        """Hang up."""
+        self._up = False
+        if self in self._network.lines:
+            self._network.lines.remove(self)
+        await self._calls.end_all()
+
+    def set_receiver(self, receiver: IFaxReceiver) -> None:
+        """Who takes calls."""
+        self.receiver = receiver
+
+    def free_channels(self) -> int:
+        """As many as are not in use."""
+        return self._channels - len(self._calls.by_id) if self._up else 0
+
+    def send(self, job: FaxJob, pages: IFaxPages) -> Call:
+        """Call."""
+        return self._calls.begin(Call(job, lambda call: self._made(call, pages)))
+
+    def find(self, native: str, job: FaxJob) -> Call | None:
+        """There is no machine beside this process."""
+        del native, job
+        return None
+
+    async def cancel(self, call_id: str) -> bool:
+        """Hang up on one."""
+        return self._calls.cancel(call_id)
+
+    def _after(self, seconds: float) -> Deferred[None]:
+        """So many seconds of a telephone call; at least another turn of the reactor."""
+        return deferLater(self._network.clock, seconds / self._speed if self._speed else 0.0)
+
+    # ------------------------------------------------------------------ a call
+
+    async def _made(self, call: Call, pages: IFaxPages) -> FaxOutcome:
+        network, began = self._network, self._network.clock.seconds()
+        await self._after(0.0)
+        await call.tell("dialing")
+        number = call.job.number or call.job.dial
+        script = next((one for pattern, one in self._scripts.items() if fnmatchcase(number, pattern)), None)
+        await self._after(_RING)
+        far = network.at(number)
+        if script is not None:
+            cause = await self._by_script(call, pages, script.next())
+        elif far is None or far.receiver is None:
+            cause = FaxCause.BAD_NUMBER
+        else:
+            self._serial += 1
+            ringing = Ringing(f"{call.job.id}-{self._serial}", far.name, _own(self), number)
+            cause = await self._to_line(call, pages, far.receiver, ringing)
+        return FaxOutcome(
+            cause,
+            call.confirmed,
+            remote_id=number,
+            rate=_RATE,
+            ecm=True,
+            seconds=network.clock.seconds() - began if self._speed else 0.0,
+        )
+
+    async def _by_script(self, call: Call, pages: IFaxPages, word: str) -> FaxCause:
+        if word in ENDS:
+            return ENDS[word]
+        await call.tell("answered")
+        await self._after(_TRAIN)
+        taken: list[FaxPage] = []
+        self.taken.setdefault(call.job.number or call.job.dial, []).append(taken)
+        name, _, count = word.partition(":")
+        most = int(count) if count else None
+
+        async def take(_: int, page: FaxPage) -> None:
+            taken.append(page)
+
+        coding = Coding.MH if name == "slow" else Coding.MMR
+        if not await self._pages(call, pages, take, coding, most):
+            return BREAKS[name]
+        return FaxCause.OK
+
+    async def _to_line(self, call: Call, pages: IFaxPages, far: IFaxReceiver, ringing: Ringing) -> FaxCause:
+        try:
+            cause = await far.screen(ringing)
+        except MailshareError:
+            cause = FaxCause.NO_ANSWER
+        if cause is not FaxCause.OK:
+            return cause
+        await call.tell("answered")
+        await self._after(_TRAIN)
+        await call.tell("negotiated", rate=_RATE, ecm=True)
+
+        async def take(number: int, page: FaxPage) -> None:
+            await far.page_received(ringing, number, page)
+
+        cause = FaxCause.DROPPED
+        try:
+            await self._pages(call, pages, take, Coding.MMR, None)
+            cause = FaxCause.OK
+        except MailshareError:
+            cause = FaxCause.PAGE_REFUSED
+        finally:
+            facts = CallFacts(cause, call.job.ident, call.job.subaddress, _RATE, ecm=True)
+            await far.finished(ringing, facts)
+        return cause
+
+    async def _pages(
+        self,
+        call: Call,
+        pages: IFaxPages,
+        take: Callable[[int, FaxPage], Awaitable[None]],
+        coding: Coding,
+        most: int | None,
+    ) -> bool:
+        """Send what is left; False when it broke off after ``most`` pages."""
+        for number in range(call.job.first_page, pages.count):
+            await call.tell("begun", number)
+            page = await pages.encode(number, coding)
+            await self._after(len(page.data) * 8 / _RATE)
+            if most is not None and number - call.job.first_page >= most:
+                return False
+            await take(number - call.job.first_page, page)
+            await call.tell("page", number)
+        return True
+
+
+def _own(line: LoopLine) -> str:
+    return next((number for number in line.numbers if "*" not in number), "")

@@ -1,0 +1,340 @@
+"""Sends faxes: the agent of the queue for rows whose recipient is a number.
+
+A row is one number. Before a number is dialled, and before its last page goes out, the page ledger is on the disk: a
+stop of the server at any moment sends no page twice that is known to have arrived, and loses none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.documents import NotConvertible
+from mailshare.core.errors import MailshareError
+from mailshare.core.fax_causes import CAUSES, next_try
+from mailshare.core.fax_ledger import PageLedger
+from mailshare.core.headers import Headers
+from mailshare.core.values import Outcome, QueueItem, QueueState
+from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
+from mailshare.fax.files import Ledgers
+from mailshare.fax.gateway import AGENT
+from mailshare.fax.pages import FaxFile, Pages
+from mailshare.fax.pool import LinePool, PooledLine
+from mailshare.fax.rules import FaxRules
+from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
+
+_DOUBT = "The server was stopped while the last page was on its way; the far machine may have all of it"
+
+
+@define(eq=False)
+class Attempt:
+    """A row that is being tried.
+
+    :ivar state: for people: ``preparing``, ``waiting for a line``, ``dialing``, ``sending``.
+    """
+
+    item: QueueItem
+    ledger: PageLedger = field(factory=PageLedger)
+    state: str = "preparing"
+    line: PooledLine | None = None
+    call: IFaxCall | None = None
+    waiting: Deferred[PooledLine | None] | None = None
+    cancelled: bool = False
+
+
+@implementer(ILaned, IAgent)
+class FaxAgent:
+    """Tries rows whose agent is ``fax``.
+
+    :param rules: gives the rules of now.
+    :param zone: of the times in head lines.
+    """
+
+    name = AGENT
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        clock: IReactorTime,
+        rules: Callable[[], FaxRules],
+        pages: Pages,
+        pool: LinePool,
+        ledgers: Ledgers,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._pages = pages
+        self._pool = pool
+        self._ledgers = ledgers
+        self._zone = zone
+        self._numbers: dict[str, DeferredLock] = {}
+        self.attempts: dict[int, Attempt] = {}
+
+    def lane(self, item: QueueItem) -> str:
+        """Numbers do not wait for one another."""
+        return str(item.params.get("number", ""))
+
+    def room(self, item: QueueItem) -> int:
+        """One call at a time to a number, however many rows there are."""
+        del item
+        return 1
+
+    async def deliver(
+        self, batch: Sequence[QueueItem], progress: Callable[[int, Mapping[str, object]], None]
+    ) -> Sequence[Outcome]:
+        """Try rows of one message to one number, one call after the other."""
+        del progress  # the ledgers keep more, and keep it earlier
+        return [await self._try(item) for item in batch]
+
+    async def cancel(self, row: int) -> bool:
+        """End a row that is under way; False when it is not."""
+        attempt = self.attempts.get(row)
+        if attempt is None:
+            return False
+        attempt.cancelled = True
+        if attempt.waiting is not None:
+            attempt.waiting.cancel()
+        elif attempt.line is not None and attempt.call is not None:
+            await attempt.line.line.cancel(attempt.call.id)
+        return True
+
+    # ------------------------------------------------------------------ one row
+
+    async def _try(self, item: QueueItem) -> Outcome:
+        number = self.lane(item)
+        lock = self._numbers.setdefault(number, DeferredLock())
+        await lock.acquire()
+        attempt = self.attempts[item.id] = Attempt(item)
+        try:
+            outcome = await self._called(attempt)
+        except NotConvertible as fault:
+            outcome = self._given_up(attempt, FaxCause.BAD_DOCUMENT, fault.public)
+        except MailshareError as fault:
+            outcome = self._deferred(attempt, FaxCause.INTERNAL, fault.public)
+        finally:
+            self.attempts.pop(item.id, None)
+            lock.release()
+            if not lock.locked and not lock.waiting:
+                self._numbers.pop(number, None)
+        if outcome.state is not QueueState.QUEUED:
+            await self._ledgers.forget(item.id)
+        return outcome
+
+    async def _called(self, attempt: Attempt) -> Outcome:
+        item = attempt.item
+        ledger = attempt.ledger = await self._ledgers.read(item.id)
+        if ledger.whole:
+            return self._sent(attempt, FaxOutcome(FaxCause.OK))
+        if ledger.in_doubt and not ledger.native:
+            return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
+        if self._now() >= self._deadline(item):
+            return self._given_up(attempt, FaxCause.TIMEOUT, "")
+        pages = await self._made(attempt)
+        without: set[str] = set()
+        while True:
+            line = await self._line(attempt, without)
+            if line is None:
+                if attempt.cancelled:
+                    return self._given_up(attempt, FaxCause.CANCELLED, "")
+                return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native="no line is free of trouble"))
+            first = attempt.ledger.confirmed
+            outcome = await self._on_line(attempt, line, pages)
+            attempt.ledger = attempt.ledger.ended(outcome, first)
+            await self._ledgers.write(item.id, attempt.ledger)
+            self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
+            if outcome.cause is not FaxCause.LINE_DOWN or attempt.cancelled:
+                return self._after(attempt, outcome)
+            without.add(line.line.name)
+
+    async def _made(self, attempt: Attempt) -> FaxFile:
+        """The pages as they go to this number."""
+        item, rules = attempt.item, self._rules()
+        body = await self._store.queue.body(item.message_id)
+        made = await self._pages.of_body(body)
+        shape = [rules.layout, rules.text, rules.cover, rules.head, rules.owner, rules.station, body.digest.hex()]
+        began = attempt.ledger.began or self._now()
+        cover = cover_fields(item, made.letter.headers, self._moment(item.queued))
+        head = self._head(item, began) if rules.head else ()
+        pages = await self._pages.for_recipient(made, cover, head)
+        name = hashlib.sha256(json.dumps(shape).encode()).hexdigest()
+        attempt.ledger = attempt.ledger.prepared(began, pages.count, name)
+        return pages
+
+    def _head(self, item: QueueItem, began: int) -> tuple[str, str, str]:
+        rules = self._rules()
+        sender = " ".join(each for each in (rules.owner, rules.station) if each)
+        return self._moment(began), f"{sender} -> {item.params.get('number', '')}", "{page}/{pages}"
+
+    def _moment(self, at: int) -> str:
+        return datetime.fromtimestamp(at / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
+
+    async def _line(self, attempt: Attempt, without: set[str]) -> PooledLine | None:
+        """A line for it; the one whose own machine has the job already where there is one."""
+        ledger, item = attempt.ledger, attempt.item
+        if ledger.calling and ledger.native:
+            return next((one for one in self._pool.lines if one.line.name == ledger.line), None)
+        attempt.state = "waiting for a line"
+        attempt.waiting = Deferred.fromCoroutine(
+            self._pool.take(self.lane(item), urgent=bool(item.params.get("urgent")), order=item.id, without=without)
+        )
+        try:
+            return await attempt.waiting
+        except CancelledError:
+            if not attempt.cancelled:
+                raise
+            return None
+        finally:
+            attempt.waiting = None
+
+    async def _on_line(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
+        attempt.line, attempt.state = line, "dialing"
+        job = self._job(attempt, pages)
+        ledger = attempt.ledger
+        if ledger.calling and ledger.native:
+            call = line.line.find(ledger.native, job)
+            if call is None:
+                return FaxOutcome(FaxCause.TIMEOUT, native=_DOUBT)
+        else:
+            # Nothing is waited for between the choice of the line and the call: the line counts as taken only by it.
+            attempt.ledger = ledger.dialled(line.line.name)
+            call = line.line.send(job, pages)
+        attempt.call = call
+        call.observe(lambda event: self._happened(attempt, event))
+        try:
+            return await call.when_done()
+        except CancelledError:
+            # The server stops: what the far end has confirmed so far is written down all the same.
+            await line.line.cancel(job.id)
+            return await call.when_done()
+
+    def _job(self, attempt: Attempt, pages: FaxFile) -> FaxJob:
+        item, params = attempt.item, attempt.item.params
+        return FaxJob(
+            id=f"{item.trace}-{item.id}-{attempt.ledger.tries + 1}",
+            number=str(params.get("number", "")),
+            dial=str(params.get("dial", "")),
+            total=pages.count,
+            first_page=attempt.ledger.confirmed,
+            subaddress=str(params.get("sub", "")),
+            ident=self._rules().station[:20],
+            deadline=self._deadline(item),
+        )
+
+    def _happened(self, attempt: Attempt, event: CallEvent) -> Awaitable[None] | None:
+        """Write down what a stop of the server must not forget, before the line goes on."""
+        before = attempt.ledger
+        if event.kind == "dialing":
+            return self._ledgers.write(attempt.item.id, before)
+        attempt.state = {"begun": "sending", "ringing": "ringing", "answered": "answered"}.get(
+            event.kind, attempt.state
+        )
+        if event.kind == "submitted":
+            attempt.ledger = before.submitted(str(event.facts.get("native", "")))
+        elif event.kind == "begun":
+            attempt.ledger = before.page_begun(event.page)
+        elif event.kind == "page":
+            attempt.ledger = before.page_confirmed(event.page)
+        return None if attempt.ledger is before else self._ledgers.write(attempt.item.id, attempt.ledger)
+
+    # ------------------------------------------------------------------ what came of it
+
+    def _after(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
+        if attempt.ledger.whole and outcome.cause is FaxCause.OK:
+            return self._sent(attempt, outcome)
+        if attempt.cancelled:
+            return self._given_up(attempt, FaxCause.CANCELLED, "")
+        if outcome.cause is FaxCause.CANCELLED:  # the server stops, and nobody gave the fax up
+            return Outcome(attempt.item.id, QueueState.QUEUED, self._now(), next_at=self._now() + 1, counts=False)
+        if outcome.cause is FaxCause.OK:
+            # The line says done, and not every page is confirmed: never report more than is known.
+            return self._deferred(attempt, FaxCause.DROPPED, outcome.native)
+        if outcome.end_sent:
+            return self._given_up(attempt, outcome.cause, _DOUBT)
+        return self._deferred(attempt, outcome.cause, outcome.native)
+
+    def _sent(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
+        words = f"All {attempt.ledger.total} pages were received"
+        detail = self._detail(attempt, FaxCause.OK, outcome.native)
+        return Outcome(
+            attempt.item.id, QueueState.DELIVERED, self._now(), 250, CAUSES[FaxCause.OK].status, words, detail=detail
+        )
+
+    def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
+        item, now = attempt.item, self._now()
+        tries = attempt.ledger.tries_of(cause) or item.attempts + 1
+        most = self._rules().tries
+        following = next_try(cause, tries, most, now, self._deadline(item))
+        if following is None or attempt.ledger.tries >= 4 * most:
+            return self._given_up(attempt, cause, native)
+        words, rule = self._words(attempt, cause, native), CAUSES[cause]
+        detail = self._detail(attempt, cause, native)
+        return Outcome(item.id, QueueState.QUEUED, now, 451, rule.status, words, next_at=following, detail=detail)
+
+    def _given_up(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
+        words, rule = self._words(attempt, cause, native), CAUSES[cause]
+        state = QueueState.CANCELLED if cause is FaxCause.CANCELLED else QueueState.FAILED
+        detail = self._detail(attempt, cause, native)
+        return Outcome(attempt.item.id, state, self._now(), 550, rule.status, words, detail=detail)
+
+    @staticmethod
+    def _words(attempt: Attempt, cause: FaxCause, native: str) -> str:
+        ledger, words = attempt.ledger, CAUSES[cause].words
+        if ledger.confirmed:
+            words += f"; {ledger.confirmed} of {ledger.total} pages were received"
+        return f"{words}: {native}" if native else words
+
+    @staticmethod
+    def _detail(attempt: Attempt, cause: FaxCause, native: str) -> dict[str, object]:
+        """What reports and ``fax show`` tell beside the words."""
+        ledger = attempt.ledger
+        facts: dict[str, Any] = {
+            "X-Fax-Pages": f"{ledger.confirmed}/{ledger.total}",
+            "X-Fax-Remote-Id": ledger.remote_id,
+            "X-Fax-Rate": ledger.rate or "",
+            "X-Fax-Ecm": "yes" if ledger.ecm else "",
+            "X-Fax-Duration": f"{ledger.seconds:.0f}" if ledger.seconds else "",
+            "X-Fax-Tries": ledger.tries or "",
+        }
+        return {
+            "medium": "fax",
+            "cause": cause.value,
+            "line": ledger.line,
+            "native": native,
+            "fields": {name: str(value) for name, value in facts.items() if value},
+        }
+
+    def _deadline(self, item: QueueItem) -> int:
+        return item.queued + self._rules().lifetime
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * 1_000_000)
+
+
+def cover_fields(item: QueueItem, headers: Headers, moment: str) -> dict[str, str]:
+    """What stands on a cover page: enough to see from whom it came and how to answer (RFC 3965 section 5.2.4).
+
+    Nothing that was meant for this gateway alone, such as dialled digits, is among it (RFC 3965 section 5.2.3).
+    """
+    authors = headers.mailboxes("from")
+    author = authors[0] if authors else None
+    return {
+        "To": str(item.params.get("title", "")),
+        "Company": str(item.params.get("company", "")),
+        "Fax": str(item.params.get("number", "")),
+        "From": author.name if author is not None else "",
+        "Mail": str(author.address) if author is not None else "",
+        "Date": moment,
+        "Subject": headers.text("subject"),
+    }

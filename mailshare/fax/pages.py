@@ -1,0 +1,181 @@
+"""From messages to the pages of a fax, by the documents service; what was made lately is kept for others to come."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+from attrs import frozen
+from zope.interface import implementer
+
+from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.core.errors import PolicyRefusal
+from mailshare.core.fax_costs import Forecast, forecast
+from mailshare.core.fax_dialling import Number, Toll
+from mailshare.core.values.fax import Coding, FaxPage
+from mailshare.fax.letters import Letter, read_letter
+from mailshare.fax.rules import FaxRules
+from mailshare.interfaces import IBody, IFaxPages, IMadeDocument
+from mailshare.wire.tiff_fax import read_tiff, write_tiff
+
+_KEPT = 32 * 1024 * 1024  # octets of pages in memory
+_PIECE = 262_144
+
+Perform = Callable[..., Awaitable[IMadeDocument]]
+"""``perform(operation, octets, options, declared)`` of :class:`mailshare.interfaces.IDocuments`."""
+
+
+@frozen
+class Made:
+    """The pages of a message before they are made for one recipient.
+
+    :ivar tiff: MMR pages; empty when there are none but a cover page.
+    """
+
+    letter: Letter
+    tiff: bytes
+
+
+class Pages:
+    """Makes pages.
+
+    :param rules: gives the rules of now.
+    """
+
+    def __init__(self, perform: Perform, rules: Callable[[], FaxRules]) -> None:
+        self._perform = perform
+        self._rules = rules
+        self._kept: OrderedDict[bytes, Made] = OrderedDict()
+
+    async def of_body(self, body: IBody) -> Made:
+        """The pages of a message.
+
+        :raises NotConvertible: 5.6.1, there are none, or one of its parts cannot be faxed.
+        """
+        rules = self._rules()
+        key = hashlib.sha256(body.digest + json.dumps([rules.layout, rules.text]).encode()).digest()
+        made = self._kept.get(key)
+        if made is None:
+            made = await self._made(body, rules)
+            self._keep(key, made)
+        self._kept.move_to_end(key)
+        return made
+
+    async def _made(self, body: IBody, rules: FaxRules) -> Made:
+        letter = await read_letter(body)
+        pages: list[FaxPage] = []
+        parts = [part for part in letter.parts if part.attached or not rules.cover]
+        attached = any(part.attached for part in parts)
+        for part in parts:
+            if not part.attached and attached and not rules.text:
+                continue
+            options = {**rules.layout, "charset": part.charset}
+            try:
+                tiff = await self._run("fax-pages", part.data, options, part.kind)
+            except NotConvertible as fault:
+                what = part.name or part.kind
+                raise NotConvertible(fault.cause, f"This cannot be faxed: {what}: {fault.public}") from fault
+            pages += [one.page for one in read_tiff(tiff) if one.page is not None]
+            if len(pages) > rules.most_pages:
+                raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"This fax has more than {rules.most_pages} pages")
+        if not pages and not (rules.cover and letter.text.strip()):
+            raise NotConvertible(Hindrance.EMPTY, "This message holds nothing that could be faxed")
+        return Made(letter, write_tiff(pages) if pages else b"")
+
+    def _keep(self, key: bytes, made: Made) -> None:
+        self._kept[key] = made
+        while len(self._kept) > 1 and sum(len(one.tiff) for one in self._kept.values()) > _KEPT:
+            self._kept.popitem(last=False)
+
+    async def for_recipient(self, made: Made, cover: Mapping[str, str], head: Sequence[str]) -> FaxFile:
+        """The pages as they go to one recipient.
+
+        :param cover: fields of the cover page, for an office that sends one.
+        :param head: the three texts of the head line; none = no line.
+        """
+        rules = self._rules()
+        if not rules.cover and not head:
+            return FaxFile(self, made.tiff)
+        options: dict[str, object] = {**rules.layout, "coding": Coding.MMR.value}
+        if rules.cover:
+            options["cover"] = {"fields": dict(cover), "text": made.letter.text}
+        if head:
+            options["head"] = list(head)
+        return FaxFile(self, await self._run("fax-finish", made.tiff, options, "image/tiff"))
+
+    async def recoded(self, page: FaxPage, coding: Coding) -> FaxPage:
+        """The same page in another coding."""
+        tiff = await self._run("fax-finish", write_tiff([page]), {"coding": coding.value}, "image/tiff")
+        return _only(tiff)
+
+    async def sizes(self, made: Made) -> list[int]:
+        """Octets of the pages; a cover page counts as a little."""
+        own = [len(page.data) for page in _pages_of(made.tiff)] if made.tiff else []
+        return [8_000, *own] if self._rules().cover else own
+
+    def affordable(self, sizes: Sequence[int], number: Number) -> Forecast:
+        """What a fax of these pages costs.
+
+        :raises PolicyRefusal: more than one fax may.
+        """
+        rules = self._rules()
+        expected = forecast(sizes, Toll(number.toll), rules.prices)
+        if rules.most_cost and expected.cost > rules.most_cost:
+            raise PolicyRefusal(
+                f"This fax to {number.text} would cost about {expected.cost:g}, more than the {rules.most_cost:g} "
+                "that one fax may cost here"
+            )
+        return expected
+
+    async def _run(self, operation: str, data: bytes, options: Mapping[str, object], kind: str) -> bytes:
+        made = await self._perform(operation, _in_pieces(data), options, kind)
+        try:
+            out = bytearray()
+            while len(out) < made.size:
+                piece = await made.read(len(out), _PIECE)
+                if not piece:
+                    raise NotConvertible(Hindrance.CRASHED)
+                out += piece
+            return bytes(out)
+        finally:
+            made.release()
+
+
+@implementer(IFaxPages)
+class FaxFile:
+    """Finished pages."""
+
+    def __init__(self, pages: Pages, tiff: bytes) -> None:
+        self._maker = pages
+        self._pages = _pages_of(tiff)
+        self.count = len(self._pages)
+
+    async def encode(self, page: int, coding: Coding) -> FaxPage:
+        """One page in that coding."""
+        own = self._pages[page]
+        return own if own.coding is coding else await self._maker.recoded(own, coding)
+
+    async def document(self, first: int) -> bytes:
+        """The pages from there on as a file."""
+        return write_tiff(self._pages[first:])
+
+
+def _pages_of(tiff: bytes) -> list[FaxPage]:
+    return [one.page for one in read_tiff(tiff) if one.page is not None]
+
+
+def _only(tiff: bytes) -> FaxPage:
+    pages = _pages_of(tiff)
+    if len(pages) != 1:
+        raise NotConvertible(Hindrance.CRASHED)
+    return pages[0]
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE):
+        yield data[start : start + _PIECE]
+    if not data:
+        yield b""
+

@@ -1,0 +1,94 @@
+"""What the configuration says about faxes, as the fax room knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from mailshare.core.fax_dialling import USUAL_TOLLS, DialRules, Toll
+from mailshare.core.fax_routing import FaxRoute
+
+HOUR = 3_600_000_000
+
+
+@frozen
+class FaxContact:
+    """Somebody in the address book, or a group.
+
+    :ivar name: as it is written in an address before the @, and to the commands.
+    :ivar number: as it is dialled or with a plus; empty for a group.
+    :ivar short: abbreviated number or one-touch key, digits.
+    :ivar members: names of the contacts of a group.
+    """
+
+    name: str
+    number: str = ""
+    short: str = ""
+    subaddress: str = ""
+    title: str = ""
+    company: str = ""
+    members: tuple[str, ...] = ()
+
+
+@frozen
+class FaxRules:
+    """How faxes go out and come in.
+
+    :ivar domains: of fax addresses; the first one stands in the addresses of senders.
+    :ivar senders: login names that may send, ``*`` for everybody who logs in; nobody when it is empty.
+    :ivar tolls: kinds of numbers that may be called.
+    :ivar prices: a minute, by the word of the toll class; ``most_cost`` of one fax, 0 = no bound.
+    :ivar tries: calls for one fax where its cause has no figure of its own.
+    :ivar lifetime: microseconds after which no call begins any more.
+    :ivar station: how we call ourselves to far machines, at most 20 characters; ``owner`` stands in the head line.
+    :ivar report: ``dsn``, ``mdn`` or ``both``; ``always``: also about what arrived, unasked.
+    :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
+    :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
+    :ivar text: what stands in a mail beside its attachments is sent too.
+    """
+
+    domains: tuple[str, ...] = ("fax.localhost",)
+    country: str = ""
+    dialling: DialRules = field(factory=DialRules)
+    senders: frozenset[str] = frozenset()
+    tolls: frozenset[Toll] = frozenset(USUAL_TOLLS)
+    prices: Mapping[str, float] = field(factory=dict, hash=False)
+    most_cost: float = 0.0
+    most_pages: int = 200
+    tries: int = 6
+    lifetime: int = 12 * HOUR
+    station: str = ""
+    owner: str = ""
+    head: bool = True
+    cover: bool = False
+    text: bool = True
+    paper: str = "A4"
+    resolution: str = "fine"
+    photos: str = "auto"
+    report: str = "dsn"
+    always: bool = True
+    inbox: tuple[str, ...] = ("admin1",)
+    formats: tuple[str, ...] = ("pdf",)
+    routes: tuple[FaxRoute, ...] = ()
+    refused: tuple[str, ...] = ()
+    contacts: tuple[FaxContact, ...] = ()
+
+    def may_send(self, name: str) -> bool:
+        """Whether somebody who logged in under that name may send faxes."""
+        return bool(name) and ("*" in self.senders or name in self.senders)
+
+    def contact(self, word: str) -> FaxContact | None:
+        """By name or abbreviated number."""
+        wanted = word.casefold()
+        return next((one for one in self.contacts if wanted in (one.name.casefold(), one.short or None)), None)
+
+    @property
+    def layout(self) -> dict[str, object]:
+        """What the making of pages is told."""
+        return {
+            "paper": self.paper,
+            "resolution": self.resolution,
+            "photos": self.photos,
+            "most_pages": self.most_pages,
+        }

@@ -1,0 +1,95 @@
+"""Telephone lines for faxes, and who sends and receives over them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from zope.interface import Attribute, Interface
+
+from mailshare.core.values.fax import (
+    CallEvent,
+    CallFacts,
+    Coding,
+    FaxCapabilities,
+    FaxCause,
+    FaxJob,
+    FaxOutcome,
+    FaxPage,
+    Ringing,
+)
+
+
+class IFaxPages(Interface):
+    """The pages of one fax, coded when a line asks for them."""
+
+    count: int = Attribute("pages of the whole fax")
+
+    def encode(page: int, coding: Coding) -> Awaitable[FaxPage]:
+        """One page, from 0, in that coding."""
+
+    def document(first: int) -> Awaitable[bytes]:
+        """The pages from ``first`` on as a TIFF file (RFC 3949), for lines that take documents."""
+
+
+class IFaxCall(Interface):
+    """A call that goes out."""
+
+    id: str = Attribute("that of its job")
+
+    def when_done() -> Awaitable[FaxOutcome]:
+        """What it came to; never fails for what the line or the far end does. May be asked several times."""
+
+    def observe(call: Callable[[CallEvent], Awaitable[None] | None]) -> None:
+        """Be told of what happens. The line waits for what is returned before it goes on.
+
+        In ``facts``: of ``negotiated`` ``rate``, ``ecm``, ``remote_id``; of ``submitted``, by lines that hand a job to
+        a machine of its own, ``native``: by that :meth:`IFaxLine.find` finds it again after a restart.
+        ``begun`` is told before a page goes out, ``page`` when the far end has confirmed it.
+        """
+
+
+class IFaxReceiver(Interface):
+    """Who takes faxes that come in."""
+
+    def screen(call: Ringing) -> Awaitable[FaxCause]:
+        """Asked before the call is answered: OK = take it."""
+
+    def page_received(call: Ringing, number: int, page: FaxPage) -> Awaitable[None]:
+        """A page has come, from 0. The line confirms it to the far end only after this has fired: it is durable.
+
+        :raises MailshareError: it cannot be kept; the line must not confirm it.
+        """
+
+    def finished(call: Ringing, facts: CallFacts) -> Awaitable[None]:
+        """The call is over."""
+
+
+class IFaxLine(Interface):
+    """A trunk, a pool of modems, or the account at a provider.
+
+    Retries are not its business: one job is one call.
+    """
+
+    name: str = Attribute("unique in the office")
+    capabilities: FaxCapabilities = Attribute("what it can do")
+
+    def start() -> None:
+        """Begin to serve; the receiver is set already."""
+
+    def stop() -> Awaitable[None]:
+        """End calls as soon as the protocol allows; fires when none is left."""
+
+    def set_receiver(receiver: IFaxReceiver) -> None:
+        """Who is asked about calls that come in."""
+
+    def free_channels() -> int:
+        """How many calls it could begin now; 0 also while it is known to be down."""
+
+    def send(job: FaxJob, pages: IFaxPages) -> IFaxCall:
+        """Begin a call. Observers that are added in this turn of the reactor miss nothing."""
+
+    def find(native: str, job: FaxJob) -> IFaxCall | None:
+        """The call that a line's own machine may still be making, after a restart; ``None`` where there is none."""
+
+    def cancel(call_id: str) -> Awaitable[bool]:
+        """End a call; its outcome says CANCELLED, unless it was over. False when there is none."""

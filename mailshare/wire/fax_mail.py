@@ -1,0 +1,96 @@
+"""A fax that came in, as a mail: words about the call, and its pages attached.
+
+Source: RFC 3965 (simple mode), RFC 3302 (``image/tiff; application=faxbw``), RFC 4160 section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from mailshare.core.address import Address
+from mailshare.core.report_parts import CRLF, date_text, field, paragraphs, seven_bit, text_field
+from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
+from mailshare.wire.pdf_fax import write_pdf
+from mailshare.wire.print_mail import base64_lines
+from mailshare.wire.tiff_fax import write_tiff
+
+
+@frozen
+class FaxLetter:
+    """What the mail around a fax needs to know.
+
+    :ivar sender: the fax address of the caller, or one that nobody reads.
+    :ivar to: whom the mail is for.
+    :ivar host: of this server; ``at`` when the call ended, microseconds UTC.
+    :ivar formats: ``tiff``, ``pdf``.
+    """
+
+    sender: Address
+    to: Sequence[str]
+    host: str
+    at: int
+    formats: Sequence[str] = ("pdf",)
+
+
+def message_id(ringing: Ringing, host: str) -> str:
+    """The Message-ID of the mail of a call: always the same, so that it is known when it was stored already."""
+    return f"<fax.{ringing.id}@{host}>"
+
+
+def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about: FaxLetter) -> bytes:
+    """The mail, CRLF line ends, 7-bit."""
+    caller = facts.station.strip() or ringing.caller or "unknown"
+    boundary = f"fax-{ringing.id}".encode("ascii", "replace")[:60]
+    subject = f"Fax from {caller}, {len(pages)} page{'s' if len(pages) != 1 else ''}"
+    if facts.cause is not FaxCause.OK:
+        subject += " (broken off)"
+    words, encoding = seven_bit(paragraphs(_words(ringing, facts, pages)))
+    out = [
+        field("Date", date_text(about.at)),
+        text_field("From", f"Fax {caller}").rstrip(b"\r\n") + f" <{about.sender}>\r\n".encode(),
+        field("To", ", ".join(f"<{one}>" for one in about.to)),
+        text_field("Subject", subject),
+        field("Message-ID", message_id(ringing, about.host)),
+        field("Auto-Submitted", "auto-generated"),
+        b"MIME-Version: 1.0\r\n",
+        b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\r\n\r\n',
+        *(b"--", boundary, CRLF, b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "),
+        *(encoding, CRLF, CRLF, words),
+    ]
+    for name, kind, octets in _files(pages, about.formats):
+        out += [b"\r\n--", boundary, CRLF, f"Content-Type: {kind}\r\n".encode()]
+        out += [b"Content-Transfer-Encoding: base64\r\n"]
+        out += [f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode(), base64_lines(octets)]
+    out += [b"\r\n--", boundary, b"--\r\n"]
+    return b"".join(out)
+
+
+def _files(pages: Sequence[FaxPage], formats: Sequence[str]) -> list[tuple[str, str, bytes]]:
+    out = []
+    if pages and "pdf" in formats:
+        out.append(("fax.pdf", "application/pdf", write_pdf(pages)))
+    if pages and "tiff" in formats:
+        out.append(("fax.tif", "image/tiff; application=faxbw", write_tiff(pages)))
+    return out
+
+
+def _words(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> list[str]:
+    known = {
+        "Caller": " ".join(each for each in (ringing.caller, ringing.display) if each),
+        "Station": facts.station.strip(),
+        "Called number": ringing.called,
+        "Subaddress": facts.subaddress,
+        "Pages": str(len(pages)),
+        "Seconds": f"{facts.seconds:.0f}" if facts.seconds else "",
+        "Line": ringing.line,
+    }
+    words = ["A fax was received."]
+    if facts.cause is not FaxCause.OK:
+        words = ["A fax was received, but the call broke off: pages may be missing at its end."]
+    words += [f"  {name}: {value}" for name, value in known.items() if value]
+    bad = [str(number) for number, page in enumerate(pages, 1) if page.bad_rows]
+    if bad:
+        words.append(f"The line was bad: rows are damaged on page {', '.join(bad)}.")
+    return words

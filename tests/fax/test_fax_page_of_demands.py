@@ -1,0 +1,38 @@
+"""docs/reference/fax.md is held to the truth."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from attrs import fields
+
+from mailshare.core.fax_lines import KINDS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "fax.md").read_text()
+ROWS = {row[1]: row[2] for row in re.finditer(r"(?m)^\| ([SXG]\d+) \| .* \| (.*) \|$", PAGE)}
+
+
+def test_every_demand_has_a_line_with_a_test_or_what_is_missing() -> None:
+    """No demand of the standards is left out, and no line is empty."""
+    wanted = {f"S{n}" for n in range(1, 14)} | {f"X{n}" for n in range(1, 14)} | {f"G{n}" for n in range(1, 20)}
+    assert set(ROWS) == wanted
+    assert all("::" in told or re.match(r"not yet: \w+", told) for told in ROWS.values())
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """A test that is renamed or taken away takes its promise with it."""
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE):
+        tree = ast.parse((ROOT / file).read_text())
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, kinds)}, name
+
+
+def test_every_kind_of_line_is_told_with_its_options() -> None:
+    """An option that is added must be told."""
+    for kind, options in KINDS.items():
+        assert f'`kind = "{kind}"`' in PAGE
+        for one in fields(options):
+            assert re.search(rf"(?m)^\| `{one.name}` \| .* \| {re.escape(one.metadata['meaning'])} \|$", PAGE), one.name

@@ -1,0 +1,303 @@
+"""The agent that calls: what a stop of the server leaves, one call at a time to a number, giving up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from mailshare.core.fax_ledger import PageLedger
+from mailshare.core.values import Hop, Outcome, QueueItem, QueueState
+from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxJob, FaxOutcome
+from mailshare.fax.lines.calling import Call, Calls
+from mailshare.fax.office import FaxOffice
+from mailshare.fax.pool import PooledLine
+from mailshare.fax.rules import FaxRules
+from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.store.memory import MemoryStore
+from mailshare.testing.fax_documents import InThread
+from mailshare.testing.store_office import HEADER, NOW, Office, office
+
+DOCUMENT = HEADER + b"one\r\n\x0c\r\ntwo\r\n\x0c\r\nthree\r\n"
+Act = Callable[[Call, IFaxPages], Awaitable[FaxOutcome]]
+
+
+@implementer(IFaxLine)
+class ScriptedLine:
+    """Does with each call what a test says."""
+
+    capabilities = FaxCapabilities()
+
+    def __init__(self, name: str = "line", channels: int = 1) -> None:
+        self.name = name
+        self.channels = channels
+        self.acts: list[Act] = []
+        self.jobs: list[FaxJob] = []
+        self.known: dict[str, Act] = {}
+        self.calls = Calls()
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        await self.calls.end_all()
+
+    def set_receiver(self, receiver: IFaxReceiver) -> None:
+        """Nobody calls."""
+
+    def free_channels(self) -> int:
+        return self.channels - len(self.calls.by_id)
+
+    def send(self, job: FaxJob, pages: IFaxPages) -> Call:
+        self.jobs.append(job)
+        act = self.acts.pop(0)
+
+        async def work(call: Call) -> FaxOutcome:
+            await call.tell("dialing")
+            return await act(call, pages)
+
+        return self.calls.begin(Call(job, work))
+
+    def find(self, native: str, job: FaxJob) -> Call | None:
+        act = self.known.get(native)
+        return None if act is None else self.calls.begin(Call(job, lambda call: act(call, None)))  # type: ignore[arg-type,return-value]
+
+    async def cancel(self, call_id: str) -> bool:
+        return self.calls.cancel(call_id)
+
+
+def ends(cause: FaxCause, pages: int = 0, **facts: object) -> Act:
+    """So many pages arrive, then the call ends."""
+
+    async def act(call: Call, _: IFaxPages) -> FaxOutcome:
+        first = call.job.first_page
+        for number in range(first, first + pages):
+            await call.tell("begun", number)
+            await call.tell("page", number)
+        return FaxOutcome(cause, pages, **facts)  # type: ignore[arg-type]
+
+    return act
+
+
+@define
+class Room:
+    """A fax office over a store in memory."""
+
+    office: Office
+    folder: Path
+    clock: Clock
+    line: ScriptedLine = field(factory=ScriptedLine)
+    fax: FaxOffice = field(init=False)
+    rules: FaxRules = field(factory=lambda: FaxRules(head=False))
+
+    async def open(self) -> None:
+        """Start, or start again after a stop."""
+
+        async def aside(act: Callable[[], object]) -> object:
+            return act()
+
+        self.fax = FaxOffice(
+            self.office.store,
+            self.clock,
+            self.rules,
+            directory=str(self.folder),
+            aside=aside,
+            perform=InThread(aside).perform,
+            zone=UTC,
+            token=os.urandom,
+        )
+        await self.fax.use([PooledLine(self.line)])
+
+    async def row(self, number: str = "+12025550123", **params: object) -> QueueItem:
+        """A row under way."""
+        hop = Hop("fax", f"FAX={number}@x", "fax", params={"number": number, "dial": number, **params})
+        await self.office.deliver(os.urandom(8).hex(), [], data=DOCUMENT, hops=[hop], at=self.now())
+        [item] = await self.office.store.queue.claim("fax", 1, self.now() + 10**12, 10**12)
+        return item
+
+    def now(self) -> int:
+        return int(self.clock.seconds() * 1_000_000)
+
+    async def tried(self, item: QueueItem) -> Outcome:
+        [outcome] = await self.fax.agent.deliver([item], lambda *_: None)
+        return outcome
+
+
+@pytest_twisted.async_yield_fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    clock = Clock()
+    clock.advance(NOW / 1_000_000)
+    async with office(lambda: MemoryStore(clock=clock)) as place:
+        made = Room(place, tmp_path, clock)
+        await made.open()
+        yield made
+        await made.fax.close()
+
+
+async def test_a_call_goes_on_where_the_one_before_ended(room: Room) -> None:
+    """G15: the second call begins at the page that is missing, also on another line after a restart."""
+    room.line.acts = [ends(FaxCause.DROPPED, 2), ends(FaxCause.OK, 1)]
+    item = await room.row()
+    outcome = await room.tried(item)
+    assert (outcome.state, outcome.status) == (QueueState.QUEUED, "4.4.2")
+    assert outcome.next_at == room.now() + 60_000_000
+    assert "2 of 3 pages" in outcome.reply
+    await room.open()
+    outcome = await room.tried(item)
+    assert outcome.state is QueueState.DELIVERED
+    assert [job.first_page for job in room.line.jobs] == [0, 2]
+    assert not os.listdir(room.folder / "out")
+
+
+async def test_a_line_that_says_done_is_believed_page_by_page_only(room: Room) -> None:
+    """Success is the confirmation of the last page, whatever a line's own word is."""
+    room.line.acts = [ends(FaxCause.OK, 2)]
+    outcome = await room.tried(await room.row())
+    assert outcome.state is QueueState.QUEUED
+    assert outcome.detail["cause"] == "dropped"
+
+
+async def test_what_arrived_is_not_sent_again_after_a_stop(room: Room) -> None:
+    """G13 G17: the ledger is on the disk before the store knows; a row that comes again after a kill makes no call."""
+    room.line.acts = [ends(FaxCause.OK, 3)]
+    item = await room.row()
+    kept = room.fax.ledgers.forget
+    room.fax.ledgers.forget = lambda _: kept(0)  # type: ignore[method-assign]
+    await room.tried(item)
+    await room.open()
+    outcome = await room.tried(item)
+    assert outcome.state is QueueState.DELIVERED
+    assert len(room.line.jobs) == 1
+
+
+async def test_a_stop_while_the_last_page_was_out_sends_nothing_twice(room: Room) -> None:
+    """The sender is told that it may have arrived."""
+    item = await room.row()
+    ledger = PageLedger().prepared(1, 3, "x").dialled("line").page_confirmed(1).page_begun(2)
+    await room.fax.ledgers.write(item.id, ledger)
+    outcome = await room.tried(item)
+    assert (outcome.state, outcome.status) == (QueueState.FAILED, "4.4.7")
+    assert "may have all of it" in outcome.reply
+    assert room.line.jobs == []
+
+
+async def test_a_stop_in_the_middle_goes_on_at_the_missing_page(room: Room) -> None:
+    """A kill between two pages: what was confirmed is not sent again."""
+    item = await room.row()
+    room.line.acts = [ends(FaxCause.DROPPED, 1)]
+    await room.tried(item)
+    ledger = await room.fax.ledgers.read(item.id)
+    await room.fax.ledgers.write(item.id, evolve(ledger.dialled("line").page_begun(1), calling=True))
+    await room.open()
+    room.line.acts = [ends(FaxCause.OK, 2)]
+    assert (await room.tried(item)).state is QueueState.DELIVERED
+    assert room.line.jobs[-1].first_page == 1
+
+
+async def test_a_machine_that_has_the_job_is_asked_and_not_given_it_again(room: Room) -> None:
+    """Lines that hand jobs over: after a restart the call is found by its name there."""
+    item = await room.row()
+    ledger = PageLedger().prepared(1, 3, "x").dialled("line").submitted("native-7")
+    await room.fax.ledgers.write(item.id, ledger)
+    room.line.known["native-7"] = ends(FaxCause.OK, 3)
+    outcome = await room.tried(item)
+    assert outcome.state is QueueState.DELIVERED
+    assert room.line.jobs == []
+
+
+async def test_one_call_at_a_time_to_a_number(room: Room) -> None:
+    """However many faxes wait for it, and however many lines are free."""
+    room.line.channels = 5
+    gate: Deferred[None] = Deferred()
+
+    async def waits(call: Call, pages: IFaxPages) -> FaxOutcome:
+        await gate
+        return await ends(FaxCause.OK, 3)(call, pages)
+
+    room.line.acts = [waits, ends(FaxCause.OK, 3), ends(FaxCause.OK, 3)]
+    items = [await room.row(), await room.row(), await room.row("+12025550199")]
+    tries = [Deferred.fromCoroutine(room.tried(item)) for item in items]
+    assert [job.number for job in room.line.jobs] == ["+12025550123", "+12025550199"]
+    gate.callback(None)
+    assert [(await one).state for one in tries] == [QueueState.DELIVERED] * 3
+
+
+async def test_a_line_that_is_down_is_passed_over(room: Room) -> None:
+    """Failover between lines in one try; with none left the fax waits."""
+    other = ScriptedLine("other")
+    other.acts = [ends(FaxCause.OK, 3)]
+    room.line.acts = [ends(FaxCause.LINE_DOWN)]
+    await room.fax.use([PooledLine(room.line), PooledLine(other)])
+    assert (await room.tried(await room.row())).state is QueueState.DELIVERED
+    assert len(other.jobs) == 1
+    room.clock.advance(61)
+    room.line.acts, other.acts = [ends(FaxCause.LINE_DOWN)], [ends(FaxCause.LINE_DOWN)]
+    outcome = await room.tried(await room.row())
+    assert (outcome.state, outcome.status) == (QueueState.QUEUED, "4.4.1")
+
+
+async def test_giving_up_ends_a_call_in_its_middle(room: Room) -> None:
+    """And one that waits for a line."""
+
+    async def for_ever(call: Call, pages: IFaxPages) -> FaxOutcome:
+        await Deferred()
+        raise AssertionError
+
+    room.line.acts = [for_ever]
+    first, second = await room.row(), await room.row("+12025550199")
+    tries = [Deferred.fromCoroutine(room.tried(item)) for item in (first, second)]
+    assert room.fax.agent.attempts[second.id].state == "waiting for a line"
+    assert await room.fax.agent.cancel(second.id)
+    assert await room.fax.agent.cancel(first.id)
+    assert [(await one).state for one in tries] == [QueueState.CANCELLED] * 2
+    assert not await room.fax.agent.cancel(first.id)
+
+
+async def test_a_stop_of_the_server_ends_calls_and_keeps_what_arrived(room: Room) -> None:
+    """The row goes back as it was, and the next call begins at the missing page."""
+
+    async def one_page(call: Call, pages: IFaxPages) -> FaxOutcome:
+        await call.tell("begun", 0)
+        await call.tell("page", 0)
+        await Deferred()
+        raise AssertionError
+
+    room.line.acts = [one_page]
+    item = await room.row()
+    work = Deferred.fromCoroutine(room.tried(item))
+    work.cancel()
+    outcome = await work
+    assert (outcome.state, outcome.counts) == (QueueState.QUEUED, False)
+    assert (await room.fax.ledgers.read(item.id)).confirmed == 1
+
+
+async def test_after_its_lifetime_no_call_begins(room: Room) -> None:
+    """Whoever waits for a fax of yesterday is called by nobody today."""
+    item = await room.row()
+    room.clock.advance(13 * 3600)
+    outcome = await room.tried(item)
+    assert (outcome.state, outcome.status) == (QueueState.FAILED, "4.4.7")
+    assert room.line.jobs == []
+
+
+@pytest.mark.parametrize("cause", [one for one in FaxCause if one is not FaxCause.OK])
+async def test_every_cause_ends_somewhere(room: Room, cause: FaxCause) -> None:
+    """No end of a call leaves a fax waiting for ever."""
+    item = await room.row()
+    for _ in range(30):
+        room.line.acts = [ends(cause)]
+        outcome = await room.tried(item)
+        if outcome.state is not QueueState.QUEUED or cause is FaxCause.CANCELLED:
+            break
+        room.clock.advance(max(61, (outcome.next_at - room.now()) / 1_000_000))
+    else:
+        pytest.fail("it is tried for ever")
+    assert outcome.reply or cause is FaxCause.CANCELLED
