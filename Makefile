@@ -2,12 +2,12 @@
 # Both need Python 3.11 or later with its venv module, and make. Nothing else has to be installed by hand.
 #
 #   make test ARGS="tests/wire -q"      hand arguments to pytest
-#   make test JOBS=0                    all tests in one process, as a debugger needs it (two run at once otherwise)
+#   make test JOBS=0                    all tests in one process, as a debugger needs it (three run at once otherwise: tests wait, too)
 #   make run PYTHON=python3.12          use another Python (for a new environment)
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 MINUTES ?= 5
 SEED ?=
 BIN := $(VENV)/bin

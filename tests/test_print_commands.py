@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import pytest_twisted
 from attrs import define
 from click.testing import CliRunner
+from real_peers.warm import finished
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -212,12 +214,8 @@ async def test_jobs_are_looked_at_and_steered_without_a_server(place: Place) -> 
     await place.office.stopService()
 
     def alone(*words: str) -> tuple[int, str]:
-        import subprocess
-        import sys
-
-        argv = [str(Path(sys.executable).parent / "mailshare"), "-c", str(place.folder / "m.toml"), *words]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+        done = finished(Path(sys.executable).parent / "mailshare", "-c", place.folder / "m.toml", *words)
+        return done.returncode, (done.stdout + done.stderr).decode()
 
     code, said = await deferToThread(alone, "job", "cancel", "1")
     assert (code, said) == (0, "Job 1 is cancelled.\n")

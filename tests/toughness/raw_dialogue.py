@@ -9,7 +9,6 @@ import re
 import socket
 import ssl
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 from attrs import define
+from real_peers.warm import Forked, spawn
 
 PATIENCE = 30.0  # seconds for any one answer
 LAST = re.compile(rb"[2-5][0-9][0-9] ")
@@ -207,17 +207,15 @@ def in_data(target: Target) -> Raw:
     return client
 
 
-def started(folder: Path, ports: tuple[int, int]) -> subprocess.Popen[bytes]:
+def started(folder: Path, ports: tuple[int, int]) -> Forked:
     """An office of its own process, with certificates, that trusts one address; serving when this returns."""
     issued = trustme.CA().issue_cert("mail.office.example")
     (folder / "certs").mkdir()
     issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "certs" / "office.pem"))
     (folder / "m.toml").write_text(FILE.format(smtp=ports[0], pop3=ports[1]))
     log = folder / "log"
-    with log.open("wb") as stream:
-        twistd = Path(sys.executable).with_name("twistd")
-        command = [twistd, "--nodaemon", "--pidfile=", "mailshare", "-c", folder / "m.toml"]
-        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    server = spawn([twistd, "--nodaemon", "--pidfile=", "mailshare", "-c", str(folder / "m.toml")], log, {})
     until = time.monotonic() + 120
     while b"mailshare is ready" not in log.read_bytes():
         assert time.monotonic() < until, log.read_text()

@@ -6,12 +6,12 @@ import contextlib
 import poplib
 import smtplib
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import pytest_twisted
+from real_peers.warm import finished
 from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.office import Office
@@ -184,14 +184,14 @@ def test_the_command_names_the_damage(tmp_path: Path) -> None:
     """``mailshare verify`` on a store that no server has open: 0 for a sound one, 1 and what is wrong for another."""
     file = tmp_path / "m.toml"
     file.write_text('[[user]]\nname = "andrew"\npassword = "x"\n')
-    command = [str(Path(sys.executable).with_name("mailshare")), "-c", str(file), "verify"]
-    sound = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (sound.returncode, sound.stdout) == (0, "The store is sound.\n"), sound.stderr
+    command = [Path(sys.executable).with_name("mailshare"), "-c", file, "verify"]
+    sound = finished(*command)
+    assert (sound.returncode, sound.stdout) == (0, b"The store is sound.\n"), sound.stderr
     at, size = root_of(tmp_path / "var" / "store" / "mailshare.db", "duplicate")
     flip(tmp_path / "var" / "store" / "mailshare.db", at, b"\xee" * size)
-    damaged = subprocess.run(command, capture_output=True, text=True, check=False)
+    damaged = finished(*command)
     assert damaged.returncode == 1
-    assert "database: " in damaged.stderr
+    assert b"database: " in damaged.stderr
 
 
 @pytest_twisted.ensureDeferred

@@ -16,6 +16,7 @@ import pytest_twisted
 from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher, textFileLogObserver
 
+from mailshare.portal import throttle
 from mailshare.portal.passwords import Passwords
 
 # Each with characters that quoting, URLs and base64 write otherwise.
@@ -185,6 +186,7 @@ async def _answers(house: Any) -> dict[str, bytes]:
 @pytest_twisted.ensureDeferred
 async def test_no_secret_comes_out_anywhere(house, tmp_path: Path, monkeypatch, logged_failures) -> None:
     """Logs with tracebacks, journal, store, backup, export, API, hand-outs, why: none holds a password in any form."""
+    monkeypatch.setattr(throttle, "DELAYS", (0.01,))  # what wrong passwords wait for is tried elsewhere
     log = StringIO()
     observer = textFileLogObserver(log)
     globalLogPublisher.addObserver(observer)
