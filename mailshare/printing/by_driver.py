@@ -242,7 +242,10 @@ class ByDriver:
     async def _submit(self, run: _Run, document: PrintDocument) -> None:
         driver, number = run.device.driver, document.number
         task = self._task(run, document)
-        able = await driver.capabilities()
+        try:
+            able = await driver.capabilities()
+        except Unavailable as fault:
+            raise NotTaken(fault.public, reasons=("connecting-to-device",)) from fault
         original = await stored(self._service.store, run.job, document)
         printable = await fitting(original, able, dict(task.options), self._documents)
         try:

@@ -16,7 +16,7 @@ from mailshare.printing.service import PrintService
 from mailshare.store.memory import MemoryStore
 
 
-@define
+@define(slots=False)
 class Seams:
     """Counts the points at which a kill may come; at one of them nothing goes on.
 
