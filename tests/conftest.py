@@ -27,6 +27,8 @@ PACKAGES = {
     "doveadm": "dovecot-core",
     "getmail": "getmail6",
     "imap-login": "dovecot-imapd",
+    "dbus-daemon": "dbus-daemon",
+    "ippeveprinter": "cups-ipp-utils",
     "ipptool": "cups-ipp-utils",
     "lpadmin": "cups-client cups-filters",
     "lpstat": "cups-client",
