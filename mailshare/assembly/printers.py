@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
+from mailshare.assembly.opening import zone_of
 from mailshare.config import Config
 from mailshare.config.print_checks import abilities_of
 from mailshare.config.printer_checks import ROLES, public_key
@@ -27,10 +29,11 @@ def places_of(config: Config) -> Sequence[PrinterPlace]:
 
 def printers_of(config: Config) -> Sequence[LocalPrinter]:
     """The printers that a configuration declares."""
-    return [_printer(one) for one in config.tables.printer]
+    zone = zone_of(config)
+    return [_printer(one, zone) for one in config.tables.printer]
 
 
-def _printer(one: PrinterTable) -> LocalPrinter:
+def _printer(one: PrinterTable, zone: tzinfo) -> LocalPrinter:
     return LocalPrinter(
         name=one.name,
         device=Destination(
@@ -58,6 +61,7 @@ def _printer(one: PrinterTable) -> LocalPrinter:
         plain=one.plain,
         postscript=one.postscript,
         gap=one.gap * MINUTE,
+        zone=zone,
     )
 
 

@@ -61,6 +61,9 @@ class PrintAgent:
             return Outcome(item.id, QueueState.CANCELLED, at, 550, "5.0.0", "The print job is over")
         if service.states.get(job.ticket.queue).paused:
             return Outcome(item.id, QueueState.QUEUED, at, next_at=at + _PAUSED, counts=False)
+        printer = service.printers.get(item.address)
+        if printer is not None and (opens := printer.closed_until(at)):
+            return Outcome(item.id, QueueState.QUEUED, at, next_at=opens, counts=False)
         destination = service.place(item.address)
         way = None if destination is None else self.ways.get(destination.scheme)
         if destination is None or way is None:

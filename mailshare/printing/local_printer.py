@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 
 from attrs import field, frozen
 
 from mailshare.core.print_fault_words import Wording
 from mailshare.core.print_policy import PrintPolicy
+from mailshare.core.schedule import inside, next_opening
 from mailshare.printing.destinations import Destination
 
 MINUTE = 60 * 1_000_000
+_LATER = 60 * MINUTE  # when hours are looked at again that never come
 
 
 @frozen
@@ -60,6 +63,7 @@ class LocalPrinter:
         ``wording`` role to what mails about troubles say; ``usage`` addresses that get a report of its use each month.
     :ivar plain: ordinary mails are printed, too; ``postscript`` of them also programs for printers.
     :ivar gap: microseconds after the last part before missing ones are asked for.
+    :ivar zone: of its hours.
     """
 
     name: str
@@ -77,3 +81,11 @@ class LocalPrinter:
     plain: bool = True
     postscript: bool = False
     gap: int = 15 * MINUTE
+    zone: tzinfo = UTC
+
+    def closed_until(self, now: int) -> int:
+        """When its hours begin, microseconds UTC; 0 = they are now, or it has none."""
+        hours = self.policy.hours
+        if not hours or inside(hours, self.zone, now):
+            return 0
+        return next_opening(hours, self.zone, now) or now + _LATER

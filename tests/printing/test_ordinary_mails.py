@@ -7,12 +7,14 @@ from typing import Any
 
 import dkim
 import pytest
+from counter import settled
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from printing_server import PDF, PrintingServer
 
 from mailshare.core.print_policy import GuestPolicy, SenderPolicy
-from mailshare.core.values import DocumentFacts, PrintState, SetState
+from mailshare.core.values import SECOND, DocumentFacts, PrintState, QueueState, SetState, Window
+from mailshare.printing.hand_on import PrintAgent
 from mailshare.printing.local_printer import MailLimits
 
 JPEG = b"\xff\xd8\xff\xe0" + b"photo" * 5_000
@@ -284,6 +286,19 @@ def test_some_senders_have_rules_of_their_own(server: PrintingServer) -> None:
         ("max@elsewhere.example", False),
     ]
     assert server.told.news[-1].error == "not-allowed"  # Eve logged in, so she is told
+
+
+def test_a_printer_prints_in_its_hours(server: PrintingServer) -> None:
+    """What comes at night is a job, and waits in the queue until the hours begin, without a try that counts."""
+    hours = (Window(frozenset({0, 1, 2, 3, 4}), 7 * 60, 19 * 60),)  # the clock stands at Friday, 8:00 UTC
+    server.declare(level=0, guests=GuestPolicy(hold=False, pages_day=0), hours=hours)
+    send(server, 1)
+    agent = PrintAgent(server.counter.service)
+    for seconds, opens in ((12 * 3600, 1_800_255_600), (60 * 3600, 0)):
+        server.counter.clock.advance(seconds)
+        (item,) = server.rows()
+        (outcome,) = settled(agent.deliver([item], lambda _item, _progress: None))
+        assert (outcome.state is QueueState.QUEUED, outcome.next_at // SECOND) == (bool(opens), opens)
 
 
 # ---------------------------------------------------------------------- once
