@@ -147,6 +147,7 @@ class ByDriver:
             for document in left:
                 await self._send(run, document)
             run.device.tries = 0
+            await self._look_again(run)
             for document in left:
                 await self._follow(run, document)
         except _Over:
@@ -189,6 +190,12 @@ class ByDriver:
         reasons = ("offline-report",) if away else fault.reasons
         state = None if away else PrinterState.STOPPED
         self._service.conditions.saw(run.member, PrinterStatus(state, reasons, fault.public, accepting=False))
+
+    async def _look_again(self, run: _Run) -> None:
+        """The device takes documents again: what was wrong with it may be over."""
+        known = self._service.conditions.of(run.member)
+        if known is not None and (known.reasons or not known.accepting):
+            self._service.conditions.saw(run.member, await run.device.driver.status())
 
     # ------------------------------------------------------------------ what is stored
 

@@ -54,6 +54,8 @@ async def test_trouble_is_no_failure(
     job = await server.job(number)
     assert (job.state, job.impressions, job.members["office"].certainty) == (PrintState.COMPLETED, 3, "completed")
     assert len(device.printed()) == 1
+    seen = server.service.conditions.of("office")
+    assert seen is None or seen.accepting
 
 
 @pytest_twisted.ensureDeferred
