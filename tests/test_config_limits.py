@@ -13,21 +13,20 @@ from attrs import evolve, fields
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
+from mailshare.assembly.mail_room import collecting_limits, provider_doors
 from mailshare.assembly.office import Office, read_again
+from mailshare.assembly.opening import bound_reading
 from mailshare.assembly.restart_keys import needs_restart
 from mailshare.config import Limits, load_config, parse_config
 from mailshare.config.limits import FIXED
-from mailshare.core.headers import MAX_FIELD, MAX_LINES
-from mailshare.core.mailboxes import MAX_ADDRESSES
+from mailshare.core.headers import Headers
 from mailshare.core.retry import MINUTE, STANDARD
 from mailshare.isp import collect
 from mailshare.isp.listing import QUARANTINE
 from mailshare.portal.throttle import DELAYS, Throttle
 from mailshare.shell.limits import ConnectionLimits
 from mailshare.wire import mime
-from mailshare.wire.mime import MAX_DEPTH, MAX_PARTS
-from mailshare.wire.pop3_client_replies import POP3Limits
-from mailshare.wire.smtp_client_lines import SMTPLimits
+from mailshare.wire.mime import MIMEReader
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mailshare"
@@ -70,19 +69,11 @@ def test_what_cannot_be_set_is_told_as_it_is() -> None:
     """The second table of ``check --defaults`` says what the code does."""
     unit_file = (PACKAGE.parent / "examples" / "mailshare.service").read_text()
     found = {
-        "header_lines": MAX_LINES,
-        "header_field": MAX_FIELD,
-        "header_addresses": MAX_ADDRESSES,
-        "mime_depth": MAX_DEPTH,
-        "mime_parts": MAX_PARTS,
         "mime_boundary": mime._MAX_BOUNDARY,
         "unknown_recipients": SMTPSettings("x").unknown_recipients,
         "errors_pause": f"{ConnectionLimits().penalty:g}",
         "data_rate_over": ConnectionLimits().rate_over,
         "auth_delays": ", ".join(f"{one:g}" for one in DELAYS),
-        "relay_reply_line": SMTPLimits().line,
-        "relay_reply_lines": SMTPLimits().lines,
-        "capabilities": POP3Limits().capabilities,
         "login_refusals": collect._REFUSALS,
         "fetch_tries": QUARANTINE,
         "retry_first": ", ".join(str(one // MINUTE) for one in STANDARD.first),
@@ -212,6 +203,34 @@ async def test_mail_is_refused_for_a_time_when_the_reserve_would_be_touched(benc
     with pytest.raises(smtplib.SMTPDataError) as refused:
         await deferToThread(_hand_in, bench.smtp(), "hello")
     assert refused.value.smtp_code == 452
+
+
+@pytest.fixture
+def _standard_bounds() -> Iterator[None]:
+    """What is read is bounded for the whole process."""
+    yield
+    bound_reading(Limits())
+
+
+@pytest.mark.usefixtures("_standard_bounds")
+@pytest.mark.parametrize("limit", ["header_lines = 100", "header_field = 2000", "header_addresses = 10"])
+@pytest_twisted.ensureDeferred
+async def test_headers_are_read_as_far_as_the_file_says(limit: str, bench: Bench) -> None:
+    """A header past one of the limits is for ADMIN, whoever reads it; with the usual ones this is a person's."""
+    many = b"".join(b"Cc: Somebody <s%d@far.example>\r\n" % number for number in range(120))
+    header = b"From: a@far.example\r\nTo: andrew@company.example\r\n" + many + b"X: " + b"y" * 2500 + b"\r\n"
+    assert not Headers.parse(header).oversize
+    await bench.start(f"{limit}\nmime_depth = 3\nmime_parts = 11\n")
+    assert Headers.parse(header).oversize
+    reader = MIMEReader()
+    assert (reader._max_depth, reader._parts_left) == (3, 11)
+
+
+def test_what_a_provider_may_send_is_the_files() -> None:
+    """``relay_reply_line``, ``relay_reply_lines`` and ``capabilities`` reach the engines."""
+    config = parse_config("[limits]\nrelay_reply_line = 600\nrelay_reply_lines = 7\ncapabilities = 30\n", "m.toml")
+    replies = provider_doors(config, reactor, None).replies  # type: ignore[arg-type]
+    assert (replies.line, replies.lines, collecting_limits(config).capabilities) == (600, 7, 30)
 
 
 def test_the_reference_names_the_limits_that_wait_for_a_restart() -> None:

@@ -47,6 +47,7 @@ from mailshare.isp.weekly_look import WeeklyLook
 from mailshare.shell.client import Deadlines
 from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
+from mailshare.wire.smtp_client_lines import SMTPLimits
 
 
 @implementer(ICollecting)
@@ -322,14 +323,20 @@ def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
         limits.client_message,
         limits.client_rate,
     )
-    return Doors(reactor, secrets, Randomness(os.urandom), config.tables.server.hostname, deadlines=deadlines)
+    replies = SMTPLimits(line=limits.relay_reply_line, lines=limits.relay_reply_lines)
+    hostname = config.tables.server.hostname
+    return Doors(reactor, secrets, Randomness(os.urandom), hostname, deadlines=deadlines, replies=replies)
 
 
 def collecting_limits(config: Config) -> POP3Limits:
     """What the POP3 engine takes of a provider."""
     limits = config.tables.limits
     return POP3Limits(
-        message=limits.collected_size, rows=limits.listing_rows, status_line=limits.reply_line, uid=limits.unique_id
+        message=limits.collected_size,
+        rows=limits.listing_rows,
+        status_line=limits.reply_line,
+        uid=limits.unique_id,
+        capabilities=limits.capabilities,
     )
 
 

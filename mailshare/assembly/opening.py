@@ -12,7 +12,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from mailshare.assembly.keys import data_directory
-from mailshare.config import Config
+from mailshare.config import Config, Limits
+from mailshare.core.bounds import BOUNDS
 from mailshare.interfaces import IStore
 from mailshare.portal.passwords import Passwords
 
@@ -20,10 +21,11 @@ T = TypeVar("T")
 
 
 def build_store(config: Config, reactor: Any) -> IStore:
-    """The store of a configuration, not yet open.
+    """The store of a configuration, not yet open; what is read in it and for it is bounded from now on.
 
     :raises ConfigFault: the data directory cannot be made.
     """
+    bound_reading(config.tables.limits)
     if config.tables.store.url == "memory:":
         from mailshare.store.memory import MemoryStore  # noqa: PLC0415 - one of two
 
@@ -44,6 +46,15 @@ def build_store(config: Config, reactor: Any) -> IStore:
         duplicate_days=limits.duplicate_window,
         former_days=limits.former_mailbox,
     )
+
+
+def bound_reading(limits: Limits) -> None:
+    """Take over how much of a message is looked into; it holds for all offices of this process."""
+    BOUNDS.header_lines = limits.header_lines
+    BOUNDS.header_field = limits.header_field
+    BOUNDS.header_addresses = limits.header_addresses
+    BOUNDS.mime_depth = limits.mime_depth
+    BOUNDS.mime_parts = limits.mime_parts
 
 
 def store_directory(config: Config) -> str:

@@ -37,6 +37,11 @@ class Limits:
     message_size: int = _bound(50_000_000, "octets", "largest message taken from clients; SIZE announces it", 65536)
     collected_size: int = _fixed(100_000_000, "octets", "largest message fetched from the provider", 65536)
     header_size: int = _bound(262_144, "octets", "header block that is still looked into", 4096)
+    header_lines: int = _fixed(2000, "lines", "of a header that are looked into; with more: ADMIN", 100, 100_000)
+    header_field: int = _fixed(65536, "octets", "one header field that is looked into; the same", 2000, 262_144)
+    header_addresses: int = _fixed(2000, "addresses", "recipients named in a header; the same", 10, 5000)
+    mime_depth: int = _fixed(20, "levels", "parts inside parts that are taken apart, for printers", 3, 100)
+    mime_parts: int = _fixed(1000, "parts", "parts of a message that are taken apart", 10, 100_000)
     received_hops: int = _bound(30, "fields", "Received fields after which a message counts as looping", 10, 1000)
     recipients: int = _bound(200, "recipients", "recipients of one message (RFC 5321 wants 100 or more)", 100)
     connections: int = _bound(200, "connections", "open connections of one listener")
@@ -65,6 +70,9 @@ class Limits:
     reply_line: int = _fixed(8192, "octets", "longest line of an answer of a provider's mailbox", 512, 1_048_576)
     unique_id: int = _fixed(255, "octets", "longest unique-id of a provider's message that is believed", 70, 4096)
     listing_rows: int = _fixed(100_000, "rows", "longest listing taken from a provider's mailbox")
+    capabilities: int = _fixed(100, "lines", "lines of a provider's CAPA", 20, 10_000)
+    relay_reply_line: int = _fixed(4096, "octets", "longest line of an answer of a smarthost", 512, 1_048_576)
+    relay_reply_lines: int = _fixed(100, "lines", "lines of one answer of a smarthost", 5, 10_000)
     login_refused_pause: int = _fixed(3600, "seconds", "pause of an account after two refused logins", 60, 604800)
     retry_last: int = _fixed(14400, "seconds", "time between late tries of waiting mail (1, 5, 15, 60 min before)", 60)
     delay_notice: int = _fixed(14400, "seconds", "after which the sender hears that mail is late", 60)
@@ -86,19 +94,11 @@ class Limits:
 
 
 FIXED = (
-    ("header_lines", "2000", "lines", "header lines that are looked into; mail with more goes to ADMIN as it is"),
-    ("header_field", "65536", "octets", "one header field that is looked into; the same"),
-    ("header_addresses", "1000", "addresses", "recipients named in a header; the same"),
-    ("mime_depth", "20", "levels", "parts inside parts that are taken apart, for printers; deeper ones are one part"),
-    ("mime_parts", "1000", "parts", "parts of a message that are taken apart; the rest is not looked at"),
     ("mime_boundary", "200", "octets", "longest boundary that is believed"),
     ("unknown_recipients", "20", "recipients", "refused in a session, then each is put off and a mistake"),
     ("errors_pause", "1", "seconds", "wait of each answer after errors_slow mistakes"),
     ("data_rate_over", "60", "seconds", "over which data_rate is measured"),
     ("auth_delays", "0.5, 2, 4, 8, 15", "seconds", "wait of each next password, by address (IPv6: /64) and by user"),
-    ("relay_reply_line", "4096", "octets", "longest line of an answer of a smarthost"),
-    ("relay_reply_lines", "100", "lines", "lines of one answer of a smarthost"),
-    ("capabilities", "100", "lines", "lines of a provider's CAPA"),
     ("login_refusals", "2", "refusals", "in a row, then login_refused_pause"),
     ("fetch_tries", "3", "runs", "in which a message cannot be fetched, then it is left alone and ADMIN is told"),
     ("retry_first", "1, 5, 15, 60", "minutes", "between the first tries of waiting mail, then retry_last"),

@@ -13,15 +13,14 @@ import re
 
 from attrs import field, frozen
 
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.derived import once
 from mailshare.core.encoded_words import decode
-from mailshare.core.mailboxes import MAX_ADDRESSES, Mailbox, read_mailboxes, split_address
+from mailshare.core.mailboxes import Mailbox, read_mailboxes, split_address
 
 __all__ = ["Field", "Headers", "Mailbox", "split_address"]
 
 MAX_BLOCK = 256 * 1024
-MAX_LINES = 2_000
-MAX_FIELD = 64 * 1024
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _CR_LINE = re.compile(rb"[^\r]*\r|[^\r]+")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -71,8 +70,8 @@ class Field:
 
     @once
     def address_list(self) -> tuple[tuple[Mailbox, ...], bool]:
-        """The value as an address list, and whether it was cut at 1,000 mailboxes."""
-        return read_mailboxes(self.value)
+        """The value as an address list, and whether it was cut."""
+        return read_mailboxes(self.value, BOUNDS.header_addresses)
 
     @once
     def ids(self) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ def _usual_fields(block: bytes) -> list[Field] | None:
     """What :func:`_split_fields` gives for the lines of a block that LF ends and no limit cuts; ``None`` for others."""
     lines = block.count(b"\n")
     after, bare = block.find(b"\n\r"), block.find(b"\n\n")
-    if not 0 < lines < MAX_LINES or block[:1] in {b"\r", b"\n"} or after != block.find(b"\n\r\n"):
+    if not 0 < lines < BOUNDS.header_lines or block[:1] in {b"\r", b"\n"} or after != block.find(b"\n\r\n"):
         return None
     ends = [end for end in (after, bare) if end >= 0]
     head = block[: min(ends) + 1] if ends else block
@@ -158,7 +157,8 @@ class Headers:
     def parse(cls, block: bytes) -> Headers:
         """Read a header block; the empty line and what follows it do not matter.
 
-        Never raises. More than 256 KiB, 2,000 lines or 64 KiB in one field are cut off, and :attr:`oversize` says so.
+        Never raises. More than 256 KiB, or more lines or octets of a field than
+        :class:`~mailshare.core.bounds.Bounds` has, are cut off, and :attr:`oversize` says so.
         """
         cut = False
         if len(block) > MAX_BLOCK:
@@ -167,13 +167,14 @@ class Headers:
             block = head
         fields = _usual_fields(block)
         if fields is None:
-            lines = split_lines(block)
-            fields = _split_fields(lines[:MAX_LINES])
-            if len(lines) > MAX_LINES and all(line.rstrip(b"\r\n") for line in lines[:MAX_LINES]):
+            lines, most = split_lines(block), BOUNDS.header_lines
+            fields = _split_fields(lines[:most])
+            if len(lines) > most and all(line.rstrip(b"\r\n") for line in lines[:most]):
                 cut = True
-        if len(block) > MAX_FIELD and any(len(each.raw) > MAX_FIELD for each in fields):
+        largest = BOUNDS.header_field
+        if len(block) > largest and any(len(each.raw) > largest for each in fields):
             cut = True
-            fields = [Field(each.name, each.raw[:MAX_FIELD]) for each in fields]
+            fields = [Field(each.name, each.raw[:largest]) for each in fields]
         return cls(tuple(fields), cut)
 
     def below(self, one: Field) -> Headers:
@@ -183,7 +184,7 @@ class Headers:
 
     @once
     def oversize(self) -> bool:
-        """The block passed a limit, or it names more than 1,000 recipients: nobody should be guessed from it."""
+        """The block passed a limit, or names more recipients than are looked at: nobody is guessed from it."""
         if self.cut:
             return True
         count = 0
@@ -191,7 +192,7 @@ class Headers:
             for each in self.named(name):
                 boxes, over = each.address_list
                 count += len(boxes)
-                if over or count > MAX_ADDRESSES:
+                if over or count > BOUNDS.header_addresses:
                     return True
         return False
 
@@ -218,16 +219,16 @@ class Headers:
         return found[0].text if found else ""
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
-        """The mailboxes of all fields of that name, top down, at most 1,000."""
+        """The mailboxes of all fields of that name, top down, at most as many as are looked at."""
         fields = self.named(name)
         if len(fields) == 1:
             return fields[0].address_list[0]
         out: list[Mailbox] = []
         for each in fields:
             out.extend(each.address_list[0])
-            if len(out) >= MAX_ADDRESSES:
+            if len(out) >= BOUNDS.header_addresses:
                 break
-        return tuple(out[:MAX_ADDRESSES])
+        return tuple(out[: BOUNDS.header_addresses])
 
     @once
     def own_id(self) -> str:

@@ -20,11 +20,11 @@ from attrs import define, field, frozen
 from mailshare.core.address import Address
 from mailshare.core.encoded_words import decode
 
-MAX_ADDRESSES = 1_000
 MAX_NAME = 255
 _MAX_ADDRESS = 1_000
 _MAX_ROUTE = 100
-_MAX_TOKENS = 30_000  # a thousand full mailboxes have about twelve each
+_MAX_FRAGMENTS = 1_000
+_MAX_TOKENS = 30_000  # two thousand full mailboxes have about twelve each
 _BLANK = re.compile(r"[ \t\r\n\x00]+")
 _ENCODED = re.compile(r"=\?[^?\s]{1,60}\?[QqBb]\?[^?]*\?=")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
@@ -182,7 +182,7 @@ class _Reader:
         places = _addr_specs(words)
         if not places:
             text = _phrase(words)
-            if text and len(self.fragments) < MAX_ADDRESSES:
+            if text and len(self.fragments) < _MAX_FRAGMENTS:
                 self.fragments.append(text[:MAX_NAME])
             return
         name = _phrase(words[: places[0][0]])
@@ -246,7 +246,7 @@ def _spec(tokens: list[_Token]) -> str:
     return text
 
 
-def read_mailboxes(text: str, limit: int = MAX_ADDRESSES) -> tuple[tuple[Mailbox, ...], bool]:
+def read_mailboxes(text: str, limit: int = 1_000) -> tuple[tuple[Mailbox, ...], bool]:
     """Read an address list.
 
     :param text: an unfolded field value.

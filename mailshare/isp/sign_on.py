@@ -26,7 +26,7 @@ from mailshare.wire.sasl.mechanism import ClientMechanism
 from mailshare.wire.sasl.plain import PlainClient
 from mailshare.wire.sasl.scram import ScramClient
 from mailshare.wire.smtp_client import SMTPClient
-from mailshare.wire.smtp_client_lines import SMTPReply
+from mailshare.wire.smtp_client_lines import SMTPLimits, SMTPReply
 
 POP3Conversation = Conversation[POP3Client]
 SMTPConversation = Conversation[SMTPClient]
@@ -42,6 +42,7 @@ class Doors:
 
     :ivar reactor: ``IReactorTCP``, ``IReactorTime`` and a resolver.
     :ivar random: gives that many random octets, for nonces.
+    :ivar replies: what an SMTP server may send.
     :ivar endpoint: makes another way to a server than TCP, for tests and tunnels.
     """
 
@@ -51,6 +52,7 @@ class Doors:
     hostname: str = "localhost"
     tokens: ITokenSource | None = None
     deadlines: Deadlines = field(factory=Deadlines)
+    replies: SMTPLimits = field(factory=SMTPLimits)
     endpoint: Callable[[Server], IStreamClientEndpoint | None] = lambda _: None
 
     async def mechanism(
@@ -149,7 +151,7 @@ async def open_smtp(doors: Doors, account: Account, server: Server) -> SMTPConve
     :raises LoginRefused: it does not want us.
     :raises Unavailable, PeerFault: it is away, busy, or does not keep to the protocol.
     """
-    engine = SMTPClient(secure=False, allow_plain=server.tls == "none")
+    engine = SMTPClient(secure=False, allow_plain=server.tls == "none", limits=doors.replies)
     conversation, hello = await connect(
         server, engine, engine.greeting, doors.reactor, deadlines=doors.deadlines, endpoint=doors.endpoint(server)
     )

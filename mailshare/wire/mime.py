@@ -11,12 +11,11 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.headers import MAX_BLOCK, Headers
 from mailshare.core.media_type import MediaType, file_name
 from mailshare.wire.transfer_encoding import Decoder, Identity, decoder
 
-MAX_DEPTH = 20
-MAX_PARTS = 1_000
 _MAX_BOUNDARY = 200  # the standard says 70; some senders use more (RFC 2046 section 5.1.1)
 _MAX_DELIMITER = 2 + _MAX_BOUNDARY + 2 + 100  # with blanks behind it
 _NESTED = frozenset({"message/rfc822", "message/global", "message/news"})
@@ -96,9 +95,9 @@ class MIMEReader:
     Line ends may be CRLF or LF. A header of more than 256 KiB is cut, its part goes on.
     """
 
-    def __init__(self, *, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS) -> None:
-        self._max_depth = max_depth
-        self._parts_left = max_parts
+    def __init__(self) -> None:
+        self._max_depth = BOUNDS.mime_depth
+        self._parts_left = BOUNDS.mime_parts
         self._buffer = b""
         self._position = 0
         self._before = 0  # octets of the message that have left the buffer
