@@ -79,7 +79,8 @@ def jobs(context: Context, /, everything: bool, to: str | None) -> _Answer:
     rows = [
         {**row, "state": row["word"], "pages": _count(row["impressions"]), "why": row["message"]} for row in answer
     ]
-    return answer, screens.table(rows, _COLUMNS, "There are no print jobs.")
+    nothing = "There are no print jobs." if everything else "No print job is under way; --all also lists what is over."
+    return answer, screens.table(rows, _COLUMNS, nothing)
 
 
 def _count(number: int) -> str:
