@@ -33,6 +33,7 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody
 from mailshare.printing.brought import Brought, Judged, key_of, uuid_of
 from mailshare.printing.documents import Said
+from mailshare.printing.fragments import PREFIX as FRAGMENTS
 from mailshare.printing.local_printer import LocalPrinter, PrinterKey
 from mailshare.printing.mail_contents import Leaf, leaf_octets
 from mailshare.printing.service import PrintService
@@ -244,6 +245,10 @@ class Collecting:
         """Ask for what does not come, give up what is late, and finish what a stop has left."""
         now = self._service.now()
         for one in await self._sets.collecting():
+            if one.key.startswith(FRAGMENTS):
+                if now >= one.expires:
+                    await self._sets.end(one, now, "Not all fragments of a mail came")
+                continue
             printer = self._service.printers.get(one.printer)
             gap = printer.gap if printer is not None else 0
             if len(one.have) == one.total or now >= min(one.last + gap, one.expires):

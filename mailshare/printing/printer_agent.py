@@ -16,13 +16,16 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.media_type import MediaType
 from mailshare.core.print_manifest import ManifestRefused, PrintManifest
 from mailshare.core.print_policy import Proof, judged
 from mailshare.core.print_words import Wishes, wishes
 from mailshare.core.values import Event, Outcome, PrintJob, PrintNews, PrintState, QueueItem, QueueState
-from mailshare.interfaces import IAgent, ILaned, IPrintReplies, IPrintTeller
+from mailshare.interfaces import IAgent, IBody, ILaned, IPrintReplies, IPrintTeller
 from mailshare.printing.brought import Brought, Judged, uuid_of
 from mailshare.printing.collecting import Collecting, manifest_of
+from mailshare.printing.fragments import KIND as FRAGMENT
+from mailshare.printing.fragments import Fragments
 from mailshare.printing.mail_contents import read_contents
 from mailshare.printing.plain_mail import PlainMails, why_no_job, without
 from mailshare.printing.proving import Prover, Reveal, Sent, one_sender
@@ -79,6 +82,7 @@ class PrinterAgent:
         self.replies: IPrintReplies | None = None
         self.collecting = Collecting(service, taking, self._tell, prover.key_of)
         self._plain = PlainMails(service, taking, self._tell)
+        self._fragments = Fragments(service)
         self._clock: IReactorTime = service.reactor
         self._look = LoopingCall(self._looked)
         self._look.clock = self._clock
@@ -141,7 +145,10 @@ class PrinterAgent:
             tuple(str(each) for each in tags) if isinstance(tags, (list, tuple)) else (),
         )
         try:
-            return await (self._ordinary(brought) if contents.manifest is None else self._job(brought))
+            if contents.manifest is not None:
+                return await self._job(brought)
+            partial = MediaType.parse(contents.headers.first("content-type")).name == FRAGMENT
+            return await (self._fragment(brought) if partial else self._ordinary(brought))
         except _Refused as refused:
             await self._refused(brought, refused)
             return f"Not printed: {refused.words}"
@@ -208,6 +215,24 @@ class PrinterAgent:
             return await self._plain.came(brought, who, _bounded(asked), name)
         except JobRefused as fault:
             raise _Refused(fault.reason, fault.public, proof.level) from None
+
+    async def _fragment(self, brought: Brought) -> str:
+        """A piece of a mail that a scanner cut; printed as that mail once all are here."""
+        printer = brought.printer
+        who = self._judged(brought, await self._prover.prove(printer, self._sent(brought, "")))
+
+        async def joined(body: IBody, trace: str, message_id: int) -> str:
+            item = evolve(brought.item, trace=trace, message_id=message_id)
+            whole = evolve(brought, item=item, body=body, contents=await read_contents(body))
+            asked, name = wishes((), whole.headers.text("subject"), whole.contents.lines)
+            return await self._plain.came(whole, who, _bounded(asked), name)
+
+        try:
+            if not printer.plain:
+                raise JobRefused("no-job", "only jobs of a mailshare are printed here")
+            return await self._fragments.came(brought, who, joined)
+        except JobRefused as fault:
+            raise _Refused(fault.reason, fault.public, who.proof.level) from None
 
     async def _is_pin(self, brought: Brought, pin: str) -> bool:
         reference = brought.printer.pin
