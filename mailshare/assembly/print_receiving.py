@@ -29,14 +29,15 @@ class PrintReceiving:
         self._reveal: Reveal | None = None
         self.records = TextRecords(reactor)
         prover = Prover(self._secret, self.records, aside)
-        taking = Taking(service, zone)
-        taking.documents = documents
-        self.agent = PrinterAgent(service, taking, prover, self._secret)
+        self._taking = Taking(service, zone)
+        self._taking.documents = documents
+        self.agent = PrinterAgent(service, self._taking, prover, self._secret)
 
     def use(self, reveal: Reveal, news: PrintNewsRoom) -> None:
         """Who reads secrets, who tells senders, and who takes their answers."""
         self._reveal = reveal
         self.agent.teller, self.agent.replies = news.desk, news.replies
+        news.replies.taking = self._taking
 
     async def _secret(self, reference: object) -> str:
         """The text behind a reference to a secret of a printer."""

@@ -15,19 +15,23 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.core.address import Address
 from mailshare.core.autoreply import is_automatic
 from mailshare.core.errors import MailshareError
 from mailshare.core.headers import Headers
 from mailshare.core.print_answers import Answered, answered, proves
 from mailshare.core.print_news import happening_of, standing_news
+from mailshare.core.print_policy import Proof, judged
 from mailshare.core.print_status import Happening, is_status
 from mailshare.core.print_words import ReplyCommand, reply_command
 from mailshare.core.returned_parts import references
-from mailshare.core.values import PrintChange, PrintJob, PrintMail, PrintState
+from mailshare.core.values import PrintChange, PrintDocument, PrintJob, PrintMail, PrintSet, PrintState, PrintTicket
 from mailshare.interfaces import IBody, IPrintReplies
 from mailshare.printing.again import printed_again
+from mailshare.printing.brought import key_of
 from mailshare.printing.service import PrintService, uuid7
 from mailshare.printing.status_letters import StatusLetters
+from mailshare.printing.taking import FORGOTTEN, JobRefused, Taking
 from mailshare.printing.telling import about_job
 from mailshare.wire.answer_text import AnswerText
 from mailshare.wire.mime import MIMEReader
@@ -57,7 +61,10 @@ class _Answer:
 
 @implementer(IPrintReplies)
 class PrintReplies:
-    """Does what is asked for, and says so by a status mail."""
+    """Does what is asked for, and says so by a status mail.
+
+    :ivar taking: makes jobs that are printed again.
+    """
 
     _log = Logger()
 
@@ -65,6 +72,7 @@ class PrintReplies:
         self._service = service
         self._jobs = service.store.print_jobs
         self._letters = letters
+        self.taking: Taking | None = None
 
     async def take(self, printer: str, message_id: int, headers: Headers, level: int) -> bool:
         """See :class:`IPrintReplies`."""
@@ -174,9 +182,40 @@ class PrintReplies:
             trace=answer.trace,
             of=answer.mail.id,
         )
-        told = _told_of(old, answer)
-        job = await printed_again(self._jobs, old, uuid, self._service.now(), mail=mail, told=told)
+        told, now = _told_of(old, answer), self._service.now()
+        try:
+            job = await printed_again(self._jobs, old, uuid, now, mail=mail, told=told, take=self._taken)
+        except JobRefused as refused:
+            return old, Happening.REFUSED, refused.public
         return job, Happening.RECEIVED, "It is printed once more."
+
+    async def _taken(self, ticket: PrintTicket, documents: Sequence[tuple[PrintDocument, IBody]]) -> PrintJob:
+        """A job that is printed again, within the bounds of its sender as any other.
+
+        :raises JobRefused: he may not print, or not so much.
+        """
+        mail, now, printer = ticket.mail, self._service.now(), self._service.printers.get(ticket.queue)
+        if self.taking is None or printer is None or mail is None:
+            raise JobRefused("gone", "This printer is not there any more")
+        verdict = judged(printer.policy, Address.parse(mail.sender), Proof(mail.level, mail.proof, mail.kid))
+        if not verdict.allowed:
+            raise JobRefused("not-allowed", f"Nothing of yours is printed here any more: {verdict.words}")
+        one = PrintSet(
+            key=key_of(mail, printer.name),
+            printer=printer.name,
+            created=now,
+            expires=now + FORGOTTEN,
+            total=1,
+            octets=sum(document.length for document, _ in documents),
+            digest=documents[0][0].digest.hex(),
+            mail=mail,
+            last=now,
+        )
+        job = await self.taking.take(printer, one, ticket, documents, verdict, held=False)
+        job = job or await self._jobs.find(ticket.uuid)
+        if job is None:
+            raise JobRefused("over", "It cannot be printed again")
+        return job
 
 
 def _told_of(job: PrintJob, answer: _Answer) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from attrs import define, evolve, field
@@ -11,6 +12,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import Unavailable
 from mailshare.core.headers import Headers
+from mailshare.core.print_policy import PrintPolicy
 from mailshare.core.print_status import PrintStatus
 from mailshare.core.values import (
     Hop,
@@ -26,8 +28,11 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBody
 from mailshare.printing.answering import PrintReplies
+from mailshare.printing.destinations import Destination
+from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.service import uuid7
 from mailshare.printing.status_letters import StatusLetters
+from mailshare.printing.taking import Taking
 from mailshare.printing.telling import StatusDesk
 from mailshare.wire.jws import Algorithm, Signed, SigningKey
 from mailshare.wire.mime import MIMEReader
@@ -85,6 +90,10 @@ class StatusOffice:
         self.letters.secret = b"s" * 32
         self.desk = StatusDesk(service, self.letters)
         self.replies = PrintReplies(service, self.letters)
+        self.replies.taking = Taking(service, UTC)
+        service.printers = service.printers or {
+            "office": LocalPrinter("office", Destination("office", "dir:/x"), policy=PrintPolicy(level=0))
+        }
         settled(self.desk.open())
 
     @property

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from attrs import evolve
 from status_office import ANNA, StatusOffice, status_of, text_of
 
 from mailshare.core.headers import Headers
+from mailshare.core.print_policy import PrintPolicy
 from mailshare.core.print_status import Happening
 from mailshare.core.values import PrintJob, PrintState
 
@@ -144,6 +146,18 @@ def _all(office: StatusOffice) -> list[PrintJob]:
 
     office.counter.service.soon(read())
     return found
+
+
+def test_who_may_not_print_any_more_has_nothing_printed_again(office: StatusOffice) -> None:
+    """The bounds of a printer hold for answers, too: now level 3 is asked for, and nothing was proved."""
+    job = office.job("done")
+    office.change(job, state=PrintState.COMPLETED)
+    office.wait(1)
+    (printer,) = office.counter.service.printers.values()
+    office.counter.service.printers = {"office": evolve(printer, policy=PrintPolicy(level=3))}
+    assert answer(office, "#reprint")
+    assert happening(office) is Happening.REFUSED
+    assert len(_all(office)) == 1
 
 
 def test_what_is_under_way_is_not_printed_again(office: StatusOffice) -> None:
