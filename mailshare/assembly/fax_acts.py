@@ -92,7 +92,7 @@ class FaxActs(Changes):
         for one in recipients:
             office.gateway.hops(one, sender)
         body = await self._body(_letter(sender, self._directory().hostname, file, subject, text, recipients))
-        envelope = Envelope(None, tuple(recipients), size=body.size)
+        envelope = self._envelope(sender, recipients, body)
         await office.gateway.examine(envelope, body)
         return await self._hand_in(envelope, body, sender)
 
@@ -112,7 +112,7 @@ class FaxActs(Changes):
         if sender is None:
             raise NotPossible(f"Whoever sent fax {id} is not here any more")
         body = await self._store.queue.body(row.message_id)
-        envelope = Envelope(None, (Recipient(Address.parse(row.address)),), size=body.size)
+        envelope = self._envelope(sender, [Recipient(Address.parse(row.address))], body)
         copy = b"".join([piece async for piece in _pieces(body)])
         return await self._hand_in(envelope, await self._body(copy), sender)
 
@@ -146,6 +146,10 @@ class FaxActs(Changes):
         if admin is None:
             raise NotPossible("There is no account yet, so there is no ADMIN; say whose fax it is")
         return admin
+
+    def _envelope(self, sender: User, recipients: Sequence[Recipient], body: IBody) -> Envelope:
+        """With the sender's address: the null sender would get no report."""
+        return Envelope(Address(sender.name, self._directory().hostname), tuple(recipients), size=body.size)
 
     async def _body(self, octets: bytes) -> IBody:
         sink = self._store.new_body(len(octets))

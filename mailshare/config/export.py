@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from attrs import AttrsInstance, asdict
-from tomlkit.items import Array, Table
+from tomlkit.items import AoT, Array, Table
 
 from mailshare.config.schema import (
+    REQUIRED,
     AccountTable,
     AdminTable,
     AppPasswordTable,
     DestinationTable,
     DeviceTable,
     DocumentsTable,
+    FaxTable,
     PrinterTable,
     PrintTable,
     PublicTable,
@@ -71,12 +73,14 @@ async def export_toml(store: IStore, config: Config | None = None, *, secrets: b
     destinations = tomlkit.aot()
     for destination in config.tables.destination if config is not None else ():
         destinations.append(writing.destination(destination))
+    if config is not None and config.tables.fax != FaxTable():
+        document.add("fax", _table(_plain(config.tables.fax), FaxTable()))
     printers = tomlkit.aot()
     for printer in config.tables.printer if config is not None else ():
         printers.append(writing.printer(printer))
     written = {
         "account": accounts, "user": users, "device": devices, "rule": rules,
-        "destination": destinations, "printer": printers,
+        "destination": destinations, "printer": printers, **_faxes(config),
     }
     for name, tables in written.items():
         if len(tables):
@@ -101,6 +105,19 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
     """The keys of a table as TOML has them."""
     facts = asdict(table, recurse=False)
     return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
+
+
+def _faxes(config: Config | None) -> dict[str, AoT]:
+    """Lines, address book and routes of faxes."""
+    out: dict[str, AoT] = {}
+    for name in ("fax_line", "fax_contact", "fax_route") if config is not None else ():
+        tables = out[name] = tomlkit.aot()
+        for one in getattr(config.tables, name):
+            facts = _plain(one)
+            if isinstance(options := facts.get("options"), dict) and "folder" in options:
+                facts["options"] = {**options, "folder": os.path.join(config.directory, str(options["folder"]))}
+            tables.append(_table(facts, type(one)(**dict.fromkeys(REQUIRED[name], ""))))
+    return out
 
 
 def _written(table: AttrsInstance) -> dict[str, Any]:

@@ -99,11 +99,13 @@ def _photographs(page: Any) -> Any:
 
     A tile is one when most of it is neither light nor dark and its shades differ: grey boxes are all alike.
     """
-    middle = page.point(_MIDDLE).reduce(_TILE)
+    # Every second pixel of every second row tells as much, in a quarter of the time; most pages end here.
+    sample = page.resize((page.width // 2, page.height // 2), Image.Resampling.NEAREST)
+    middle = sample.point(_MIDDLE).reduce(_TILE // 2)
     share = middle.point([255 if grey > 190 else 0 for grey in range(256)])
     if share.histogram()[255] < _PHOTO_TILES:
         return None
-    moved = ImageChops.difference(page, ImageChops.offset(page, 1, 1)).reduce(_TILE)
+    moved = ImageChops.difference(sample, ImageChops.offset(sample, 1, 1)).reduce(_TILE // 2)
     lively = moved.point([255 if grey >= 2 else 0 for grey in range(256)])
     # Lines of grey letters make tiles one beside the other, photographs make fields of them.
     tiles = ImageChops.darker(share, lively).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(5))

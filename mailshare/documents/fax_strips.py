@@ -30,9 +30,9 @@ def coded(picture: Any, x_res: int, y_res: int, coding: Coding = Coding.MMR) -> 
     out = BytesIO()
     # The resolution is told before the coder runs: of MR every second row is coded whole on standard pages, every
     # fourth on finer ones (ITU-T T.4 section 4.2).
-    ImageChops.invert(picture).save(
-        out, "TIFF", compression=_COMPRESSION[coding], tiffinfo=info, dpi=(x_res, y_res)
-    )
+    # White may be any value but 0 in such a picture, so it is not simply inverted.
+    turned = ImageChops.logical_xor(picture, Image.new("1", picture.size, 255))
+    turned.save(out, "TIFF", compression=_COMPRESSION[coding], tiffinfo=info, dpi=(x_res, y_res))
     return FaxPage(width, rows, x_res, y_res, coding, first_strip(out.getvalue()))
 
 

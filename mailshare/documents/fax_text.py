@@ -108,7 +108,7 @@ def with_head_line(page: Any, words: tuple[str, str, str], lines: int) -> Any:
         length = draw.textlength(text, font=font)
         draw.text((40 + (width - 80 - length) * where, 0), text, fill=0, font=font)
     height = max(round(_HEAD * lines), 8)
-    out = Image.new("1", (width, rows + height), 1)
+    out = Image.new("1", (width, rows + height), 255)
     out.paste(black_and_white(strip.resize((width, height), Image.Resampling.BILINEAR), "threshold"), (0, 0))
     out.paste(page, (0, height))
     return out

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -32,6 +32,7 @@ from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
 
+_AT_ONCE = 2  # faxes whose pages are made; the others wait, and find the same document made already
 _DOUBT = "The server was stopped while the last page was on its way; the far machine may have all of it"
 
 
@@ -80,6 +81,7 @@ class FaxAgent:
         self._ledgers = ledgers
         self._zone = zone
         self._numbers: dict[str, DeferredLock] = {}
+        self._making = DeferredSemaphore(_AT_ONCE)
         self.attempts: dict[int, Attempt] = {}
 
     def lane(self, item: QueueItem) -> str:
@@ -141,7 +143,11 @@ class FaxAgent:
             return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
         if self._now() >= self._deadline(item):
             return self._given_up(attempt, FaxCause.TIMEOUT, "")
-        pages = await self._made(attempt)
+        await self._making.acquire()
+        try:
+            pages = await self._made(attempt)
+        finally:
+            self._making.release()
         without: set[str] = set()
         while True:
             line = await self._line(attempt, without)

@@ -301,3 +301,27 @@ async def test_every_cause_ends_somewhere(room: Room, cause: FaxCause) -> None:
     else:
         pytest.fail("it is tried for ever")
     assert outcome.reply or cause is FaxCause.CANCELLED
+
+
+async def test_two_hundred_recipients_are_one_document(room: Room) -> None:
+    """It is converted once, however many wait for it, and every number is called once."""
+    room.line.channels = 10
+    room.line.acts = [ends(FaxCause.OK, 3) for _ in range(200)]
+    hops = [
+        Hop("fax", f"FAX=+1202555{number:04}@x", "fax", params={"number": f"+1202555{number:04}", "dial": "1"})
+        for number in range(200)
+    ]
+    await room.office.deliver("a" * 16, [], data=DOCUMENT, hops=hops, at=room.now())
+    items = await room.office.store.queue.claim("fax", 200, room.now() + 1, 10**12)
+    made: list[str] = []
+    perform = room.fax.pages._perform
+
+    async def counted(operation: str, *rest: object) -> object:
+        made.append(operation)
+        return await perform(operation, *rest)
+
+    room.fax.pages._perform = counted  # type: ignore[assignment]
+    tries = [Deferred.fromCoroutine(room.tried(item)) for item in items]
+    assert [(await one).state for one in tries] == [QueueState.DELIVERED] * 200
+    assert made == ["fax-pages"]
+    assert len({job.number for job in room.line.jobs}) == len(room.line.jobs) == 200

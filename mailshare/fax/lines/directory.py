@@ -19,7 +19,7 @@ from typing import Any
 from attrs import asdict
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -103,6 +103,7 @@ class DirectoryLine:
 
     async def _handed_over(self, call: Call, pages: IFaxPages) -> FaxOutcome:
         job = call.job
+        await deferLater(self._clock, 0.0)  # whoever observes the call is told of its beginning
         tiff = await pages.document(job.first_page)
         await call.tell("dialing")
         await call.tell("submitted", native=job.id)

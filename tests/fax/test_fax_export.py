@@ -1,0 +1,34 @@
+"""What a file says of faxes comes out of an export as it went in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.task import Clock
+
+from mailshare.config.export import export_toml
+from mailshare.config.loading import parse_config
+from mailshare.store.memory import MemoryStore
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fax_office.toml"
+MORE = """
+[[fax_line]]
+name = "spool"
+kind = "directory"
+calls = ["+4930*"]
+options = { folder = "faxes" }
+"""
+
+
+async def test_faxes_are_exported(tmp_path: Path) -> None:
+    """Settings, lines with whole paths, address book and routes; the passwords of people are no part of it."""
+    config = parse_config(EXAMPLE.read_text() + MORE, str(tmp_path / "m.toml"))
+    store = MemoryStore(clock=Clock())
+    await store.open()
+    again = parse_config(await export_toml(store, config), str(tmp_path / "n.toml")).tables
+    assert again.fax == config.tables.fax
+    assert again.fax_contact == config.tables.fax_contact
+    assert again.fax_route == config.tables.fax_route
+    assert again.fax_line[0] == config.tables.fax_line[0]
+    assert again.fax_line[1].options == {"folder": str(tmp_path / "faxes")}
+    await store.close()

@@ -1,0 +1,137 @@
+"""Each kind of line keeps the contract; what is special about each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+
+from mailshare.core.values.fax import FaxCause, FaxPage
+from mailshare.fax.lines.directory import DirectoryLine
+from mailshare.fax.lines.loop import ENDS, LoopLine, LoopNetwork
+from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingReceiver, Rig
+from mailshare.wire.tiff_fax import read_tiff, write_tiff
+
+SCRIPTS = {"+1": "answers", "+2": "busy", "+3": "drop:1,answers", "+4": "refuse:0", "+5": "slow"}
+
+
+async def loop_rig(scripts: dict[str, str] | None = None) -> Rig:
+    clock, receiver = Clock(), NotingReceiver()
+    network = LoopNetwork(clock)
+    line = LoopLine("loop", network, ["+9"], scripts or SCRIPTS)
+    line.set_receiver(receiver)
+    line.start()
+    other = LoopLine("other", network, ["+8"], {})
+    other.start()
+
+    async def go_on() -> None:
+        clock.advance(0)
+
+    async def ring(pages: list[FaxPage]) -> None:
+        other.send(rig.job("+9", len(pages)), FixedPages(*pages))
+
+    rig = Rig(line, receiver, "+1", "+2", go_on, ring)
+    return rig
+
+
+class TestLoop(FaxLineContract):
+    """The network inside the process."""
+
+    async def rig(self) -> Rig:
+        return await loop_rig()
+
+    @pytest.mark.parametrize("word", sorted(ENDS))
+    async def test_every_end_can_be_had(self, word: str) -> None:
+        rig = await loop_rig({"+7": word})
+        outcome = await rig.called("+7", self.page)
+        assert (outcome.cause, outcome.pages_confirmed) == (ENDS[word], 0)
+
+    async def test_calls_break_off_where_it_is_said(self) -> None:
+        rig = await loop_rig()
+        outcome = await rig.called("+3", self.page, self.page, self.page)
+        assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.DROPPED, 1)
+        outcome = await rig.called("+3", self.page, self.page, self.page, first=1)
+        assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.OK, 2)
+        assert (await rig.called("+4", self.page)).cause is FaxCause.PAGE_REFUSED
+
+    async def test_calls_take_their_time_when_they_shall(self) -> None:
+        clock = Clock()
+        line = LoopLine("slow", LoopNetwork(clock), (), {"+1": "answers"}, speed=1.0)
+        line.start()
+        call = line.send(Rig(line, NotingReceiver(), "+1", "", None, None).job("+1", 1), FixedPages(self.page))
+        done = call.when_done()
+        for _ in range(100):
+            clock.advance(0.05)
+        assert not done.called
+        for _ in range(300):
+            clock.advance(0.05)
+        assert (await done).seconds > 9
+
+
+async def directory_rig(folder: Path) -> Rig:
+    clock, receiver = Clock(), NotingReceiver()
+
+    async def aside(act: Callable[[], object]) -> object:
+        return act()
+
+    line = DirectoryLine("spool", str(folder), clock, aside, poll=1.0)
+    line.set_receiver(receiver)
+    line.start()
+
+    async def go_on() -> None:
+        """The other software: makes the calls that lie there."""
+        for path in sorted((folder / "out").glob("*.json")):
+            job = json.loads(path.read_text())
+            pages = read_tiff(path.with_suffix(".tif").read_bytes())
+            assert len(pages) == job["total"] - job["first_page"]
+            told = {"cause": "busy"} if job["number"] == "+2" else {"cause": "ok", "remote_id": "far"}
+            (folder / "done" / path.name).write_text(json.dumps(told))
+        clock.advance(1.0)
+
+    async def ring(pages: list[FaxPage]) -> None:
+        (folder / "in" / "a.json").write_text(json.dumps({"caller": "+49", "station": "S"}))
+        (folder / "in" / "a.tif").write_bytes(write_tiff(pages))
+
+    return Rig(line, receiver, "+1", "+2", go_on, ring)
+
+
+class TestDirectory(FaxLineContract):
+    """Files for other software."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    async def rig(self) -> Rig:
+        return await directory_rig(self.folder)
+
+    async def test_a_job_is_found_again_after_a_restart(self) -> None:
+        rig = await self.rig()
+        job = rig.job("+1", 1)
+        rig.line.send(job, FixedPages(self.page))
+        rig.line._clock.advance(0)
+        await rig.line.stop()
+        assert os.listdir(self.folder / "out")
+        again = await self.rig()
+        call = again.line.find(job.id, job)
+        await again.go_on()
+        await again.go_on()
+        assert (await call.when_done()).cause is FaxCause.OK
+        assert not os.listdir(self.folder / "out")
+        await again.line.stop()
+
+    async def test_files_that_came_are_taken_away_and_rubbish_stays(self) -> None:
+        rig = await self.rig()
+        await rig.ring([self.page])
+        (self.folder / "in" / "b.tif").write_bytes(b"no fax")
+        for _ in range(4):
+            await rig.go_on()
+        assert len(rig.receiver.ends) == 1
+        assert os.listdir(self.folder / "in") == ["b.tif"]
+        [(ringing, facts)] = rig.receiver.ends
+        assert (ringing.caller, facts.station) == ("+49", "S")
+        await rig.line.stop()
