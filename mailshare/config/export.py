@@ -110,7 +110,9 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
 def _faxes(config: Config | None) -> dict[str, AoT]:
     """Lines, address book and routes of faxes."""
     out: dict[str, AoT] = {}
-    for name in ("fax_line", "fax_contact", "fax_route") if config is not None else ():
+    if config is None:
+        return out
+    for name in ("fax_line", "fax_contact", "fax_route"):
         tables = out[name] = tomlkit.aot()
         for one in getattr(config.tables, name):
             facts = _plain(one)

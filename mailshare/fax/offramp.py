@@ -171,7 +171,7 @@ class FaxAgent:
         made = await self._pages.of_body(body)
         shape = [rules.layout, rules.text, rules.cover, rules.head, rules.owner, rules.station, body.digest.hex()]
         began = attempt.ledger.began or self._now()
-        cover = cover_fields(item, made.letter.headers, self._moment(item.queued))
+        cover = cover_fields(item, made.headers, self._moment(item.queued))
         head = self._head(item, began) if rules.head else ()
         pages = await self._pages.for_recipient(made, cover, head)
         name = hashlib.sha256(json.dumps(shape).encode()).hexdigest()

@@ -14,8 +14,9 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.fax_costs import Forecast, forecast
 from mailshare.core.fax_dialling import Number, Toll
+from mailshare.core.headers import Headers
 from mailshare.core.values.fax import Coding, FaxPage
-from mailshare.fax.letters import Letter, read_letter
+from mailshare.fax.letters import read_letter
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IBody, IFaxPages, IMadeDocument
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
@@ -31,10 +32,12 @@ Perform = Callable[..., Awaitable[IMadeDocument]]
 class Made:
     """The pages of a message before they are made for one recipient.
 
+    :ivar text: of the message, for a cover page.
     :ivar tiff: MMR pages; empty when there are none but a cover page.
     """
 
-    letter: Letter
+    headers: Headers
+    text: str
     tiff: bytes
 
 
@@ -82,7 +85,7 @@ class Pages:
                 raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"This fax has more than {rules.most_pages} pages")
         if not pages and not (rules.cover and letter.text.strip()):
             raise NotConvertible(Hindrance.EMPTY, "This message holds nothing that could be faxed")
-        return Made(letter, write_tiff(pages) if pages else b"")
+        return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"")
 
     def _keep(self, key: bytes, made: Made) -> None:
         self._kept[key] = made
@@ -100,7 +103,7 @@ class Pages:
             return FaxFile(self, made.tiff)
         options: dict[str, object] = {**rules.layout, "coding": Coding.MMR.value}
         if rules.cover:
-            options["cover"] = {"fields": dict(cover), "text": made.letter.text}
+            options["cover"] = {"fields": dict(cover), "text": made.text}
         if head:
             options["head"] = list(head)
         return FaxFile(self, await self._run("fax-finish", made.tiff, options, "image/tiff"))
