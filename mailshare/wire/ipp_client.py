@@ -39,6 +39,7 @@ from mailshare.wire.ipp_values import (
 
 VERSION = (2, 0)
 MOST_FOUND = 500  # jobs that are looked through for one of ours
+_MOST_WORD, _MOST_WORDS = 1023, 1000  # characters of a value, values of an attribute
 _CAPABLE = (
     "document-format-supported",
     "document-format-preferred",
@@ -195,8 +196,10 @@ def read_status(answer: Message) -> PrinterStatus:
 
 
 def _texts(group: Group, name: str) -> tuple[str, ...]:
+    """The words of an attribute, fit to be stored and shown: printers send octets that are no text, too."""
     found = group.get(name)
-    return tuple(one for one in found.texts() if one) if found is not None else ()
+    words = (printable(one)[:_MOST_WORD] for one in found.texts()[:_MOST_WORDS]) if found is not None else ()
+    return tuple(one for one in words if one)
 
 
 def _numbers(group: Group, name: str) -> list[int]:
