@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import ctypes
 import gc
 import json
 import os
@@ -20,6 +21,7 @@ import time
 import types
 from contextlib import suppress
 
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, prctl(2)
 STAND_IN = "twisted.internet.reactor"
 # Klein wants a reactor when it is imported. Each program makes its own, so this one only has to be there for a moment.
 sys.modules[STAND_IN] = types.ModuleType(STAND_IN)
@@ -53,6 +55,7 @@ def become(order: dict[str, object], descriptors: list[int]) -> None:
     for number in (signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL if number is signal.SIGCHLD else signal.SIG_IGN)
     os.setsid()
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)  # nothing outlives tests that were cut off
     for place, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, place)
     os.closerange(3, 64)
