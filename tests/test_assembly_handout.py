@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
-from mailshare.assembly.handing_out import describe, hand_out
+from mailshare.assembly.handing_out import describe, hand_out, served_autoconfig
 from mailshare.cli.handing_out import FORMATS as OFFERED
 from mailshare.config import BrokenConfig, Config, parse_config
 from mailshare.core.address import Address
@@ -78,6 +78,26 @@ def test_every_listener_becomes_a_door(made: Callable[[str], Config]) -> None:
     assert [str(one.address) for one in handout.identities] == ["mail@company.example", "greg@firm.example"]
     assert handout.identities[0].usable[0] == "Greg Jones <mail@company.example>"
     assert handout.identities[1].usable == ("greg@firm.example",)
+
+
+def test_listeners_for_machines_and_browsers_are_no_doors_for_mail_programs(made: Callable[[str], Config]) -> None:
+    """The manager, printing and the devices' own door are not handed out."""
+    config = made(LISTEN + 'web = ["tcp:8080"]\nipp = ["tcp:631"]\nlpd = ["tcp:515"]\ndevice = ["tcp:2525"]\n')
+    handout = describe(config, PEOPLE, "greg", untrusted)
+    assert sorted(door.port for door in handout.doors) == [110, 465, 587, 995]
+    assert not handout.unknown
+
+
+def test_autoconfig_is_served_for_domains_whose_local_parts_are_logins(made: Callable[[str], Config]) -> None:
+    """The domain of a catch-all and the server's own; a shared address is the provider's."""
+    config = made(LISTEN)
+    for address in ("greg@firm.example", "greg@office.example", "greg@mail.office.example"):
+        told = served_autoconfig(config, PEOPLE, address)
+        assert "%EMAILLOCALPART%" in told
+        assert "<port>995</port>" in told
+    for address in ("mail@company.example", "", "x@evil.example", "<x>"):
+        with pytest.raises(NoSuchUser):
+            served_autoconfig(config, PEOPLE, address)
 
 
 def test_a_listener_of_loopback_is_told_as_such(made: Callable[[str], Config]) -> None:

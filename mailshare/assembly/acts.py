@@ -220,11 +220,19 @@ class Acts(
         return list(await self._store.events.days(str(self._zone) if hasattr(self._zone, "key") else ""))
 
     async def log(
-        self, *, day: str = "", kinds: Sequence[str] = (), after: int = 0, limit: int = 1000, run: str = ""
+        self,
+        *,
+        day: str = "",
+        kinds: Sequence[str] = (),
+        after: int = 0,
+        limit: int = 1000,
+        run: str = "",
+        last: int = 0,
     ) -> Mapping[str, object]:
         """The journal of one local day (today when not said), oldest first.
 
         :param run: the whole of this collection run instead, whatever its day was.
+        :param last: leave out what was written before the last so many lines of all; 0 = nothing.
         :returns: ``day``, ``events``, and ``next``: what to give as ``after`` for more, or 0.
         """
         if run:
@@ -235,6 +243,8 @@ class Acts(
         start = read_day(day) if day else day_of(self._clock(), self._zone)
         since, until = bounds(start, self._zone)
         limit = min(max(limit, 1), _MOST_ROWS)
+        if last > 0:
+            after = max(after, await self._store.events.newest() - last)
         page = await self._store.events.page(
             since=since, until=until, kinds=tuple(kinds), after_id=after, limit=limit
         )

@@ -15,8 +15,9 @@ from mailshare.core.errors import NoSuchUser, PeerFault
 from mailshare.core.identity import name_that_returns
 from mailshare.core.people import people_of, usable_addresses
 from mailshare.core.values import Account, AccountMode, Directory, User, UserKind
-from mailshare.web.handout import Door, Handout, Identity, cautions, page, render, signed
+from mailshare.web.handout import Door, Handout, Identity, cautions, domain_autoconfig, page, render, signed
 
+_FOR_PEOPLE = frozenset({"pop3", "pop3s", "smtp", "submission", "submissions"})  # others are for machines and browsers
 _FIRST_PLAIN = {"tcp": 1, "tcp6": 1, "ssl": 1, "tls": 2}  # where the port stands when it is not named
 
 
@@ -51,6 +52,24 @@ def describe(
         enabled=user.enabled,
         unknown=unknown,
     )
+
+
+def served_autoconfig(config: Config, directory: Directory, address: str) -> str:
+    """What a mail program is told that asks this server for the settings of an address.
+
+    :raises NoSuchUser: the address lies in no domain whose local parts are logins here: the provider answers for it.
+    :raises ConfigFault: no listener can be told of.
+    """
+    domain = address.rpartition("@")[2].casefold().rstrip(".")
+    hostname = config.tables.server.hostname.casefold()
+    ours = {hostname, hostname.partition(".")[2]} - {""}
+    for account in directory.accounts:
+        if account.mode is AccountMode.DOMAIN:
+            ours.update(account.domains)
+    if domain not in ours:
+        raise NoSuchUser("This server answers for no such domain")
+    doors, _ = _doors(config)
+    return domain_autoconfig(domain, [door for door in doors if not door.near] or doors)
 
 
 def hand_out(
@@ -111,6 +130,8 @@ def _doors(config: Config) -> tuple[tuple[Door, ...], tuple[str, ...]]:
     """What can be told of each listener, and the endpoints of those that nothing can be told of."""
     doors, unknown = [], []
     for listener in config.listeners:
+        if listener.service not in _FOR_PEOPLE:
+            continue
         door = _door(listener, config)
         if door is None:
             unknown.append(listener.endpoint)

@@ -21,9 +21,6 @@ _MOST = 500
 class Queues(Protocol):
     """The print queues of a running server."""
 
-    def described(self) -> Sequence[Mapping[str, object]]:
-        """Each queue with its state in words, as JSON values."""
-
     async def pause(self, name: str, *, paused: bool) -> None:
         """Hand nothing on, or go on.
 
@@ -35,10 +32,6 @@ class PrintActs(Changes):
     """Printing as its operator sees it."""
 
     queues: Queues | None = None
-
-    async def print_queues(self) -> Sequence[Mapping[str, object]]:
-        """The destinations that programs print to."""
-        return list(self.queues.described()) if self.queues is not None else []
 
     async def pause_queue(self, *, name: str, paused: bool) -> Mapping[str, object]:
         """Hand nothing of a queue on, or go on."""

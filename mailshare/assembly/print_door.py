@@ -137,10 +137,6 @@ class PrintDoor:
             await self.print_room.open()
         return self.print_room
 
-    def described(self) -> Sequence[Mapping[str, object]]:
-        """Each queue with its state in words, for the administrator's acts."""
-        return self._room.described() if self._room is not None else []
-
     async def pause(self, name: str, *, paused: bool) -> None:
         """Hand nothing of a queue on, or go on.
 

@@ -154,6 +154,7 @@ class PlaceActs(PrintActs):
             "kind": kind,
             "address": ", ".join(place.members) or place.address,
             "state": state.name.lower(),
+            "paused": service.states.get(place.name).paused,
             "reasons": list(dict.fromkeys((*known, *(seen.reasons if seen is not None else ())))),
             "why": seen.message if seen is not None and seen.message else words,
             "jobs": service.board.count(place.name),

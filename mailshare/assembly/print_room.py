@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mailshare.assembly.announcing import Announcing
@@ -96,29 +96,6 @@ class PrintRoom:
         if self.news is not None:
             await self.news.open()
         self.receiving.agent.start()
-
-    def described(self) -> Sequence[Mapping[str, object]]:
-        """Each queue with its state in words, for the administrator's acts."""
-        found = []
-        for one in self.service.destinations.values():
-            state, reasons, words = self.service.standing(one)
-            queue = self.service.states.get(one.name)
-            found.append(
-                {
-                    "name": one.name,
-                    "title": one.title or one.name,
-                    "location": one.location,
-                    "address": one.address,
-                    "members": list(one.targets) if not one.address else [],
-                    "state": state.name.lower(),
-                    "reasons": [reason for reason in reasons if reason != "none"],
-                    "message": words,
-                    "paused": queue.paused,
-                    "accepting": queue.accepting,
-                    "jobs": self.service.board.count(one.name),
-                }
-            )
-        return found
 
     async def pause(self, name: str, *, paused: bool) -> None:
         """Hand nothing of a queue on, or go on.

@@ -93,9 +93,15 @@ class WebRoom:
             hosts=self._hosts,
             version=version("mailshare"),
             password=lambda: generated(os.urandom),
+            autoconfig=self._autoconfig,
         )
         keeping.left = lambda name: rooms.end_streams([name])
         return Manager(rooms, self._threads.run)
+
+    def _autoconfig(self, address: str) -> str:
+        from mailshare.assembly.handing_out import served_autoconfig  # noqa: PLC0415 - as above
+
+        return served_autoconfig(self._config(), self._store.directory.current(), address)
 
     def _now(self) -> int:
         return int(self._reactor.seconds() * SECOND)

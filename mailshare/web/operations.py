@@ -154,7 +154,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
     Operation("why", "GET", "/why", {"id": str}, ("id",)),
-    Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int, "run": str}),
+    Operation("log", "GET", "/log", {"day": str, "kinds": list, "after": int, "limit": int, "run": str, "last": int}),
     Operation("days", "GET", "/log/days"),
     Operation("users", "GET", "/users"),
     Operation("add_user", "POST", "/users", {"name": str, **_USER}, ("name",)),
@@ -334,7 +334,6 @@ OPERATIONS: tuple[Operation, ...] = (
         ("address", "password", "collect"),
         offline=False,
     ),
-    Operation("print_queues", "GET", "/print/queues"),
     Operation(
         "pause_queue",
         "POST",

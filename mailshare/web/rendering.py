@@ -12,8 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mailshare.web.static_files import StaticFiles
 
-LANGUAGES = {"en": "English", "fr": "Français", "de": "Deutsch"}
 _HERE = os.path.dirname(__file__)
+_LOCALES = os.path.join(_HERE, "locale")
+_NAMES = {"en": "English", "fr": "Français", "de": "Deutsch"}
+LANGUAGES = {tag: name for tag, name in _NAMES.items() if tag == "en" or gettext.find("mailshare", _LOCALES, [tag])}
+"""Those that there is a catalogue of; the pages themselves are written in English."""
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -38,7 +41,7 @@ class Rendering:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        words = gettext.translation("mailshare", os.path.join(_HERE, "locale"), [language], fallback=True)
+        words = gettext.translation("mailshare", _LOCALES, [language], fallback=True)
         extension: Any = made
         extension.install_gettext_translations(words, newstyle=True)
         made.filters.update(size=size, local=self.local, ago=self.ago)

@@ -27,6 +27,7 @@ class Rooms:
     :ivar reactor: IReactorTime.
     :ivar version: of the program.
     :ivar password: makes up a password that people can type.
+    :ivar autoconfig: what mail programs are told that ask for an address; raises NoSuchUser.
     """
 
     office: IAdministration
@@ -40,6 +41,7 @@ class Rooms:
     hosts: Callable[[], Collection[str]]
     version: str = ""
     password: Callable[[], str] = str
+    autoconfig: Callable[[str], str] = str
     streams: dict[EventStream, str] = field(factory=dict)
     _lines: dict[str, tuple[str, bool]] = field(factory=dict)
 

@@ -31,6 +31,10 @@ names = ["manager.lan"]
 [[account]]
 address = "mail@company.example"
 timetable = []
+[[destination]]
+name = "branch"
+title = "Branch <b>office</b>"
+address = "printer@branch.example"
 [[account]]
 address = "two@firm.example"
 timetable = []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+from io import BytesIO
 
 import pytest_twisted
 
+from mailshare.config import parse_config
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.values import Origin, Source, Target
 from mailshare.web.pages.people import pasted, qr
 from mailshare.web.pages.timetables import DAYS, hours_of, windows_of
-from tests.web.conftest import House
+from tests.web.conftest import FILE, House
 
 SCREENS = (
     "/", "/accounts", "/accounts/mail@company.example", "/accounts/mail@company.example/timer", "/accounts/new",
@@ -152,6 +154,29 @@ async def test_mail_of_admin_is_given_and_taught_by_forms(house: House) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_print_jobs_are_seen_kept_back_and_cancelled_and_a_queue_is_paused(house: House) -> None:
+    """Names of jobs and printers stay words; what is over is listed when it is asked for."""
+    browser = await house.admin()
+    name = HOSTILE[:30]
+    made = await house.office.acts.print_document(document=BytesIO(b"hello\n"), to="branch", name=name, hold=True)
+    page = await browser.get("/printers")
+    assert "<b>office</b>" not in page.text
+    assert "<script>alert" not in page.text
+    assert name in html.unescape(page.text)
+    assert (await browser.get(f"/printers/jobs/{made['id']}")).code == 200
+    way = f"/printers/jobs/{made['id']}"
+    await browser.post(way, {"act": "release"})
+    assert "goes on" in (await browser.get("/printers")).text
+    await browser.post("/printers/branch/pause", {"paused": "true"})
+    assert "is paused" in (await browser.get("/printers")).text
+    await browser.post(way, {"act": "cancel"})
+    assert f'href="{way}"' not in (await browser.get("/printers")).text
+    assert f'href="{way}"' in (await browser.get("/printers?all=true")).text
+    await browser.post(way, {"act": "nonsense"})
+    assert "is none of" in (await browser.get("/printers")).text
+
+
+@pytest_twisted.ensureDeferred
 async def test_the_service_is_paused_and_goes_on_over_a_button(house: House) -> None:
     """Paused is a state of the office, shown on the dashboard and on the page of health."""
     browser = await house.admin()
@@ -204,3 +229,16 @@ def test_a_qr_code_is_black_on_white_whatever_the_theme() -> None:
     assert "#000" in drawn
     assert "#fff" in drawn
     assert "script" not in drawn
+
+
+@pytest_twisted.ensureDeferred
+async def test_mail_programs_find_their_settings_without_a_login(house: House) -> None:
+    """For the server's own domain; nothing is told of anybody, and not of the provider's domain."""
+    browser, before = house.browser(), house.office.config
+    house.office.config = parse_config(FILE.replace('smtp = ["tcp:0:', 'smtp = ["tcp:2525:'), before.path)
+    for path in ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"):
+        found = await browser.get(f"{path}?emailaddress=andrew@office.example", Host="autoconfig.mail.office.example")
+        assert found.code == 200
+        assert "clientConfig" in found.text
+        assert "andrew" not in found.text
+        assert (await browser.get(f"{path}?emailaddress=mail@company.example")).code == 404

@@ -7,6 +7,7 @@ from mailshare.web.pages import (
     first_run,
     health,
     journal,
+    mail_programs,
     mailboxes,
     outbox,
     people,
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *printers.PAGES,
     *health.PAGES,
     *settings.PAGES,
+    *mail_programs.PAGES,
 )
 
 __all__ = ["PAGES"]

@@ -7,7 +7,6 @@ from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
 _LINES = 12
-_BEFORE = 200  # of a day's last lines that are read to show the last few
 
 
 async def dashboard(visit: Visit) -> bytes:
@@ -20,9 +19,7 @@ async def dashboard(visit: Visit) -> bytes:
 
 async def last_lines(visit: Visit, most: int) -> list[dict[str, object]]:
     """The newest lines of today's journal, newest first."""
-    found = await visit.ask("log", limit=1000)
-    while found["next"]:
-        found = await visit.ask("log", after=found["next"], limit=1000)
+    found = await visit.ask("log", last=10 * most)
     return list(reversed(found["events"][-most:]))
 
 

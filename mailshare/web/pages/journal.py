@@ -10,6 +10,9 @@ from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
 _MOST = 500
+_PAGE = 1000
+_PAGES = 20  # that are looked at for one page to be shown
+_WHOLE = 500  # that are put into one file
 _KINDS = ("route", "collect", "relay", "pop3", "login", "deliver", "report", "print", "fax", "admin", "server")
 
 
@@ -34,16 +37,19 @@ async def log(visit: Visit) -> bytes:
     )
 
 
-async def _matching(visit: Visit, day: str) -> list[dict[str, Any]]:
+async def _matching(visit: Visit, day: str, *, whole: bool = False) -> list[dict[str, Any]]:
     kind, wanted = visit.asked("kind"), visit.asked("q").casefold()
     found: list[dict[str, Any]] = []
     after = 0
-    while True:
-        page = await visit.ask("log", day=day or None, after=after, limit=1000)
+    # Of today the newest lines are looked at, of a day that is over the first ones; the saved day is whole.
+    last = 0 if day else _PAGES * _PAGE
+    for _ in range(_PAGES if not whole else _WHOLE):
+        page = await visit.ask("log", day=day or None, after=after, limit=_PAGE, last=last)
         found += [one for one in page["events"] if _fits(one, kind, wanted)]
         after = page["next"]
         if not after:
-            return found
+            break
+    return found
 
 
 def _fits(event: Mapping[str, Any], kind: str, wanted: str) -> bool:
@@ -54,7 +60,7 @@ def _fits(event: Mapping[str, Any], kind: str, wanted: str) -> bool:
 
 async def download(visit: Visit) -> bytes:
     """A day as lines of JSON."""
-    events = await _matching(visit, visit.path["day"])
+    events = await _matching(visit, visit.path["day"], whole=True)
     text = "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events)
     return visit.file(text.encode(), "application/jsonl", f"mailshare-{visit.path['day']}.jsonl")
 

@@ -28,7 +28,7 @@ async def _shown(visit: Visit, token: str = "") -> bytes:
 
 
 async def mine(visit: Visit) -> bytes:
-    """Language and theme."""
+    """Theme, and language where there are several."""
     assert visit.me is not None
     language, theme = visit.text("language"), visit.text("theme")
     await visit.rooms.administrators.change(visit.me.name, language=language, theme=theme)
