@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from attrs import asdict
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
@@ -30,6 +31,7 @@ class Pulse(Service):
         self._watching: Watching | None = None
         self._last = ""
         self._looking: Deferred[None] | None = None
+        self._rest: Deferred[None] | None = None
         self._beat = LoopingCall(self._look)
         self._beat.clock = reactor
 
@@ -62,11 +64,15 @@ class Pulse(Service):
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.close()
+            if self._rest is not None:
+                self._rest.cancel()
 
     async def _flash(self, watching: Watching) -> None:
         async for value in watching:
             self._acts().tell("indicators", asdict(value))
-            await deferLater(self._reactor, _FLASH)
+            self._rest = deferLater(self._reactor, _FLASH)
+            with suppress(CancelledError):  # nobody wants to know any more, so no further value comes
+                await self._rest
 
     def _look(self) -> None:
         acts = self._acts.made

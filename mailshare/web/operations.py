@@ -198,10 +198,15 @@ OPERATIONS: tuple[Operation, ...] = (
         {"file": str, "to": list, "user": str, "subject": str, "text": str},
         ("file", "to"),
         offline=False,
+        remote=False,  # it names a file of this machine
     ),
     Operation("fax_show", "GET", "/fax/<id>", {"id": int}, ("id",)),
-    Operation("fax_cancel", "POST", "/fax/<id>/cancel", {"id": int}, ("id",), offline=False),
-    Operation("fax_resend", "POST", "/fax/<id>/resend", {"id": int}, ("id",), offline=False),
+    Operation(
+        "fax_cancel", "POST", "/fax/<id>/cancel", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
+    ),
+    Operation(
+        "fax_resend", "POST", "/fax/<id>/resend", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
+    ),
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
