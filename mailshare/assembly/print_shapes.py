@@ -131,7 +131,8 @@ def printer_words(
     stands = "It does not say how it stands." if status.state is None else _STANDS[status.state]
     if status.state is None and not status.accepting:
         stands = "It cannot be reached."
-    yield f"{name}: {stands}{f' {status.message}.' if status.message else ''}"
+    said = status.message.rstrip(".")
+    yield f"{name}: {stands}{f' {said}.' if said else ''}"
     if status.reasons:
         yield f"It reports: {', '.join(status.reasons)}."
     if not status.accepting and status.state is not None:

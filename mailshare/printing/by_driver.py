@@ -254,7 +254,7 @@ class ByDriver:
         except Unavailable as fault:
             raise NotTaken(fault.public, reasons=("connecting-to-device",)) from fault
         original = await stored(self._service.store, run.job, document)
-        printable = await fitting(original, able, dict(task.options), self._documents)
+        printable = await fitting(original, able, task, self._documents)
         try:
             await self._note(run, number, Handed(number))
 

@@ -8,7 +8,7 @@ from attrs import evolve
 from zope.interface import implementer
 
 from mailshare.core.documents import Hindrance, NotConvertible
-from mailshare.core.values import Capabilities, Conversion, PrintDocument, PrintJob
+from mailshare.core.values import Capabilities, Conversion, PrintDocument, PrinterTask, PrintJob
 from mailshare.interfaces import IBody, IDocuments, IMadeDocument, IPrintable, IStore
 
 _PIECE = 256 * 1024
@@ -61,13 +61,16 @@ async def stored(store: IStore, job: PrintJob, document: PrintDocument) -> Store
 
 
 async def fitting(
-    document: StoredDocument, able: Capabilities, options: dict[str, object], documents: IDocuments | None
+    document: StoredDocument, able: Capabilities, task: PrinterTask, documents: IDocuments | None
 ) -> StoredDocument | MadeDocument:
     """The document as the device takes it: as it came where that will do, else converted.
+
+    Where only an option is not fulfilled, and cannot be here, it goes as it came, unless it is to be exactly so.
 
     :raises NotConvertible: nothing here makes of it what the device takes.
     :raises Unavailable: not now.
     """
+    options = dict(task.options)
     undone = {name for name in _HERE & set(options) if able.options is not None and name not in able.options}
     undone -= {"copies"} if options.get("copies") == 1 else set()
     taken = not able.formats or document.format in able.formats
@@ -87,7 +90,12 @@ async def fitting(
         wanted = evolve(wanted, resolutions=able.resolutions)
     if able.raster_types:
         wanted = evolve(wanted, raster_types=able.raster_types)
-    return MadeDocument(await documents.convert(_pieces(document), wanted, document.format))
+    try:
+        return MadeDocument(await documents.convert(_pieces(document), wanted, document.format))
+    except NotConvertible:
+        if taken and not task.fidelity:
+            return document
+        raise
 
 
 async def _pieces(document: StoredDocument) -> AsyncIterator[bytes]:

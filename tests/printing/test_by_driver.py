@@ -9,11 +9,12 @@ import pytest
 import pytest_twisted
 from attrs import define, field
 from cutting import Seams, Server
-from devices import HERE, OverIPP
+from devices import HERE, Network, OverIPP
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.print_formats import PDF, PWG
 from mailshare.core.values import SECOND, Conversion, PrintChange, PrinterState, PrintState, QueueState
 from mailshare.interfaces import IMadeDocument
@@ -166,11 +167,14 @@ class Converter:
 
     made: list[Made] = field(factory=list)
     wanted: list[Conversion] = field(factory=list)
+    possible: bool = True
 
     async def convert(self, octets: AsyncIterator[bytes], wanted: Conversion, declared: str = "") -> Made:
         data = b"".join([piece async for piece in octets])
         assert data.startswith(b"%PDF")
         self.wanted.append(wanted)
+        if not self.possible:
+            raise NotConvertible(Hindrance.NOT_TAKEN)
         self.made.append(Made(wanted.formats[0], b"RaS2" + data))
         return self.made[-1]
 
@@ -193,3 +197,20 @@ async def test_a_document_that_the_printer_does_not_take_is_converted() -> None:
         for wanted in converter.wanted:
             assert wanted.formats == formats
             assert "number-up" not in wanted.done_there
+
+
+@pytest_twisted.ensureDeferred
+async def test_copies_that_a_device_cannot_make_are_made_here() -> None:
+    """A device on port 9100 knows no options; what cannot be made into copies goes as it came."""
+    for possible in (True, False):
+        device = Network("socket")
+        device.listen()
+        server = Server(device, HERE)
+        number = await server.open(copies=2)
+        converter = server.way._documents = Converter(possible=possible)  # type: ignore[assignment]
+        outcome = await server.try_once(number)
+        assert outcome is not None
+        assert outcome.state is QueueState.DELIVERED
+        assert "copies" not in converter.wanted[0].done_there
+        assert device.printed()[0].startswith(b"RaS2" if possible else b"%PDF")
+        await device.port.stopListening()

@@ -65,7 +65,7 @@ class SocketDriver:
 
     async def capabilities(self) -> Capabilities:
         """It does not say; its address may."""
-        return Capabilities(formats=self._takes)
+        return Capabilities(formats=self._takes, options=frozenset())
 
     async def status(self) -> PrinterStatus:
         """Whether it answers; with PJL, what it says."""

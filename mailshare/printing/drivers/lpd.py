@@ -67,7 +67,7 @@ class LPDDriver:
 
     async def capabilities(self) -> Capabilities:
         """It does not say; its address may."""
-        return Capabilities(formats=self._takes)
+        return Capabilities(formats=self._takes, options=frozenset({"copies"}))
 
     async def status(self) -> PrinterStatus:
         """The short state, which is words for people and nothing else."""
