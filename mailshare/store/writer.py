@@ -129,14 +129,12 @@ class Writer:
             self._batches.put(batch)
 
     def _answer(self, answers: list[tuple[Job, object]]) -> None:
-        """Tell those who wait; what they do at once still goes into the next batch."""
-        try:
-            for job, result in answers:
-                if job.afterwards is not None:
-                    job.afterwards()
-                job.deferred.callback(result)
-        finally:
-            self._hand_over()
+        """Tell those who wait. The next batch goes first, so that it is written meanwhile."""
+        self._hand_over()
+        for job, result in answers:
+            if job.afterwards is not None:
+                job.afterwards()
+            job.deferred.callback(result)
 
     def _end(self) -> None:
         self._thread.join()
