@@ -200,7 +200,7 @@ class _Journey:
             return
         named: dict[int, list[Recipient]] = {}
         for recipient in self.envelope.recipients:
-            if self._by_gateway(recipient):
+            if self.gateways and self._by_gateway(recipient):
                 continue
             where = resolve_recipient(
                 recipient.address,

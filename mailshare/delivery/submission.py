@@ -93,7 +93,10 @@ class Desk:
 
     def gateway(self, address: Address) -> IGateway | None:
         """Who takes a recipient that is handed on otherwise than as mail."""
-        return next((one for one in self.gateways if one.claims(address)), None)
+        for one in self.gateways:
+            if one.claims(address):
+                return one
+        return None
 
     def submitter(self, user: User | None) -> LocalSubmitter:
         """The SMTP avatar of a user, or of nobody."""
