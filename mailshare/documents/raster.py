@@ -18,6 +18,7 @@ from mailshare.wire.pwg_raster import KINDS, RasterPage
 from mailshare.wire.raster_rows import packed_rows
 
 _BAND = 96 << 20  # octets of pixels that are drawn at once
+_CRISP = 200  # dots per inch from which edges need no smoothing
 _PIXEL = 2540  # hundredths of a millimetre in an inch
 
 
@@ -148,7 +149,7 @@ def _drawn(page: Any, said: RasterPage, place: Place, start: int, rows: int) -> 
     from PIL import Image, ImageChops  # noqa: PLC0415
 
     grey = KINDS[said.kind].colors == 1
-    picture = drawn(page, place, (said.width, rows), start, grey=grey)
+    picture = drawn(page, place, (said.width, rows), start, grey=grey, crisp=said.resolution >= _CRISP)
     if said.kind == "black_1":
         # Half-tones by dots, for what is no text; 1 is black there and white in a picture.
         return ImageChops.invert(picture.convert("L")).convert("1")
@@ -159,8 +160,13 @@ def _drawn(page: Any, said: RasterPage, place: Place, start: int, rows: int) -> 
     return picture
 
 
-def drawn(page: Any, place: Place, size: tuple[int, int], start: int = 0, *, grey: bool = False) -> Any:
-    """A piece of a page on white paper, from row ``start``, as a picture in grey or RGB."""
+def drawn(
+    page: Any, place: Place, size: tuple[int, int], start: int = 0, *, grey: bool = False, crisp: bool = False
+) -> Any:
+    """A piece of a page on white paper, from row ``start``, as a picture in grey or RGB.
+
+    :param crisp: edges are not smoothed, as is right for paper: a printer would make dots of the greys.
+    """
     import pypdfium2.raw as pdfium  # noqa: PLC0415
     from PIL import Image  # noqa: PLC0415
 
@@ -177,6 +183,7 @@ def drawn(page: Any, place: Place, size: tuple[int, int], start: int = 0, *, gre
         pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
         flags = pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING
         flags |= pdfium.FPDF_GRAYSCALE if grey else pdfium.FPDF_REVERSE_BYTE_ORDER
+        flags |= pdfium.FPDF_RENDER_NO_SMOOTHTEXT | pdfium.FPDF_RENDER_NO_SMOOTHPATH if crisp else 0
         pdfium.FPDF_RenderPageBitmap(
             bitmap, page, place.left, place.top - start, place.width, place.height, place.turn, flags
         )

@@ -15,6 +15,7 @@ from typing import BinaryIO
 MOST_REPEATED = 256
 _LONGEST = 128  # pixels of a run
 _REST_IS_WHITE = 128
+_REMEMBERED = 8_192  # runs, of each size of pixels
 
 
 class RowsWrong(ValueError):
@@ -23,14 +24,52 @@ class RowsWrong(ValueError):
 
 @lru_cache(maxsize=8)
 def _runs(unit: int) -> re.Pattern[bytes]:
-    """Finds one run after another: equal pixels in the first group, or pixels that begin no such run.
+    """Finds one run after another: equal pixels, or up to 128 that begin no such run.
 
-    A pair of pixels of one octet costs the same either way, and is no end of those that differ.
+    White and black come first, because those are found fastest and are most of a page. A pair of pixels of one octet
+    costs the same either way, and is no end of those that differ.
     """
     if unit == 1:
-        return re.compile(rb"(.)\1{2,}|(?:(.)(?!\2\2)){1,128}", re.DOTALL)
+        return re.compile(rb"\xff{3,}|\x00{3,}|(.)\1{2,}|(?:(.)(?!\2\2)){1,128}", re.DOTALL)
     pixel = rb".{%d}" % unit
     return re.compile(rb"(%b)\1+|(?:(%b)(?!\2)){1,128}" % (pixel, pixel), re.DOTALL)
+
+
+class _Packed(dict[bytes, bytes]):
+    """Runs as they are packed; a page has few of them, and most of these often.
+
+    :param unit: octets of a pixel; ``times`` that octet is written for each of the run.
+    """
+
+    def __init__(self, unit: int, times: int) -> None:
+        super().__init__()
+        self._unit = unit
+        self._times = times
+
+    def __missing__(self, run: bytes) -> bytes:
+        count, pixel = len(run) // self._unit, run[: self._unit]
+        if run == pixel * count:
+            full, rest = divmod(count - 1, _LONGEST)
+            pixel *= self._times
+            packed = (bytes((_LONGEST - 1,)) + pixel) * full + bytes((rest,)) + pixel
+        else:
+            packed = bytes((257 - count,)) + _widened(run, self._times)
+        if len(self) < _REMEMBERED:
+            self[run] = packed
+        return packed
+
+
+def _widened(run: bytes, times: int) -> bytes:
+    """Each octet so many times."""
+    out = bytearray(len(run) * times)
+    for start in range(times):
+        out[start::times] = run
+    return bytes(out)
+
+
+@lru_cache(maxsize=8)
+def _packed(unit: int, times: int) -> _Packed:
+    return _Packed(unit, times)
 
 
 def packed_row(row: bytes, unit: int) -> bytes:
@@ -38,24 +77,11 @@ def packed_row(row: bytes, unit: int) -> bytes:
 
     :param unit: octets of a pixel; 1 for rows of eight pixels an octet.
     """
-    out = bytearray()
-    for run in _runs(unit).finditer(row):
-        pixels, repeated = run[0], run[1]
-        count = len(pixels) // unit
-        if repeated is not None:
-            while count > _LONGEST:
-                out.append(_LONGEST - 1)
-                out += repeated
-                count -= _LONGEST
-            out.append(count - 1)
-            out += repeated
-        elif count == 1:
-            out.append(0)
-            out += pixels
-        else:
-            out.append(257 - count)
-            out += pixels
-    return bytes(out)
+    times = 1
+    if unit == 3 and (grey := row[::3]) == row[1::3] == row[2::3]:
+        row, unit, times = grey, 1, 3  # most rows in colour have none
+    packed = _packed(unit, times)
+    return b"".join([packed[run[0]] for run in _runs(unit).finditer(row)])
 
 
 def packed_rows(rows: Iterable[bytes], unit: int) -> Iterator[bytes]:
