@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pikepdf
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
@@ -181,6 +183,19 @@ async def test_a_document_leaves_in_parts(place: Place) -> None:
     assert job.reasons == ("job-outgoing",)
     assert "has not reported yet" in job.message
     assert await office.store.verify(deep=True) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_pages_are_counted_before_a_job_leaves(place: Place) -> None:
+    """The manifest tells them, and the program that printed sees them as job-impressions."""
+    await place.start()
+    made, out = pikepdf.new(), io.BytesIO()
+    for _ in range(3):
+        made.add_blank_page()
+    made.save(out)
+    job = await place.settled(await place.print("farther", out.getvalue()))
+    (mail,) = place.isp.relayed
+    assert (parts_of(mail.octets)[0].pages, job.pages) == (3, 3)
 
 
 @pytest_twisted.ensureDeferred

@@ -61,7 +61,7 @@ class PrintRoom:
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
         """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
-        way = ByMail(self.service, intake, reveal, largest)
+        way = ByMail(self.service, intake, reveal, largest, self.documents)
         self.agent.ways[way.scheme] = way
         self._reported = Reported(self.service, way)
         self.news = PrintNewsRoom(self.service, intake, reveal, self.ways.status_of)

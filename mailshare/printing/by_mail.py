@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from uuid import UUID, uuid5
 
-from attrs import frozen
+from attrs import evolve, frozen
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.documents import NotConvertible
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.print_manifest import MAX_PARTS, NOTICES, Chunk, Encryption, PrintManifest, manifest_octets
@@ -32,7 +33,7 @@ from mailshare.core.values import (
     QueueState,
     Source,
 )
-from mailshare.interfaces import IBodySink, IIntake, IPrintWay
+from mailshare.interfaces import IBodySink, IDocuments, IIntake, IPrintWay
 from mailshare.printing.destinations import Destination
 from mailshare.printing.service import PrintService
 from mailshare.printing.travelling import Plan, Read, Seal, planned, shrinks, travelling
@@ -98,11 +99,15 @@ class ByMail:
     :param intake: the one door.
     :param reveal: reads the key of a destination.
     :param largest: what the ways out take.
+    :param documents: counts pages, so that the far end knows before all parts are there how many will come.
     """
 
     scheme = "mailto"
 
-    def __init__(self, service: PrintService, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
+    def __init__(
+        self, service: PrintService, intake: IIntake, reveal: Reveal, largest: Largest, documents: IDocuments
+    ) -> None:
+        self._documents = documents
         self._service = service
         self._store = service.store
         self._intake = intake
@@ -195,11 +200,27 @@ class ByMail:
         key = await self.key_of(destination)
         state = job.members[member]
         part = state.part or destination.part_size or part_for_limit(self._largest(account.id, to.domain))
-        # Written before the first mail: whoever goes on after a crash must cut in the same places.
-        job = await self._service.change(job, PrintChange(member, part=part))
+        # Written before the first mail: whoever goes on after a crash must cut in the same places, and tell the same.
+        job = await self._service.change(await self._counted(job), PrintChange(member, part=part))
         admin = self._store.directory.current().user_by_name.get(account.admin)
         user_id = job.ticket.user_id or (admin.id if admin is not None else None)
         return _Letter(job, member, destination, account, user_id, to, key, part, state.serial)
+
+    async def _counted(self, job: PrintJob) -> PrintJob:
+        """The job with the pages of each document, as far as they can be counted."""
+        if job.state.final or all(one.pages >= 0 for one in job.documents):
+            return job
+        documents = [evolve(one, pages=await self._pages(job, one)) for one in job.documents]
+        return await self._service.change(job, PrintChange(documents=tuple(documents)))
+
+    async def _pages(self, job: PrintJob, document: PrintDocument) -> int:
+        if document.pages >= 0:
+            return document.pages
+        try:
+            facts = await self._documents.facts(self._octets(job.id, document, 0, document.length), document.format)
+        except (NotConvertible, Unavailable):
+            return 0  # told once and for all: the manifest must be the same whenever it is made
+        return facts.pages or 0
 
     async def key_of(self, destination: Destination) -> SigningKey | None:
         """The key that a destination shares with the printing server.
@@ -286,6 +307,7 @@ class ByMail:
             options=self._service.options(letter.destination, {**ticket.options, **document.options}),
             fidelity=ticket.fidelity,
             notify=frozenset({"done", "error", *ticket.notify}) & NOTICES,
+            pages=document.pages if document.pages > 0 else None,
             via=f"{ticket.via} {ticket.user}".strip(),
         )
 

@@ -124,7 +124,7 @@ def _progress(job: PrintJob) -> list[Attribute]:
     return [
         integer("job-k-octets", k_octets),
         integer("job-k-octets-processed", done),
-        _known("job-impressions", -1),
+        _known("job-impressions", job.pages or -1),
         _known("job-media-sheets", -1),
         integer("job-impressions-completed", max(job.impressions, 0)),
         integer("job-media-sheets-completed", max(job.sheets, 0)),

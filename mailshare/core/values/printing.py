@@ -102,6 +102,7 @@ class PrintDocument:
     :ivar offset: octets of the header lines in front of it there; ``length`` its own; ``digest`` SHA-256 of these.
     :ivar format: media type as it was found out; ``declared`` as the sender says.
     :ivar canceled: it is not to be printed.
+    :ivar pages: as they were counted here; 0 = they cannot be counted, -1 = nobody tried.
     :ivar options: as of the ticket, for this document alone.
     """
 
@@ -115,6 +116,7 @@ class PrintDocument:
     declared: str = ""
     language: str = ""
     canceled: bool = False
+    pages: int = -1
     options: Mapping[str, object] = field(factory=dict, hash=False)
 
 
@@ -190,6 +192,12 @@ class PrintJob:
     def octets(self) -> int:
         """Of all documents."""
         return sum(one.length for one in self.documents)
+
+    @property
+    def pages(self) -> int:
+        """Of all documents that are to be printed, once; 0 = nobody knows."""
+        counted = [one.pages for one in self.documents if not one.canceled]
+        return sum(counted) if all(pages > 0 for pages in counted) else 0
 
     @property
     def impressions(self) -> int:
