@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 from mailshare.core.errors import NoSuchJob, NotPossible, PolicyRefusal
 from mailshare.core.values import QueueState
 from mailshare.fax.lines.loop import LoopLine
+from mailshare.web.operations import BY_NAME
 from mailshare.wire.tiff_fax import read_tiff
 from tests.house import House
 
@@ -242,6 +243,11 @@ async def test_the_panel_sends_lists_shows_cancels_and_sends_again(house: House,
         await acts.fax_send(file=str(paper), to=["+499001234567"], user="anna")
     with pytest.raises(NoSuchJob):
         await acts.fax_show(id=4711)
+
+
+def test_nobody_from_elsewhere_has_a_file_of_this_machine_faxed() -> None:
+    """The command names a path; over the web that would give away every file that the server may read."""
+    assert not BY_NAME["fax_send"].remote
 
 
 async def test_lines_and_rules_follow_the_file_without_a_restart(house: House) -> None:
