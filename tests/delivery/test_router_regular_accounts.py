@@ -104,7 +104,7 @@ def with_options(**options: object) -> Directory:
             {"lisa": "name-L1"},
         ),
         ("To: " + "x" * 300 + " <mail@company.example>", {"admin1": "oversize"}),
-        ("To: Andrew <mail@company.example>" + ", x@y.example" * 1001, {"admin1": "oversize"}),
+        ("To: Andrew <mail@company.example>" + ", x@y.example" * 2001, {"admin1": "oversize"}),
         (HOP * 51 + "To: Andrew <mail@company.example>", {"admin1": "loop"}),
         (HOP * 50 + "To: Andrew <mail@company.example>", {"andrew": "name-L1"}),
     ],
