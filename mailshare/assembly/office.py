@@ -162,7 +162,7 @@ class Office(Service):
         data_directory(config.data)
         if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
             raise ConfigFault(f"the path {config.control_socket} is too long for a socket; choose a shorter data")
-        store = build_store(config, reactor)
+        store = build_store(config, reactor, patience=5.0)  # seconds: a command has it no longer
         await store.open()
         threads = Threads(reactor, config.tables.limits.threads)
         threads.start()

@@ -20,9 +20,10 @@ from mailshare.portal.passwords import Passwords
 T = TypeVar("T")
 
 
-def build_store(config: Config, reactor: Any) -> IStore:
+def build_store(config: Config, reactor: Any, *, patience: float = 0.0) -> IStore:
     """The store of a configuration, not yet open; what is read in it and for it is bounded from now on.
 
+    :param patience: seconds that its opening waits for another process to let go of it.
     :raises ConfigFault: the data directory cannot be made.
     """
     bound_reading(config.tables.limits)
@@ -45,6 +46,7 @@ def build_store(config: Config, reactor: Any) -> IStore:
         free_reserve=limits.disk_reserve,
         duplicate_days=limits.duplicate_window,
         former_days=limits.former_mailbox,
+        patience=patience,
     )
 
 

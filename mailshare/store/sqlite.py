@@ -9,8 +9,9 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -36,6 +37,7 @@ FREE_RESERVE = 100_000_000
 SWEEP_EVERY = 3_600 * 1_000_000  # microseconds; also the age at which a file without a row is taken away
 VACUUM_PAGES = 1_000
 _SOUND_SQLITE = (3, 51, 3)
+_LOOK_AGAIN = 0.1  # seconds between two tries to get the lock
 
 
 @implementer(IStore)
@@ -52,6 +54,7 @@ class SQLiteStore(StoreParts):
     :param duplicate_days: within which a mailbox takes the same message once; 0 = it takes every copy.
     :param former_days: that a deleted user and his mail are kept.
     :param durability: ``"full"``, or ``"relaxed"`` for test rigs: a power cut may take the last seconds.
+    :param patience: seconds that ``open`` waits for another process to let go of the directory.
     :param files, connect, token: the operating system's files, SQLite's connect and the source of file names.
     """
 
@@ -74,6 +77,7 @@ class SQLiteStore(StoreParts):
         files: Files | None = None,
         connect: Connect = plain_connect,
         token: Callable[[], str] | None = None,
+        patience: float = 0.0,
     ) -> None:
         if durability not in {"full", "relaxed"}:
             raise ConfigFault("durability is full or relaxed")
@@ -86,6 +90,7 @@ class SQLiteStore(StoreParts):
         self._body_threads = body_threads
         self._workers: Workers | None = None
         self._lock = DirectoryLock(self.path)
+        self._patience = patience
         self._swept = 0
         self._database = FileDatabase(
             self.path, reactor, files=self._files, connect=connect, readers=readers, durability=durability
@@ -120,7 +125,7 @@ class SQLiteStore(StoreParts):
             raise Unavailable(detail={"why": "the store is open already"})
         try:
             os.makedirs(self.path, 0o700, exist_ok=True)
-            self._lock.take()
+            await self._take_lock()
             os.makedirs(self._spool.root, 0o700, exist_ok=True)
         except OSError as fault:
             self._lock.release()
@@ -137,6 +142,18 @@ class SQLiteStore(StoreParts):
         except BaseException:
             await self.close()
             raise
+
+    async def _take_lock(self) -> None:
+        """A command that was started a moment ago has the store for a moment; another server keeps it."""
+        clock: Any = self._reactor
+        until = clock.seconds() + self._patience
+        while True:
+            try:
+                return self._lock.take()
+            except Unavailable:
+                if clock.seconds() >= until:
+                    raise
+            await deferLater(clock, _LOOK_AGAIN)
 
     async def close(self) -> None:
         """Finish what is queued, end the threads, give the lock back."""
