@@ -27,12 +27,15 @@ class MailPace:
         self._pause = pause
         self._last: dict[str, int] = {}
         self._waiting: dict[str, tuple[Any, Work, bool]] = {}
+        self._closed = False
 
     def later(self, key: str, work: Work, *, weak: bool = False) -> None:
         """Do it, at once or when the pause is over; it takes the place of what waits under that key.
 
         :param weak: it does not take the place of what is not weak.
         """
+        if self._closed:
+            return
         waits = self._waiting.get(key)
         if waits is not None:
             if waits[2] or not weak:
@@ -57,6 +60,7 @@ class MailPace:
             waits[0].cancel()
 
     def close(self) -> None:
-        """Nothing that waits is done."""
+        """Nothing that waits is done, nor what comes later; whoever keeps work here keeps it durably, too."""
+        self._closed = True
         for key in tuple(self._waiting):
             self.drop(key)

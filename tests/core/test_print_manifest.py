@@ -49,7 +49,8 @@ def changed(**fields: object) -> bytes:
 def test_what_is_written_is_read() -> None:
     """All fields, plain and encrypted."""
     assert read_manifest(manifest_octets(MANIFEST)) == MANIFEST
-    secret = evolve(MANIFEST, encryption=Encryption("k", bytes(16)))
+    sealed = (Chunk(1, 36, "1" * 64), Chunk(2, 26, "2" * 64))  # sixteen octets longer each
+    secret = evolve(MANIFEST, encryption=Encryption("k", bytes(16)), chunks=sealed)
     assert read_manifest(manifest_octets(secret)) == secret
 
 
@@ -82,6 +83,13 @@ def test_what_is_written_is_read() -> None:
         ({"pages": -2}, "pages"),
         ({"enc": {"alg": "rot13"}}, "enc"),
         ({"enc": {"alg": "A256GCM", "kid": "k", "salt": "00"}}, "enc"),
+        (
+            {
+                "enc": {"alg": "A256GCM", "kid": "k", "salt": "00" * 16},
+                "chunks": [{"n": 1, "size": 16, "sha256": "0" * 64}],
+            },
+            "shorter",
+        ),
         ({"href": ["https://elsewhere.example/"]}, "href"),
         ({"expires": "2026-01-01T00:00:00Z"}, "expires before"),
         ({"expires": "2036-01-01T00:00:00Z"}, "seven days"),

@@ -50,9 +50,9 @@ SHAPES: list[tuple[str, bytes, str]] = [
         "andrew name-L1",
     ),
     ("To of 136 kB", b"To: " + b"x@far.example, " * 9_000 + b"Andrew <mail@company.example>\r\n\r\n", "ADMIN oversize"),
-    ("1,100 To", b"To: x@far.example\r\n" * 1_100 + b"To: Andrew <mail@company.example>\r\n\r\n", "ADMIN oversize"),
-    ("1,001 in one", b"To: " + b"x@y.example," * 1_000 + b"Andrew <mail@company.example>\r\n\r\n", "ADMIN oversize"),
-    ("999 in one", b"To: " + b"x@y.example," * 999 + b"Andrew <mail@company.example>\r\n\r\n", "andrew name-L1"),
+    ("2,100 To", b"To: x@far.example\r\n" * 2_100 + b"To: Andrew <mail@company.example>\r\n\r\n", "ADMIN oversize"),
+    ("2,001 in one", b"To: " + b"x@y.example," * 2_000 + b"Andrew <mail@company.example>\r\n\r\n", "ADMIN oversize"),
+    ("1,999 in one", b"To: " + b"x@y.example," * 1_999 + b"Andrew <mail@company.example>\r\n\r\n", "andrew name-L1"),
     (
         "10,000 Received",
         b"Received: by x.example; y\r\n" * 10_000 + b"To: Andrew <mail@company.example>\r\n\r\n",

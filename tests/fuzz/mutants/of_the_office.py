@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from mailshare.assembly.acts import Acts
 from mailshare.store.memory import MemoryStore
-from mailshare.web.control import _body
+from mailshare.web.control import request_body
 from mailshare.web.operations import BY_NAME, OPERATIONS
 
 _LEFT_OUT = {"backup"}  # writes where it is told to
@@ -71,12 +71,15 @@ class _Request:
 def control(data: bytes) -> None:
     """The name of an operation, a blank, a body."""
     name, _, body = data.partition(b" ")
-    given = _body(_Request(BytesIO(body)))
+    given = request_body(_Request(BytesIO(body)))
     operation = BY_NAME.get(name.decode("ascii", "replace"))
     if operation is None or operation.name in _LEFT_OUT:
         return
-    given.pop("path", None)  # names a file of ours to read
+    for argument in ("path", "file"):  # each names a file of ours to read
+        given.pop(argument, None)
     arguments = operation.arguments(given)
+    if operation.raw:
+        arguments["document"] = BytesIO(body)
     json.dumps(now(getattr(OFFICE.fresh(), operation.name)(**arguments))).encode("utf-8")
 
 
