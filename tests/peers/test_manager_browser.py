@@ -136,7 +136,7 @@ def first_run(daemon: Daemon, chromium: Any) -> dict[str, Any]:
     seen: dict[str, Any] = {"console": [], "began": time.monotonic()}
     context = chromium.new_context(viewport={"width": 1100, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.on("console", lambda message: seen["console"].append(f"{message.type} {message.text}"))
     page.goto(daemon.url)
     page.get_by_label("Code").fill(daemon.code())
@@ -177,7 +177,7 @@ def page(daemon: Daemon, chromium: Any, first_run: dict[str, Any]) -> Iterator[A
         reduced_motion="reduce",
     )  # fmt: skip
     made = context.new_page()
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(60_000)
     trouble: list[str] = []
     made.on("dialog", lambda dialog: trouble.append(f"dialog {dialog.message}") or dialog.dismiss())
     made.on("pageerror", lambda error: trouble.append(str(error)))
@@ -344,6 +344,6 @@ def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:
     second.get_by_role("button", name="Lock").click()
     second.wait_for_url(UNLOCK)
     second.get_by_label("Password").fill(PASSWORD)
-    page.wait_for_url(UNLOCK, timeout=5_000)
+    page.wait_for_url(UNLOCK)
     second.get_by_role("button", name="Go on").click()
     second.wait_for_url("**/users")
