@@ -88,6 +88,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "moving-to-paused": Condition((), "is about to pause"),
 }
 
+_BY_HAND = frozenset({"paused", "moving-to-paused"})
+
 
 def parted(keyword: str) -> tuple[str, Severity]:
     """A keyword without its ending, and the severity that the ending tells: ``media-empty-error``."""
@@ -95,6 +97,15 @@ def parted(keyword: str) -> tuple[str, Severity]:
         if keyword.endswith(f"-{severity.value}"):
             return keyword.removesuffix(f"-{severity.value}"), severity
     return keyword, Severity.ERROR
+
+
+def of_the_printer(reason: str) -> bool:
+    """Whether a reason of a job is a condition of the printer it went to, so that others who print there want to know.
+
+    What says that a printer was paused by hand is left out: a queue is paused here or not.
+    """
+    word, _ = parted(reason)
+    return word in CONDITIONS and word not in _BY_HAND
 
 
 def roles_for(keyword: str, matrix: Mapping[str, Iterable[Role]]) -> tuple[Role, ...]:

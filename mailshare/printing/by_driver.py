@@ -192,7 +192,7 @@ class ByDriver:
         self._service.conditions.saw(run.member, PrinterStatus(state, reasons, fault.public, accepting=False))
 
     async def _look_again(self, run: _Run) -> None:
-        """The device takes documents again: what was wrong with it may be over."""
+        """The device takes documents again, or is done with one: what was wrong with it may be over."""
         known = self._service.conditions.of(run.member)
         if known is not None and (known.reasons or not known.accepting):
             self._service.conditions.saw(run.member, await run.device.driver.status())
@@ -321,6 +321,7 @@ class ByDriver:
                 if found is not None and found.state.final:
                     break
                 await look
+        await self._look_again(run)
         if found.state is PrintState.COMPLETED:
             printed = tuple(sorted({*run.job.members[run.member].printed, document.number}))
             run.ends.append(found)

@@ -10,6 +10,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, NoSuchJob
+from mailshare.core.print_faults import of_the_printer
 from mailshare.core.print_options import effective
 from mailshare.core.values import PrintChange, PrintDocument, PrinterState, PrintJob, PrintState, PrintTicket
 from mailshare.interfaces import IStore
@@ -33,7 +34,6 @@ _FORGOTTEN = PrintChange(
     certainty="unknown",
 )
 _LOOK = 60  # seconds between two looks for what is old or left open
-_OUTBOX = frozenset({"connecting-to-device", "spool-area-full", "timed-out", "offline-report"})
 
 
 class PrintService:
@@ -130,9 +130,9 @@ class PrintService:
         reasons = ["moving-to-paused"] if state.pausing else []
         if state.holding:
             reasons.append("hold-new-jobs")
-        trouble = dict.fromkeys(one for job in jobs for one in job.reasons if one in _OUTBOX)
+        trouble = dict.fromkeys(one for job in jobs for one in job.reasons if of_the_printer(one))
         reasons += trouble
-        words = next((job.message for job in jobs if set(job.reasons) & _OUTBOX and job.message), "")
+        words = next((job.message for job in jobs if job.message and any(map(of_the_printer, job.reasons))), "")
         busy = any(job.state is PrintState.PROCESSING for job in jobs)
         if not words:
             words = "On its way: the printer elsewhere has not reported yet" if busy else "Ready"

@@ -85,10 +85,14 @@ async def test_out_of_paper_in_the_middle_is_told_and_waited_for() -> None:
     seen = server.service.conditions.of("office")
     assert seen is not None
     assert (seen.state, seen.reasons) == (PrinterState.IDLE, ("media-empty-error",))
+    printer.reasons = ()
     printer.finish()
     outcome = await work
     assert outcome.state is QueueState.DELIVERED
     assert len(printer.printed) == 1
+    seen = server.service.conditions.of("office")
+    assert seen is not None
+    assert seen.reasons == ()
 
 
 @pytest_twisted.ensureDeferred

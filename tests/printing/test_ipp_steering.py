@@ -209,6 +209,20 @@ def test_trouble_on_the_way_is_trouble_of_the_printer(counter: Counter) -> None:
     assert value(_printer(counter), "printer-state-reasons") == "none"
 
 
+def test_what_a_device_lacks_is_lacking_at_its_queue(counter: Counter) -> None:
+    """Conditions of the device stand in printer-state-reasons while a job waits there; the job's own do not."""
+    job_id = counter.printed()
+    reasons = ("printer-stopped", "job-printing", "media-needed-error", "toner-low-report", "paused")
+    counter.change(job_id, P.PROCESSING, reasons=reasons, message="Load A4 paper")
+    found = _printer(counter)
+    assert found.get("printer-state-reasons") == keyword(
+        "printer-state-reasons", "media-needed-error", "toner-low-report"
+    )
+    assert value(found, "printer-state-message") == "Load A4 paper"
+    counter.change(job_id, P.COMPLETED)
+    assert value(_printer(counter), "printer-state-reasons") == "none"
+
+
 def test_suspend_and_resume(counter: Counter) -> None:
     """What has not left stays; what the printer has cannot be called back."""
     job_id = counter.printed()
