@@ -68,10 +68,16 @@ def test_a_problem_shows_its_line_a_caret_and_a_hint(tmp_path: Path) -> None:
     ]
 
 
+_KEYED = '[[destination]]\nname = "a"\naddress = "p@b.example"\nkey_id = "k"\nkey = { env = "K" }\n'
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
         ("[server\n", 1, "is not TOML"),
+        (_KEYED + 'signature = "EdDSA"\nencrypt = true\n', 7, "needs a shared secret"),
+        (_KEYED + 'printer_key = "AAAA"\n', 6, "a shared secret signs both ways"),
+        (_KEYED + 'signature = "EdDSA"\nprinter_key = "AAAA"\n', 7, "is no Ed25519 public key"),
         ("# deep\n[" + "a." * 9000 + "b]\n", 2, "more than 20 names"),
         ("[listen]\npop3s = ['tcp:995']\n", 2, "TLS from the first octet"),
         ("[listen]\npop3 = ['tls:/nowhere:8110']\n", 2, "does not exist"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import random
@@ -12,6 +13,8 @@ from urllib.request import Request, urlopen
 
 import pytest_twisted
 from attrs import define, field
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -52,6 +55,8 @@ key_id = "desk"
 part_size = {part}
 """
 PRINTER = COMMON.format(name="branch") + """\
+[listen]
+smtp = ["tcp:0:interface=127.0.0.1"]
 [[account]]
 address = "printer@branch.example"
 collect = "pop3://printer@127.0.0.1:{pop3}?tls=none"
@@ -99,10 +104,13 @@ class Sites:
     folder: Path
     isp: SlyISP
     part: int = 100_000
+    replaced: dict[str, str] = field(factory=dict)
     offices: dict[str, Office] = field(factory=dict)
 
     async def start(self, name: str) -> Office:
         text = {"desk": SENDER, "branch": PRINTER}[name]
+        for old, new in self.replaced.items():
+            text = text.replace(old, new)
         pop3, smtp = self.isp.ports()
         path = self.folder / f"{name}.toml"
         path.write_text(text.format(pop3=pop3, smtp=smtp, part=self.part))
@@ -186,6 +194,64 @@ async def test_what_is_printed_here_comes_out_there(sites: Sites) -> None:
     assert told.count("print.part") == 3
     assert told.count("print.job") == 1
     assert await desk.store.verify(deep=True) == await branch.store.verify(deep=True) == []
+
+
+def pair(path: Path) -> str:
+    """Write the private key of a pair, as ``openssl genpkey`` makes it; the public one in base64."""
+    key = Ed25519PrivateKey.generate()
+    path.touch(mode=0o600)
+    path.write_bytes(base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())) + b"\n")
+    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_side_has_a_key_pair_of_its_own(sites: Sites) -> None:
+    """Neither knows what the other signs with; what the printer reports is believed by its signature alone."""
+    desk, printer = pair(sites.folder / "desk.key"), pair(sites.folder / "printer.key")
+    sites.replaced = {
+        'key = "a secret of thirty-two octets or more"': f"""\
+key = {{{{ file = "desk.key" }}}}
+signature = "EdDSA"
+printer_key = "{printer}\"""",
+        'secret = "a secret of thirty-two octets or more" }}]': f"""\
+public = "{desk}" }}}}]
+signing_key = {{{{ file = "printer.key" }}}}""",
+    }
+    await sites.start("desk")
+    branch = await sites.start("branch")
+    number = await sites.print(b"%PDF-1.4\n%%EOF\n")
+    await sites.until("desk", number, PrintState.COMPLETED)
+    assert sites.paper() == [b"%PDF-1.4\n%%EOF\n"]
+    (there,) = await branch.store.print_jobs.jobs()
+    assert there.ticket.mail is not None
+    assert (there.ticket.mail.level, there.ticket.mail.kid) == (3, "desk")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_report_by_another_key_is_not_believed(sites: Sites) -> None:
+    """The printer signs with a key that the desk does not know: the document comes out, and the job here stays open."""
+    desk, _ = pair(sites.folder / "desk.key"), pair(sites.folder / "printer.key")
+    known = pair(sites.folder / "another.key")
+    sites.replaced = {
+        'key = "a secret of thirty-two octets or more"': f"""\
+key = {{{{ file = "desk.key" }}}}
+signature = "EdDSA"
+printer_key = "{known}\"""",
+        'secret = "a secret of thirty-two octets or more" }}]': f"""\
+public = "{desk}" }}}}]
+signing_key = {{{{ file = "printer.key" }}}}""",
+    }
+    office = await sites.start("desk")
+    await sites.start("branch")
+    number = await sites.print(b"%PDF-1.4\n%%EOF\n")
+    while not any("[print] done" in one.fields.get("subject", "") for one in await office.store.recent(20)):
+        for each in sites.offices:
+            await sites.mail(each)
+        await deferLater(CLOCK, 0.02)
+    job = await office.store.print_jobs.job(number)
+    assert sites.paper() == [b"%PDF-1.4\n%%EOF\n"]
+    assert job is not None
+    assert job.state is PrintState.PROCESSING
 
 
 @pytest_twisted.ensureDeferred

@@ -41,6 +41,14 @@ key_id = "k1"
 key = {file = "secrets/key"}
 
 [[destination]]
+name = "pair"
+address = "printer@pair.example"
+key_id = "k2"
+key = {file = "secrets/key"}
+signature = "EdDSA"
+printer_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+[[destination]]
 name = "both"
 members = ["folder", "branch"]
 
@@ -51,6 +59,7 @@ device = "dir:paper"
 level = 3
 pages_day = 50
 tags = [{file = "secrets/key"}]
+signing_key = {file = "secrets/key"}
 hours = [{days = "mon-fri", from = "07:00", to = "19:00"}]
 keys = [
     {id = "k1", secret = {file = "secrets/key"}},

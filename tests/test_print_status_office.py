@@ -27,6 +27,8 @@ FILE = """\
 [server]
 hostname = "print.example"
 grace = 1
+[listen]
+smtp = ["tcp:0:interface=127.0.0.1"]
 [[account]]
 address = "mail@company.example"
 relay = "smtp://mail@127.0.0.1:{smtp}?tls=none"

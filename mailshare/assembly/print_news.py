@@ -11,7 +11,7 @@ from mailshare.printing.service import PrintService
 from mailshare.printing.status_letters import StatusLetters
 from mailshare.printing.telling import StatusDesk
 from mailshare.printing.usage_reports import UsageReports
-from mailshare.wire.jws import Algorithm, SigningKey
+from mailshare.wire.jws import Algorithm, SigningKey, private_seed
 
 _SCOPE, _SECRET = "print", "status-secret"
 _OCTETS = 32
@@ -76,9 +76,18 @@ class PrintNewsRoom:
         return None
 
     async def key_of(self, printer: str, kid: str) -> SigningKey | None:
-        """A key that a printer shares with a sender; of a sender's public key we have nothing to sign with."""
+        """What signs news for a sender: the secret that both share, or the printer's own key for one with a key pair.
+
+        Either goes by the name of the sender's key.
+
+        :raises ConfigFault: a reference leads nowhere, or to no key.
+        """
         known = self._service.printers.get(printer)
         key = known.keys.get(kid) if known is not None else None
-        if key is None or not key.secret:
+        if known is None or key is None:
             return None
-        return SigningKey(kid, Algorithm.HS256, secret=(await self._reveal(key.secret)).encode())
+        if key.secret:
+            return SigningKey(kid, Algorithm.HS256, secret=(await self._reveal(key.secret)).encode())
+        if not known.signing_key:
+            return None
+        return SigningKey(kid, Algorithm.EDDSA, secret=private_seed(await self._reveal(known.signing_key)))

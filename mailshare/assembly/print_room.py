@@ -16,6 +16,7 @@ from mailshare.assembly.printers import places_of, printers_of
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
+from mailshare.config.printer_checks import public_key
 from mailshare.core.errors import NoSuchUser
 from mailshare.core.headers import Headers
 from mailshare.core.values import PrinterStatus
@@ -142,6 +143,8 @@ def destinations_of(config: Config) -> Sequence[Destination]:
             account=one.account,
             key=one.key.reference(),
             key_id=one.key_id,
+            pair=one.signature == "EdDSA",
+            printer_key=public_key(one.printer_key) or b"",
             part_size=one.part_size,
             compress=one.compress,
             encrypt=one.encrypt,

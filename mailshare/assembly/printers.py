@@ -50,6 +50,7 @@ def _printer(one: PrinterTable, zone: tzinfo) -> LocalPrinter:
             key.id: PrinterKey(key.id, key.secret.reference(), public_key(key.public) or b"", key.senders)
             for key in one.keys
         },
+        signing_key=one.signing_key.reference(),
         tags=tuple(secret.reference() for secret in one.tags),
         pin=one.pin.reference(),
         account=one.account,

@@ -215,7 +215,7 @@ class _Writing:
     def printer(self, printer: PrinterTable) -> Table:
         """A ``[[printer]]`` with its keys, and what holds for some."""
         facts, place = _plain(printer), f"printer {printer.name}"
-        inner = ("tags", "pin", "hours", "keys", "senders", "guests", "contacts")
+        inner = ("tags", "pin", "signing_key", "hours", "keys", "senders", "guests", "contacts")
         for key in inner:
             facts.pop(key)
         facts["device"] = self._device(printer.device)
@@ -224,6 +224,8 @@ class _Writing:
             table.add("tags", [self._reference(one.reference(), place) for one in printer.tags])
         if printer.pin:
             table.add("pin", self._reference(printer.pin.reference(), place))
+        if printer.signing_key:
+            table.add("signing_key", self._reference(printer.signing_key.reference(), place))
         for key, rows in (("hours", printer.hours), ("senders", printer.senders)):
             if rows:
                 table.add(key, [_inline(_written(one)) for one in rows])

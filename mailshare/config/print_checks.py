@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping
 
+from mailshare.config.printer_checks import PUBLIC_KEY, public_key
 from mailshare.config.printer_schema import PrinterTable
 from mailshare.config.problems import Findings
 from mailshare.config.schema import DestinationTable, FileTables
@@ -146,9 +147,13 @@ def _key_of(one: DestinationTable, path: Path, findings: Findings) -> None:
         findings.error((*path, "key"), "is a text, {env=}, {file=}, {credential=} or {command=}")
     if one.account:
         check_mail_address(one.account, (*path, "account"), findings)
-    if one.encrypt and not one.key:
-        findings.error((*path, "encrypt"), "needs a key, the same that the printing server has")
-    for name in ("account", "key", "key_id", "part_size", "encrypt"):
+    if one.encrypt and (not one.key or one.signature != "HS256"):
+        findings.error((*path, "encrypt"), "needs a shared secret, the same that the printing server has")
+    if one.printer_key and one.signature == "HS256":
+        findings.error((*path, "printer_key"), 'is of use with signature = "EdDSA"; a shared secret signs both ways')
+    elif one.printer_key and public_key(one.printer_key) is None:
+        findings.error((*path, "printer_key"), f"is no Ed25519 public key: {PUBLIC_KEY} octets in base64")
+    for name in ("account", "key", "key_id", "printer_key", "part_size", "encrypt"):
         if getattr(one, name) and "@" not in one.address:
             findings.error((*path, name), "is of use only with a mail address")
 

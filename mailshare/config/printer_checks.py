@@ -100,6 +100,7 @@ def _who(one: PrinterTable, path: Path, findings: Findings) -> None:
             _pattern(text, (*path, name, index), findings)
     for index, secret in enumerate(one.tags):
         _secret(secret, (*path, "tags", index), findings)
+    _secret(one.signing_key, (*path, "signing_key"), findings)
     _secret(one.pin, (*path, "pin"), findings)
     if one.level == 1 and not one.allow:
         findings.warn((*path, "allow"), f"only tags, PINs, logins and keys print on {one.name}: nobody is on its list")

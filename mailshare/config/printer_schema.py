@@ -89,6 +89,9 @@ class PrinterTable:
     attachments: int = _key("attachments of one mail that are printed", 10, least=1, most=100)
     pixels: int = _key("pixels of one picture", 200_000_000, least=1_000_000)
     gap: int = _key("minutes after the last part of a job before missing parts are asked for", 15, least=1, most=1440)
+    signing_key: Secret = _key(
+        "its private key (Ed25519), that signs what is told to senders with a key pair: {file=} ...", factory=Secret
+    )
     keys: tuple[PrinterKeyTable, ...] = _key("keys of senders", factory=tuple)
     senders: tuple[PrinterSenderTable, ...] = _key("what holds for some senders alone", factory=tuple)
     guests: PrinterGuestTable = _key("what holds for guests", factory=PrinterGuestTable)

@@ -332,8 +332,13 @@ class DestinationTable:
     resolutions: tuple[int, ...] = _key("dots per inch", (150, 300, 600))
     socket: tuple[str, ...] = _key("endpoints that take documents as printers do on port 9100", factory=tuple)
     account: str = _key("address of the account that its mails leave by; empty = the first one")
-    key: Secret = _key("the shared secret that signs its jobs: {env=}, {file=} ...; 32 octets at least", factory=Secret)
+    key: Secret = _key(
+        "what signs its jobs, {env=}, {file=} ...: a shared secret of 32 octets at least, or a private key",
+        factory=Secret,
+    )
     key_id: str = _key("the name that both sides have for the key")
+    signature: Literal["HS256", "EdDSA"] = _key("HS256 = the key is a shared secret; EdDSA = a private key", "HS256")
+    printer_key: str = _key("EdDSA: the public key of the printer, 32 octets in base64, by which it reports")
     part_size: int = _key("octets of a document in one mail; 0 = as the provider takes them", 0, least=0)
     compress: bool = _key("pack documents that this makes smaller: PostScript, raster, PCL, text", True)
     encrypt: bool = _key("encrypt documents with the key, so that only the printing server can read them", False)

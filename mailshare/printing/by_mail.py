@@ -37,7 +37,7 @@ from mailshare.interfaces import IBodySink, IDocuments, IIntake, IPrintWay
 from mailshare.printing.destinations import Destination
 from mailshare.printing.service import PrintService
 from mailshare.printing.travelling import Plan, Read, Seal, planned, shrinks, travelling
-from mailshare.wire.jws import Algorithm, SigningKey, sign
+from mailshare.wire.jws import Algorithm, SigningKey, private_seed, sign
 from mailshare.wire.print_mail import MANIFEST_KIND, Base64Lines, PartAddress, part_frame, part_id
 from mailshare.wire.print_secrecy import job_key, job_salt
 
@@ -223,14 +223,27 @@ class ByMail:
         return facts.pages or 0
 
     async def key_of(self, destination: Destination) -> SigningKey | None:
-        """The key that a destination shares with the printing server.
+        """The key that signs jobs to a destination.
 
-        :raises ConfigFault: its reference leads nowhere.
+        :raises ConfigFault: its reference leads nowhere, or to none of its kind.
         """
         if not destination.key:
             return None
         secret = await self._reveal(destination.key)
+        if destination.pair:
+            return SigningKey(destination.key_id, Algorithm.EDDSA, secret=private_seed(secret))
         return SigningKey(destination.key_id, Algorithm.HS256, secret=secret.encode())
+
+    async def reporting_key_of(self, destination: Destination) -> SigningKey | None:
+        """The key that reports of a destination are signed with; ``None`` = nobody signs them.
+
+        :raises ConfigFault: its reference leads nowhere.
+        """
+        if not destination.pair:
+            return await self.key_of(destination)
+        if not destination.printer_key:
+            return None
+        return SigningKey(destination.key_id, Algorithm.EDDSA, public=destination.printer_key)
 
     def _account(self, destination: Destination) -> Account:
         accounts = self._store.directory.current().accounts

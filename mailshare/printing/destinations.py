@@ -21,7 +21,9 @@ class Destination:
     :ivar members: names of the destinations of a group.
     :ivar defaults: options that hold when a job does not say otherwise.
     :ivar account: address of the account that its mails leave by; empty = the first one.
-    :ivar key: reference of the shared secret that signs jobs, ``key_id`` the name both sides have for it.
+    :ivar key: reference of what signs jobs, a shared secret or with ``pair`` the private key of a pair;
+        ``key_id`` the name both sides have for it.
+    :ivar printer_key: with ``pair``: the printer's public key, by which it signs its reports; empty = it signs none.
     :ivar part_size: octets of a document in one mail; 0 = as the provider takes them.
     :ivar compress: pack what that makes smaller; ``encrypt``: with a key of each job's own, by ``key``.
     :ivar lifetime: hours after which the far end prints a job no more.
@@ -37,6 +39,8 @@ class Destination:
     account: str = ""
     key: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
     key_id: str = ""
+    pair: bool = False
+    printer_key: bytes = b""
     part_size: int = 0
     compress: bool = True
     encrypt: bool = False

@@ -57,6 +57,7 @@ class LocalPrinter:
     :ivar device: where its jobs go, what they may ask for and the options that hold when they do not.
     :ivar policy: who may print.
     :ivar keys: by their names.
+    :ivar signing_key: reference of the private key of its own, for news to senders with a key pair; empty = unsigned.
     :ivar tags, pin: references of secrets that prove level 2.
     :ivar account: address of the account that its news leave by; empty = the first one.
     :ivar contacts: role (``admin``, ``service``, ``key``) to addresses; ``faults`` conditions to roles;
@@ -70,6 +71,7 @@ class LocalPrinter:
     device: Destination
     policy: PrintPolicy = field(factory=PrintPolicy)
     keys: Mapping[str, PrinterKey] = field(factory=dict, hash=False)
+    signing_key: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
     tags: tuple[Mapping[str, object], ...] = field(default=(), hash=False, repr=False)
     pin: Mapping[str, object] = field(factory=dict, hash=False, repr=False)
     account: str = ""

@@ -1,7 +1,7 @@
 """Takes in what printing servers report by mail, so that a job is seen as it stands at the far end.
 
-A status is believed when it is signed with the key of its destination; where there is no key, when it comes from the
-address that the job was sent to.
+A status is believed when it is signed with the key of its destination, the shared one or the printer's own; where there
+is none, when it comes from the address that the job was sent to.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Reported:
         destination = self._service.destinations.get(meant.member)
         if destination is None or destination.scheme != self._way.scheme:
             return False
-        key = await self._way.key_of(destination)
+        key = await self._way.reporting_key_of(destination)
         if key is not None:
             return verified(signed, key)
         printer = Address.parse(destination.address.removeprefix("mailto:"))

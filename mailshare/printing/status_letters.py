@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import LocalFault, PolicyRefusal, Unavailable
+from mailshare.core.errors import ConfigFault, LocalFault, PolicyRefusal, Unavailable
 from mailshare.core.print_answers import status_id
 from mailshare.core.print_status import PrintStatus
 from mailshare.core.trace import trace_id
@@ -109,10 +109,10 @@ class StatusLetters:
         return await self.hand_in_once(message_id, await self._written(status, about, letter), to)
 
     async def _written(self, status: PrintStatus, about: About, letter: StatusLetter) -> bytes:
-        key = await self._key_of(about.printer, about.kid) if about.kid else None
         try:
+            key = await self._key_of(about.printer, about.kid) if about.kid else None
             return status_mail(status, about.name, letter, key, about.passed)
-        except LocalFault as fault:
+        except (LocalFault, ConfigFault) as fault:
             self._log.warn("a status mail of {printer} is not signed: {why}", printer=about.printer, why=fault.public)
             return status_mail(status, about.name, letter, None, about.passed)
 

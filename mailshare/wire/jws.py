@@ -11,12 +11,12 @@ import hashlib
 import hmac
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from enum import Enum
 
 from attrs import field, frozen
 
-from mailshare.core.errors import LocalFault, PeerFault
+from mailshare.core.errors import ConfigFault, LocalFault, PeerFault
 
 MIN_SECRET = 32  # octets of a shared secret: as many as the digest has (RFC 7518 section 3.2)
 _BASE64URL = re.compile(r"[A-Za-z0-9_\-]*\Z")
@@ -118,6 +118,25 @@ def verified(signed: Signed, key: SigningKey) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def private_seed(text: str) -> bytes:
+    """The octets that an Ed25519 key signs with, of its PKCS #8 form in base64 (RFC 8410 section 7), which is one line.
+
+    ``openssl genpkey -algorithm ed25519 -outform DER | base64 -w0`` makes one.
+
+    :raises ConfigFault: it is no such key.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415
+
+    try:
+        key = load_der_private_key(b64decode(text.strip(), validate=True), None)
+    except (ValueError, TypeError) as fault:
+        raise ConfigFault("The private key is not PKCS #8 in base64, in one line and without a password") from fault
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigFault("The private key is of another kind than Ed25519; make one with openssl genpkey")
+    return key.private_bytes_raw()
 
 
 def _signature(data: bytes, key: SigningKey) -> bytes:

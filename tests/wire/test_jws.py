@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailshare.core.errors import LocalFault, PeerFault
-from mailshare.wire.jws import Algorithm, SigningKey, sign, unwrap, verified
+from mailshare.core.errors import ConfigFault, LocalFault, PeerFault
+from mailshare.wire.jws import Algorithm, SigningKey, private_seed, sign, unwrap, verified
 
 SHARED = SigningKey("office", Algorithm.HS256, secret=bytes(range(32)))
 _SEED = bytes(range(100, 132))
@@ -100,3 +102,23 @@ def test_any_octets_are_read_or_refused(octets: bytes) -> None:
     except PeerFault:
         return
     assert not verified(signed, SHARED)
+
+
+def _line(key: Ed25519PrivateKey | X25519PrivateKey) -> str:
+    """A private key as it stands in a file."""
+    return b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
+
+
+def test_a_private_key_is_one_line() -> None:
+    """As openssl writes it; the end of the line does no harm."""
+    assert private_seed(_line(Ed25519PrivateKey.from_private_bytes(_SEED)) + "\n") == _SEED
+
+
+_OTHER = _line(X25519PrivateKey.from_private_bytes(_SEED))
+
+
+@pytest.mark.parametrize("text", ["", "secret", "-----BEGIN PRIVATE KEY-----", _OTHER, "ü"])
+def test_what_is_no_private_key_is_told(text: str) -> None:
+    """Another kind of key, or no key at all."""
+    with pytest.raises(ConfigFault, match="private key"):
+        private_seed(text)
