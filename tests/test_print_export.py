@@ -86,10 +86,12 @@ async def test_destinations_come_back(tmp_path: Path, again: bool) -> None:
         written = await export_toml(store, parse_config(written, str(tmp_path / "other.toml")))
     found = parse_config(written, str(tmp_path / "other.toml"))
     assert found.tables.print == config.tables.print
-    assert [one.name for one in found.tables.destination] == ["folder", "branch", "both"]
+    assert [one.name for one in found.tables.destination] == ["folder", "branch", "pair", "both"]
     assert found.tables.destination[0].address == f"dir:{tmp_path}/out"
     assert found.tables.destination[0].defaults == {"copies": 2}
-    assert found.tables.destination[2] == config.tables.destination[2]
+    assert found.tables.destination[3] == config.tables.destination[3]
+    pair = config.tables.destination[2]
+    assert evolve(found.tables.destination[2], key=pair.key) == pair
     (printer,), (before,) = found.tables.printer, config.tables.printer
     secret = str(tmp_path / "secrets" / "key")
     assert (printer.device, printer.tags[0].value) == (f"dir:{tmp_path}/paper", secret)
@@ -97,6 +99,7 @@ async def test_destinations_come_back(tmp_path: Path, again: bool) -> None:
         ("k1", secret, ""),
         ("k2", "", before.keys[1].public),
     ]
-    same = {"device": "", "tags": (), "keys": ()}
+    assert printer.signing_key.value == secret
+    same = {"device": "", "tags": (), "keys": (), "signing_key": before.signing_key}
     assert evolve(printer, **same) == evolve(before, **same)
     assert found.tables.destination[1].key.value == str(tmp_path / "secrets" / "key")
