@@ -53,9 +53,11 @@ def files(monkeypatch: pytest.MonkeyPatch) -> FaultyFiles:
     def connect(path: str) -> sqlite3.Connection:
         return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=FaultyConnection)
 
-    def build(config: Config, _: object) -> SQLiteStore:
+    def build(config: Config, _: object, *, patience: float) -> SQLiteStore:
         name = config.tables.server.hostname
-        return SQLiteStore(store_directory(config), reactor=reactor, hostname=name, files=made, connect=connect)
+        return SQLiteStore(
+            store_directory(config), reactor=reactor, hostname=name, files=made, connect=connect, patience=patience
+        )
 
     monkeypatch.setattr(assembled, "build_store", build)
     monkeypatch.setattr(FaultyConnection, "code", 0)
