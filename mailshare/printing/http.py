@@ -11,7 +11,6 @@ from io import BytesIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -29,7 +28,8 @@ from mailshare.printing.pages import Pages
 from mailshare.printing.service import PrintService
 from mailshare.printing.steering import STEERING
 from mailshare.printing.subscribing import SUBSCRIBING
-from mailshare.shell.limits import ConnectionLimits, PeerCount
+from mailshare.shell.http_connections import CountedChannel, OpenConnections
+from mailshare.shell.limits import ConnectionLimits
 from mailshare.wire.ipp_asked import answer
 from mailshare.wire.ipp_codec import IPPFault, MessageReader, encode
 from mailshare.wire.ipp_codes import Status
@@ -247,25 +247,10 @@ class Feeding:
             self._exchange.abort()
 
 
-class PrintChannel(http.HTTPChannel):
+class PrintChannel(CountedChannel):
     """One connection."""
 
     requestFactory = PrintRequest
-    peer = ""
-
-    @override
-    def connectionMade(self) -> None:
-        """Count it; Twisted calls this."""
-        self.peer = getattr(self.getPeer(), "host", "")
-        super().connectionMade()
-        if not self.factory.arrived(self):
-            self.forceAbortClient()
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone; Twisted calls this."""
-        self.factory.left(self)
-        super().connectionLost(reason)
 
 
 class PrintSite(http.HTTPFactory):
@@ -293,10 +278,7 @@ class PrintSite(http.HTTPFactory):
         self.pages = Pages(service)
         self._secure = secure
         self._check = check
-        self._peers = PeerCount(limits)
-        self._channels: set[PrintChannel] = set()
-        self._stopping = False
-        self._empty: Deferred[None] | None = None
+        self.connections = OpenConnections(limits, service.reactor)
 
     @override
     def log(self, request: Any) -> None:
@@ -328,39 +310,9 @@ class PrintSite(http.HTTPFactory):
         most = self.service.rules.most_octets + _BEYOND
         return Feeding(lambda message: Exchange(self.service, OPERATIONS, message, caller), most, encoding)
 
-    def arrived(self, channel: PrintChannel) -> bool:
-        """A connection was made; False when it must go."""
-        if self._stopping or self._peers.enter(channel.peer) is not None:
-            return False
-        self._channels.add(channel)
-        return True
-
-    def left(self, channel: PrintChannel) -> None:
-        """A connection is gone."""
-        if channel in self._channels:
-            self._channels.discard(channel)
-            self._peers.leave(channel.peer)
-        if not self._channels and self._empty is not None:
-            empty, self._empty = self._empty, None
-            empty.callback(None)
-
     async def drain(self, grace: float = 30) -> None:
         """Let requests under way end within ``grace`` seconds; idle connections go at once."""
-        self._stopping = True
-        for channel in list(self._channels):
-            if not channel.requests:
-                channel.loseConnection()
-        if not self._channels:
-            return
-        self._empty = Deferred()
-        cut = self.service.reactor.callLater(grace, self._cut)
-        await self._empty
-        if cut.active():
-            cut.cancel()
-
-    def _cut(self) -> None:
-        for channel in list(self._channels):
-            channel.forceAbortClient()
+        await self.connections.drain(grace)
 
 
 async def _finished(wait: Awaitable[None]) -> None:

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import connectionDone
-from twisted.python.failure import Failure
-from twisted.web import http, server
+from twisted.web import server
 from twisted.web.resource import IResource
 from typing_extensions import override
 
-from mailshare.shell.limits import ConnectionLimits, PeerCount
+from mailshare.shell.http_connections import CountedChannel, OpenConnections
+from mailshare.shell.limits import ConnectionLimits
 
 MOST_BODY = 1 << 20
 """Octets of a body that somebody may send who is logged in or shows a token."""
@@ -110,27 +108,11 @@ class ManagerRequest(server.Request):
         self.finish()
 
 
-class ManagerChannel(http.HTTPChannel):
+class ManagerChannel(CountedChannel):
     """One connection."""
 
     requestFactory = ManagerRequest
-    transport: Any
     site: Any
-    peer = ""
-
-    @override
-    def connectionMade(self) -> None:
-        """Count it; Twisted calls this."""
-        self.peer = getattr(self.getPeer(), "host", "")
-        super().connectionMade()
-        if not self.factory.arrived(self):
-            self.transport.abortConnection()
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone; Twisted calls this."""
-        self.factory.left(self)
-        super().connectionLost(reason)
 
 
 class ManagerSite(server.Site):
@@ -154,48 +136,14 @@ class ManagerSite(server.Site):
     ) -> None:
         super().__init__(resource, requestFactory=ManagerRequest, timeout=60, reactor=reactor)
         self.refusal = refusal
-        self._reactor = reactor
         self._leaving = leaving
-        self._peers = PeerCount(limits)
-        self._channels: set[ManagerChannel] = set()
-        self._stopping = False
-        self._empty: Deferred[None] | None = None
+        self.connections = OpenConnections(limits, reactor)
 
     @override
     def log(self, request: Any) -> None:
         """Say nothing: what requests do is in the journal."""
 
-    def arrived(self, channel: ManagerChannel) -> bool:
-        """A connection was made; False when it must go."""
-        if self._stopping or self._peers.enter(channel.peer) is not None:
-            return False
-        self._channels.add(channel)
-        return True
-
-    def left(self, channel: ManagerChannel) -> None:
-        """A connection is gone."""
-        if channel in self._channels:
-            self._channels.discard(channel)
-            self._peers.leave(channel.peer)
-        if not self._channels and self._empty is not None:
-            empty, self._empty = self._empty, None
-            empty.callback(None)
-
     async def drain(self, grace: float = 30) -> None:
         """Let requests under way end within ``grace`` seconds; idle connections and event streams go at once."""
-        self._stopping = True
         self._leaving()
-        for channel in list(self._channels):
-            if not channel.requests:
-                channel.loseConnection()
-        if not self._channels:
-            return
-        self._empty = Deferred()
-        cut = self._reactor.callLater(grace, self._cut)
-        await self._empty
-        if cut.active():
-            cut.cancel()
-
-    def _cut(self) -> None:
-        for channel in list(self._channels):
-            channel.transport.abortConnection()
+        await self.connections.drain(grace)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,13 @@ from mailshare.documents.fax_strips import coded, recoded
 from mailshare.wire.pdf_fax import write_pdf
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.skipif(
-        any(shutil.which(one) is None for one in ("tiffcp", "tiffinfo", "pdfimages", "gs")),
-        reason="install libtiff-tools, poppler-utils and ghostscript",
-    ),
-]
+pytestmark = pytest.mark.peers
+
+
+@pytest.fixture(autouse=True)
+def _programs(program: Callable[[str], str]) -> None:
+    for name in ("tiffcp", "tiffinfo", "pdfimages", "gs"):
+        program(name)
 
 
 def pictures() -> list[Image.Image]:
