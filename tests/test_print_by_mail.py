@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -26,7 +26,7 @@ from mailshare.core.errors import MessageTooLarge, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_manifest import PrintManifest, read_manifest
 from mailshare.core.print_status import Happening, PrintStatus
-from mailshare.core.values import Certainty, Origin, PrintChange, PrintJob, PrintState, Source
+from mailshare.core.values import Certainty, Origin, PrintChange, PrintJob, PrintState, QueueState, Source
 from mailshare.testing.isp import PretendISP
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -94,8 +94,8 @@ class Place:
     isp: FussyISP
     offices: list[Office] = field(factory=list)
 
-    async def start(self) -> Office:
-        (self.folder / "m.toml").write_text(FILE.format(smtp=self.isp.ports()[1]))
+    async def start(self, file: str = FILE) -> Office:
+        (self.folder / "m.toml").write_text(file.format(smtp=self.isp.ports()[1]))
         config = load_config(str(self.folder / "m.toml"))
         office = Office(config, reactor, reload_config=read_again(config, None))
         self.offices.append(office)
@@ -322,7 +322,94 @@ async def test_a_mail_that_is_too_large_is_cut_again(place: Place) -> None:
     chunks = {hashlib.sha256(chunk).hexdigest(): chunk for each, chunk, _ in found if each == manifest}
     assert b"".join(chunks[one.sha256] for one in manifest.chunks) == PDF
     assert max(chunk.size for chunk in manifest.chunks) == 65_536
-    assert {each.id for each, _, _ in found} > {manifest.id}  # the last part of the first cut was small enough
+    row_states = {row.state for row in await place.offices[-1].store.queue.items(agent="relay", open_only=False)}
+    assert row_states <= {QueueState.DELIVERED, QueueState.FAILED, QueueState.CANCELLED}
+
+
+def bounce(mail: bytes, status: str, said: str, action: str = "failed") -> bytes:
+    """What a server on the way writes about a mail that it cannot get through."""
+    message_id = Headers.parse(mail).message_ids("message-id")[0]
+    return (
+        "From: MAILER-DAEMON@mx.far.example\r\nTo: mail@company.example\r\nSubject: Undelivered Mail\r\n"
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        "--b\r\n\r\nI am sorry.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.far.example\r\n\r\nFinal-Recipient: rfc822; printer@far.example\r\n"
+        f"Action: {action}\r\nStatus: {status}\r\nDiagnostic-Code: smtp; {said}\r\n\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\n--b--\r\n"
+    ).encode()
+
+
+def whole(found: Sequence[tuple[PrintManifest, bytes, bool]]) -> bytes:
+    """The document of the newest cut."""
+    manifest = found[-1][0]
+    chunks = {hashlib.sha256(chunk).hexdigest(): chunk for each, chunk, _ in found if each == manifest}
+    return b"".join(chunks[one.sha256] for one in manifest.chunks)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bounce_for_its_size_cuts_the_job_anew_and_is_remembered(place: Place) -> None:
+    """Said later, by a server behind the provider: once for all its mails; over a restart, until the way is another."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    for mail in list(place.isp.relayed):
+        await hand_in(office, bounce(mail.octets, "5.3.4", "552 5.3.4 Message size exceeds fixed limit"))
+    clock: Any = reactor
+    while len(place.isp.relayed) < 3 + 4:
+        await deferLater(clock, 0.02)
+    job = await place.settled(number)
+    assert (job.state, job.members["far"].serial, job.members["far"].part) == (PrintState.PROCESSING, 1, 65_536)
+    assert "has not reported yet" in job.message
+    assert whole([parts_of(mail.octets) for mail in place.isp.relayed]) == PDF
+    await hand_in(office, report(Happening.DONE, place.isp.relayed[-1].octets, KEY))
+    await until(place, number, PrintState.COMPLETED)
+
+    await office.stopService()
+    await place.start()
+    job = await place.settled(await place.print("far", PDF))
+    assert job.members["far"].part == 65_536
+    await place.offices[-1].stopService()
+    await place.start(FILE.replace("part_size = 100000", "part_size = 120000"))
+    job = await place.settled(await place.print("far", PDF))
+    assert job.members["far"].part == 120_000
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bounce_says_why_nothing_is_printed(place: Place) -> None:
+    """The first server waits, the next one knows no such printer: its words are those of the job."""
+    office = await place.start()
+    number = await place.print("farther", PDF)
+    await place.settled(number)
+    sent = place.isp.relayed[0].octets
+    await hand_in(office, bounce(sent, "4.4.1", "400 no route", action="delayed"))
+    job = await until_said(place, number, "A mail server on the way has not got it through yet: 400 no route")
+    assert job.state is PrintState.PROCESSING
+    await hand_in(office, bounce(sent.replace(b".1@print", b".1@other"), "5.1.1", "550 not ours"))
+    await hand_in(office, bounce(sent, "5.1.1", "550 5.1.1 no such printer"))
+    job = await until(place, number, PrintState.ABORTED)
+    assert job.message == "A mail with it came back: 550 5.1.1 no such printer"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bounce_in_words_that_came_before_a_stop_is_found_at_the_start(place: Place) -> None:
+    """An old server tells it without a machine part; a job whose parts cannot be smaller ends with its words."""
+    office = await place.start()
+    number = await place.print("far", PDF)
+    await place.settled(number)
+    office._parts.room.seen.clear()  # type: ignore[union-attr]
+    message_id = Headers.parse(place.isp.relayed[1].octets).message_ids("message-id")[0]
+    words = f"<printer@far.example>: 552 Message exceeds the limit\r\n\r\nMessage-ID: {message_id}\r\n"
+    octets = f"From: <mailer-daemon@mx.example>\r\nSubject: failure notice\r\n\r\n{words}".encode()
+    await hand_in(office, octets)
+    await office.stopService()
+    office = await place.start()
+    clock: Any = reactor
+    while len(place.isp.relayed) < 3 + 4:
+        await deferLater(clock, 0.02)
+    await place.settled(number)
+    await hand_in(office, bounce(place.isp.relayed[-1].octets, "5.3.4", "552 still too large"))
+    job = await until(place, number, PrintState.ABORTED)
+    assert job.message == "A mail with it came back: 552 still too large"
 
 
 def report(happening: Happening, mail: bytes, key: SigningKey | None, **facts: Any) -> bytes:
@@ -362,6 +449,10 @@ async def test_a_status_mail_ends_the_job(place: Place) -> None:
     await hand_in(office, report(Happening.PRINTING, sent, KEY))
     job = await until_said(place, number, "Far: printing")
     assert (job.state, job.reasons) == (PrintState.PROCESSING, ("job-printing",))
+    await hand_in(office, report(Happening.PRINTING, sent, KEY, reasons=("media-empty-error",), words="No paper"))
+    assert (await until_said(place, number, "No paper")).reasons == ("job-printing", "media-empty-error")
+    printing = office._parts.printing.print_room.service  # type: ignore[union-attr]
+    assert "media-empty-error" in printing.standing(printing.destinations["far"])[1]
     await hand_in(office, report(Happening.DONE, sent, KEY, certainty=Certainty.COMPLETED, impressions=3, sheets=2))
     job = await until(place, number, PrintState.COMPLETED)
     assert (job.impressions, job.sheets, job.members["far"].certainty) == (3, 2, "completed")

@@ -30,6 +30,7 @@ from mailshare.printing.drivers.folder import Aside
 from mailshare.printing.hand_on import PrintAgent
 from mailshare.printing.lpd import LPDFactory
 from mailshare.printing.reported import Reported
+from mailshare.printing.returned import Returned
 from mailshare.printing.service import Note, PrintService
 from mailshare.shell.limits import ConnectionLimits
 
@@ -54,7 +55,7 @@ class PrintRoom:
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
-        self._reported: Reported | None = None
+        self._readers: tuple[Reported | Returned, ...] = ()
         self.news: PrintNewsRoom | None = None
         self.check: Check | None = None
         self.announcing = Announcing(self.service, aside)
@@ -64,7 +65,7 @@ class PrintRoom:
         """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
         way = ByMail(self.service, intake, reveal, largest, self.documents)
         self.agent.ways[way.scheme] = way
-        self._reported = Reported(self.service, way)
+        self._readers = (Reported(self.service, way), Returned(self.service, way))
         self.news = PrintNewsRoom(self.service, intake, reveal, self.ways.status_of)
         self.receiving.use(reveal, self.news)
         self.service.conditions.watching.append(self._stands_otherwise)
@@ -76,9 +77,10 @@ class PrintRoom:
             self.service.soon(self.news.faults.observe(printer, after))
 
     def mail_came(self, message_id: int, headers: Headers) -> None:
-        """The door has stored a message: perhaps a printing server reports what became of a job."""
-        if self._reported is not None and self.service.destinations:
-            self._reported.seen(message_id, headers)
+        """The door has stored a message: perhaps a printing server, or a mail server, says what became of a job."""
+        if self.service.destinations:
+            for reader in self._readers:
+                reader.seen(message_id, headers)
 
     def follow(self, config: Config) -> None:
         """Take over destinations and rules."""
@@ -92,8 +94,9 @@ class PrintRoom:
     async def open(self) -> None:
         """Read the jobs that are there; before any listener takes more."""
         await self.service.open()
-        if self._reported is not None and self.service.board.under_way:
-            self.service.soon(self._reported.catch_up())
+        if self.service.board.under_way:
+            for reader in self._readers:
+                self.service.soon(reader.catch_up())
         if self.news is not None:
             await self.news.open()
         self.receiving.agent.start()

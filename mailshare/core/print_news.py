@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 from attrs import frozen
 
+from mailshare.core.print_faults import Severity, of_the_printer, parted
 from mailshare.core.print_status import Happening, PrintStatus
 from mailshare.core.report_parts import printable
 from mailshare.core.values import SECOND, Certainty, PrintJob, PrintMail, PrintState
@@ -42,13 +43,16 @@ class News:
     status: PrintStatus
 
 
-def wanted(happening: Happening, notify: Collection[str]) -> bool:
+def wanted(happening: Happening, notify: Collection[str], *, trouble: bool = False) -> bool:
     """Whether a sender who asked for that is told.
 
     What needs him, a job that is held and parts that are missing, he is told whatever he asked for.
+
+    :param trouble: the printer stands still in the middle of the job, or goes on after that: who wants to hear of
+        errors hears it, and his queue shows why nothing comes.
     """
     asked = _WANTED.get(happening)
-    return asked is None or not asked.isdisjoint(notify)
+    return asked is None or not asked.isdisjoint(notify) or (trouble and "error" in notify)
 
 
 def news_of(job: PrintJob, at: int) -> News | None:
@@ -60,10 +64,24 @@ def news_of(job: PrintJob, at: int) -> News | None:
     if ticket.mail is None or not ticket.mail.reply:
         return None
     happening = happening_of(job)
-    if happening is None or not wanted(happening, ticket.notify):
+    if happening is None:
         return None
     news = standing_news(job, happening, ticket.mail, at)
-    return None if news.mark in job.told else news
+    if news.mark in job.told or not wanted(happening, ticket.notify, trouble=_troubled(job, news)):
+        return None
+    return news
+
+
+def _troubled(job: PrintJob, news: News) -> bool:
+    """The printer stands still with a fault of its own, or its sender was told so."""
+    if news.status.happening is not Happening.PRINTING:
+        return False
+    for one in news.status.reasons:
+        word, severity = parted(one)
+        # That it was not reached just now is tried again and no news yet.
+        if of_the_printer(one) and severity is Severity.ERROR and word != "connecting-to-device":
+            return True
+    return any(mark.startswith(f"{news.mark}:") for mark in job.told)
 
 
 def doubt_of(job: PrintJob, at: int) -> News | None:

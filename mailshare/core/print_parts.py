@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from attrs import frozen
@@ -15,6 +16,10 @@ OVERHEAD = 16 * 1024  # octets of header, text and MIME around a chunk; the mani
 GAP = 15 * 60 * 1_000_000
 MAX_REQUESTS = 3
 _LINE_RAW, _LINE_ENCODED = 57, 78  # base64 with CRLF (RFC 2045 section 6.8)
+_OTHER_552 = ("5.2.2", "5.7.")  # a mailbox that is full; contents that are not wanted
+_TOO_LARGE = re.compile(
+    rb"\b(?:5\.3\.4|5\.2\.3|552\b(?![.\d]|[ \-]5\.(?:2\.2|7\.)))|(?:message|mail)[^\r\n]{0,40} too (?:large|big)\b"
+)
 
 
 class TooManyPrintParts(PolicyRefusal):
@@ -40,6 +45,19 @@ def part_for_limit(limit: int, manifest: int = 0) -> int:
         return USUAL_PART
     room = limit - OVERHEAD - encoded(manifest)
     return max(LEAST_PART, room // _LINE_ENCODED * _LINE_RAW)
+
+
+def too_large(code: int, status: str) -> bool:
+    """A refusal is about the size of the mail (RFC 1870 section 6.1, RFC 3463 section 3.4).
+
+    :param code: of the reply, 0 = not known. :param status: enhanced code, or empty.
+    """
+    return status in ("5.3.4", "5.2.3") or (code == 552 and not status.startswith(_OTHER_552))
+
+
+def says_too_large(text: bytes) -> bool:
+    """The same of a bounce that tells it in words alone, in the ways of the usual servers."""
+    return _TOO_LARGE.search(text.lower()) is not None
 
 
 def smaller_part(size: int) -> int:

@@ -23,11 +23,13 @@ class Proof:
 
     :ivar level: 0 to 3; ``words`` how, for the journal and the sender.
     :ivar kid: the key that signed, or empty.
+    :ivar mark: what the mail is known by, when its Message-ID could be another one and the proof still hold; or empty.
     """
 
     level: int = 0
     words: str = "nothing proves who sent it"
     kid: str = ""
+    mark: str = ""
 
 
 @frozen

@@ -18,6 +18,8 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces.bodies import IBody
 
+_NO_BOUNDS = SetBounds()
+
 
 class IPrintSets(Interface):
     """Jobs by what their senders call them. Every method that writes fires when it is durable.
@@ -34,8 +36,19 @@ class IPrintSets(Interface):
         :raises PolicyRefusal: the sender, or all senders of the printer, have as much under way as they may.
         """
 
-    def add(set_id: int, number: int, part: SetPart, at: int, events: Sequence[Event] = ()) -> Awaitable[PrintSet]:
-        """A part has come. One that is there already, or a set that is over, stays as it is."""
+    def add(
+        set_id: int,
+        number: int,
+        part: SetPart,
+        at: int,
+        events: Sequence[Event] = (),
+        bounds: SetBounds = _NO_BOUNDS,
+    ) -> Awaitable[PrintSet]:
+        """A part has come. One that is there already, or a set that is over, stays as it is.
+
+        :param bounds: for a set that did not announce its octets.
+        :raises PolicyRefusal: with it, the sender or all senders of the printer have more under way than they may.
+        """
 
     def asked(set_id: int, at: int, events: Sequence[Event] = ()) -> Awaitable[PrintSet]:
         """Missing parts were asked for once more."""

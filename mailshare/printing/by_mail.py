@@ -19,7 +19,7 @@ from mailshare.core.documents import NotConvertible
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import ConfigFault, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.print_manifest import MAX_PARTS, NOTICES, Chunk, Encryption, PrintManifest, manifest_octets
-from mailshare.core.print_parts import LEAST_PART, MAX_REQUESTS, part_for_limit, smaller_part
+from mailshare.core.print_parts import LEAST_PART, MAX_REQUESTS, part_for_limit, smaller_part, too_large
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
     SECOND,
@@ -35,6 +35,7 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBodySink, IDocuments, IIntake, IPrintWay
 from mailshare.printing.destinations import Destination
+from mailshare.printing.part_sizes import PartSizes
 from mailshare.printing.service import PrintService
 from mailshare.printing.travelling import Plan, Read, Seal, planned, shrinks, travelling
 from mailshare.wire.jws import Algorithm, SigningKey, private_seed, sign
@@ -114,10 +115,13 @@ class ByMail:
         self._reveal = reveal
         self._largest = largest
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._sizes = PartSizes(service.store.settings)
+        self._cut_anew: set[tuple[int, str]] = set()  # since a try to hand them on began
 
     async def hand_on(self, job: PrintJob, member: str, address: str, item: QueueItem) -> Outcome:
         """Hand in what is missing; say how far the mails have come."""
         now = self._service.now()
+        self._cut_anew.discard((job.id, member))
         try:
             letter = await self._letter(job, member, address)
             if letter.job.members[member].state.final:
@@ -136,9 +140,7 @@ class ByMail:
         now = self._service.now()
         lost = next((row for row in rows if row.state in _GONE), None)
         if lost is not None:
-            if _too_large(lost) and letter.part > LEAST_PART:
-                again = PrintChange(letter.member, part=smaller_part(letter.part), serial=letter.serial + 1)
-                await self._service.change(letter.job, again)
+            if too_large(lost.code, lost.status) and await self.cut_smaller(letter.job, letter.member):
                 return Outcome(item.id, QueueState.QUEUED, now, next_at=now + SECOND, counts=False)
             why = lost.reply or "The mail was taken out of the outbox"
             return Outcome(item.id, QueueState.FAILED, now, lost.code or 550, lost.status or "5.0.0", why)
@@ -149,21 +151,58 @@ class ByMail:
             return Outcome(item.id, QueueState.QUEUED, now, reply=words, next_at=now + LOOK, counts=False)
         words = f"Sent to {letter.to}; the printer there has not reported yet"
         await self._service.change(letter.job, PrintChange(letter.member, reasons=("job-outgoing",), message=words))
+        if (letter.job.id, letter.member) in self._cut_anew:  # a bounce came meanwhile
+            return Outcome(item.id, QueueState.QUEUED, now, next_at=now, counts=False)
         return Outcome(item.id, QueueState.DELIVERED, now, 250, "2.0.0", words)
+
+    async def cut_smaller(self, job: PrintJob, member: str) -> bool:
+        """A mail of the job was too large for somebody on its way: begin anew with smaller parts, and remember it.
+
+        The row of the job goes back into the queue, if it had left it.
+
+        :returns: False when the parts are as small as they may be.
+        """
+        state = job.members[member]
+        if state.part <= LEAST_PART:
+            return False
+        part = smaller_part(state.part)
+        destination = self._service.destinations.get(member)
+        if destination is not None:
+            await self._sizes.learn(destination, part)
+        self._cut_anew.add((job.id, member))
+        words = f"A mail of it was too large on its way; it is sent anew in parts of {part:,} octets"
+        again = PrintChange(member, reasons=("job-outgoing",), message=words, part=part, serial=state.serial + 1)
+        await self._service.change(job, again)
+        await self._take_back(job, member)
+        return True
 
     async def call_back(self, job: PrintJob, member: str, address: str) -> None:
         """Take the mails of the job that still wait out of the outbox; the far end gets no job that is whole."""
         del address
-        state = job.members[member]
+        await self._take_back(job, member)
+
+    async def _take_back(self, job: PrintJob, member: str) -> None:
+        """Nothing of what travels under the name that the job has here leaves any more."""
         ids: list[int] = []
         for document in job.documents:
-            travels_as = travel_id(job.ticket.uuid, member, document.number, state.serial)
+            travels_as = travel_id(job.ticket.uuid, member, document.number, job.members[member].serial)
             for number in range(1, MAX_PARTS + 1):
-                found = await self._store.find(part_id(travels_as, number, self._service.hostname))
-                if not found:
+                stored = await self._stored(travels_as, number)
+                if not stored:
                     break  # parts are handed in one after another
-                ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=found[0][0])]
+                for message_id in stored:
+                    ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=message_id)]
         await self._store.queue.steer(ids, "cancel", self._service.now())
+
+    async def _stored(self, travels_as: str, number: int) -> list[int]:
+        """The stored mails with one part: the first, and those that were sent because the far end asked."""
+        found: list[int] = []
+        for resend in range(MAX_REQUESTS + 1):
+            name = part_id(travels_as, number, self._service.hostname, resend)
+            found += [each[0] for each in await self._store.find(name)]
+            if not found:
+                break
+        return found
 
     async def send_again(self, job: PrintJob, member: str, number: int, missing: Sequence[int]) -> int:
         """Hand in parts of a document once more, because the far end asks for them; returns how many.
@@ -199,12 +238,18 @@ class ByMail:
         to = Address.parse(address.removeprefix("mailto:"))
         key = await self.key_of(destination)
         state = job.members[member]
-        part = state.part or destination.part_size or part_for_limit(self._largest(account.id, to.domain))
+        part = state.part or await self._part(destination, account, to)
         # Written before the first mail: whoever goes on after a crash must cut in the same places, and tell the same.
         job = await self._service.change(await self._counted(job), PrintChange(member, part=part))
         admin = self._store.directory.current().user_by_name.get(account.admin)
         user_id = job.ticket.user_id or (admin.id if admin is not None else None)
         return _Letter(job, member, destination, account, user_id, to, key, part, state.serial)
+
+    async def _part(self, destination: Destination, account: Account, to: Address) -> int:
+        """Octets of each part of a new job."""
+        most = destination.part_size or part_for_limit(self._largest(account.id, to.domain))
+        learned = await self._sizes.learned(destination)
+        return min(most, learned) if learned else most
 
     async def _counted(self, job: PrintJob) -> PrintJob:
         """The job with the pages of each document, as far as they can be counted."""
@@ -362,11 +407,6 @@ class ByMail:
 def travel_id(uuid: str, member: str, document: int, serial: int) -> str:
     """The UUID under which one document of a job travels to one destination; another one after each new cut."""
     return str(uuid5(UUID(uuid), f"{member}/{document}/{serial}"))
-
-
-def _too_large(row: QueueItem) -> bool:
-    """The provider refused the mail for its size (RFC 1870 section 6.1, RFC 3463 section 3.4)."""
-    return row.code == 552 or row.status in ("5.3.4", "5.2.3")
 
 
 async def _write(sink: IBodySink, data: bytes) -> None:

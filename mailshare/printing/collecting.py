@@ -26,7 +26,6 @@ from mailshare.core.values import (
     PrintNews,
     PrintSet,
     PrintTicket,
-    SetBounds,
     SetPart,
     SetState,
 )
@@ -108,9 +107,8 @@ class Collecting:
                 manifest=payload,
                 last=now,
             )
-            bounds = SetBounds(limits.open_jobs, limits.collecting, limits.printer_collecting)
             try:
-                found = await self._sets.open(new, bounds)
+                found = await self._sets.open(new, limits.bounds)
             except PolicyRefusal as fault:
                 raise JobRefused("too-much", fault.public) from None
         if found.digest != digest:

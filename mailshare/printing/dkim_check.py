@@ -6,6 +6,7 @@ Imported only when a mail is signed and its sender is on the list of a printer.
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from attrs import frozen
 
@@ -21,10 +22,14 @@ class Signature:
     """What is needed of a ``DKIM-Signature`` field before its key is known.
 
     :ivar place: name of the TXT record with the key.
+    :ivar covers: names of the fields that it signs, casefolded.
+    :ivar mark: digest of what was signed, hexadecimal: the same for every copy of a mail.
     """
 
     domain: str
     place: str
+    covers: frozenset[str] = frozenset()
+    mark: str = ""
 
     @classmethod
     def read(cls, value: str) -> Signature | None:
@@ -33,7 +38,9 @@ class Signature:
         domain, selector = tags.get("d", "").rstrip(".").casefold(), tags.get("s", "")
         if "l" in tags or "." not in domain or not _NAME.match(domain) or not _NAME.match(selector):
             return None
-        return cls(domain, f"{selector}._domainkey.{domain}")
+        covers = frozenset(name.strip().casefold() for name in tags.get("h", "").split(":"))
+        digits = "".join(tags.get("b", "").split()).rstrip("=")
+        return cls(domain, f"{selector}._domainkey.{domain}", covers, sha256(digits.encode()).hexdigest())
 
     def speaks_for(self, domain: str) -> bool:
         """It is by the domain of the ``From`` field, or by one that this lies in (RFC 7489 section 3.1.1, no wider)."""

@@ -18,7 +18,7 @@ from mailshare.core.headers import Field, Headers, header_end, split_block
 from mailshare.core.media_type import MediaType
 from mailshare.core.print_manifest import MAX_PARTS
 from mailshare.core.trace import trace_of
-from mailshare.core.values import Event, Origin, PrintMail, PrintSet, SetBounds, SetPart, SetState, Source
+from mailshare.core.values import Event, Origin, PrintMail, PrintSet, SetPart, SetState, Source
 from mailshare.interfaces import IBody
 from mailshare.printing.brought import Brought, Judged, uuid_of
 from mailshare.printing.mail_contents import leaf_octets
@@ -97,7 +97,7 @@ class Fragments:
                 brought.item.trace,
                 data={"printer": found.printer, "job": found.mail.id, "part": fragment.number, "of": fragment.total},
             )
-            found = await self._sets.add(found.id, fragment.number, part, self._service.now(), [event])
+            found = await self._added(brought, found, fragment.number, part, event)
             total = fragment.total or await self._total(found)
             if not total or any(number not in found.have for number in range(1, total + 1)):
                 return f"Fragment {fragment.number} is here"
@@ -105,11 +105,21 @@ class Fragments:
         finally:
             self._lock.release()
 
+    async def _added(
+        self, brought: Brought, found: PrintSet, number: int, part: SetPart, event: Event
+    ) -> PrintSet:
+        try:
+            return await self._sets.add(found.id, number, part, event.at, [event], brought.printer.limits.bounds)
+        except StorageFull:
+            raise
+        except PolicyRefusal as fault:
+            raise JobRefused("too-much", fault.public) from None
+
     async def _set(self, brought: Brought, fragment: Fragment, who: Judged) -> PrintSet:
         name = sha256(fragment.id.encode()).hexdigest()
         # Fragments that were proved otherwise are another mail's: nobody adds his own to what somebody else began.
         key = f"{PREFIX}{who.proof.level}:{str(who.sender).casefold()}/{name}/{brought.printer.name}"
-        now, limits = self._service.now(), brought.printer.limits
+        now = self._service.now()
         mail = PrintMail(
             id=uuid_of(key),
             sender=str(who.sender),
@@ -131,7 +141,7 @@ class Fragments:
             last=now,
         )
         try:
-            return await self._sets.open(new, SetBounds(limits.open_jobs, limits.collecting, limits.printer_collecting))
+            return await self._sets.open(new, brought.printer.limits.bounds)
         except StorageFull:
             raise
         except PolicyRefusal as fault:

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from mailshare.core.print_fault_words import Wording
 from mailshare.core.print_policy import PrintPolicy
 from mailshare.core.schedule import inside, next_opening
+from mailshare.core.values import SetBounds
 from mailshare.printing.destinations import Destination
 
 MINUTE = 60 * 1_000_000
@@ -48,6 +49,11 @@ class MailLimits:
     open_jobs: int = 64
     collecting: int = 500_000_000
     printer_collecting: int = 2 << 30
+
+    @property
+    def bounds(self) -> SetBounds:
+        """What may be collected at the same time."""
+        return SetBounds(self.open_jobs, self.collecting, self.printer_collecting)
 
 
 @frozen

@@ -148,7 +148,7 @@ class PlainMails:
         asked = wanted(printer, wishes.options, who.verdict)
         mail = _mail(brought, who, wishes, (*wishes.unknown, *asked.ignored, *place.left))
         # The same mail collected again, by whatever way, is the same job; the same document in a new mail is not.
-        told = brought.about or brought.body.content_digest.hex()
+        told = who.proof.mark or brought.about or brought.body.content_digest.hex()
         mail = evolve(mail, id=uuid_of(f"{told}/{place.index}/{leaf.digest.hex()}"))
         key, now = key_of(mail, printer.name), service.now()
         if await service.store.print_sets.find(key) is not None:

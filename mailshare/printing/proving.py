@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -18,6 +18,9 @@ from mailshare.interfaces import IBody
 from mailshare.printing.local_printer import LocalPrinter, PrinterKey
 from mailshare.shell.body_pieces import pieces
 from mailshare.wire.jws import Algorithm, Signed, SigningKey, verified
+
+if TYPE_CHECKING:
+    from mailshare.printing.dkim_check import Signature
 
 MOST_CHECKED = 40 << 20  # octets of a mail whose DKIM signatures are looked at; it is held in memory for that
 _MOST_SIGNATURES = 5
@@ -101,9 +104,11 @@ class Prover:
             return Proof(0, "its sender is not on the list" if sender is not None else "it names no one sender")
         domain = sender.key[1]
         if self._vouched(printer, sent.headers, domain):
-            return Proof(1, f"a trusted server says that it comes from {domain}")
-        if await self._signed_by_domain(sent, domain):
-            return Proof(1, f"the signature of {domain} fits")
+            words = f"a trusted server says that it comes from {domain}"
+            return Proof(1, words, mark=_mark(sent.headers, next(iter(_signatures(sent.headers, domain)), None)))
+        signature = await self._signed_by_domain(sent, domain)
+        if signature is not None:
+            return Proof(1, f"the signature of {domain} fits", mark=_mark(sent.headers, signature))
         return Proof(0, f"nothing shows that it comes from {domain}")
 
     async def _secret(self, printer: LocalPrinter, sent: Sent) -> bool:
@@ -128,20 +133,40 @@ class Prover:
         own = tuple(each for each in block.fields if each.key == _RESULTS and _server(each.value) in names)
         return is_authenticated(TrustedBlock(own), domain)
 
-    async def _signed_by_domain(self, sent: Sent, domain: str) -> bool:
-        signatures = sent.headers.all("dkim-signature")[:_MOST_SIGNATURES]
+    async def _signed_by_domain(self, sent: Sent, domain: str) -> Signature | None:
+        """The first signature of the domain that fits."""
+        signatures = _signatures(sent.headers, domain)
         if not signatures or sent.body.size > MOST_CHECKED:
-            return False
-        from mailshare.printing.dkim_check import Signature, verifies  # noqa: PLC0415 - only for mails that are signed
+            return None
+        from mailshare.printing.dkim_check import verifies  # noqa: PLC0415 - only for mails that are signed
 
-        for index, value in enumerate(signatures):
-            signature = Signature.read(value)
-            if signature is None or not signature.speaks_for(domain):
-                continue
+        for signature, index in signatures.items():
             record = await self._text_record(signature.place)
             if record is None:
                 continue
             octets = b"".join([piece async for piece in pieces(sent.body)])
             if await self._aside(partial(verifies, octets, index, record)):
-                return True
-        return False
+                return signature
+        return None
+
+
+def _signatures(headers: Headers, domain: str) -> dict[Signature, int]:
+    """The signatures that speak for a domain, each with its place among the fields."""
+    values = headers.all("dkim-signature")[:_MOST_SIGNATURES]
+    if not values:
+        return {}
+    from mailshare.printing.dkim_check import Signature  # noqa: PLC0415 - as above
+
+    read = [(Signature.read(value), index) for index, value in enumerate(values)]
+    return {one: index for one, index in read if one is not None and one.speaks_for(domain)}
+
+
+def _mark(headers: Headers, signature: Signature | None) -> str:
+    """What a signed mail is known by; empty where its Message-ID does, because it is signed and the only one.
+
+    A copy with another Message-ID, or with a second one on top, which no signature covers (RFC 6376 section 5.4.2),
+    would else be printed as a mail of its own.
+    """
+    if signature is None or ("message-id" in signature.covers and len(headers.named("message-id")) == 1):
+        return ""
+    return f"dkim:{signature.mark}"

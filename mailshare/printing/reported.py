@@ -6,18 +6,17 @@ is none, when it comes from the address that the job was sent to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.headers import Headers
 from mailshare.core.print_status import Happening, PrintStatus, is_status
-from mailshare.core.values import PrintChange, PrintDocument, PrintJob, PrintState
-from mailshare.printing.by_mail import ByMail, travel_id
+from mailshare.core.values import PrintChange, PrintState
+from mailshare.printing.by_mail import ByMail
 from mailshare.printing.service import PrintService
+from mailshare.printing.under_way import Meant, meant
 from mailshare.wire.jws import Signed, verified
 from mailshare.wire.mime import MIMEReader
 from mailshare.wire.print_status_mail import StatusCollector
@@ -36,15 +35,6 @@ _OVER = {
     Happening.REFUSED: (PrintState.ABORTED, "aborted-by-system"),
     Happening.CANCELED: (PrintState.CANCELED, "job-canceled-at-device"),
 }
-
-
-@frozen
-class _Meant:
-    """What a status speaks of."""
-
-    job: PrintJob
-    member: str
-    document: PrintDocument
 
 
 class Reported:
@@ -91,26 +81,15 @@ class Reported:
         except PeerFault as fault:
             self._log.info("status mail {trace}: {fault}", trace=trace, fault=fault.public)
             return False
-        meant = self._meant(status)
-        if meant is None or not await self._believed(meant, headers, signed):
+        about = meant(self._service, status.id)
+        if about is None or not await self._believed(about, headers, signed):
             self._log.info("status mail {trace} is about no job here, or cannot be believed", trace=trace)
             return False
-        await self._apply(status, meant, late=late)
+        await self._apply(status, about, late=late)
         return True
 
-    def _meant(self, status: PrintStatus) -> _Meant | None:
-        return next((one for name, one in self._under_way() if name == status.id), None)
-
-    def _under_way(self) -> Iterator[tuple[str, _Meant]]:
-        """The names under which documents travel."""
-        for job in self._service.board.under_way:
-            for member, state in job.members.items():
-                for document in job.documents:
-                    name = travel_id(job.ticket.uuid, member, document.number, state.serial)
-                    yield name, _Meant(job, member, document)
-
-    async def _believed(self, meant: _Meant, headers: Headers, signed: Signed) -> bool:
-        destination = self._service.destinations.get(meant.member)
+    async def _believed(self, about: Meant, headers: Headers, signed: Signed) -> bool:
+        destination = self._service.destinations.get(about.member)
         if destination is None or destination.scheme != self._way.scheme:
             return False
         key = await self._way.reporting_key_of(destination)
@@ -119,10 +98,10 @@ class Reported:
         printer = Address.parse(destination.address.removeprefix("mailto:"))
         return [box.address.key for box in headers.mailboxes("from")] == [printer.key]
 
-    async def _apply(self, status: PrintStatus, meant: _Meant, *, late: bool) -> None:
-        job, member = meant.job, meant.member
+    async def _apply(self, status: PrintStatus, about: Meant, *, late: bool) -> None:
+        job, member = about.job, about.member
         if status.happening is Happening.RESEND and not late:
-            await self._send_again(status, meant)
+            await self._send_again(status, about)
         change = PrintChange(
             member,
             message=status.words or f"{status.printer}: {status.happening.value}",
@@ -130,27 +109,28 @@ class Reported:
             sheets=status.sheets,
             certainty=status.certainty.value or None,
         )
-        await self._service.change(job, _with_state(change, status, meant))
+        await self._service.change(job, _with_state(change, status, about))
 
-    async def _send_again(self, status: PrintStatus, meant: _Meant) -> None:
+    async def _send_again(self, status: PrintStatus, about: Meant) -> None:
         try:
-            sent = await self._way.send_again(meant.job, meant.member, meant.document.number, status.missing)
+            sent = await self._way.send_again(about.job, about.member, about.document.number, status.missing)
         except MailshareError as fault:
-            self._log.warn("parts of job {job} were not sent again: {fault}", job=meant.job.id, fault=fault.public)
+            self._log.warn("parts of job {job} were not sent again: {fault}", job=about.job.id, fault=fault.public)
         else:
-            self._log.info("{sent} parts of job {job} were sent again", sent=sent, job=meant.job.id)
+            self._log.info("{sent} parts of job {job} were sent again", sent=sent, job=about.job.id)
 
 
-def _with_state(change: PrintChange, status: PrintStatus, meant: _Meant) -> PrintChange:
+def _with_state(change: PrintChange, status: PrintStatus, about: Meant) -> PrintChange:
     """The change with state and reasons; a job with several documents is over when the last one is."""
     happening = status.happening
     if happening in _UNDER_WAY:
-        return evolve(change, state=PrintState.PROCESSING, reasons=_UNDER_WAY[happening])
+        reasons = tuple(dict.fromkeys((*_UNDER_WAY[happening], *status.reasons)))
+        return evolve(change, state=PrintState.PROCESSING, reasons=reasons)
     if happening is Happening.UNKNOWN:
         return evolve(change, state=PrintState.STOPPED, reasons=("printer-stopped", *status.reasons))
     if happening is Happening.DONE:
-        printed = tuple(sorted({*meant.job.members[meant.member].printed, meant.document.number}))
-        wanted = {one.number for one in meant.job.documents if not one.canceled}
+        printed = tuple(sorted({*about.job.members[about.member].printed, about.document.number}))
+        wanted = {one.number for one in about.job.documents if not one.canceled}
         if wanted - set(printed):
             return evolve(change, state=PrintState.PROCESSING, reasons=("job-printing",), printed=printed)
         return evolve(change, state=PrintState.COMPLETED, printed=printed)

@@ -355,17 +355,22 @@ def _with_document(
 
 def _follow(connection: sqlite3.Connection, submission: int, before: PrintJob, after: PrintJob, at: int) -> bool:
     """Let the rows of the queue follow the job; tells whether some are due now."""
+    wake = False
     if not submission:
-        return False
+        return wake
     for name, member in after.members.items():
         if member.state.final and not before.members[name].state.final:
             _steer(connection, submission, QueueState.CANCELLED, at, name, states=_WAITING)
+        elif member.serial > before.members[name].serial:
+            # Begun anew: its row goes back into the queue, if it had done its work.
+            _steer(connection, submission, QueueState.QUEUED, at, name, states=str(int(QueueState.DELIVERED)))
+            wake = True
     if after.held and not before.held:
         _steer(connection, submission, QueueState.HELD, at, "", states=str(int(QueueState.QUEUED)))
     elif before.held and not after.held and not after.state.final:
         _steer(connection, submission, QueueState.QUEUED, at, "", states=str(int(QueueState.HELD)))
-        return True
-    return False
+        wake = True
+    return wake
 
 
 def _steer(

@@ -45,12 +45,15 @@ _PART = (
     "ON CONFLICT (assembly_id, num) DO NOTHING"
 )
 _PARTS = "SELECT num, message_id, offset, length, digest, received FROM part WHERE assembly_id = ? ORDER BY num"
+# A set counts with what was announced, or with what has come where that is more: fragments announce nothing.
 _OPEN = (
-    "SELECT count(*), coalesce(sum(json_extract(manifest, '$.octets')), 0) FROM assembly "
+    "SELECT count(*), coalesce(sum(max(json_extract(manifest, '$.octets'), "
+    "(SELECT coalesce(sum(length), 0) FROM part WHERE assembly_id = assembly.id))), 0) FROM assembly "
     f"WHERE kind = '{KIND}' AND state = {int(SetState.COLLECTING)} AND json_extract(manifest, '$.printer') = ?"
 )
 _OVER = f"DELETE FROM assembly WHERE kind = '{KIND}' AND state <> {int(SetState.COLLECTING)} AND created < ?"
 _MONTHS = 62  # days that are counted
+_NO_BOUNDS = SetBounds()
 
 
 @implementer(IPrintSets)
@@ -99,7 +102,7 @@ class PrintSets:
         def write(connection: sqlite3.Connection) -> PrintSet:
             found = _read(connection, "ref = ?", new.key)
             if found is None:
-                _within(connection, new, bounds)
+                _within(connection, new, new.octets, bounds)
                 _insert(connection, new)
                 found = _read(connection, "ref = ?", new.key)
                 write_events(connection, told)
@@ -109,7 +112,13 @@ class PrintSets:
         return await self._database.write(write, cost=len(new.manifest) * 2)
 
     async def add(
-        self, set_id: int, number: int, part: SetPart, at: int, events: Sequence[Event] = ()
+        self,
+        set_id: int,
+        number: int,
+        part: SetPart,
+        at: int,
+        events: Sequence[Event] = (),
+        bounds: SetBounds = _NO_BOUNDS,
     ) -> PrintSet:
         """A part has come."""
         told = tuple(events)
@@ -120,6 +129,7 @@ class PrintSets:
                 raise NoSuchJob
             if found.state is not SetState.COLLECTING or number in found.have:
                 return found
+            _within(connection, found, part.length, bounds)
             values = (set_id, number, part.message_id, part.offset, part.length, part.digest, at)
             connection.execute(_PART, values)
             connection.execute("UPDATE assembly SET parts_have = ? WHERE id = ?", (len(found.have) + 1, set_id))
@@ -270,16 +280,16 @@ def _made_of(connection: sqlite3.Connection, row: tuple[Any, ...]) -> PrintSet:
     )
 
 
-def _within(connection: sqlite3.Connection, new: PrintSet, bounds: SetBounds) -> None:
-    """Raise when too much is under way."""
-    _, octets = connection.execute(_OPEN, (new.printer,)).fetchone()
-    if bounds.printer_octets and octets + new.octets > bounds.printer_octets:
+def _within(connection: sqlite3.Connection, one: PrintSet, more: int, bounds: SetBounds) -> None:
+    """Raise when too much is under way, or would be with so many octets more."""
+    _, octets = connection.execute(_OPEN, (one.printer,)).fetchone()
+    if bounds.printer_octets and octets + more > bounds.printer_octets:
         raise PolicyRefusal("All jobs that are on their way to this printer are as large as they may be together")
     mine = _OPEN + " AND json_extract(manifest, '$.mail.sender') = ?"
-    jobs, octets = connection.execute(mine, (new.printer, new.mail.sender)).fetchone()
-    if bounds.open_jobs and jobs >= bounds.open_jobs:
+    jobs, octets = connection.execute(mine, (one.printer, one.mail.sender)).fetchone()
+    if bounds.open_jobs and not one.id and jobs >= bounds.open_jobs:
         raise PolicyRefusal(f"{jobs} jobs of this sender are on their way already; wait until they are whole")
-    if bounds.octets and octets + new.octets > bounds.octets:
+    if bounds.octets and octets + more > bounds.octets:
         raise PolicyRefusal("The jobs of this sender that are on their way are as large as they may be together")
 
 

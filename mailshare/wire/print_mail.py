@@ -24,6 +24,7 @@ _ENDINGS = {
     "application/pdf": "pdf", "application/postscript": "ps", "image/jpeg": "jpg", "image/png": "png",
     "image/tiff": "tif", "image/pwg-raster": "pwg", "image/urf": "urf", "text/plain": "txt", "text/html": "html",
 }  # fmt: skip
+_PART_ID = re.compile(r"(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.\d{1,3}(?:\.r\d)?@(?P<host>.+)")
 _UNSAFE = re.compile(r"[^\w.\-]+")
 
 
@@ -51,6 +52,12 @@ def part_id(job: str, number: int, host: str, resend: int = 0) -> str:
     """
     again = f".r{resend}" if resend else ""
     return f"<{job}.{number}{again}@{host}>"
+
+
+def travelling_name(message_id: str, host: str) -> str:
+    """The manifest's id of the part that has this Message-ID; empty for what :func:`part_id` has not made."""
+    found = _PART_ID.fullmatch(message_id.strip(" <>").casefold())
+    return found["job"] if found is not None and found["host"] == host.casefold() else ""
 
 
 def document_name(manifest: PrintManifest, number: int) -> str:

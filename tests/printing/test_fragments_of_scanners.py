@@ -8,6 +8,8 @@ from base64 import encodebytes
 import pytest
 from printing_server import PrintingServer
 
+from mailshare.printing.local_printer import MailLimits
+
 PDF = b"%PDF-1.4\n" + os.urandom(30_000) + b"\n%%EOF\n"
 
 
@@ -75,3 +77,16 @@ def test_nonsense_is_refused(server: PrintingServer, media: str) -> None:
     mail = scanned(1)[0].replace(b'message/partial; id="scan-1@scanner"; number=1; total=1', media.encode())
     assert "fragment that does not say of what" in server.mail(mail, login=True)
     assert server.collecting() == []
+
+
+def test_octets_of_a_sender_are_bounded_over_all_his_scans(server: PrintingServer) -> None:
+    """Nothing announces how large a scan will be: what has come counts, his own and everybody's."""
+    size = len(PDF) * 4 // 3 // 2
+    server.declare(limits=MailLimits(collecting=size * 2 + 4_000))
+    assert "is here" in server.mail(scanned(2, "one@scanner")[0], login=True)
+    assert "is here" in server.mail(scanned(2, "two@scanner")[0], login=True)
+    assert "as large as they may be together" in server.mail(scanned(2, "three@scanner")[0], login=True)
+    server.declare(limits=MailLimits(printer_collecting=size * 2 + 4_000))
+    assert "All jobs that are on their way" in server.mail(scanned(2, "four@scanner")[0], login=True)
+    server.declare(limits=MailLimits())
+    assert "Taken as job" in server.mail(scanned(2, "one@scanner")[1], login=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import Any
 
@@ -183,6 +184,29 @@ def test_a_signed_mail_of_somebody_on_the_list_prints(server: PrintingServer, ke
     assert (job.ticket.mail.level, job.ticket.mail.proof) == (1, "the signature of far.example fits")
     server.mail(signed(mail(subject="8", sender="Bo <bo@sub.far.example>"), key), printer="office")
     assert len(server.jobs()) == 1  # @far.example is not @sub.far.example
+
+
+@pytest.mark.parametrize("vouched", [False, True], ids=["checked here", "checked by the provider"])
+def test_a_copy_with_another_message_id_is_the_same_mail(
+    server: PrintingServer, key: rsa.RSAPrivateKey, vouched: bool
+) -> None:
+    """Where the signature does not cover the Message-ID, or not the one on top, the signature names the mail."""
+    server.records = {"s1._domainkey.far.example": record(key)}
+    head = b""
+    if vouched:
+        server.declare(allow=("@far.example",), authserv=("mx.isp.example",))
+        head = b"Authentication-Results: mx.isp.example; dkim=pass header.d=far.example\r\n"
+    kept = [b"from", b"subject", b"date", b"to"]
+    bare = signed(mail(part(PDF, "application/pdf")), key, include_headers=kept)
+    whole = signed(mail(part(PDF, "application/pdf"), subject="2"), key, include_headers=[*kept, b"message-id"])
+    own = re.search(rb"(?im)^message-id:.*\r\n", bare)
+    assert own is not None
+    assert "Taken as job" in server.mail(head + bare)
+    for other in (bare.replace(own[0], b"Message-ID: <other@far.example>\r\n"), bare.replace(own[0], b"")):
+        assert server.mail(head + other) == "It was taken before"
+    assert "Taken as job" in server.mail(head + b"Message-ID: <1@far.example>\r\n" + whole)
+    assert server.mail(head + b"Message-ID: <2@far.example>\r\n" + whole) == "It was taken before"
+    assert len(server.jobs()) == 2
 
 
 def test_a_trusted_server_may_say_so(server: PrintingServer) -> None:

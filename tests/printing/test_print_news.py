@@ -91,3 +91,22 @@ def test_each_trouble_of_the_printer_is_news_in_a_trace() -> None:
     news = news_of(empty, AT)
     assert news is not None
     assert news.status.reasons == ("media-empty-error",)
+
+
+def test_who_asked_for_errors_hears_of_a_printer_that_stands_still() -> None:
+    """PL10: out of paper is one, and that it goes on is told, too; little paper, or a busy printer, is not."""
+    printing = changed(job("error"), PrintChange(state=PrintState.PROCESSING, reasons=("job-printing",)), AT)
+    assert told(printing) is None
+    for harmless in ("media-low-warning", "connecting-to-device", "paused"):
+        assert told(changed(printing, PrintChange(reasons=("job-printing", harmless)), AT)) is None
+    empty = changed(printing, PrintChange(reasons=("job-printing", "media-empty-error")), AT)
+    news = news_of(empty, AT)
+    assert news is not None
+    assert news.status.reasons == ("media-empty-error",)
+    empty = changed(empty, PrintChange(told=(news.mark,)), AT)
+    assert told(empty) is None
+    again = news_of(changed(empty, PrintChange(reasons=("job-printing",)), AT), AT)
+    assert again is not None
+    assert (again.status.happening, again.status.reasons) == (Happening.PRINTING, ())
+    nobody = changed(job("done"), PrintChange(state=PrintState.PROCESSING, reasons=("media-empty-error",)), AT)
+    assert told(nobody) is None
