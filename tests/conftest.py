@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -114,6 +115,18 @@ def _clean_reactor() -> Iterator[None]:
         call.cancel()  # type: ignore[attr-defined]
     if left:
         pytest.fail("delayed calls left behind:\n" + "\n".join(map(str, left)), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _running_reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test that stops the real reactor, as an office does that cannot start; it runs on for the others."""
+    reactor = sys.modules.get("twisted.internet.reactor")
+    stops: list[str] = []
+    if reactor is not None:
+        monkeypatch.setattr(reactor, "stop", lambda: stops.extend(traceback.format_stack(limit=6)[:-1]))
+    yield
+    if stops:
+        pytest.fail("the reactor was told to stop:\n" + "".join(stops), pytrace=False)
 
 
 @pytest.fixture(scope="session")
