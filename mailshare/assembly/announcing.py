@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from mailshare.config import Config
 from mailshare.core.errors import MailshareError
-from mailshare.core.print_announcement import Announcement, Ports, Queue, announcements
+from mailshare.core.print_announcement import Announcement, Ports, Queue, announcements, local_host
 from mailshare.printing.announcing import ALL, Announcer, Aside
 from mailshare.printing.destinations import uuid_of
 from mailshare.printing.service import PrintService
@@ -53,20 +53,21 @@ class Announcing:
     def _wanted(self, places: Places, interfaces: Sequence[str]) -> Sequence[Announcement]:
         ports = {str(one["service"]): _port(str(one["address"]), interfaces) for one in reversed(list(places))}
         service, out = self._service, list[Announcement]()
+        host = local_host(service.hostname)
         for one in service.destinations.values():
             at = Ports(
                 ports.get("ipp", 0), ports.get("ipps", 0), ports.get("lpd", 0), ports.get(f"socket {one.name}", 0)
             )
-            scheme, port = ("http", at.ipp) if at.ipp else ("https", at.ipps)
             queue = Queue(
                 name=one.name,
                 title=one.title or one.name,
                 note=one.location,
                 uuid=uuid_of(service.hostname, one.name),
-                web=f"{scheme}://{service.hostname}:{port}/" if port else "",
+                host=host,
                 abilities=one.abilities,
             )
-            out += announcements(queue, at) if at.ipp or at.ipps else ()
+            if at.ipp or at.ipps:
+                out += announcements(queue, at, {each.instance for each in out})
         return out
 
 

@@ -309,7 +309,7 @@ class Office(Service):
         await parts.listeners.drain(grace)
         await parts.room.queue.stopService()
         await parts.fax.close()
-        parts.printing.close()
+        await parts.printing.close()
         await parts.documents.close()
         parts.room.relay.close()
         parts.housekeeping.stopService()

@@ -167,10 +167,10 @@ class PrintDoor:
         if self._room is not None:
             await self._room.announcing.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The listeners are closed already."""
         if self._room is not None:
-            self._room.close()
+            await self._room.close()
 
     @staticmethod
     def serves(service: str) -> bool:

@@ -111,12 +111,12 @@ class PrintRoom:
             raise NoSuchUser(f"There is no print queue {name!a}")
         await self.service.set_queue(destination, paused=paused, pausing=False, why="paused")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The listeners are closed already."""
         self.receiving.agent.stop()
         if self.news is not None:
             self.news.close()
-        self.service.close()
+        await self.service.close()
 
     def factory(self, service: str, config: Config, limits: ConnectionLimits) -> Any:
         """The factory for ``ipp``, ``ipps``, ``lpd``, or ``socket`` with the name of a destination."""

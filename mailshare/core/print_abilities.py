@@ -18,6 +18,8 @@ FORMATS = (
     kinds.TEXT,
     kinds.OCTETS,
 )
+MODEL = "mailshare print by mail"
+"""``printer-make-and-model`` of all queues."""
 
 
 @frozen

@@ -5,11 +5,12 @@ Sources: PWG 5100.14 section 4.2 and the printing profile of Bonjour for the key
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import field, frozen
 
-from mailshare.core.print_abilities import Abilities
+from mailshare.core.print_abilities import MODEL, Abilities
 
 IPP, IPPS, LPD, SOCKET = "_ipp._tcp", "_ipps._tcp", "_printer._tcp", "_pdl-datastream._tcp"
 SUBTYPES = ("_print", "_universal")
@@ -44,16 +45,17 @@ class Queue:
     """What is announced of one queue.
 
     :ivar title: for people; ``note`` where the printer is.
-    :ivar uuid: of the queue, as IPP tells it.
-    :ivar web: address of its page.
+    :ivar uuid: of the queue, as IPP tells it; ``model`` its ``printer-make-and-model``.
+    :ivar host: name by which it is reached, as the services say.
     """
 
     name: str
     title: str
     note: str
     uuid: str
-    web: str
+    host: str
     abilities: Abilities
+    model: str = MODEL
 
 
 @frozen
@@ -66,23 +68,44 @@ class Ports:
     socket: int = 0
 
 
+def local_host(hostname: str) -> str:
+    """The name within the network, without a dot at its end, that services of a server of that name point to."""
+    return (hostname.partition(".")[0] or "mailshare") + ".local"
+
+
 def instance_name(title: str) -> str:
     """``TITLE via mail``, cut to what a label holds: a printer that is shared otherwise keeps its own name."""
-    ending = " via mail"
-    octets = title.replace(".", " ").encode()[: _MOST_LABEL - len(ending)]
+    return _cut(title.replace(".", " "), " via mail")
+
+
+def numbered(name: str, number: int) -> str:
+    """What a service is called when that many have the name already, itself included (RFC 6763 appendix D)."""
+    return name if number == 1 else _cut(name, f" ({number})")
+
+
+def _cut(text: str, ending: str) -> str:
+    octets = text.encode()[: _MOST_LABEL - len(ending)]
     return octets.decode("utf-8", "ignore").strip() + ending
 
 
-def announcements(queue: Queue, ports: Ports) -> Sequence[Announcement]:
-    """The services of one queue."""
-    name = instance_name(queue.title or queue.name)
+def announcements(queue: Queue, ports: Ports, taken: Collection[str] = ()) -> Sequence[Announcement]:
+    """The services of one queue.
+
+    :param taken: names of other queues.
+    """
+    wanted = instance_name(queue.title or queue.name)
+    name = next(one for number in itertools.count(1) if (one := numbered(wanted, number)) not in taken)
     facts = _facts(queue)
     out = []
     path = {"rp": f"ipp/print/{queue.name}"}
     if ports.ipp:
+        facts["adminurl"] = page = f"http://{queue.host}:{ports.ipp}/ipp/print/{queue.name}/"
         out.append(Announcement(IPP, name, ports.ipp, _txt({**facts, **path}), SUBTYPES))
     if ports.ipps:
-        out.append(Announcement(IPPS, name, ports.ipps, _txt({**facts, **path, "TLS": "1.3"}), SUBTYPES))
+        # The page by the same protocol: what IPP tells of itself in ``printer-more-info``.
+        secure = {"adminurl": f"https://{queue.host}:{ports.ipps}/ipp/print/{queue.name}/", "TLS": "1.3"}
+        out.append(Announcement(IPPS, name, ports.ipps, _txt({**facts, **path, **secure}), SUBTYPES))
+        facts["adminurl"] = page if ports.ipp else secure["adminurl"]
     out.append(Announcement(LPD, name, ports.lpd, _txt({**facts, "rp": queue.name}) if ports.lpd else {}))
     if ports.socket:
         out.append(Announcement(SOCKET, name, ports.socket, _txt(facts)))
@@ -97,9 +120,9 @@ def _facts(queue: Queue) -> dict[str, str]:
         "txtvers": "1",
         "qtotal": "1",
         "rp": "",
-        "ty": queue.title or queue.name,
+        "ty": queue.model,
         "product": f"({queue.title or queue.name})",
-        "adminurl": queue.web,
+        "adminurl": "",
         "note": queue.note,
         "priority": "50",
         "pdl": ",".join(can.formats),

@@ -1,7 +1,8 @@
 """Announces queues by DNS-SD (RFC 6762, RFC 6763), by the optional package zeroconf, in threads of its own.
 
 One responder cannot hold a service and its subtypes under one name, so there are three: for the services, and for each
-of the two subtypes.
+of the two subtypes. A name that somebody else has in the network gets a number (RFC 6762 section 9): all services of a
+queue bear the same name, so it is asked for before any of them is announced.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from mailshare.core.errors import ConfigFault
-from mailshare.core.print_announcement import SUBTYPES, Announcement
+from mailshare.core.print_announcement import SUBTYPES, Announcement, local_host, numbered
 
 T = TypeVar("T")
 ALL = "all"
 _TTL = 120
 _LONGEST = 30  # seconds
+_PROBING = 1_000  # milliseconds in which whoever has a name answers (RFC 6762 section 8.1 asks for 750)
+_MOST_TRIED = 20
 
 
 class Aside(Protocol):
@@ -34,18 +37,20 @@ class Announcer:
     """The announcements of one office.
 
     :param interfaces: addresses of interfaces, or :data:`ALL`.
-    :param host: first label of the name that services point to.
+    :param hostname: of the server; its first label is that of the name that services point to.
+    :ivar names: under which services are announced, by those that were wanted.
     """
 
     _log = Logger()
 
-    def __init__(self, interfaces: Sequence[str], host: str, aside: Aside) -> None:
+    def __init__(self, interfaces: Sequence[str], hostname: str, aside: Aside) -> None:
         self.interfaces = tuple(interfaces)
-        self._host = host.partition(".")[0] or "mailshare"
+        self._host = f"{local_host(hostname)}."
         self._aside = aside
         self._one_at_a_time = DeferredLock()
         self._responders: dict[str, Any] = {}
         self._told: dict[tuple[str, str, str], tuple[Announcement, Any]] = {}
+        self.names: dict[str, str] = {}
 
     async def announce(self, wanted: Sequence[Announcement]) -> None:
         """Announce these, and take back what is announced and not among them.
@@ -82,6 +87,7 @@ class Announcer:
         }
         gone = [key for key, (one, _) in self._told.items() if new.get(key) != one]
         self._all([(key[0], "async_unregister_service", (self._told.pop(key)[1],), {}) for key in gone])
+        self._choose_names([one for key, one in new.items() if not key[0]])
         fresh = []
         addresses = self._addresses()
         for key, one in new.items():
@@ -90,16 +96,52 @@ class Announcer:
             sub = f"{key[0]}._sub." if key[0] else ""
             info = ServiceInfo(
                 type_=f"{sub}{one.kind}.local.",
-                name=f"{one.instance}.{one.kind}.local.",
+                name=f"{self.names[one.instance]}.{one.kind}.local.",
                 port=one.port,
                 properties=dict(one.facts),
-                server=f"{self._host}.local.",
+                server=self._host,
                 parsed_addresses=addresses,
                 host_ttl=_TTL,
             )
             fresh.append((key[0], "async_register_service", (info,), {"cooperating_responders": True}))
             self._told[key] = (one, info)
         self._all(fresh)
+
+    def _choose_names(self, services: Sequence[Announcement]) -> None:
+        """Find names that nobody else in the network has, for those that have none yet."""
+        wanted: dict[str, list[Announcement]] = {}
+        for one in services:
+            wanted.setdefault(one.instance, []).append(one)
+        self.names = {name: used for name, used in self.names.items() if name in wanted}
+        looking = {name: 1 for name in wanted if name not in self.names}
+        while looking:
+            responder = self._responder("")
+            names = {name: numbered(name, number) for name, number in looking.items()}
+            work = self._conflicts(responder, names, wanted)
+            taken = asyncio.run_coroutine_threadsafe(work, responder.loop).result(_LONGEST)
+            self.names |= {name: used for name, used in names.items() if name not in taken}
+            looking = {name: looking[name] + 1 for name in taken if looking[name] < _MOST_TRIED}
+            for name in taken:
+                self._log.warn("somebody else in the network is called {name!r}", name=names[name])
+        self.names |= {name: numbered(name, _MOST_TRIED) for name in wanted if name not in self.names}
+
+    async def _conflicts(
+        self, responder: Any, names: Mapping[str, str], wanted: Mapping[str, Sequence[Announcement]]
+    ) -> set[str]:
+        """Which of these names a service of somebody else has."""
+        from zeroconf.asyncio import AsyncServiceInfo  # noqa: PLC0415
+
+        asked = [(name, one, AsyncServiceInfo(f"{one.kind}.local.", f"{used}.{one.kind}.local."))
+                 for name, used in names.items() for one in wanted[name]]  # fmt: skip
+        await asyncio.gather(*(info.async_request(responder, _PROBING) for _, _, info in asked))
+        return {name for name, one, info in asked if info.port is not None and not self._is_ours(one, info)}
+
+    def _is_ours(self, one: Announcement, info: Any) -> bool:
+        """What answers is this very queue: announced by another of the responders, or before the server was killed."""
+        uuid = (info.properties or {}).get(b"UUID")
+        if uuid is not None or "UUID" in one.facts:
+            return bool(uuid == one.facts.get("UUID", "").encode())
+        return bool(info.server == self._host)
 
     def _all(self, calls: Sequence[tuple[str, str, tuple[Any, ...], Mapping[str, Any]]]) -> None:
         """Let the responders do all of it at the same time, each in its own thread, and wait until it is begun."""
@@ -132,6 +174,7 @@ class Announcer:
 
     def _end(self) -> None:
         self._told.clear()
+        self.names.clear()
         responders, self._responders = list(self._responders.values()), {}
         for one in responders:
             one.unregister_all_services()

@@ -87,6 +87,11 @@ class Board:
         mine = [job for job in self._open.values() if job.ticket.queue == queue]
         return sorted(mine, key=_order)
 
+    def all_of(self, queue: str) -> list[PrintJob]:
+        """Jobs of a queue, over or not, oldest first."""
+        both = (*self._open.values(), *self._over.values())
+        return sorted((job for job in both if job.ticket.queue == queue), key=lambda job: job.id)
+
     def count(self, queue: str) -> int:
         """How many are not over."""
         return sum(job.ticket.queue == queue for job in self._open.values())

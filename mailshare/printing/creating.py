@@ -109,9 +109,9 @@ async def _taken(exchange: Exchange, queue: Destination) -> tuple[PrintDocument,
     return document, body
 
 
-def _created(exchange: Exchange, queue: Destination, job: PrintJob) -> Message:
+async def _created(exchange: Exchange, queue: Destination, job: PrintJob) -> Message:
     """The answer to an operation that made a job or added to it."""
-    groups = subscribe_to_job(exchange, queue, job) if exchange.request.message.code in _MAKING else []
+    groups = await subscribe_to_job(exchange, queue, job) if exchange.request.message.code in _MAKING else []
     job = exchange.service.board.get(job.id) or job
     return exchange.done([exchange.job_group(job, queue, CREATED), *groups])
 
@@ -131,7 +131,7 @@ def print_job(exchange: Exchange) -> Work:
         taken = await _taken(exchange, queue)
         held = _held(exchange, queue, ticket)
         job = await exchange.service.store.print_jobs.take(ticket, [taken], exchange.service.now(), held=held)
-        return _created(exchange, queue, job)
+        return await _created(exchange, queue, job)
 
     return work
 
@@ -170,7 +170,7 @@ def create_job(exchange: Exchange) -> Work:
     async def work() -> Message:
         held = _held(exchange, queue, ticket)
         job = await exchange.service.store.print_jobs.open(ticket, exchange.service.now(), held=held)
-        return _created(exchange, queue, job)
+        return await _created(exchange, queue, job)
 
     return work
 
@@ -209,9 +209,9 @@ def send_document(exchange: Exchange) -> Work:
     async def work() -> Message:
         if not intake.length and intake.fault is None and last:
             closed = await exchange.service.store.print_jobs.close(job.id, exchange.service.now())
-            return _created(exchange, queue, closed)
+            return await _created(exchange, queue, closed)
         document, body = await _taken(exchange, queue)
-        return _created(exchange, queue, await _added(exchange, job, document, body, last=last, options=options))
+        return await _created(exchange, queue, await _added(exchange, job, document, body, last=last, options=options))
 
     return work
 
@@ -236,7 +236,7 @@ def close_job(exchange: Exchange) -> Work:
 
     async def work() -> Message:
         closed = await exchange.service.store.print_jobs.close(job.id, exchange.service.now())
-        return _created(exchange, queue, closed)
+        return await _created(exchange, queue, closed)
 
     return work
 
@@ -290,7 +290,7 @@ def print_uri(exchange: Exchange) -> Work:
         taken = await _fetched(exchange, queue, address)
         held = _held(exchange, queue, ticket)
         job = await exchange.service.store.print_jobs.take(ticket, [taken], exchange.service.now(), held=held)
-        return _created(exchange, queue, job)
+        return await _created(exchange, queue, job)
 
     return work
 
@@ -305,7 +305,7 @@ def send_uri(exchange: Exchange) -> Work:
 
     async def work() -> Message:
         document, body = await _fetched(exchange, queue, address)
-        return _created(exchange, queue, await _added(exchange, job, document, body, last=last, options={}))
+        return await _created(exchange, queue, await _added(exchange, job, document, body, last=last, options={}))
 
     return work
 

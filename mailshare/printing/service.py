@@ -18,6 +18,7 @@ from mailshare.printing.board import Board
 from mailshare.printing.conditions import Conditions
 from mailshare.printing.destinations import Destination, PrintRules, by_name, uuid_of
 from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
+from mailshare.printing.kept_subscriptions import KeptSubscriptions
 from mailshare.printing.local_printer import LocalPrinter
 from mailshare.printing.queue_state import QueueState, QueueStates
 from mailshare.printing.subscriptions import Subscriptions
@@ -67,7 +68,7 @@ class PrintService:
         self.board = Board(store.print_jobs)
         self.conditions = Conditions()
         self.states = QueueStates(store.settings)
-        self.subscriptions = Subscriptions(self.now)
+        self.subscriptions = Subscriptions(self.now, KeptSubscriptions(store.settings, reactor, self.soon))
         self.incoming: set[int] = set()
         self.token = token
         self._started = self.now()
@@ -96,14 +97,18 @@ class PrintService:
         """Read what is there, and look after it from now on."""
         await self.states.load()
         self._stop_following = await self.board.load()
+        await self.subscriptions.load(self.board)
+        for one in self.destinations.values():
+            self.subscriptions.restarted(one.name, self._queue_facts(one))
         self._look.start(_LOOK, now=False)
 
-    def close(self) -> None:
-        """Look after nothing any more."""
+    async def close(self) -> None:
+        """Look after nothing any more; fires when all that is known is on stable storage."""
         if self._look.running:
             self._look.stop()
         if self._stop_following is not None:
             self._stop_following()
+        await self.subscriptions.close()
 
     # ------------------------------------------------------------------ queues
 

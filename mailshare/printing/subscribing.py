@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mailshare.core.errors import MailshareError
 from mailshare.core.values import PrintJob
 from mailshare.printing.destinations import Destination
 from mailshare.printing.exchange import Begin, Exchange, Work
-from mailshare.printing.subscriptions import LONGEST_WAIT, Happened, Subscription
+from mailshare.printing.subscription import Happened, Subscription
+from mailshare.printing.subscriptions import LONGEST_WAIT
 from mailshare.wire.ipp_asked import Refused, chosen, printable, wanted
 from mailshare.wire.ipp_codes import Operation, Status
-from mailshare.wire.ipp_job import job_attributes
 from mailshare.wire.ipp_printer import EVENT_LIFE, EVENTS, LEASE_MOST, LEASE_USUAL, seconds
 from mailshare.wire.ipp_values import (
     Attribute,
@@ -64,12 +65,12 @@ def _refusal(group: Group) -> tuple[Status, list[Attribute]] | None:
     return None
 
 
-def _add(exchange: Exchange, queue: Destination, group: Group, job: PrintJob | None) -> Subscription | None:
+async def _add(exchange: Exchange, queue: Destination, group: Group, job: PrintJob | None) -> Subscription | None:
     subscriptions = exchange.service.subscriptions
     lease = 0 if job is not None else min(_number(group, "notify-lease-duration", LEASE_USUAL), LEASE_MOST)
     data = group.get("notify-user-data")
     language = group.get("notify-natural-language")
-    new = subscriptions.add(
+    return await subscriptions.add(
         lambda number: Subscription(
             number,
             queue.name,
@@ -79,14 +80,12 @@ def _add(exchange: Exchange, queue: Destination, group: Group, job: PrintJob | N
             user_data=data.first.data if data is not None and isinstance(data.first.data, bytes) else b"",
             language=printable(language.first.text)[:63] if language is not None else "en",
             interval=_number(group, "notify-time-interval", 0),
-        )
+        ),
+        lease,
     )
-    if new is not None:
-        subscriptions.renew(new, lease)
-    return new
 
 
-def _subscribe(exchange: Exchange, queue: Destination, job: PrintJob | None) -> list[Group]:
+async def _subscribe(exchange: Exchange, queue: Destination, job: PrintJob | None) -> list[Group]:
     """A group for each one that was asked for: its id, or why there is none."""
     out = []
     for group in exchange.request.message.groups:
@@ -97,7 +96,12 @@ def _subscribe(exchange: Exchange, queue: Destination, job: PrintJob | None) -> 
             status, unsupported = refusal
             out.append(Group(Tag.SUBSCRIPTION, (*unsupported, enum("notify-status-code", status))))
             continue
-        new = _add(exchange, queue, group, job)
+        try:
+            new = await _add(exchange, queue, group, job)
+        except MailshareError:
+            # What was asked besides, a job perhaps, is done; only this was not written down.
+            out.append(Group(Tag.SUBSCRIPTION, (enum("notify-status-code", Status.TEMPORARY_ERROR),)))
+            continue
         if new is None:
             out.append(Group(Tag.SUBSCRIPTION, (enum("notify-status-code", Status.TOO_MANY_SUBSCRIPTIONS),)))
             continue
@@ -112,9 +116,9 @@ def _subscribe(exchange: Exchange, queue: Destination, job: PrintJob | None) -> 
     return out
 
 
-def subscribe_to_job(exchange: Exchange, queue: Destination, job: PrintJob) -> list[Group]:
+async def subscribe_to_job(exchange: Exchange, queue: Destination, job: PrintJob) -> list[Group]:
     """The subscriptions that came with a new job."""
-    return _subscribe(exchange, queue, job)
+    return await _subscribe(exchange, queue, job)
 
 
 def create_subscriptions(exchange: Exchange) -> Work:
@@ -133,7 +137,7 @@ def create_subscriptions(exchange: Exchange) -> Work:
         raise Refused(Status.BAD_REQUEST, "The request has no group of subscription attributes")
 
     async def work() -> Message:
-        groups = _subscribe(exchange, queue, job)
+        groups = await _subscribe(exchange, queue, job)
         made = sum(group.get("notify-subscription-id") is not None for group in groups)
         status = Status.OK if made == asked else Status.OK_IGNORED_SUBSCRIPTIONS
         return exchange.done(groups, status if made else Status.IGNORED_ALL_SUBSCRIPTIONS)
@@ -239,7 +243,7 @@ def renew_subscription(exchange: Exchange) -> Work:
     lease = _number(group, "notify-lease-duration", LEASE_USUAL) if asked is None else max(0, asked)
 
     async def work() -> Message:
-        exchange.service.subscriptions.renew(found, min(lease, LEASE_MOST))
+        await exchange.service.subscriptions.renew(found, min(lease, LEASE_MOST))
         group = Group(Tag.SUBSCRIPTION, (integer("notify-lease-duration", found.lease),))
         return exchange.done([group])
 
@@ -252,7 +256,7 @@ def cancel_subscription(exchange: Exchange) -> Work:
     _may(exchange, found)
 
     async def work() -> Message:
-        exchange.service.subscriptions.cancel(found.id)
+        await exchange.service.subscriptions.cancel(found.id)
         return exchange.done()
 
     return work
@@ -326,9 +330,16 @@ def _event_group(exchange: Exchange, queue: Destination, one: Subscription, happ
         text("notify-text", happened.text),
     ]
     if happened.job is not None:
-        names = {"job-id", "job-state", "job-state-reasons", "job-name", "job-uuid", "job-impressions-completed"}
-        found = job_attributes(happened.job, exchange.place(happened.job, queue))
-        out += [integer("notify-job-id", happened.job.id), *(one for one in found if one.name in names)]
+        job = happened.job
+        out += [
+            integer("notify-job-id", job.id),
+            integer("job-id", job.id),
+            uri("job-uuid", f"urn:uuid:{job.uuid}"),
+            name_of("job-name", job.name or "Untitled"),
+            enum("job-state", job.state),
+            keyword("job-state-reasons", *(job.reasons or ("none",))),
+            integer("job-impressions-completed", job.impressions),
+        ]
     if happened.queue is not None:
         state, reasons, accepting = happened.queue
         out += [

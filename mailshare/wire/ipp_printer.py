@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from mailshare.core.print_abilities import Abilities
+from mailshare.core.print_abilities import MODEL, Abilities
 from mailshare.core.print_media import CUSTOM_LEAST, CUSTOM_MOST, size_of
 from mailshare.core.values import PrinterState
 from mailshare.wire import ipp_template as template
@@ -45,6 +45,7 @@ EVENTS = (
     "printer-state-changed",
     "printer-config-changed",
     "printer-queue-order-changed",
+    "printer-restarted",
     "printer-stopped",
     "job-state-changed",
     "job-created",
@@ -121,7 +122,7 @@ class Described:
     organization: str = ""
     unit: str = ""
     operator: str = ""
-    model: str = "mailshare print by mail"
+    model: str = MODEL
     state: PrinterState = PrinterState.IDLE
     reasons: tuple[str, ...] = ("none",)
     message: str = ""

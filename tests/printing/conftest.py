@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from counter import Counter
+from counter import Counter, settled
 from status_office import StatusOffice
 
 
@@ -14,7 +14,7 @@ def counter() -> Iterator[Counter]:
     """A service with two queues and a client."""
     made = Counter()
     yield made
-    made.service.close()
+    settled(made.service.close())
 
 
 @pytest.fixture

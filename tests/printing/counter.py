@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 
 from mailshare.core.print_abilities import Abilities
 from mailshare.core.values import PrintChange, PrintJob, PrintState
+from mailshare.interfaces import IStore
 from mailshare.printing.destinations import Destination, PrintRules
 from mailshare.printing.exchange import Caller, Exchange
 from mailshare.printing.http import OPERATIONS
@@ -52,21 +53,36 @@ class Counter:
     service: PrintService = field(init=False)
     noted: list[tuple[str, str, Mapping[str, object]]] = field(factory=list)
     operator: bool = True
+    _tokens: Iterator[int] = field(init=False, factory=lambda: itertools.count(1))
 
     def __attrs_post_init__(self) -> None:
         self.clock.advance(NOW)
         store = MemoryStore(clock=self.clock)
         settled(store.open())
-        tokens = itertools.count(1)
+        self._serve(store)
+
+    def _serve(self, store: IStore) -> None:
         self.service = PrintService(
             store,
             self.clock,
             "print.example",
-            lambda count: next(tokens).to_bytes(count),
+            lambda count: next(self._tokens).to_bytes(count),
             note=lambda kind, user, data: self.noted.append((kind, user, data)),
         )
         self.follow([Destination("office", "dir:out"), Destination("mono", "dir:m", abilities=Abilities(color=False))])
         settled(self.service.open())
+
+    def restart(self, *, down: float = 0, killed: bool = False) -> None:
+        """Another service over the same store, after that many seconds; a killed one writes nothing any more."""
+        if killed:
+            for call in self.clock.getDelayedCalls():
+                call.cancel()
+            assert self.service._stop_following is not None
+            self.service._stop_following()
+        else:
+            settled(self.service.close())
+        self.clock.advance(down)
+        self._serve(self.service.store)
 
     def follow(self, destinations: Iterable[Destination], **rules: Any) -> None:
         """Take over destinations and rules."""

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 from twisted.internet.threads import deferToThread
 
 from mailshare.assembly.announcing import _port
-from mailshare.core.print_abilities import Abilities
-from mailshare.core.print_announcement import Ports, Queue, announcements, instance_name
+from mailshare.core.print_abilities import MODEL, Abilities
+from mailshare.core.print_announcement import Ports, Queue, announcements, instance_name, numbered
 from mailshare.printing.announcing import Announcer
 
 LOOPBACK = "127.0.0.1"
-OFFICE = Queue("office", "Office printer", "Room 1", "01900000-0000-7000-8000-000000000001", "http://x/", Abilities())
+OFFICE = Queue("office", "Office printer", "Room 1", "01900000-0000-7000-8000-000000000001", "print.local", Abilities())
 
 
 def test_each_way_to_a_queue_is_a_service() -> None:
@@ -31,12 +32,14 @@ def test_each_way_to_a_queue_is_a_service() -> None:
     assert ipp.subtypes == ("_print", "_universal")
     facts = dict(ipp.facts)
     assert next(iter(facts)) == "txtvers"
-    assert (facts["rp"], facts["ty"], facts["note"]) == ("ipp/print/office", "Office printer", "Room 1")
+    assert (facts["rp"], facts["product"], facts["note"]) == ("ipp/print/office", "(Office printer)", "Room 1")
+    assert (facts["ty"], facts["adminurl"]) == (MODEL, "http://print.local:631/ipp/print/office/")
     assert (facts["UUID"], facts["Color"], facts["Duplex"], facts["kind"]) == (OFFICE.uuid, "T", "T", "document")
     assert {"application/pdf", "image/urf", "image/pwg-raster"} <= set(facts["pdl"].split(","))
     assert facts["URF"].startswith("V1.4,")
     secure = {one.kind: one for one in announcements(OFFICE, Ports(0, 443, 515, 0))}
     assert secure["_ipps._tcp"].facts["TLS"] == "1.3"
+    assert secure["_ipps._tcp"].facts["adminurl"] == "https://print.local:443/ipp/print/office/"
     assert secure["_printer._tcp"].facts["rp"] == "office"
 
 
@@ -46,10 +49,20 @@ def test_names_and_strings_fit() -> None:
     assert len(name.encode()) <= 63
     assert name.endswith("ä via mail")
     formats = tuple(f"image/{n:020d}" for n in range(30))
-    long = Queue("q", "t" * 300, "n" * 300, "u", "http://x/", Abilities(formats=formats))
+    long = Queue("q", "t" * 300, "n" * 300, "u", "print.local", Abilities(formats=formats))
     facts = announcements(long, Ports(631))[0].facts
     assert all(len(f"{key}={value}".encode()) <= 255 for key, value in facts.items())
     assert all(len(one) == 26 for one in facts["pdl"].split(","))
+
+
+def test_two_queues_of_one_title_have_two_names() -> None:
+    """Clients tell printers apart by the name alone; the number fits into the label, too."""
+    other = evolve(OFFICE, name="second")
+    (first, *_), (second, *_) = (announcements(one, Ports(631), names) for one, names in
+                                 ((OFFICE, ()), (other, {"Office printer via mail"})))  # fmt: skip
+    assert (first.instance, second.instance) == ("Office printer via mail", "Office printer via mail (2)")
+    assert second.facts["rp"] == "ipp/print/second"
+    assert len(numbered(instance_name("ä" * 60), 12).encode()) <= 63
 
 
 @pytest.mark.parametrize(
@@ -116,4 +129,34 @@ async def test_a_browser_finds_services_and_subtypes() -> None:
     finally:
         await announcer.close()
         browser.cancel()
+        await deferToThread(client.close)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_somebody_else_has_gets_a_number() -> None:
+    """Another printer of the network keeps its name; ours is the second, by every protocol, until it is alone."""
+    zeroconf = pytest.importorskip("zeroconf")
+    title = f"Flur {id(zeroconf):x}"  # other tests of this machine announce on loopback, too
+    mine = announcements(evolve(OFFICE, title=title), Ports(8631, 8632))
+    theirs = Announcer([LOOPBACK], "other.example", deferToThread)
+    ours = Announcer([LOOPBACK], "print.example", deferToThread)
+    client = zeroconf.Zeroconf(interfaces=[LOOPBACK])
+    try:
+        foreign = evolve(OFFICE, title=title, uuid="01900000-0000-7000-8000-00000000ffff", host="other.local")
+        await theirs.announce(announcements(foreign, Ports(9631)))
+        await ours.announce(mine)
+        for kind in ("_ipp._tcp.local.", "_printer._tcp.local."):
+            for name, server in ((f"{title} via mail", "other.local."), (f"{title} via mail (2)", "print.local.")):
+                info = await deferToThread(client.get_service_info, kind, f"{name}.{kind}", 5000)
+                assert info is not None, name
+                assert info.server == server
+        again = Announcer([LOOPBACK], "print.example", deferToThread)
+        try:
+            await again.announce(mine)  # as after a kill: what answers under the second name is this very queue
+            assert again.names == {f"{title} via mail": f"{title} via mail (2)"}
+        finally:
+            await again.close()
+    finally:
+        for one in (ours, theirs):
+            await one.close()
         await deferToThread(client.close)

@@ -82,7 +82,7 @@ def operations(data: bytes) -> None:
         assert answer.groups[0].tag == Tag.OPERATION
     finally:
         feeding.abort()
-        service.close()
+        _now(service.close())
 
 
 def lpd(data: bytes) -> None:
