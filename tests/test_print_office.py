@@ -143,6 +143,25 @@ async def test_a_job_outlives_a_restart(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_subscription_outlives_a_restart(place: Place) -> None:
+    """A client that waits for the end of its job asks the server of after the restart, and hears of it there."""
+    office = await place.start(FOLDER)
+    hold = Group(Tag.JOB, (keyword("job-hold-until", "indefinite"),))
+    wanted = Group(Tag.SUBSCRIPTION, (keyword("notify-pull-method", "ippget"),))
+    said = await place.ask(Operation.PRINT_JOB, groups=(hold, wanted), data=PDF)
+    number = said.group(Tag.SUBSCRIPTION).get("notify-subscription-id")
+    assert number is not None
+    await office.stopService()
+    await place.start(FOLDER)
+    assert (await place.ask(Operation.RELEASE_JOB, integer("job-id", job_id(said)))).code == Status.OK
+    await place.files(1)
+    await place.settled()
+    told = await place.ask(Operation.GET_NOTIFICATIONS, integer("notify-subscription-ids", number.first.number))
+    assert told.code == Status.OK_EVENTS_COMPLETE
+    assert told.group(Tag.EVENT).get("notify-subscribed-event") == keyword("notify-subscribed-event", "job-completed")
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_group_prints_at_each_of_its_members(place: Place) -> None:
     """One job, one file for each, done when both are."""
     member = '[[destination]]\nname = "{0}"\naddress = "dir:out/{0}"\n'
