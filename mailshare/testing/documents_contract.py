@@ -145,6 +145,7 @@ class DocumentsContract:
         """What the reading of a document raises comes out as it is."""
 
         async def broken() -> AsyncIterator[bytes]:
+            """A piece, and no more."""
             yield PAPER[:100]
             raise Unavailable("the disk is away")
 
