@@ -6,250 +6,165 @@ our own touches what comes back.
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image
 
+from mailshare.core import print_formats as kinds
 from mailshare.core.documents import Hindrance, NotConvertible
-from mailshare.core.errors import PeerFault
+from mailshare.core.print_formats import OFFICE, PICTURES
 from mailshare.core.values.fax import Coding, FaxPage
-from mailshare.documents.fax_paper import ACROSS, Layout, black_and_white, on_paper
-from mailshare.documents.fax_strips import coded, picture_of, recoded
-from mailshare.documents.fax_text import cover_page, text_pages, with_head_line, words_of_html
+from mailshare.documents.fax_paper import Layout
+from mailshare.documents.fax_strips import below, recoded
+from mailshare.documents.fax_text import cover_page, head_line, text_pages, words_of_html
+from mailshare.documents.looking import check_pages, kind_of, kind_of_file
 from mailshare.documents.operations import Work
-from mailshare.wire.tiff_fax import TIFFPage, read_tiff, write_tiff
+from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
-MOST_PIXELS = 120_000_000  # of one picture
-_STRETCH = 0.03  # two resolutions are the same when they differ by less: 200 and 204, 100 and 98
-
-
-def kind_of(data: bytes, declared: str) -> str:
-    """The media type, by the octets where they tell."""
-    start = data[:1024].lstrip()
-    if b"%PDF-" in data[:1024]:
-        return "application/pdf"
-    if data[:4] in (b"II*\0", b"MM\0*") or (data[2:4] in (b"*\0", b"\0*") and declared.startswith("image/tiff")):
-        return "image/tiff"
-    if data.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM")) or data[8:12] == b"WEBP":
-        return "image/other"
-    if start[:14].lower().startswith((b"<!doctype html", b"<html")):
-        return "text/html"
-    return declared.partition(";")[0].strip().casefold()
+_MOST_PAGES = 200
 
 
-def fax_pages(data: bytes, options: Mapping[str, object], declared: str = "") -> tuple[bytes, Mapping[str, object]]:
+def fax_pages(
+    data: bytes, options: Mapping[str, object], declared: str = "", *, folder: str = ""
+) -> tuple[bytes, Mapping[str, object]]:
     """The operation ``fax-pages``: a document as pages in MMR.
 
     :param options: ``paper``, ``resolution``, ``photos`` as :class:`~mailshare.documents.fax_paper.Layout`;
         ``most_pages``; ``charset`` of a text.
-    :returns: a TIFF file, and ``{"pages": n}``.
+    :param folder: of a process that does nothing else; other processes may help it there.
+    :returns: a TIFF file, and ``{"pages": n}``, with ``damaged_rows`` where rows of a TIFF file had to be mended.
     :raises NotConvertible: nothing can be made of it; of a document with several pages none is left out.
     """
-    layout = Layout.of(options)
-    most = int(str(options.get("most_pages", 200)))
-    pages: list[FaxPage] = []
-    for page in _pages(data, layout, kind_of(data, declared), str(options.get("charset", "utf-8"))):
-        if len(pages) == most:
-            raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"The document has more than {most} pages")
-        pages.append(page)
+    kind = _kind(data, declared)
+    try:
+        pages, damaged = _pages(data, kind, options, folder)
+    except Image.DecompressionBombError as fault:
+        raise NotConvertible(Hindrance.TOO_MANY_PIXELS) from fault
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as fault:
+        raise NotConvertible(Hindrance.DAMAGED, detail={"why": str(fault)[:200]}) from fault
     if not pages:
         raise NotConvertible(Hindrance.EMPTY)
-    return write_tiff(pages), {"pages": len(pages)}
+    return write_tiff(pages), {"pages": len(pages)} | ({"damaged_rows": damaged} if damaged else {})
+
+
+def _kind(data: bytes, declared: str) -> str:
+    kind = kind_of_file(BytesIO(data), declared)
+    # RFC 3249 section 5.2.1: files of faxes may begin with any mark.
+    odd = kind in (kinds.OCTETS, kinds.TEXT) and declared.startswith("image/tiff")
+    return kinds.TIFF if odd and data[2:4] in (b"*\0", b"\0*") else kind
+
+
+def _pages(data: bytes, kind: str, options: Mapping[str, object], folder: str) -> tuple[list[FaxPage], int]:
+    """The pages, and how many damaged rows they have."""
+    layout, most = Layout.of(options), int(str(options.get("most_pages", _MOST_PAGES)))
+    if kind == kinds.PDF:
+        from mailshare.documents.fax_pdf import pdf_pages  # noqa: PLC0415 - each kind imports what opens it
+
+        return pdf_pages(data, layout, most, folder), 0
+    if kind == kinds.TIFF:
+        from mailshare.documents.fax_tiff import tiff_pages  # noqa: PLC0415
+
+        return tiff_pages(data, layout, most, alone=bool(folder))
+    if kind in PICTURES:
+        from mailshare.documents.fax_pictures import picture_page  # noqa: PLC0415
+
+        return [picture_page(data, layout)], 0
+    if kind in (kinds.TEXT, kinds.HTML):
+        text = _decoded(data, str(options.get("charset", "utf-8")))
+        return _text(words_of_html(text) if kind == kinds.HTML else text, layout, most), 0
+    if kind == kinds.POSTSCRIPT or kind in OFFICE:
+        raise NotConvertible(Hindrance.TOOL_MISSING)
+    if kind == kinds.ZIP:
+        raise NotConvertible(Hindrance.NOT_TAKEN, "An archive cannot be faxed; please attach the documents themselves")
+    raise NotConvertible(Hindrance.UNKNOWN_FORMAT, "Documents of this kind cannot be faxed; PDF is always right")
+
+
+def _text(words: str, layout: Layout, most: int) -> list[FaxPage]:
+    pages: list[FaxPage] = []
+    for page in text_pages(words, layout) if words.strip() else ():
+        pages.append(page)
+        check_pages(len(pages), most)
+    return pages
+
+
+def _decoded(data: bytes, charset: str) -> str:
+    for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    try:
+        return data.decode(charset)
+    except (LookupError, UnicodeDecodeError):
+        return data.decode("cp1252", "replace")
 
 
 def fax_finished(data: bytes, options: Mapping[str, Any], declared: str = "") -> tuple[bytes, Mapping[str, object]]:
     """The operation ``fax-finish``: pages as they go to one recipient.
 
-    :param data: a TIFF file of :func:`fax_pages`, or nothing when the cover page is all.
+    The line on top is coded by itself and set before the coded page: nothing is decoded for it.
+
+    :param data: a TIFF file of :func:`fax_pages`, or blanks when the cover page is all.
     :param options: ``coding``; ``cover``: ``{"fields": {...}, "text": ""}`` for a page in front; ``head``: three
         texts for the line on top, in which ``{page}`` and ``{pages}`` are replaced; and those of a layout.
     """
     del declared
     layout, coding = Layout.of(options), Coding(options.get("coding", "mmr"))
-    pages = pages_of(data) if data else []
+    pages = pages_of(data) if data.strip() else []
     cover = options.get("cover")
     if cover:
         fields = {**cover["fields"], "Pages": str(len(pages) + 1)}
-        pages.insert(0, coded(cover_page(fields, str(cover["text"]), layout), ACROSS, layout.lines))
-    head = options.get("head")
-    finished = []
-    for number, page in enumerate(pages, 1):
-        if head:
-            left, middle, right = (
-                str(text).replace("{pages}", str(len(pages))).replace("{page}", str(number)) for text in head
-            )
-            picture = with_head_line(picture_of(page), (left, middle, right), page.y_res)
-            finished.append(coded(picture, page.x_res, page.y_res, coding))
-        else:
-            finished.append(recoded(page, coding))
-    if not finished:
+        pages.insert(0, cover_page(fields, str(cover["text"]), layout))
+    if not pages:
         raise NotConvertible(Hindrance.EMPTY)
+    finished = [recoded(page, coding) for page in pages]
+    head = options.get("head")
+    if head:
+        finished = [_headed(page, head, f"{number}", f"{len(pages)}") for number, page in enumerate(finished, 1)]
     return write_tiff(finished), {"pages": len(finished)}
 
 
+def _headed(page: FaxPage, head: Sequence[object], number: str, total: str) -> FaxPage:
+    words = [str(text).replace("{pages}", total).replace("{page}", number) for text in head]
+    return below(head_line(words, page), page)
+
+
 def make_pages(work: Work) -> Mapping[str, object]:
-    """:func:`fax_pages` in the confined process."""
-    return _written(work, fax_pages)
+    """:func:`fax_pages` in the confined process, with the programs that open what we do not."""
+    source = work.source
+    kind = kind_of(work)
+    if kind == kinds.POSTSCRIPT or kind in OFFICE:
+        from mailshare.documents.converting import as_pdf  # noqa: PLC0415
+
+        source = as_pdf(work, kind, _points(work.options))
+    elif kind == kinds.HTML:
+        from mailshare.documents.html_pages import to_pdf  # noqa: PLC0415
+
+        drawn = f"{work.folder}/html.pdf"
+        source = drawn if to_pdf(work, drawn, _points(work.options)) else source
+    with open(source, "rb") as stream:
+        data = stream.read()
+    return _written(work, *fax_pages(data, work.options, work.declared, folder=work.folder))
+
+
+def _points(options: Mapping[str, object]) -> tuple[float, float]:
+    width, height = Layout.of(options).inches
+    return width * 72, height * 72
 
 
 def finish_pages(work: Work) -> Mapping[str, object]:
     """:func:`fax_finished` in the confined process."""
-    return _written(work, fax_finished)
-
-
-def _written(work: Work, make: Callable[..., tuple[bytes, Mapping[str, object]]]) -> Mapping[str, object]:
     with open(work.source, "rb") as stream:
         data = stream.read()
-    tiff, facts = make(data, work.options, work.declared)
+    return _written(work, *fax_finished(data, work.options))
+
+
+def _written(work: Work, tiff: bytes, facts: Mapping[str, object]) -> Mapping[str, object]:
     with open(work.target, "wb") as stream:
         stream.write(tiff)
-    return {"format": "image/tiff", **facts}
+    return {"format": kinds.TIFF, **facts}
 
 
 def pages_of(data: bytes) -> list[FaxPage]:
     """The pages of a file that :func:`fax_pages` or :func:`fax_finished` wrote."""
     return [one.page for one in read_tiff(data) if one.page is not None]
-
-
-def _pages(data: bytes, layout: Layout, kind: str, charset: str) -> Iterator[FaxPage]:
-    if kind == "application/pdf":
-        yield from _pdf(data, layout)
-    elif kind == "image/tiff":
-        yield from _tiff(data, layout)
-    elif kind.startswith("image/"):
-        yield from _image(data, layout)
-    elif kind in ("text/plain", "text/html"):
-        text = _decoded(data, charset)
-        words = words_of_html(text) if kind == "text/html" else text
-        if words.strip():
-            for picture in text_pages(words, layout):
-                yield coded(picture, ACROSS, layout.lines)
-    else:
-        raise NotConvertible(Hindrance.UNKNOWN_FORMAT, f"Documents of the kind {kind or 'unknown'} cannot be faxed")
-
-
-def _decoded(data: bytes, charset: str) -> str:
-    try:
-        return data.decode(charset)
-    except (LookupError, UnicodeDecodeError):
-        return data.decode("utf-8", "replace")
-
-
-def _pdf(data: bytes, layout: Layout) -> Iterator[FaxPage]:
-    import pypdfium2  # noqa: PLC0415 - only where a PDF comes
-    import pypdfium2.raw as pdfium  # noqa: PLC0415
-
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as fault:
-        locked = "password" in str(fault).casefold()
-        raise NotConvertible(Hindrance.ENCRYPTED if locked else Hindrance.DAMAGED) from fault
-    try:
-        document.init_forms()
-        for index in range(len(document)):
-            page = document[index]
-            yield coded(black_and_white(_drawn(page, layout, pdfium), layout.photos), ACROSS, layout.lines)
-            page.close()
-    except pypdfium2.PdfiumError as fault:
-        raise NotConvertible(Hindrance.DAMAGED) from fault
-    finally:
-        document.close()
-
-
-def _drawn(page: Any, layout: Layout, pdfium: Any) -> Any:
-    """A page of a PDF as a grey picture, drawn where it stands on the paper: nothing is scaled afterwards."""
-    width, height = page.get_size()
-    inches = (max(width, 1.0) / 72, max(height, 1.0) / 72)
-    turned = inches[0] > inches[1] and inches[0] > layout.inches[0]
-    left, top, across, down = layout.place(*(reversed(inches) if turned else inches))
-    stride = -(-layout.width // 4) * 4
-    buffer = bytearray(b"\xff") * (stride * layout.rows)
-    octets = (ctypes.c_ubyte * len(buffer)).from_buffer(buffer)
-    bitmap = pdfium.FPDFBitmap_CreateEx(layout.width, layout.rows, pdfium.FPDFBitmap_Gray, octets, stride)
-    try:
-        place = (left, top, across, down, int(turned), pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING)
-        pdfium.FPDF_RenderPageBitmap(bitmap, page, *place)
-        if page.formenv is not None:
-            pdfium.FPDF_FFLDraw(page.formenv, bitmap, page, *place)
-    finally:
-        pdfium.FPDFBitmap_Destroy(bitmap)
-    return Image.frombuffer("L", (layout.width, layout.rows), bytes(buffer), "raw", "L", stride, 1)
-
-
-def _tiff(data: bytes, layout: Layout) -> Iterator[FaxPage]:
-    """Pages of a TIFF file: those of a fax keep their pixels, all others are brought onto paper."""
-    try:
-        found = read_tiff(data)
-    except PeerFault as fault:
-        raise NotConvertible(Hindrance.DAMAGED, fault.public) from fault
-    if all(one.page is not None and _fits(one, layout) for one in found):
-        for one in found:
-            assert one.page is not None
-            page = recoded(one.page, Coding.MMR)
-            yield FaxPage(page.width, page.rows, ACROSS, _lines(one.y_res), Coding.MMR, page.data)
-        return
-    yield from _image(_with_right_mark(data), layout)
-
-
-def _fits(one: TIFFPage, layout: Layout) -> bool:
-    return one.width == layout.width and 0 < one.rows <= 10_000 and _lines(one.y_res) > 0 and _is(one.x_res, ACROSS)
-
-
-def _lines(y_res: float) -> int:
-    return next((lines for lines in (98, 196, 391) if _is(y_res, lines)), 0)
-
-
-def _is(resolution: float, wanted: int) -> bool:
-    return abs(resolution - wanted) <= _STRETCH * wanted
-
-
-def _with_right_mark(data: bytes) -> bytes:
-    """The file with the mark of octet order that its version number tells (RFC 3249 section 5.2.1)."""
-    return (b"II" if data[2:4] == b"*\0" else b"MM") + data[2:]
-
-
-def _image(data: bytes, layout: Layout) -> Iterator[FaxPage]:
-    try:
-        with Image.open(BytesIO(data)) as opened:
-            # Of an animation the first picture is the one that everybody sees; only TIFF files have pages.
-            frames = ImageSequence.Iterator(opened) if opened.format == "TIFF" else [opened]
-            for frame in frames:
-                if frame.width * frame.height > MOST_PIXELS:
-                    raise NotConvertible(Hindrance.TOO_MANY_PIXELS)
-                yield _framed(frame, layout)
-    except NotConvertible:
-        raise
-    except Image.DecompressionBombError as fault:
-        raise NotConvertible(Hindrance.TOO_MANY_PIXELS) from fault
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as fault:
-        raise NotConvertible(Hindrance.DAMAGED) from fault
-
-
-def _framed(frame: Any, layout: Layout) -> FaxPage:
-    across, down = _resolution(frame)
-    two_colours = frame.mode == "1"
-    picture = ImageOps.exif_transpose(frame)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    picture = picture.convert("L")
-    inches = (picture.width / across, picture.height / down)
-    page = on_paper(picture, inches, layout)
-    return coded(black_and_white(page, "threshold" if two_colours else layout.photos), ACROSS, layout.lines)
-
-
-def _resolution(frame: Any) -> tuple[float, float]:
-    """Pixels an inch; of a picture that does not say, or says nonsense, so many that it fills the paper's width."""
-    told = frame.info.get("dpi")
-    try:
-        across, down = (float(told[0]), float(told[1])) if told else (0.0, 0.0)
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        across = down = 0.0
-    if 50 <= across <= 4800 and 50 <= down <= 4800:
-        return across, down
-    fitting = max(frame.width / 7.7, frame.height / 10.9, 50.0)
-    return fitting, fitting

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from attrs import frozen
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image
 
 ACROSS = 204
 LINES: Mapping[str, int] = {"standard": 98, "fine": 196, "superfine": 391}
@@ -22,11 +22,6 @@ PAPERS: Mapping[str, tuple[int, float, float]] = {
     "B4": (2048, 250 / 25.4, 353 / 25.4),
     "A3": (2432, 297 / 25.4, 420 / 25.4),
 }
-_DARK = 152  # what is darker becomes black: light grey letters stay, grey paper does not
-_BLACK_OR_WHITE = [0] * _DARK + [255] * (256 - _DARK)
-_MIDDLE = [255 if 40 < grey < 215 else 0 for grey in range(256)]
-_TILE = 16  # pixels a side of what is judged as photograph or not
-_PHOTO_TILES = 24  # of a page, below which it has no photograph
 
 
 @frozen
@@ -74,41 +69,3 @@ def on_paper(picture: Any, inches: tuple[float, float], layout: Layout) -> Any:
     page = Image.new("L", (layout.width, layout.rows), 255)
     page.paste(picture.resize((across, down), Image.Resampling.BOX, reducing_gap=2.0), (left, top))
     return page
-
-
-def black_and_white(page: Any, photos: str = "auto") -> Any:
-    """A grey page in two colours: letters and lines by a threshold, photographs by dots.
-
-    Dots where letters are would cost readability and many times the minutes of the call; a threshold where a
-    photograph is would leave nothing to see.
-    """
-    if photos == "dither":
-        return page.convert("1")
-    plain = page.point(_BLACK_OR_WHITE, "1")
-    if photos == "threshold":
-        return plain
-    mask = _photographs(page)
-    if mask is None:
-        return plain
-    plain.paste(page.convert("1"), (0, 0), mask)
-    return plain
-
-
-def _photographs(page: Any) -> Any:
-    """A mask of the tiles that are photographs, or ``None`` when there are hardly any.
-
-    A tile is one when most of it is neither light nor dark and its shades differ: grey boxes are all alike.
-    """
-    # Every second pixel of every second row tells as much, in a quarter of the time; most pages end here.
-    sample = page.resize((page.width // 2, page.height // 2), Image.Resampling.NEAREST)
-    middle = sample.point(_MIDDLE).reduce(_TILE // 2)
-    share = middle.point([255 if grey > 190 else 0 for grey in range(256)])
-    if share.histogram()[255] < _PHOTO_TILES:
-        return None
-    moved = ImageChops.difference(sample, ImageChops.offset(sample, 1, 1)).reduce(_TILE // 2)
-    lively = moved.point([255 if grey >= 2 else 0 for grey in range(256)])
-    # Lines of grey letters make tiles one beside the other, photographs make fields of them.
-    tiles = ImageChops.darker(share, lively).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(5))
-    if tiles.histogram()[255] < _PHOTO_TILES:
-        return None
-    return tiles.resize((tiles.width * _TILE, tiles.height * _TILE)).crop((0, 0, *page.size)).convert("1")

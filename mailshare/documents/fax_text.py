@@ -10,7 +10,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mailshare.documents.fax_paper import ACROSS, Layout, black_and_white
+from mailshare.core.values.fax import FaxPage
+from mailshare.documents.fax_bits import black_and_white
+from mailshare.documents.fax_paper import ACROSS, Layout
+from mailshare.documents.fax_strips import coded_bits
 
 _FONTS = ("DejaVuSansMono.ttf", "LiberationMono-Regular.ttf", "NotoSansMono-Regular.ttf")
 _COLUMNS = 80
@@ -18,6 +21,8 @@ _SIZE = 31  # pixels at 204 an inch: 80 columns fill the paper between its margi
 _LINE = 40
 _MARGIN = 110
 _HEAD = 26 / 196  # inches of the line at the head
+# Of the line at the head: from where to where of the width a text may go, and where it stands there.
+_THIRDS = ((0.023, 0.29, 0.0), (0.31, 0.79, 0.5), (0.81, 0.977, 1.0))
 _MOST_TEXT = 2_000_000  # characters
 
 
@@ -30,8 +35,8 @@ def _font(size: int) -> Any:
     return ImageFont.load_default(size)  # comes with Pillow; Latin letters only
 
 
-def text_pages(text: str, layout: Layout) -> Iterator[Any]:
-    """Pictures, mode ``1``, of text in lines of 80 columns; a form feed begins a page."""
+def text_pages(text: str, layout: Layout) -> Iterator[FaxPage]:
+    """Pages, in MMR, of text in lines of 80 columns; a form feed begins a page."""
     height = round(layout.inches[1] * ACROSS)
     most = (height - 2 * _MARGIN) // _LINE
     for sheet in text[:_MOST_TEXT].rstrip().split("\f"):
@@ -48,7 +53,7 @@ def wrapped(line: str, columns: int = _COLUMNS) -> list[str]:
     return textwrap.wrap(line, columns, drop_whitespace=True, break_on_hyphens=False) or [""]
 
 
-def _sheet(lines: Sequence[str], layout: Layout) -> Any:
+def _sheet(lines: Sequence[str], layout: Layout) -> FaxPage:
     height = round(layout.inches[1] * ACROSS)
     page = Image.new("L", (layout.width, height), 255)
     draw, font = ImageDraw.Draw(page), _font(_SIZE)
@@ -58,13 +63,14 @@ def _sheet(lines: Sequence[str], layout: Layout) -> Any:
     return _settled(page, layout)
 
 
-def _settled(page: Any, layout: Layout) -> Any:
+def _settled(page: Any, layout: Layout) -> FaxPage:
     """From square pixels to the lines of the layout."""
-    return black_and_white(page.resize((layout.width, layout.rows), Image.Resampling.BILINEAR), "threshold")
+    right = page.resize((layout.width, layout.rows), Image.Resampling.BILINEAR)
+    return coded_bits(black_and_white(right, layout.lines, "threshold"), ACROSS, layout.lines)
 
 
-def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> Any:
-    """The cover page, mode ``1``.
+def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> FaxPage:
+    """The cover page, in MMR.
 
     :param fields: what stands on it, label to value, in their order; empty values are left out.
     :param text: below them, as much as there is room for.
@@ -93,25 +99,28 @@ def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> Any:
     return _settled(page, layout)
 
 
-def with_head_line(page: Any, words: tuple[str, str, str], lines: int) -> Any:
-    """The page with a line on top that says when, from whom and which page it is (ITU-T T.30: TTI).
+def head_line(words: Sequence[str], page: FaxPage) -> FaxPage:
+    """The line for the top of a page that says when, from whom and which page it is (ITU-T T.30: TTI), as a page.
 
-    The line is added above; it covers nothing.
+    Its last row is white, so that it can be put above another one as it is.
 
-    :param words: at the left, in the middle, at the right.
+    :param words: at the left, in the middle, at the right; what does not fit is cut off at the right of each.
+    :param page: whose width, resolution and coding it has.
     """
-    width, rows = page.size
     head = round(_HEAD * ACROSS)
-    strip = Image.new("L", (width, head), 255)
+    strip = Image.new("L", (page.width, head), 255)
     draw, font = ImageDraw.Draw(strip), _font(head - 6)
-    for text, where in zip(words, (0.0, 0.5, 1.0), strict=True):
-        length = draw.textlength(text, font=font)
-        draw.text((40 + (width - 80 - length) * where, 0), text, fill=0, font=font)
-    height = max(round(_HEAD * lines), 8)
-    out = Image.new("1", (width, rows + height), 255)
-    out.paste(black_and_white(strip.resize((width, height), Image.Resampling.BILINEAR), "threshold"), (0, 0))
-    out.paste(page, (0, height))
-    return out
+    for text, (left, right, where) in zip(words, _THIRDS, strict=True):
+        room = (right - left) * page.width
+        kept = text
+        while kept and draw.textlength(kept, font=font) > room:
+            kept = kept[:-1]
+        at = left * page.width + (room - draw.textlength(kept, font=font)) * where
+        draw.text((at, 0), kept, fill=0, font=font)
+    height = max(round(_HEAD * page.y_res), 8)
+    right_size = strip.resize((page.width, height), Image.Resampling.BILINEAR)
+    right_size.paste(255, (0, height - 1, page.width, height))
+    return coded_bits(black_and_white(right_size, page.y_res, "threshold"), page.x_res, page.y_res, page.coding)
 
 
 _BREAKS = frozenset({"p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "pre"})

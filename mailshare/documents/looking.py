@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from mailshare.core import print_formats as kinds
 from mailshare.core.documents import Hindrance, NotConvertible
@@ -62,29 +63,34 @@ def check_pages(pages: int, most: int) -> None:
 def kind_of(work: Work) -> str:
     """The media type by the octets; what those do not tell, the sender may say."""
     with open(work.source, "rb") as file:
-        head = file.read(kinds.LOOKED_AT)
+        return kind_of_file(file, work.declared)
+
+
+def kind_of_file(file: BinaryIO, declared: str) -> str:
+    """The same of an open file."""
+    head = file.read(kinds.LOOKED_AT)
     found = kinds.sniffed(head)
     if found == kinds.ZIP:
-        return _packed(work.source)
+        return _packed(file)
     if found == kinds.OLE:
-        return _old_office(work.source)
-    told = MediaType.parse(work.declared, "").name
+        return _old_office(head + file.read(1 << 20))
+    told = MediaType.parse(declared, "").name
     if found == kinds.TEXT or (found == kinds.OCTETS and told.startswith("text/")):
         return kinds.HTML if told == kinds.HTML or _HTML.match(head) else kinds.TEXT
     return found
 
 
-def _packed(path: str) -> str:
+def _packed(file: BinaryIO) -> str:
     """An office document in a zip file, by what it says it is; any other zip file is one."""
     try:
-        with zipfile.ZipFile(path) as packed:
+        with zipfile.ZipFile(file) as packed:
             members = packed.infolist()
             if len(members) > _MOST_MEMBERS or sum(one.file_size for one in members) > _MOST_INFLATED:
                 raise NotConvertible(Hindrance.TOO_LARGE, "The document grows beyond all measure when it is unpacked")
             names = {one.filename for one in members}
             if "mimetype" in names:
-                with packed.open("mimetype") as file:
-                    said = file.read(200).decode("ascii", "replace").strip()
+                with packed.open("mimetype") as member:
+                    said = member.read(200).decode("ascii", "replace").strip()
                 return said if said in OFFICE else kinds.ZIP
     except (zipfile.BadZipFile, RuntimeError) as fault:
         raise NotConvertible(Hindrance.DAMAGED, detail={"why": str(fault)}) from fault
@@ -94,10 +100,8 @@ def _packed(path: str) -> str:
     return kinds.ZIP
 
 
-def _old_office(path: str) -> str:
+def _old_office(head: bytes) -> str:
     """A document of before 2007, by the names of the streams in it."""
-    with open(path, "rb") as file:
-        head = file.read(1 << 20)
     return next((kind for name, kind in _OLD.items() if name.decode().encode("utf-16-le") in head), kinds.OLE)
 
 

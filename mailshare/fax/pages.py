@@ -76,7 +76,8 @@ class Pages:
                 continue
             options = {**rules.layout, "charset": part.charset}
             try:
-                tiff = await self._run("fax-pages", part.data, options, part.kind)
+                told = f"{part.kind}; charset={part.charset}" if part.kind.startswith("text/") else part.kind
+                tiff = await self._run("fax-pages", part.data, options, told)
             except NotConvertible as fault:
                 what = part.name or part.kind
                 raise NotConvertible(fault.cause, f"This cannot be faxed: {what}: {fault.public}") from fault
@@ -106,7 +107,8 @@ class Pages:
             options["cover"] = {"fields": dict(cover), "text": made.text}
         if head:
             options["head"] = list(head)
-        return FaxFile(self, await self._run("fax-finish", made.tiff, options, "image/tiff"))
+        # Where the cover page is all, blanks stand for the others: an empty document is never worked out.
+        return FaxFile(self, await self._run("fax-finish", made.tiff or b"\n", options, "image/tiff"))
 
     async def recoded(self, page: FaxPage, coding: Coding) -> FaxPage:
         """The same page in another coding."""

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from mailshare.core.errors import PeerFault
 from mailshare.core.values.fax import Coding, FaxPage
+from mailshare.wire.t4_rows import count_rows
 
 MOST_PAGES = 5_000
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
@@ -97,6 +98,8 @@ class TIFFPage:
     """A page of a file that was read.
 
     :ivar compression: as the file says: 2, 3 and 4 are CCITT codings, everything else is somebody else's.
+    :ivar rows: as the file says; 0 = it does not, and those of ``page`` were counted.
+    :ivar photometric: 0 = white is 0, 1 = black is 0, 10 = ITULAB.
     :ivar page: the fax page, or ``None`` when it is no CCITT page of one strip that could go as it is.
     """
 
@@ -105,6 +108,7 @@ class TIFFPage:
     rows: int
     x_res: float
     y_res: float
+    photometric: int = 0
     page: FaxPage | None = field(default=None, repr=False)
 
 
@@ -177,7 +181,8 @@ def _read_page(data: bytes, tags: dict[int, tuple[int, ...]]) -> TIFFPage:
     width, rows = tags[256][0], tags.get(257, (0,))[0]
     per_inch = 2.54 if tags.get(296, (2,))[0] == 3 else 1.0
     x_res, y_res = (_ratio(tags.get(tag)) * per_inch for tag in (282, 283))
-    return TIFFPage(compression, width, rows, x_res, y_res, _strip(data, tags, compression, x_res, y_res))
+    strip = _strip(data, tags, compression, x_res, y_res)
+    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], strip)
 
 
 def _ratio(value: tuple[int, ...] | None) -> float:
@@ -190,7 +195,7 @@ def _strip(
     offsets, counts = tags.get(273, ()), tags.get(279, ())
     plain = tags.get(258, (1,))[0] == 1 and tags.get(262, (0,))[0] == 0 and tags.get(277, (1,))[0] == 1
     rows = tags.get(257, (0,))[0]
-    if compression not in (3, 4) or len(offsets) != 1 or len(counts) != 1 or not plain or not rows:
+    if compression not in (3, 4) or len(offsets) != 1 or len(counts) != 1 or not plain:
         return None
     strip = data[offsets[0] : offsets[0] + counts[0]]
     if len(strip) < counts[0] or not strip:
@@ -198,6 +203,10 @@ def _strip(
     if tags.get(266, (1,))[0] == 2:
         strip = strip.translate(_REVERSED)
     coding = Coding.MMR if compression == 4 else Coding.MR if tags.get(292, (0,))[0] & 1 else Coding.MH
+    if not rows and coding is Coding.MH:
+        rows, _ = count_rows(strip, tags[256][0])
+    if not rows:
+        return None
     return FaxPage(tags[256][0], rows, round(x_res), round(y_res), coding, strip, tags.get(326, (0,))[0])
 
 

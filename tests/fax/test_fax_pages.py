@@ -126,7 +126,8 @@ def test_letters_by_a_threshold_and_photographs_by_dots() -> None:
     assert picture_of(sizes["auto"]).crop(text).tobytes() == picture_of(sizes["threshold"]).crop(text).tobytes()
     photo_box = (500, 1300, 1000, 1800)
     assert picture_of(sizes["auto"]).crop(photo_box).tobytes() == picture_of(sizes["dither"]).crop(photo_box).tobytes()
-    assert len(sizes["threshold"].data) < len(sizes["auto"].data) < len(sizes["dither"].data)
+    # Dots in rows are not dear, even where a threshold leaves nothing but noise.
+    assert len(sizes["auto"].data) < 1.5 * len(sizes["threshold"].data)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P", "LA", "I;16"])
@@ -167,7 +168,7 @@ def test_a_locked_document_is_named_as_such() -> None:
 
 def test_more_pages_than_are_taken() -> None:
     """Not one is sent of a document that is too long."""
-    with pytest.raises(NotConvertible, match="more than 2 pages"):
+    with pytest.raises(NotConvertible, match="3 pages; 2 are taken here"):
         fax_pages(pdf((595, 842), (595, 842), (595, 842)), {"most_pages": 2})
 
 

@@ -1,0 +1,151 @@
+"""TIFF files as pages of a fax: those of faxes keep their pixels, all others are brought onto paper.
+
+libtiff opens what programs of thirty years have written: strips and tiles, either order of bits, lengths that are
+wrong. It also draws something where rows are damaged, and says so to nobody but the process's standard error; there
+it is counted, so that a fax of which half is missing does not go out as if it were whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.core.errors import PeerFault
+from mailshare.core.values.fax import Coding, FaxPage
+from mailshare.documents.fax_paper import ACROSS, LINES, Layout
+from mailshare.documents.fax_pictures import checked, on_page
+from mailshare.documents.fax_strips import coded
+from mailshare.documents.looking import check_pages
+from mailshare.wire.t4_rows import count_rows
+from mailshare.wire.tiff_fax import TIFFPage, read_tiff, write_tiff
+
+_STRETCH = 0.03  # two resolutions are the same when they differ by less: 200 and 204, 100 and 98
+_MENDED = 0.05  # share of the rows of a page that may be damaged
+_WIDTHS = (1728, 2048, 2432)  # at 204 pixels an inch
+_MOST_ROWS = 20_000
+_COMPLAINT = re.compile(rb"^Fax.*: .*(?:[Bb]ad code|[Uu]ncompressed data|[Pp]remature EO)", re.MULTILINE)
+_OTHERS = {
+    9: "JBIG (Profile J of RFC 3949)",
+    10: "JBIG (Profile T of RFC 3949)",
+    34661: "JBIG",
+    34663: "JBIG 2",
+    34676: "SGI LogLuv",
+}
+_ITULAB = 10  # PhotometricInterpretation of Profiles C, L and M
+
+
+def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -> tuple[list[FaxPage], int]:
+    """Its pages in MMR, and how many damaged rows they have.
+
+    :param alone: this process does nothing else, so its standard error may be listened to.
+    :raises NotConvertible: DAMAGED, NOT_TAKEN, TOO_MANY_PAGES, TOO_MANY_PIXELS.
+    """
+    try:
+        found = read_tiff(data)
+    except PeerFault as fault:
+        raise NotConvertible(Hindrance.DAMAGED, fault.public) from fault
+    check_pages(len(found), most)
+    for number, one in enumerate(found, 1):
+        if one.compression in _OTHERS or one.photometric == _ITULAB:
+            what = _OTHERS.get(one.compression, "ITULAB (Profiles C, L and M of RFC 3949)")
+            words = f"Page {number} of the TIFF file is coded by {what}, which is not read here; TIFF-F and PDF are"
+            raise NotConvertible(Hindrance.NOT_TAKEN, words)
+    return _read(_mended(data, found), found, layout, alone=alone)
+
+
+def _mended(data: bytes, found: list[TIFFPage]) -> bytes:
+    """The file without what libtiff does not bear: a wrong mark of octet order, pages that do not say their length."""
+    if all(one.rows for one in found):
+        # The order that its version number tells (RFC 3249 section 5.2.1).
+        return (b"II" if data[2:4] == b"*\0" else b"MM") + data[2:]
+    pages = [one.page for one in found if one.page is not None]
+    if len(pages) < len(found):
+        raise NotConvertible(Hindrance.DAMAGED, "A page of the TIFF file does not say how long it is")
+    return write_tiff(pages)
+
+
+def _read(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) -> tuple[list[FaxPage], int]:
+    pages: list[FaxPage] = []
+    damaged = 0
+    opened: Any
+    with Image.open(BytesIO(data), formats=["TIFF"]) as opened:
+        for index in range(opened.n_frames):
+            opened.seek(index)
+            if opened.tag_v2.get(254, 0) & 1:
+                continue  # a small picture of another page
+            checked(opened.size)
+            with _complaints(alone=alone) as told:
+                opened.load()
+            one = found[len(pages)] if len(pages) < len(found) else None
+            bad = max(told[0], _damaged(one))
+            if bad > opened.height * _MENDED:
+                words = f"Page {len(pages) + 1} of the TIFF file is damaged: {bad} of its {opened.height} rows"
+                raise NotConvertible(Hindrance.DAMAGED, words)
+            damaged += bad
+            pages.append(_page(opened, one, layout))
+    if len(pages) < len(found):
+        raise NotConvertible(Hindrance.DAMAGED, f"Of the {len(found)} pages of the TIFF file {len(pages)} can be read")
+    return pages, damaged
+
+
+def _damaged(one: TIFFPage | None) -> int:
+    """Rows of a page in MH that are damaged or missing, by our own count."""
+    if one is None or one.page is None or one.page.coding is not Coding.MH:
+        return 0
+    rows, bad = count_rows(one.page.data, one.width)
+    return bad + max(0, one.page.rows - rows)
+
+
+@contextlib.contextmanager
+def _complaints(*, alone: bool) -> Iterator[list[int]]:
+    """How many rows libtiff could not read, in a list that is filled at the end."""
+    told = [0]
+    if not alone:
+        yield told
+        return
+    kept = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as listening:
+            os.dup2(listening.fileno(), 2)
+            try:
+                yield told
+            finally:
+                os.dup2(kept, 2)
+            listening.seek(0)
+            told[0] = len(_COMPLAINT.findall(listening.read(8 << 20)))
+    finally:
+        os.close(kept)
+
+
+def _page(frame: Any, one: TIFFPage | None, layout: Layout) -> FaxPage:
+    """A page of the file; of a fax with the very pixels that it has."""
+    across, down = _resolution(frame, one)
+    lines = next((lines for lines in LINES.values() if _is(down, lines)), 0)
+    upright = frame.tag_v2.get(274, 1) == 1
+    as_it_is = frame.mode == "1" and frame.width == layout.width and frame.height <= _MOST_ROWS
+    if as_it_is and upright and lines and _is(across, ACROSS):
+        return coded(frame, ACROSS, lines)
+    if frame.tag_v2.get(274, 1) in (5, 6, 7, 8):
+        across, down = down, across
+    return on_page(ImageOps.exif_transpose(frame), (across, down), layout)
+
+
+def _resolution(frame: Any, one: TIFFPage | None) -> tuple[float, float]:
+    """Pixels an inch as the file says, or 0 where it says nothing; of faxes what their shape tells."""
+    across, down = (one.x_res, one.y_res) if one is not None else (0.0, 0.0)
+    if frame.mode == "1" and frame.width in _WIDTHS and not (50 <= across <= 4800 and 50 <= down <= 4800):
+        shape = frame.height / frame.width
+        return float(ACROSS), float(98 if shape < 1 else 196 if shape < 2 else 391)
+    return across, down
+
+
+def _is(resolution: float, wanted: int) -> bool:
+    return abs(resolution - wanted) <= _STRETCH * wanted
