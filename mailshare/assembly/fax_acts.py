@@ -18,6 +18,7 @@ from mailshare.core.errors import NoSuchJob, NotPossible, PeerFault, Unavailable
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, QueueItem, QueueState, Source, User, UserKind
 from mailshare.interfaces import IBody
+from mailshare.shell.new_body import new_body
 
 if TYPE_CHECKING:
     from mailshare.assembly.fax_room import FaxRoom
@@ -91,7 +92,7 @@ class FaxActs(Changes):
         recipients = [Recipient(_fax_recipient(one, domain)) for one in to]
         for one in recipients:
             office.gateway.hops(one, sender)
-        body = await self._body(_letter(sender, self._directory().hostname, file, subject, text, recipients))
+        body = await new_body(self._store, _letter(sender, self._directory().hostname, file, subject, text, recipients))
         envelope = self._envelope(sender, recipients, body)
         await office.gateway.examine(envelope, body)
         return await self._hand_in(envelope, body, sender)
@@ -114,7 +115,7 @@ class FaxActs(Changes):
         body = await self._store.queue.body(row.message_id)
         envelope = self._envelope(sender, [Recipient(Address.parse(row.address))], body)
         copy = b"".join([piece async for piece in _pieces(body)])
-        return await self._hand_in(envelope, await self._body(copy), sender)
+        return await self._hand_in(envelope, await new_body(self._store, copy), sender)
 
     # ------------------------------------------------------------------ inside
 
@@ -150,17 +151,6 @@ class FaxActs(Changes):
     def _envelope(self, sender: User, recipients: Sequence[Recipient], body: IBody) -> Envelope:
         """With the sender's address: the null sender would get no report."""
         return Envelope(Address(sender.name, self._directory().hostname), tuple(recipients), size=body.size)
-
-    async def _body(self, octets: bytes) -> IBody:
-        sink = self._store.new_body(len(octets))
-        try:
-            wait = sink.write(octets)
-            if wait is not None:
-                await wait
-            return await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
 
     async def _hand_in(self, envelope: Envelope, body: IBody, sender: User) -> Mapping[str, object]:
         trace = trace_id(self._clock(), os.urandom(3))

@@ -23,6 +23,7 @@ from mailshare.core.vacation import own_addresses, vacation_reply
 from mailshare.core.values import Directory, Event, Origin, Receipt, Routing, Source, User
 from mailshare.delivery.moments import micros
 from mailshare.interfaces import IBody, IStore
+from mailshare.shell.new_body import new_body
 
 SCOPE = "answered"
 MOST = 5_000  # senders remembered for one user
@@ -92,15 +93,7 @@ class Answers:
         account = directory.account_by_id.get(number or 0)
         trace = self._token(8).hex()
         octets = vacation_reply(headers, sender, user, account, directory, at=at, trace=trace)
-        sink = self._store.new_body(len(octets))
-        try:
-            wait = sink.write(octets)
-            if wait is not None:
-                await wait
-            body = await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
+        body = await new_body(self._store, octets)
         answer = Origin(Source.REPORT, trace, user.id, account.id if account is not None else None)
         await accept(Envelope(None, (Recipient(sender),)), body, answer)
         await self._note("answer.sent", {"user": user.name, "to": str(sender), "answer": trace}, origin, user, at)

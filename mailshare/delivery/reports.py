@@ -39,6 +39,7 @@ from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Tar
 from mailshare.delivery.events import report_sent
 from mailshare.delivery.moments import micros
 from mailshare.interfaces import IBody, IStore
+from mailshare.shell.new_body import new_body
 
 _LOOK_BACK = 7 * DAY
 _HEADER = 16_384  # octets of a header that are looked at for subject and Message-ID
@@ -270,15 +271,7 @@ class Reports:
     async def _put(
         self, reader: User, octets: bytes, trace: str, events: Sequence[Event], key: bytes, *, account_id: int | None
     ) -> None:
-        sink = self._store.new_body(len(octets))
-        try:
-            wait = sink.write(octets)
-            if wait is not None:
-                await wait
-            body = await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
+        body = await new_body(self._store, octets)
         host = self._store.directory.current().hostname
         prefix = f"Delivered-To: {Address(reader.name, host)}\r\n".encode()
         await self._store.delivery.deliver(

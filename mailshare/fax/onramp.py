@@ -27,6 +27,7 @@ from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
 from mailshare.fax.files import Incoming
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IFaxReceiver, IIntake, IStore
+from mailshare.shell.new_body import new_body
 from mailshare.wire.fax_mail import FaxLetter, fax_mail, message_id
 
 _AGAIN = 60.0  # seconds after which a mail that could not be stored is tried again
@@ -128,15 +129,7 @@ class Onramp:
         at = self._now()
         letter = FaxLetter(sender, [str(one) for one in to], host, at, rules.formats)
         octets = fax_mail(call, facts, pages, letter)
-        sink = self._store.new_body(len(octets))
-        try:
-            wait = sink.write(octets)
-            if wait is not None:
-                await wait
-            body = await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
+        body = await new_body(self._store, octets)
         trace = trace_id(at, self._token(3))
         origin = Origin(Source.FAX, trace, peer=call.line, steps=(Step("fax-route", why),))
         # Reports about this mail would ring a stranger's telephone, so it bears the null sender; whoever answers it

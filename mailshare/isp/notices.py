@@ -14,6 +14,7 @@ from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Event, Origin, Source
 from mailshare.interfaces import IIntake, IStore
 from mailshare.isp.sign_on import Doors
+from mailshare.shell.new_body import new_body
 
 _AGAIN = 24 * 3600 * SECOND
 _MOST = 1000
@@ -58,13 +59,10 @@ class Notices:
             )
             users = self._store.directory.current().user_by_id
             names = [users[one].name for one in user_ids if one in users] or [account.admin]
-            sink = self._store.new_body(len(text))
-            waiting = sink.write(self._message(account, names, subject, text, trace, now))
-            if waiting is not None:
-                await waiting
+            body = await new_body(self._store, self._message(account, names, subject, text, trace, now))
             envelope = Envelope(None, tuple(Recipient(Address(name, "")) for name in names))
             origin = Origin(Source.REPORT, trace, account_id=account.id)
-            await self._intake.accept(envelope, await sink.finish(), origin)
+            await self._intake.accept(envelope, body, origin)
         except MailshareError as fault:
             self._log.warn("A notice to {admin} failed: {fault}", admin=account.admin, fault=fault.public)
             del self._told[account.id, matter]

@@ -20,6 +20,7 @@ from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Source
 from mailshare.interfaces import IIntake
 from mailshare.printing.service import PrintService
+from mailshare.shell.new_body import new_body
 from mailshare.wire.jws import SigningKey
 from mailshare.wire.print_status_mail import StatusLetter, status_mail
 
@@ -123,15 +124,7 @@ class StatusLetters:
         """
         if await self._store.find(message_id):
             return False
-        sink = self._store.new_body(len(octets))
-        try:
-            wait = sink.write(octets)
-            if wait is not None:
-                await wait
-            body = await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
+        body = await new_body(self._store, octets)
         origin = Origin(Source.REPORT, trace_id(self._service.now(), self._service.token(3)))
         await self._intake.accept(Envelope(None, (Recipient(to),), size=len(octets)), body, origin)
         return True
