@@ -88,6 +88,14 @@ def find_factory(group: str, kind: str, finder: Finder = installed) -> IFactory:
     return IFactory(loaded)
 
 
+def check_extension(group: str, kind: str, options: Mapping[str, Any], finder: Finder = installed) -> None:
+    """See that there is such a kind, and that it takes these options; nothing is built.
+
+    :raises ConfigFault: in words.
+    """
+    _options(find_factory(group, kind, finder).options, options, kind)
+
+
 def build_extension(
     group: str, kind: str, options: Mapping[str, Any], surroundings: ISurroundings, finder: Finder = installed
 ) -> Any:

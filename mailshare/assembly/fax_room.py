@@ -6,7 +6,7 @@ An office without a line imports none of it.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -22,6 +22,7 @@ from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocumen
 
 if TYPE_CHECKING:
     from mailshare.fax.office import FaxOffice
+    from mailshare.fax.pool import PooledLine
 
 _PAUSE = 60_000_000  # microseconds after which a row is looked at again when there are no lines any more
 
@@ -47,6 +48,7 @@ class FaxRoom:
         self._aside = aside
         self._documents = documents
         self._intake: IIntake | None = None
+        self._resolve: Callable[[object], Awaitable[str]] | None = None
         self._open = False
         self.gateways: list[IGateway] = []
         self.office: FaxOffice | None = None
@@ -75,9 +77,13 @@ class FaxRoom:
         """Have a document worked out; the room for that is made when the first comes."""
         return await self._documents.documents.perform(operation, octets, options, declared)
 
-    def receive(self, intake: IIntake) -> None:
-        """The door for faxes that come in."""
+    def receive(self, intake: IIntake, resolve: Callable[[object], Awaitable[str]]) -> None:
+        """The door for faxes that come in.
+
+        :param resolve: follows the references of the lines' passwords.
+        """
         self._intake = intake
+        self._resolve = resolve
 
     async def open(self) -> None:
         """Store what a stop left behind, then let the lines ring."""
@@ -87,10 +93,15 @@ class FaxRoom:
     async def _start(self) -> None:
         if self.office is None or self._intake is None:
             return
-        from mailshare.assembly.fax_settings import build_lines  # noqa: PLC0415
-
         await self.office.open(self._intake)
-        await self.office.use(build_lines(self._config, self._reactor, self.office))
+        await self.office.use(self._lines(self._config))
+
+    def _lines(self, config: Config) -> Sequence[PooledLine]:
+        from mailshare.assembly.fax_line_kinds import LineKinds  # noqa: PLC0415 - see the head of this module
+
+        if self._resolve is None:
+            raise Unavailable("The server is starting or stopping")
+        return LineKinds(self._store, self._reactor, aside=self._aside, resolve=self._resolve).lines(config)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says; lines that changed are hung up and begun anew."""
@@ -101,11 +112,11 @@ class FaxRoom:
             self._make()
             self._soon(self._start())
             return
-        from mailshare.assembly.fax_settings import build_lines, fax_rules  # noqa: PLC0415
+        from mailshare.assembly.fax_settings import fax_rules  # noqa: PLC0415
 
         self.office.follow(fax_rules(config))
         if before.tables.fax_line != config.tables.fax_line and self._open:
-            self._soon(self.office.use(build_lines(config, self._reactor, self.office)))
+            self._soon(self.office.use(self._lines(config)))
         self.gateways[:] = [self.office.gateway] if config.tables.fax_line else []
 
     def _soon(self, work: Any) -> None:

@@ -1,22 +1,12 @@
-"""From the tables of a configuration to the values and lines of the fax room."""
+"""From the tables of a configuration to the rules of the fax room."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any
-
 from mailshare.config import Config
-from mailshare.config.fax_schema import FaxLineTable
 from mailshare.core.fax_dialling import DialRules, Toll
-from mailshare.core.fax_lines import DirectoryOptions, LoopOptions, read_options
 from mailshare.core.fax_routing import FaxRoute
-from mailshare.fax.lines.loop import LoopLine, LoopNetwork
 from mailshare.fax.numbers import country_code_of
-from mailshare.fax.office import FaxOffice
-from mailshare.fax.pool import PooledLine
 from mailshare.fax.rules import HOUR, FaxContact, FaxRules
-from mailshare.interfaces import IFaxLine
 
 
 def fax_rules(config: Config) -> FaxRules:
@@ -62,21 +52,3 @@ def fax_rules(config: Config) -> FaxRules:
             for one in config.tables.fax_contact
         ),
     )
-
-
-def build_lines(config: Config, reactor: Any, office: FaxOffice) -> Sequence[PooledLine]:
-    """The lines of a configuration, not started."""
-    return [PooledLine(build_line(one, config, reactor, office), one.calls) for one in config.tables.fax_line]
-
-
-def build_line(table: FaxLineTable, config: Config, reactor: Any, office: FaxOffice) -> IFaxLine:
-    """One line."""
-    options = read_options(table.kind, table.options)
-    if isinstance(options, LoopOptions):
-        network = LoopNetwork.of(reactor)
-        return LoopLine(table.name, network, table.numbers, options.numbers, table.channels, options.speed)
-    assert isinstance(options, DirectoryOptions)
-    from mailshare.fax.lines.directory import DirectoryLine  # noqa: PLC0415 - only where there is one
-
-    folder = os.path.join(config.directory, options.folder)
-    return DirectoryLine(table.name, folder, reactor, office.aside, poll=options.poll, channels=table.channels)

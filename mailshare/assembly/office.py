@@ -216,7 +216,7 @@ class Office(Service):
         fax = FaxRoom(store, reactor, config, aside=threads.run, documents=documents)
         agents = [*printing.agents, fax, *extensions.built("agents")]
         room = self._mail_room(store, threads, key, agents, fax.gateways)
-        fax.receive(room.intake)
+        fax.receive(room.intake, room.secrets.resolve)
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen.append(printing.mail_came)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))

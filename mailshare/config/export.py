@@ -23,6 +23,7 @@ from mailshare.config.schema import (
     PrinterTable,
     PrintTable,
     PublicTable,
+    Secret,
     UserTable,
     keys_of,
     written_key,
@@ -80,7 +81,7 @@ async def export_toml(store: IStore, config: Config | None = None, *, secrets: b
         printers.append(writing.printer(printer))
     written = {
         "account": accounts, "user": users, "device": devices, "rule": rules,
-        "destination": destinations, "printer": printers, **_faxes(config),
+        "destination": destinations, "printer": printers, **_faxes(config, writing),
     }
     for name, tables in written.items():
         if len(tables):
@@ -107,7 +108,7 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
 
-def _faxes(config: Config | None) -> dict[str, AoT]:
+def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
     """Lines, address book and routes of faxes."""
     out: dict[str, AoT] = {}
     if config is None:
@@ -118,7 +119,11 @@ def _faxes(config: Config | None) -> dict[str, AoT]:
             facts = _plain(one)
             if isinstance(options := facts.get("options"), dict) and "folder" in options:
                 facts["options"] = {**options, "folder": os.path.join(config.directory, str(options["folder"]))}
-            tables.append(_table(facts, type(one)(**dict.fromkeys(REQUIRED[name], ""))))
+            secrets = facts.pop("secrets", {})
+            table = _table(facts, type(one)(**dict.fromkeys(REQUIRED[name], "")))
+            if secrets:
+                table.add("secrets", writing.secrets_of_line(one.name, secrets))
+            tables.append(table)
     return out
 
 
@@ -256,6 +261,10 @@ class _Writing:
         for one in kept[0] if kept is not None and isinstance(kept[0], list) else ():
             rows.append(_inline({name: value for name, value in one.items() if name in known}))
         return rows
+
+    def secrets_of_line(self, line: str, secrets: Mapping[str, Secret]) -> tomlkit.items.InlineTable:
+        """The passwords and keys of a ``[[fax_line]]``."""
+        return _inline({name: self._reference(one.reference(), f"fax_line {line}") for name, one in secrets.items()})
 
     def _reference(self, reference: Mapping[str, Any], place: str) -> object:
         """A secret reference as it stands in the file; a plain one is the text itself, or the mark in its place."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 
+from mailshare.config.fax_schema import FaxLineTable
 from mailshare.config.problems import Findings
 from mailshare.config.schema import FileTables
 from mailshare.core.address import Address, is_domain
-from mailshare.core.errors import PeerFault
+from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.fax_dialling import Toll
-from mailshare.core.fax_lines import read_options
+from mailshare.core.fax_lines import KINDS, SECRETS, read_options
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _NUMBER = re.compile(r"[+0-9*?][0-9*?#A-D .-]*\Z")
@@ -28,16 +29,36 @@ def check_fax(tables: FileTables, findings: Findings) -> None:
         _numbers((*path, "numbers"), line.numbers, findings)
         _numbers((*path, "calls"), line.calls, findings)
         if line.kind:
-            try:
-                read_options(line.kind, line.options)
-            except ValueError as fault:
-                findings.error((*path, "options" if line.options else "kind"), str(fault))
+            _kind(line, path, findings)
     _book(tables, findings)
     for index, route in enumerate(tables.fax_route):
         for number, text in enumerate(route.to or ()):
             _address(text, ("fax_route", index, "to", number), findings)
         for key in ("called", "subaddress", "caller"):
             _numbers(("fax_route", index, key), (getattr(route, key),), findings)
+
+
+def _kind(line: FaxLineTable, path: Path, findings: Findings) -> None:
+    """Its kind, and what its kind asks for."""
+    from mailshare.extend import check_extension, installed  # noqa: PLC0415 - only where faxes go out
+
+    own = [entry.name for entry in installed("mailshare.fax_lines")]
+    if line.kind not in KINDS and line.kind not in own:
+        _word(line.kind, [*KINDS, *own], (*path, "kind"), findings)
+        return
+    try:
+        if line.kind in KINDS:
+            read_options(line.kind, line.options)
+        else:
+            check_extension("fax_lines", line.kind, line.options, installed)
+    except (ValueError, ConfigFault) as fault:
+        findings.error((*path, "options" if line.options else "kind"), str(fault))
+        return
+    known = SECRETS.get(line.kind, frozenset(line.secrets))
+    for name in line.secrets:
+        if name not in known:
+            words = f"known are {', '.join(sorted(known))}" if known else "it has none"
+            findings.error((*path, "secrets", name), f"{name!r} is no secret of the kind {line.kind}; {words}")
 
 
 def _general(tables: FileTables, findings: Findings) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from mailshare.config.written_keys import Secret
 from mailshare.config.written_keys import key as _key
 
 
@@ -54,11 +55,12 @@ class FaxLineTable:
     """``[[fax_line]]``: a way to the telephone network; calls take the first that is free."""
 
     name: str = _key("what it is called; required")
-    kind: str = _key("loop (a pretended network), or that of an extension; required")
+    kind: str = _key("loop, directory, or that of an extension; required")
     numbers: tuple[str, ...] = _key("its own numbers, with plus; * for any digits", factory=tuple)
     calls: tuple[str, ...] = _key("numbers that it is used for, e.g. +49*; none = all", factory=tuple)
     channels: int = _key("calls at the same time", 1, least=1, most=500)
     options: Mapping[str, object] = _key("what its kind asks for, see the reference", factory=dict)
+    secrets: Mapping[str, Secret] = _key("passwords and keys by the names that its kind gives them", factory=dict)
 
 
 @frozen(kw_only=True)

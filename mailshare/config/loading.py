@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import asdict, evolve, field, frozen
 
-from mailshare.config.checks import check_tables, sealed_elsewhere
+from mailshare.config.checks import check_tables
 from mailshare.config.endpoint_strings import check_endpoint
 from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
@@ -28,6 +28,7 @@ from mailshare.config.schema import (
     RuleTable,
     Secret,
 )
+from mailshare.config.secret_checks import sealed_elsewhere
 from mailshare.config.timetable import parse_window
 from mailshare.core.address import Address
 from mailshare.core.devices import Device

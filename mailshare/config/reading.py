@@ -133,8 +133,12 @@ def _table(value: object) -> Mapping[str, object]:
     return value
 
 
-def _mapping(value: object, _: Any) -> Mapping[str, object]:
-    return dict(_table(value))
+def _mapping(value: object, kind: Any) -> Mapping[str, object]:
+    """A table of free keys; its values are looked at where they are used, but for secrets."""
+    table = _table(value)
+    if get_args(kind)[1:] == (Secret,):
+        return {name: _secret(one, Secret) for name, one in table.items()}
+    return dict(table)
 
 
 def read_tables(tree: Mapping[str, Any], findings: Findings) -> FileTables:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,18 +32,17 @@ class DirectoryOptions:
 
 
 KINDS: Mapping[str, type[AttrsInstance]] = {"loop": LoopOptions, "directory": DirectoryOptions}
+SECRETS: Mapping[str, frozenset[str]] = {"loop": frozenset(), "directory": frozenset()}
+"""The names that each kind knows in the table ``secrets``."""
 
 
 def read_options(kind: str, given: Mapping[str, object]) -> Any:
     """The options of a line.
 
-    :raises ValueError: there is no such kind, or an option is unknown, missing or of the wrong form; in words.
+    :param kind: one of :data:`KINDS`; those of extensions have options of their own.
+    :raises ValueError: an option is unknown, missing or of the wrong form; in words.
     """
-    table = KINDS.get(kind)
-    if table is None:
-        near = difflib.get_close_matches(kind, KINDS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{kind!r} is no kind of line; known are {', '.join(KINDS)}{hint}")
+    table = KINDS[kind]
     known = {one.name: one for one in fields(table)}
     for name, value in given.items():
         if name not in known:

@@ -141,7 +141,7 @@ class FaxAgent:
             return self._sent(attempt, FaxOutcome(FaxCause.OK))
         if ledger.in_doubt and not ledger.native:
             return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
-        if self._now() >= self._deadline(item):
+        if self._now() >= self._deadline(item) and not (ledger.calling and ledger.native):
             return self._given_up(attempt, FaxCause.TIMEOUT, "")
         await self._making.acquire()
         try:
@@ -157,6 +157,8 @@ class FaxAgent:
                 return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native="no line is free of trouble"))
             first = attempt.ledger.confirmed
             outcome = await self._on_line(attempt, line, pages)
+            if outcome.left and not attempt.cancelled:
+                return self._waiting_for_start(attempt)
             attempt.ledger = attempt.ledger.ended(outcome, first)
             await self._ledgers.write(item.id, attempt.ledger)
             self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
@@ -221,7 +223,10 @@ class FaxAgent:
         try:
             return await call.when_done()
         except CancelledError:
-            # The server stops: what the far end has confirmed so far is written down all the same.
+            # The server stops. A machine of the line's own goes on with what it has, and is asked at the next start;
+            # else what the far end has confirmed so far is written down.
+            if attempt.ledger.native:
+                return FaxOutcome(FaxCause.CANCELLED, left=True)
             await line.line.cancel(job.id)
             return await call.when_done()
 
@@ -262,13 +267,16 @@ class FaxAgent:
         if attempt.cancelled:
             return self._given_up(attempt, FaxCause.CANCELLED, "")
         if outcome.cause is FaxCause.CANCELLED:  # the server stops, and nobody gave the fax up
-            return Outcome(attempt.item.id, QueueState.QUEUED, self._now(), next_at=self._now() + 1, counts=False)
+            return self._waiting_for_start(attempt)
         if outcome.cause is FaxCause.OK:
             # The line says done, and not every page is confirmed: never report more than is known.
             return self._deferred(attempt, FaxCause.DROPPED, outcome.native)
         if outcome.end_sent:
             return self._given_up(attempt, outcome.cause, _DOUBT)
         return self._deferred(attempt, outcome.cause, outcome.native)
+
+    def _waiting_for_start(self, attempt: Attempt) -> Outcome:
+        return Outcome(attempt.item.id, QueueState.QUEUED, self._now(), next_at=self._now() + 1, counts=False)
 
     def _sent(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
         words = f"All {attempt.ledger.total} pages were received"

@@ -31,7 +31,7 @@ from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, 
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
-from mailshare.interfaces.fax import IFaxCall, IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.interfaces.fax import IFaxCall, IFaxLine, IFaxLineSurroundings, IFaxPages, IFaxReceiver
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.interfaces.printing import (
     IPrintable,
@@ -71,6 +71,7 @@ __all__ = [
     "IFactory",
     "IFaxCall",
     "IFaxLine",
+    "IFaxLineSurroundings",
     "IFaxPages",
     "IFaxReceiver",
     "IForecast",

@@ -17,6 +17,7 @@ from mailshare.core.values.fax import (
     FaxPage,
     Ringing,
 )
+from mailshare.interfaces.provider import ISurroundings
 
 
 class IFaxPages(Interface):
@@ -93,3 +94,25 @@ class IFaxLine(Interface):
 
     def cancel(call_id: str) -> Awaitable[bool]:
         """End a call; its outcome says CANCELLED, unless it was over. False when there is none."""
+
+
+class IFaxLineSurroundings(ISurroundings):
+    """What a line of a kind of its own is built with: its ``[[fax_line]]``, and what the office lends it.
+
+    The factory stands behind an entry point of the group ``mailshare.fax_lines``; it makes an :class:`IFaxLine`.
+    """
+
+    name: str = Attribute("of the line")
+    numbers: tuple[str, ...] = Attribute("its own, with plus; * stands for any digits")
+    channels: int = Attribute("calls at the same time")
+    directory: str = Attribute("relative paths in options start here")
+
+    def aside(act: Callable[[], object]) -> Awaitable[object]:
+        """Run what waits for a disk, outside the reactor's thread."""
+
+    def secret(name: str) -> Awaitable[str]:
+        """A password or key of the table ``secrets``, asked for each time, so that a changed file is seen.
+
+        :returns: empty when the table does not name it.
+        :raises ConfigFault: it leads nowhere.
+        """

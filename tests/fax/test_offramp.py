@@ -213,6 +213,36 @@ async def test_a_machine_that_has_the_job_is_asked_and_not_given_it_again(room: 
     assert room.line.jobs == []
 
 
+@pytest.mark.parametrize("stop", ["server", "line"])
+async def test_a_stop_leaves_the_job_with_the_machine_that_has_it(room: Room, stop: str) -> None:
+    """Neither a stop of the server nor lines begun anew take it back or give it away twice."""
+
+    observed: Deferred[None] = Deferred()
+
+    async def has_it(call: Call, _: IFaxPages) -> FaxOutcome:
+        await observed
+        await call.tell("submitted", native="native-8")
+        await Deferred()
+        raise AssertionError
+
+    room.line.acts = [has_it]
+    item = await room.row()
+    trying = Deferred.fromCoroutine(room.tried(item))
+    observed.callback(None)
+    if stop == "server":
+        trying.cancel()
+    else:
+        await room.line.stop()
+    outcome = await trying
+    assert (outcome.state, outcome.counts) == (QueueState.QUEUED, False)
+    await room.line.stop()
+    await room.open()
+    room.clock.advance(100 * 3600)  # its time is over meanwhile; what became of it counts all the same
+    room.line.known["native-8"] = ends(FaxCause.OK, 3)
+    assert (await room.tried(item)).state is QueueState.DELIVERED
+    assert len(room.line.jobs) == 1
+
+
 async def test_one_call_at_a_time_to_a_number(room: Room) -> None:
     """However many faxes wait for it, and however many lines are free."""
     room.line.channels = 5

@@ -120,6 +120,7 @@ class FaxOutcome:
     :ivar rate: bits a second, 0 = unknown; ``seconds`` of the call.
     :ivar native: the driver's own code and words, for the log and the report.
     :ivar cost: in the currency of the office's prices, 0 = unknown.
+    :ivar left: we only look away: the line's own machine goes on with the job, and ``find`` meets it again.
     """
 
     cause: FaxCause
@@ -131,6 +132,7 @@ class FaxOutcome:
     seconds: float = 0.0
     native: str = ""
     cost: float = 0.0
+    left: bool = False
 
 
 @frozen

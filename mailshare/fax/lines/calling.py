@@ -21,15 +21,19 @@ class Call:
 
     :param work: makes the call: gets this object, gives the outcome. It begins in :meth:`begin`.
     :ivar confirmed: pages that the far end has, counted from the job's first.
+    :ivar native: what a machine of the line's own calls the job, once it has it.
     """
 
     _log = Logger()
 
-    def __init__(self, job: FaxJob, work: Callable[[Call], Coroutine[Any, Any, FaxOutcome]]) -> None:
+    def __init__(
+        self, job: FaxJob, work: Callable[[Call], Coroutine[Any, Any, FaxOutcome]], native: str = ""
+    ) -> None:
         self.id = job.id
         self.job = job
         self.confirmed = 0
         self.cancelled = False
+        self.native = native
         self._work = work
         self._observers: list[Observer] = []
         self._waiters: list[Deferred[FaxOutcome]] = []
@@ -44,6 +48,8 @@ class Call:
         """Tell everybody, and wait until all of them have written it down."""
         if kind == "page":
             self.confirmed = page + 1 - self.job.first_page
+        elif kind == "submitted":
+            self.native = str(facts["native"])
         for call in tuple(self._observers):
             result = call(CallEvent(kind, page, facts))
             if result is not None:
@@ -65,6 +71,12 @@ class Call:
             self._running.cancel()
         return True
 
+    def leave(self) -> None:
+        """Look no longer; a machine that has the job goes on with it."""
+        if self._outcome is None and self._running is not None:
+            self.cancelled = not self.native
+            self._running.cancel()
+
     def when_done(self) -> Deferred[FaxOutcome]:
         """What it came to. Cancelling the result ends nothing but the waiting."""
         waiter: Deferred[FaxOutcome] = Deferred()
@@ -75,8 +87,8 @@ class Call:
         return waiter
 
     def _failed(self, failure: Any) -> FaxOutcome:
-        if failure.check(CancelledError) and self.cancelled:
-            return FaxOutcome(FaxCause.CANCELLED, self.confirmed)
+        if failure.check(CancelledError) and (self.cancelled or self.native):
+            return FaxOutcome(FaxCause.CANCELLED, self.confirmed, left=not self.cancelled)
         self._log.failure("the call {call} failed", failure=failure, call=self.id)
         return FaxOutcome(FaxCause.INTERNAL, self.confirmed, native=failure.type.__name__)
 
@@ -107,9 +119,9 @@ class Calls:
         return call is not None and call.cancel()
 
     async def end_all(self) -> None:
-        """End all of them, and wait."""
+        """End all of them, and wait; those that a machine of the line's own has are only left."""
         calls = list(self.by_id.values())
         for each in calls:
-            each.cancel()
+            each.leave()
         for each in calls:
             await each.when_done()

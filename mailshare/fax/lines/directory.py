@@ -91,7 +91,7 @@ class DirectoryLine:
 
     def find(self, native: str, job: FaxJob) -> Call | None:
         """Wait for the end of a job that was written before a restart."""
-        return self._calls.begin(Call(job, lambda _: self._end_of(native, job)))
+        return self._calls.begin(Call(job, lambda _: self._end_of(native, job), native))
 
     async def cancel(self, call_id: str) -> bool:
         """Take the job back; whoever has begun with it may not notice."""

@@ -1,0 +1,107 @@
+"""From the ``[[fax_line]]`` tables of a configuration to lines, each kind imported when there is such a one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+from zope.interface import implementer
+
+from mailshare.config import Config, Secret
+from mailshare.config.fax_schema import FaxLineTable
+from mailshare.core.fax_lines import DirectoryOptions, LoopOptions, read_options
+from mailshare.extend import Finder, build_extension, installed
+from mailshare.fax.pool import PooledLine
+from mailshare.interfaces import IFaxLine, IFaxLineSurroundings, IStore
+
+Resolve = Callable[[object], Awaitable[str]]
+"""Follows the reference of a secret."""
+
+
+@implementer(IFaxLineSurroundings)
+@frozen
+class LineSurroundings:
+    """What one line is built with."""
+
+    reactor: Any
+    store: IStore
+    hostname: str
+    data_directory: str
+    directory: str
+    name: str
+    numbers: tuple[str, ...]
+    channels: int
+    secrets: Mapping[str, Secret]
+    resolve: Resolve
+    run_aside: Callable[[Callable[[], Any]], Awaitable[Any]]
+
+    def aside(self, act: Callable[[], Any]) -> Awaitable[Any]:
+        """Run what waits for a disk."""
+        return self.run_aside(act)
+
+    async def secret(self, name: str) -> str:
+        """A password or key; empty when the table does not name it."""
+        reference = self.secrets.get(name)
+        return await self.resolve(reference.reference()) if reference else ""
+
+
+class LineKinds:
+    """Builds the lines of an office.
+
+    :param resolve: follows the references of secrets.
+    :param aside: what waits for a disk runs there.
+    """
+
+    def __init__(
+        self, store: IStore, reactor: Any, *, aside: Any, resolve: Resolve, finder: Finder = installed
+    ) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._aside = aside
+        self._resolve = resolve
+        self._finder = finder
+
+    def lines(self, config: Config) -> Sequence[PooledLine]:
+        """The lines of a configuration, not started.
+
+        :raises ConfigFault: one of an extension is not what it says.
+        """
+        return [PooledLine(self._line(one, config), one.calls) for one in config.tables.fax_line]
+
+    def _line(self, table: FaxLineTable, config: Config) -> IFaxLine:
+        own = LineSurroundings(
+            self._reactor,
+            self._store,
+            config.tables.server.hostname,
+            config.data,
+            config.directory,
+            table.name,
+            table.numbers,
+            table.channels,
+            table.secrets,
+            self._resolve,
+            self._aside,
+        )
+        build = _KINDS.get(table.kind)
+        if build is not None:
+            return build(read_options(table.kind, table.options), own)
+        return IFaxLine(build_extension("fax_lines", table.kind, table.options, own, self._finder))
+
+
+def _loop(options: LoopOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.fax.lines.loop import LoopLine, LoopNetwork  # noqa: PLC0415
+
+    network = LoopNetwork.of(own.reactor)
+    return LoopLine(own.name, network, own.numbers, options.numbers, own.channels, options.speed)
+
+
+def _directory(options: DirectoryOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.fax.lines.directory import DirectoryLine  # noqa: PLC0415
+
+    folder = os.path.join(own.directory, options.folder)
+    return DirectoryLine(own.name, folder, own.reactor, own.aside, poll=options.poll, channels=own.channels)
+
+
+_KINDS: Mapping[str, Callable[[Any, LineSurroundings], IFaxLine]] = {"loop": _loop, "directory": _directory}
