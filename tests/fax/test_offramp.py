@@ -216,7 +216,6 @@ async def test_a_machine_that_has_the_job_is_asked_and_not_given_it_again(room: 
 @pytest.mark.parametrize("stop", ["server", "line"])
 async def test_a_stop_leaves_the_job_with_the_machine_that_has_it(room: Room, stop: str) -> None:
     """Neither a stop of the server nor lines begun anew take it back or give it away twice."""
-
     observed: Deferred[None] = Deferred()
 
     async def has_it(call: Call, _: IFaxPages) -> FaxOutcome:

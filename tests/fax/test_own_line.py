@@ -94,7 +94,7 @@ async def test_an_office_has_a_line_of_somebody_else(house: House, tmp_path: Pat
     ],
 )
 def test_mistakes_are_told_before_the_start(change: tuple[str, str], told: str, tmp_path: Path) -> None:
-    """mailshare check knows the kinds that are installed, and their options."""
+    """The check of a file knows the kinds that are installed, and their options."""
     with pytest.raises(BrokenConfig) as caught:
         parse_config(LINE.replace(*change), str(tmp_path / "m.toml"))
     assert any(told in f"{problem.text} {problem.hint}" for problem in caught.value.problems), caught.value.problems
