@@ -10,12 +10,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from mailshare.core.errors import LoginRefused, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
-from mailshare.web.rendering import language_of
+from mailshare.web.languages import language_of
 
 if TYPE_CHECKING:
     from mailshare.web.rooms import Rooms
 
 _MOST_FIELDS = 2000
+LANGUAGE_COOKIE = b"ms-language"
+"""Holds what a browser chose to read; no secret."""
 
 
 def local_path(text: str) -> str:
@@ -142,8 +144,18 @@ class Visit:
 
     @property
     def language(self) -> str:
-        """What this page is written in."""
-        return language_of(self.me.language if self.me else "", self.request.getHeader("Accept-Language") or "")
+        """What this page is written in: as the administrator chose, else this browser, else as it is set up."""
+        here = self.request.received_cookies.get(LANGUAGE_COOKIE, b"").decode("ascii", "replace")
+        chosen = (self.me.language if self.me else "") or here
+        return language_of(chosen, self.request.getHeader("Accept-Language") or "")
+
+    def counted(self, one: str, many: str, number: int) -> str:
+        """A sentence with a number, which stands in it as ``%(n)s``, in the language of the page."""
+        return self.rooms.rendering.language(self.language).counted(one, many, number)
+
+    def local(self, moment: object) -> str:
+        """A moment in the server's zone, as this language writes it."""
+        return self.rooms.rendering.language(self.language).local(moment)
 
     def page(self, template: str, /, status: int = 200, **values: object) -> bytes:
         """A page of HTML."""

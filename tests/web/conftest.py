@@ -75,7 +75,9 @@ class Browser:
             method.encode(), f"http://127.0.0.1:{self.port}{path}".encode(), raw, producer
         )
         for line in response.headers.getRawHeaders("Set-Cookie") or []:
-            self.cookie = line.partition(";")[0]
+            kept = dict(part.split("=", 1) for part in self.cookie.split("; ") if part)
+            kept.update([line.partition(";")[0].split("=", 1)])
+            self.cookie = "; ".join(f"{name}={value}" for name, value in kept.items())
         return Answer(response.code, (await readBody(response)).decode(), response.headers)
 
     async def get(self, path: str, **headers: str) -> Answer:

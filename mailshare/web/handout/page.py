@@ -10,7 +10,10 @@ from mailshare.web.handout.cautions import cautions
 from mailshare.web.handout.description import Door, Handout
 from mailshare.web.handout.plain_text import shown
 
-_KINDS = {"pop3": ("Incoming", "POP3"), "smtp": ("Outgoing", "SMTP")}
+_LABELS = {
+    "pop3": ("Incoming server (POP3)", "Incoming port", "Incoming security"),
+    "smtp": ("Outgoing server (SMTP)", "Outgoing port", "Outgoing security"),
+}
 _TLS = {"implicit": "SSL/TLS", "starttls": "STARTTLS", "none": "none"}
 _WIDTH = 72
 _HINT = "The one that was set for this login. Nobody can look it up; whoever runs the server can set a new one."
@@ -46,12 +49,10 @@ def _values(handout: Handout) -> Iterator[tuple[str, str]]:
     yield "Your name", handout.name
     yield "E-mail address", str(handout.address)
     yield "User name", handout.login
-    for protocol, (direction, kind) in _KINDS.items():
+    for protocol, labels in _LABELS.items():
         door = handout.best(protocol)
         if door is not None:
-            yield f"{direction} server ({kind})", door.host
-            yield f"{direction} port", str(door.port)
-            yield f"{direction} security", _TLS[door.tls]
+            yield from zip(labels, (door.host, str(door.port), _TLS[door.tls]), strict=True)
     if handout.authority is not None:
         yield "SHA-256 fingerprint", handout.authority.fingerprint
 

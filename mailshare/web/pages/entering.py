@@ -1,13 +1,16 @@
-"""Logging in and out, and the lock."""
+"""Logging in and out, the lock, and the language, which is chosen before anybody logs in."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from mailshare.core.errors import LoginRefused, TooManyTries
+from mailshare.web.languages import LANGUAGES
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, local_path
+from mailshare.web.visit import LANGUAGE_COOKIE, Visit, local_path
+
+_YEAR = 365 * 86_400
 
 
 async def login_form(visit: Visit) -> bytes:
@@ -81,6 +84,18 @@ async def unlock(visit: Visit) -> bytes:
     return visit.go(way)
 
 
+async def language(visit: Visit) -> bytes:
+    """Speak another language to this browser, and to whoever is logged in wherever that is."""
+    wanted = visit.text("language")
+    if wanted in LANGUAGES:
+        visit.request.addCookie(
+            LANGUAGE_COOKIE, wanted.encode(), path="/", max_age=str(_YEAR), httpOnly=True, sameSite="lax"
+        )
+        if visit.me is not None:
+            await visit.rooms.administrators.change(visit.me.name, language=wanted)
+    return visit.go(visit.back)
+
+
 PAGES = (
     Page("/login", login_form, public=True),
     Page("/login", log_in, "POST", public=True),
@@ -88,4 +103,5 @@ PAGES = (
     Page("/lock", lock, "POST"),
     Page("/unlock", unlock_form, public=True),
     Page("/unlock", unlock, "POST", public=True),
+    Page("/language", language, "POST", public=True),
 )

@@ -17,7 +17,8 @@ async def health(visit: Visit) -> bytes:
     status = await visit.ask("status")
     waiting = await visit.ask("outbox", limit=500)
     work = await visit.ask("admin_list") if visit.caller.accounts is None else []
-    findings = [*_server(status), *_accounts(status), *_outbox(waiting), *_work(work), *_transport(visit)]
+    findings = [*_server(status), *_accounts(visit, status), *_outbox(visit, waiting), *_work(visit, work)]
+    findings += _transport(visit)
     return visit.page("health.html", findings=findings)
 
 
@@ -42,33 +43,40 @@ def _server(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield "good", f"Listener {place['service']}", f"open on {place['address']}"
 
 
-def _accounts(status: Mapping[str, Any]) -> Iterator[Finding]:
+def _accounts(visit: Visit, status: Mapping[str, Any]) -> Iterator[Finding]:
     if not status["accounts"]:
         yield "warn", "Accounts", "there is none, so no mail comes or goes; add the mailbox at your provider"
     for one in status["accounts"]:
-        for run, what in ((one["collect"], "collecting"), (one["relay"], "sending")):
-            name = f"{one['address']}, {what}"
+        address = one["address"]
+        for run, name in ((one["collect"], f"{address}, collecting"), (one["relay"], f"{address}, sending")):
             if run["error"]:
                 yield "bad", name, run["error"]
             elif run["last_ok"]:
-                yield "good", name, f"last at {run['last_ok']}"
+                yield "good", name, f"last at {visit.local(run['last_ok'])}"
             else:
                 yield "warn", name, "not done yet"
         if one.get("marking", {}).get("alarm"):
-            yield "warn", f"{one['address']}, sorting", one["marking"]["alarm"]
+            yield "warn", f"{address}, sorting", one["marking"]["alarm"]
 
 
-def _outbox(rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
+def _outbox(visit: Visit, rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
     late = [row for row in rows if row["attempts"] and row["state"] != "delivered"]
     if late:
-        yield "warn", "Outbox", f"{len(late)} messages were tried and wait; the oldest since {late[-1]['queued']}"
+        tried = visit.counted("%(n)s message was tried and waits", "%(n)s messages were tried and wait", len(late))
+        yield "warn", "Outbox", f"{tried}; the oldest since {visit.local(late[-1]['queued'])}"
     else:
-        yield "good", "Outbox", f"{len(rows)} wait, none was tried in vain"
+        yield "good", "Outbox", visit.counted(
+            "%(n)s message waits, none was tried in vain", "%(n)s messages wait, none was tried in vain", len(rows)
+        )
 
 
-def _work(rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
+def _work(visit: Visit, rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
     if rows:
-        yield "warn", "Work list", f"{len(rows)} messages found no owner; the work list has them"
+        yield "warn", "Work list", visit.counted(
+            "%(n)s message found no owner; the work list has it",
+            "%(n)s messages found no owner; the work list has them",
+            len(rows),
+        )
     else:
         yield "good", "Work list", "empty"
 

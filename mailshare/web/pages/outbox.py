@@ -6,7 +6,12 @@ from mailshare.core.errors import PeerFault
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
-_DONE = {"retry": "are tried now", "hold": "are kept back", "release": "go on", "delete": "were taken out"}
+_DONE = {
+    "retry": ("%(n)s message is tried now", "%(n)s messages are tried now"),
+    "hold": ("%(n)s message is kept back", "%(n)s messages are kept back"),
+    "release": ("%(n)s message goes on", "%(n)s messages go on"),
+    "delete": ("%(n)s message was taken out", "%(n)s messages were taken out"),
+}
 
 
 async def outbox(visit: Visit) -> bytes:
@@ -38,8 +43,10 @@ async def steer(visit: Visit) -> bytes:
             raise PeerFault("Tick the messages first", code=400)
         answer = await visit.ask("steer", act=act, ids=ids)
     left = answer["asked"] - answer["changed"]
-    said = f"{answer['changed']} {_DONE[act]}" + (f"; {left} were under way or done already" if left else "")
-    return visit.go(visit.back, said)
+    said = [visit.counted(*_DONE[act], answer["changed"])]
+    if left:
+        said.append(visit.counted("%(n)s was under way or done already", "%(n)s were under way or done already", left))
+    return visit.go(visit.back, "; ".join(said))
 
 
 PAGES = (Page("/outbox", outbox), Page("/outbox", steer, "POST"), Page("/outbox/<item>", row))

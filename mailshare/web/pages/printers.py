@@ -30,7 +30,8 @@ async def pause(visit: Visit) -> bytes:
     """Hand nothing of a queue on, or go on."""
     paused = visit.text("paused") == "true"
     await visit.ask("pause_queue", name=visit.path["name"], paused=paused)
-    return visit.go(visit.back, f"{visit.path['name']} {'is paused; jobs wait' if paused else 'goes on'}")
+    name = visit.path["name"]
+    return visit.go(visit.back, f"{name} is paused, and its jobs wait" if paused else f"{name} goes on")
 
 
 async def test(visit: Visit) -> bytes:

@@ -110,8 +110,10 @@ async def export(visit: Visit) -> bytes:
 async def reload(visit: Visit) -> bytes:
     """Read the configuration file again."""
     answer = await visit.ask("reload")
-    left = f"; needs a restart: {answer['needs_restart']}" if answer["needs_restart"] else ""
-    return visit.go("/settings", f"The configuration file was read again{left}", bad=bool(answer["faults"]))
+    said = ["The configuration file was read again"]
+    if answer["needs_restart"]:
+        said.append(f"this needs a restart: {answer['needs_restart']}")
+    return visit.go("/settings", "; ".join(said), bad=bool(answer["faults"]))
 
 
 PAGES = (

@@ -38,9 +38,10 @@ def _back(visit: Visit, said: str) -> bytes:
     return visit.go("/work", said)
 
 
-def _more(answer: Mapping[str, Any]) -> str:
+def _more(visit: Visit, answer: Mapping[str, Any]) -> str:
     more = len(answer.get("past", ()))
-    return f", and {more} more of the same" if more else ""
+    words = visit.counted("%(n)s more of the same went too", "%(n)s more of the same went too", more)
+    return f"; {words}" if more else ""
 
 
 async def give(visit: Visit) -> bytes:
@@ -59,8 +60,8 @@ async def always(visit: Visit) -> bytes:
         past=visit.flag("past"),
     )
     rule = answer["rule"]
-    said = f"Mail by {rule['kind']} {rule['match']} goes to {', '.join(rule['users'])} from now on{_more(answer)}"
-    return _back(visit, said)
+    said = f"Mail by {rule['kind']} {rule['match']} goes to {', '.join(rule['users'])} from now on"
+    return _back(visit, said + _more(visit, answer))
 
 
 async def teach(visit: Visit) -> bytes:
@@ -72,13 +73,17 @@ async def teach(visit: Visit) -> bytes:
         name=visit.text("name") or None,
         past=visit.flag("past"),
     )
-    return _back(visit, f"{answer['name']} is a name of {answer['user']} from now on{_more(answer)}")
+    return _back(visit, f"{answer['name']} is a name of {answer['user']} from now on" + _more(visit, answer))
 
 
 async def sort(visit: Visit) -> bytes:
     """Sort all of it once more, by the names and rules of now."""
     found = (await visit.ask("admin_sort"))["past"]
-    return _back(visit, f"{len(found)} messages found an owner" if found else "Nothing found an owner")
+    return _back(visit, _found(visit, len(found)) if found else "Nothing found an owner")
+
+
+def _found(visit: Visit, number: int) -> str:
+    return visit.counted("%(n)s message found an owner", "%(n)s messages found an owner", number)
 
 
 async def forget(visit: Visit) -> bytes:

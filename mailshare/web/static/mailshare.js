@@ -5,7 +5,7 @@
   const show = (live) => {
     if (!chip) return;
     chip.hidden = false;
-    chip.lastElementChild.textContent = live ? "live" : "reconnecting";
+    chip.lastElementChild.textContent = live ? chip.dataset.live : chip.dataset.lost;
     chip.classList.toggle("warn", !live);
   };
   document.addEventListener("htmx:sse:after:connection", () => show(true));
