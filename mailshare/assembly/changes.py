@@ -35,7 +35,7 @@ def _checked(kind: str, table: Mapping[str, Any]) -> FileTables:
     check_tables(tables, "/", findings)
     errors = [found for found in findings.found if not found.warning]
     if errors:
-        lines = [f"{written(found.path[2:])}: {found.text}. {found.hint}".rstrip(". ") for found in errors]
+        lines = [f"{written(found.path[2:])}: {found.text}; {found.hint}".rstrip("; ") for found in errors]
         raise ConfigFault("; ".join(lines))
     return tables
 

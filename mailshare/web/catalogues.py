@@ -106,10 +106,18 @@ class Catalogue(gettext.NullTranslations):
     """What is said in one language.
 
     :param plural: which of the two forms a number takes.
+    :param fields: what the rules call a setting, to the words that stand beside its field on a page.
     """
 
-    def __init__(self, entries: Sequence[Entry] = (), plural: Callable[[int], int] = unless_one) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry] = (),
+        plural: Callable[[int], int] = unless_one,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+        self._fields = fields or {}
+        self._field = re.compile(rf"(?:^|; )({'|'.join(self._fields)})[\w.\[\]]*: ")
         self._said = {one.one: one.said for one in entries if all(one.said)}
         self._plural_form = plural
         shapes = (
@@ -132,8 +140,6 @@ class Catalogue(gettext.NullTranslations):
 
     def sentence(self, text: str) -> str:
         """A text of another room, whatever facts are in it; one that is not known stays as it is."""
-        if not self._said or not text:
-            return text
         kept = self._kept.get(text)
         if kept is None:
             kept = self._found(text)
@@ -144,6 +150,10 @@ class Catalogue(gettext.NullTranslations):
 
     def _found(self, text: str) -> str:
         """The sentence; else its parts, each where it is known: ``greg@isp.example: collected nothing; no TLS``."""
+        before, *mistakes = self._field.split(text) if self._fields else (text,)
+        if mistakes and not before:  # a field and what is wrong with it, in turns
+            told = zip(mistakes[::2], mistakes[1::2], strict=True)
+            return "; ".join(f"{self.gettext(self._fields[name])}: {self._found(words)}" for name, words in told)
         known = self._whole(text)
         if known is not None or len(text) > _LONGEST:
             return text if known is None else known
@@ -170,7 +180,7 @@ class Catalogue(gettext.NullTranslations):
         return self._said.get(text, (text,))[0] if " " in text else text
 
 
-def catalogue(language: str, plural: Callable[[int], int]) -> Catalogue:
+def catalogue(language: str, plural: Callable[[int], int], fields: Mapping[str, str]) -> Catalogue:
     """The catalogue of a language; empty for English, in which everything is written."""
     folder = os.path.join(LOCALES, language)
     entries: list[Entry] = []
@@ -178,4 +188,4 @@ def catalogue(language: str, plural: Callable[[int], int]) -> Catalogue:
         if name.endswith(".po"):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 entries += read_entries(file.read())
-    return Catalogue(entries, plural)
+    return Catalogue(entries, plural, fields)

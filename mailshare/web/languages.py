@@ -11,6 +11,29 @@ from mailshare.web.catalogues import Catalogue, catalogue, unless_one
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "fr": "Français", "de": "Deutsch"}
 """Tag to the name that its speakers give it."""
+FIELDS: Mapping[str, str] = {
+    "address": "Address",
+    "aliases": "Further addresses of the same mailbox",
+    "ambiguous": "Mail whose name fits several people goes to",
+    "cc": "Copies of everything to",
+    "collect": "Fetch from",
+    "domains": "Domains, for a whole domain",
+    "forward": "Sent on to the outside, to",
+    "label": "What it is for",
+    "leave_on_server_days": "Days that fetched mail stays at the provider",
+    "mode": "How it is shared",
+    "name": "Login",
+    "names": "Full name and other names",
+    "password": "Password",
+    "quota": "Octets the mailbox may hold; 0 = no bound",
+    "quota_messages": "Messages it may hold; 0 = no bound",
+    "relay": "Send through",
+    "tag_delimiter": "What stands between name and tag",
+    "threshold": "Waiting mails that start a send and receive",
+    "timetable": "Hours in which mail is fetched and sent",
+    "zone": "Time zone",
+}
+"""What the rules call a setting, to the words beside its field: the rules' own word says nothing to who fills it in."""
 _PLURALS: Mapping[str, Callable[[int], int]] = {"fr": lambda number: number > 1}  # nothing is one, in French
 _DATES = {"en": "%Y-%m-%d", "fr": "%d/%m/%Y", "de": "%d.%m.%Y"}
 _UNITS = {"fr": ("o", "ko", "Mo", "Go", "To")}
@@ -60,7 +83,7 @@ class Language:
     words: Catalogue = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "words", catalogue(self.tag, _PLURALS.get(self.tag, unless_one)))
+        object.__setattr__(self, "words", catalogue(self.tag, _PLURALS.get(self.tag, unless_one), FIELDS))
 
     def told(self, text: object) -> str:
         """What another room says, in this language as far as it is known."""

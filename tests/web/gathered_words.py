@@ -25,6 +25,7 @@ from mailshare.web.languages import LANGUAGES
 ROOT = Path(mailshare.__file__).parent
 TEMPLATES = ROOT / "web/templates"
 _ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+_RAISE = _ERRORS | {"_syntax"}
 _SAID_BY_ROOMS = (
     "assembly", "core", "delivery/quotas", "delivery/outbound_size", "delivery/agents", "documents", "fax", "isp",
     "journal", "portal", "printing", "shell/client", "shell/certificates", "store/d", "store/former", "store/naming",
@@ -35,7 +36,8 @@ _ALL_WORDS = (
     "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/handout/page.py", "web/handout/cautions.py",
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",
-    "assembly/probing.py",
+    "assembly/probing.py", "config/checks.py", "config/reading.py", "config/timetable.py", "config/rule_checks.py",
+    "core/servers.py",
 )  # fmt: skip
 """Modules in which every string that reads like words is shown to people."""
 STATES = (
@@ -174,7 +176,7 @@ def written(node: ast.expr) -> str:
 def _fragment(text: str) -> bool:
     """Too little to be known again: a piece that other code puts together, or a command."""
     fixed = _FACTS.sub("", text)
-    few = len(re.sub(r"[^A-Za-z]", "", fixed)) < 5
+    few = len(re.sub(r"[^A-Za-z]", "", fixed)) < 6
     return "{1}" in text and (few or text[:1] in ",;(" or text[:2] == " (" or " ID " in text)
 
 
@@ -184,7 +186,7 @@ def _worth(text: str) -> bool:
 
 def _refusals(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS and node.args:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _RAISE and node.args:
             said = node.args[0]
             text = written(said.value if isinstance(said, ast.Subscript) else said)
             if " " in text and _worth(text):

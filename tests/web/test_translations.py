@@ -12,7 +12,7 @@ import pytest
 import pytest_twisted
 
 from mailshare.web.catalogues import LOCALES, Catalogue, Entry, read_entries
-from mailshare.web.languages import LANGUAGES, Language, language_of
+from mailshare.web.languages import FIELDS, LANGUAGES, Language, language_of
 from tests.web.conftest import House
 from tests.web.gathered_words import Said, bare_words, gathered
 from tests.web.test_manager_pages import SCREENS
@@ -83,6 +83,24 @@ def test_a_sentence_of_another_room_is_known_again_with_its_facts() -> None:
     assert french.sentence("a@b.example: the store is full; 550 no") == "a@b.example: la base est pleine; 550 no"
     assert french.sentence("The weather is fine") == "The weather is fine"
     assert french.sentence("There is no {1}{2}") == "Il n'y a pas de {1}{2}"
+
+
+def test_a_mistake_is_told_by_the_words_beside_its_field() -> None:
+    """Not by the name of the setting, in English neither; other words before a colon stay."""
+    english, french, _ = _languages()
+    assert english.told("quota: -5 is too small; the least is 0") == (
+        "Octets the mailbox may hold; 0 = no bound: -5 is too small; the least is 0"
+    )
+    forward = french.told("forward[0]: 'x' has no domain; write mail@company.example")
+    assert forward.startswith("Transféré à l’extérieur, à: 'x' n’a pas de domaine")
+    two = french.told("threshold: -1 is too small; the least is 0; domains[0]: '!!' is not a domain")
+    assert two.endswith("le minimum est 0; Domaines, pour un domaine entier: '!!' n’est pas un domaine")
+    assert english.told("550: no such user") == "550: no such user"
+
+
+def test_every_field_has_the_words_that_stand_beside_it(said: dict[str, Said]) -> None:
+    """The same as in the templates, so that they are found on the page."""
+    assert not [words for words in FIELDS.values() if words not in said]
 
 
 def test_looking_for_a_sentence_takes_no_longer_for_a_hostile_one() -> None:
@@ -157,7 +175,7 @@ async def test_a_browser_reads_the_language_it_asks_for_and_may_choose_another(h
     assert "Tableau de bord" in (await browser.get("/")).text
     assert (await browser.post("/language", {"language": "xx"})).code == 303
     refused = await browser.post("/users/new", {"name": "eve adams"})
-    assert "Un identifiant a de 1 à 64 caractères" in refused.text
+    assert "ne peut pas être un identifiant" in refused.text
     assert (await browser.post("/language", {"language": "en"}, Origin="http://evil.example")).code == 403
 
 
