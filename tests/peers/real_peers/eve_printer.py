@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import define
 from real_peers.running import Running, wait_until
 
-_BUS = """\
+BUS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -47,7 +47,7 @@ class EvePrinter:
         command.write_text("#!/bin/sh\nexit 0\n")  # without one, a job takes seconds
         command.chmod(0o755)
         path = self.folder / "bus"
-        (self.folder / "bus.conf").write_text(_BUS.format(path=path))
+        (self.folder / "bus.conf").write_text(BUS.format(path=path))
         self.dbus = Running(
             [self.bus, f"--config-file={self.folder / 'bus.conf'}", "--nofork"], self.folder / "bus.log", {}
         )
