@@ -27,15 +27,17 @@ from mailshare.documents.bounds import Bounds
 from mailshare.documents.operations import RESULT, WORK
 from mailshare.documents.routes import Tools, route
 from mailshare.interfaces import IDocuments, IMadeDocument
-from mailshare.shell.child_process import Child, Ended, start_child
+from mailshare.shell.child_process import Ended
+from mailshare.shell.stem_process import Split, Stem, start_stem
 
 T = TypeVar("T")
 AT_ONCE, WAITING = 2, 200  # processes that run, and documents that wait for one
 _PIECE = 256 * 1024
 _MOST_TOLD = 4 << 20  # octets of result.json
 _GRACE = 5.0  # seconds a process has to start and to end besides its time
+_IDLE = 120.0  # seconds without a document after which nothing is kept ready for the next
 _ENTRY = "import sys; p = sys.argv[1]; p in sys.path or sys.path.insert(0, p); "
-_ENTRY += "from mailshare.documents.child import main; main(int(sys.argv[2]))"
+_ENTRY += "from mailshare.documents.stem import main; main()"
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -92,7 +94,8 @@ class Documents:
         self._run_of_server = secrets.token_hex(8)
         self._fresh = False  # what a killed server left in the folder is gone
         self._folders: set[str] = set()
-        self._running: set[Child] = set()
+        self._running: set[Split] = set()
+        self._stem: Stem | None = None
         self.bounds = bounds
         self.tools = Tools.found(bounds.tools)
 
@@ -106,6 +109,9 @@ class Documents:
         for child in list(self._running):
             child.end()
             await child.gone
+        if self._stem is not None:
+            self._stem.stop()
+            await self._stem.gone
         self._folders.clear()
         await self._aside(partial(shutil.rmtree, self._folder, ignore_errors=True))
 
@@ -189,15 +195,13 @@ class Documents:
             if not self._open:
                 raise Unavailable
             await self._aside(partial(_append, os.path.join(folder, WORK), json.dumps(work).encode()))
-            return await self._run(folder)
+            return await self._run(folder, str(work["operation"]))
         finally:
             self._turn.release()
 
-    async def _run(self, folder: str) -> Mapping[str, Any]:
+    async def _run(self, folder: str, operation: str) -> Mapping[str, Any]:
         seconds = self.bounds.seconds
-        argv = [sys.executable, "-I", "-c", _ENTRY, _ROOT, str(os.getpid())]
-        env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
-        child = start_child(self._reactor, argv, folder=folder, seconds=seconds + _GRACE, env=env)
+        child = self._ready().split_off({"folder": folder, "operation": operation}, seconds + _GRACE)
         self._running.add(child)
         try:
             ended = await child.done
@@ -215,6 +219,14 @@ class Documents:
             self._note(_crash(ended))
             raise NotConvertible(Hindrance.CRASHED)
         return await self._aside(partial(_result, os.path.join(folder, RESULT)))
+
+    def _ready(self) -> Stem:
+        """The process that others are split off; it is started with the first document, and after a pause."""
+        if self._stem is None or not self._stem.takes:
+            argv = [sys.executable, "-I", "-c", _ENTRY, _ROOT]
+            env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+            self._stem = start_stem(self._reactor, argv, idle=_IDLE, env=env)
+        return self._stem
 
     async def _made(self, folder: str, result: Mapping[str, Any]) -> MadeDocument:
         facts = result.get("facts")
