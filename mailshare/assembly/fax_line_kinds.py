@@ -11,7 +11,8 @@ from zope.interface import implementer
 
 from mailshare.config import Config, Secret
 from mailshare.config.fax_schema import FaxLineTable
-from mailshare.core.fax_lines import DirectoryOptions, LoopOptions, read_options
+from mailshare.core.fax_lines import DirectoryOptions, HylaFAXOptions, LoopOptions, read_options
+from mailshare.core.values import Server
 from mailshare.extend import Finder, build_extension, installed
 from mailshare.fax.pool import PooledLine
 from mailshare.interfaces import IFaxLine, IFaxLineSurroundings, IStore
@@ -104,4 +105,16 @@ def _directory(options: DirectoryOptions, own: LineSurroundings) -> IFaxLine:
     return DirectoryLine(own.name, folder, own.reactor, own.aside, poll=options.poll, channels=own.channels)
 
 
-_KINDS: Mapping[str, Callable[[Any, LineSurroundings], IFaxLine]] = {"loop": _loop, "directory": _directory}
+def _hylafax(options: HylaFAXOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.fax.lines.hylafax import HylaFAXLine  # noqa: PLC0415
+    from mailshare.fax.lines.hylafax_session import HylaFAXAccount  # noqa: PLC0415
+
+    server = Server("hylafax", options.host, options.port, "none", options.user)
+    return HylaFAXLine(own.name, HylaFAXAccount(server, own.secret), options, own.reactor, channels=own.channels)
+
+
+_KINDS: Mapping[str, Callable[[Any, LineSurroundings], IFaxLine]] = {
+    "loop": _loop,
+    "directory": _directory,
+    "hylafax": _hylafax,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 
 from mailshare.config.fax_schema import FaxLineTable
@@ -54,11 +55,22 @@ def _kind(line: FaxLineTable, path: Path, findings: Findings) -> None:
     except (ValueError, ConfigFault) as fault:
         findings.error((*path, "options" if line.options else "kind"), str(fault))
         return
+    host = str(line.options.get("host", ""))
+    if line.kind == "hylafax" and not _on_this_machine(host):
+        words = f"passwords and faxes cross the network to {host} without TLS, which HylaFAX does not have"
+        findings.warn((*path, "options"), words, "use a tunnel for whole machines, such as WireGuard")
     known = SECRETS.get(line.kind, frozenset(line.secrets))
     for name in line.secrets:
         if name not in known:
             words = f"known are {', '.join(sorted(known))}" if known else "it has none"
             findings.error((*path, "secrets", name), f"{name!r} is no secret of the kind {line.kind}; {words}")
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
 
 
 def _general(tables: FileTables, findings: Findings) -> None:

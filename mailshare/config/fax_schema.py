@@ -55,7 +55,7 @@ class FaxLineTable:
     """``[[fax_line]]``: a way to the telephone network; calls take the first that is free."""
 
     name: str = _key("what it is called; required")
-    kind: str = _key("loop, directory, or that of an extension; required")
+    kind: str = _key("loop, directory, hylafax, or that of an extension; required")
     numbers: tuple[str, ...] = _key("its own numbers, with plus; * for any digits", factory=tuple)
     calls: tuple[str, ...] = _key("numbers that it is used for, e.g. +49*; none = all", factory=tuple)
     channels: int = _key("calls at the same time", 1, least=1, most=500)

@@ -31,8 +31,29 @@ class DirectoryOptions:
     poll: int = _key("seconds between two looks into done and in", 5)
 
 
-KINDS: Mapping[str, type[AttrsInstance]] = {"loop": LoopOptions, "directory": DirectoryOptions}
-SECRETS: Mapping[str, frozenset[str]] = {"loop": frozenset(), "directory": frozenset()}
+@frozen
+class HylaFAXOptions:
+    """``kind = "hylafax"``: the modems of a HylaFAX server."""
+
+    host: str = _key("the server's name or address; required")
+    port: int = _key("where it answers", 4559)
+    user: str = _key("who we are there, as its hosts.hfaxd has it", "mailshare")
+    modem: str = _key("a modem or a class of them; any = whichever is free", "any")
+    poll: int = _key("seconds between two looks at its queues", 10)
+    receive: bool = _key("false = faxes that came in stay there", True)
+    called: int = _key("which text that the network gives with a call is the number called, from 1; 0 = none", 0)
+
+
+KINDS: Mapping[str, type[AttrsInstance]] = {
+    "loop": LoopOptions,
+    "directory": DirectoryOptions,
+    "hylafax": HylaFAXOptions,
+}
+SECRETS: Mapping[str, frozenset[str]] = {
+    "loop": frozenset(),
+    "directory": frozenset(),
+    "hylafax": frozenset({"password", "admin"}),
+}
 """The names that each kind knows in the table ``secrets``."""
 
 

@@ -19,7 +19,8 @@ from mailshare.wire.t4_rows import count_rows
 
 MOST_PAGES = 5_000
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
-_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_ASCII, _SHORT, _LONG, _RATIONAL = 2, 3, 4, 5
+_MOST_TEXT = 10_000  # octets
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _COMPRESSION = {Coding.MH: 3, Coding.MR: 3, Coding.MMR: 4}
 
@@ -208,6 +209,24 @@ def _strip(
     if not rows:
         return None
     return FaxPage(tags[256][0], rows, round(x_res), round(y_res), coding, strip, tags.get(326, (0,))[0])
+
+
+def first_text(data: bytes, tag: int) -> str:
+    """A text of the first page, control characters other than line feeds made visible; empty when it has none.
+
+    :param tag: e.g. 270, where receiving software describes the call.
+    :raises PeerFault: it is no TIFF file.
+    """
+    order = _order(data)
+    at = struct.unpack_from(order + "I", data, 4)[0]
+    count = struct.unpack_from(order + "H", data, at)[0] if at + 2 <= len(data) else 0
+    for place in range(at + 2, min(at + 2 + 12 * count, len(data) - 11), 12):
+        found, kind, size, where = struct.unpack_from(order + "HHII", data, place)
+        if found == tag and kind == _ASCII and size <= _MOST_TEXT:
+            octets = data[place + 8 : place + 8 + size] if size <= 4 else data[where : where + size]
+            text = octets.partition(b"\0")[0].decode("utf-8", "replace")
+            return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+    return ""
 
 
 def first_strip(data: bytes) -> bytes:
