@@ -13,6 +13,7 @@ from attrs import evolve
 
 from mailshare.assembly import shapes
 from mailshare.assembly.audit import write_audit
+from mailshare.assembly.book_acts import BookActs
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.fax_acts import FaxActs
@@ -77,7 +78,17 @@ class Running(Protocol):
 
 
 class Acts(
-    FaxActs, DryRun, ProviderActs, Personal, TagTesting, UsageActs, ManagerActs, PlaceActs, FindingActs, Reading
+    FaxActs,
+    BookActs,
+    DryRun,
+    ProviderActs,
+    Personal,
+    TagTesting,
+    UsageActs,
+    ManagerActs,
+    PlaceActs,
+    FindingActs,
+    Reading,
 ):
     """The office as its administrator sees it.
 

@@ -6,7 +6,7 @@ What a role may do is told here and nowhere else; pages and API only ask.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -14,7 +14,7 @@ from zope.interface import implementer
 from mailshare.assembly.acts import Acts
 from mailshare.assembly.manager_acts import refuse_references
 from mailshare.assembly.narrowing import KEEPERS, Narrowing
-from mailshare.core.errors import MailshareError, NotAllowed
+from mailshare.core.errors import MailshareError, NotAllowed, PeerFault
 from mailshare.core.values import Caller, Event
 from mailshare.interfaces import IAdministration, IStore
 from mailshare.web.operations import BY_NAME
@@ -43,7 +43,9 @@ class Administering:
             return name in KEEPERS and (caller.level >= operation.level or caller.keeper)
         return caller.level >= operation.level
 
-    async def perform(self, caller: Caller, name: str, given: Mapping[str, object]) -> Any:
+    async def perform(
+        self, caller: Caller, name: str, given: Mapping[str, object], document: BinaryIO | None = None
+    ) -> Any:
         """Do one operation in the caller's name."""
         if not self.may(caller, name):
             raise NotAllowed
@@ -55,8 +57,14 @@ class Administering:
         narrowed = Narrowing(caller.accounts, self._store) if caller.accounts is not None else None
         if narrowed is not None:
             arguments = await narrowed.arguments(name, arguments)
-        result = await getattr(self._acts, name)(**arguments)
-        if operation.audited:
+        work = getattr(self._acts, name)
+        if operation.raw:
+            if document is None:
+                raise PeerFault("This needs a document", code=400)
+            result = await work(document=document, **arguments)
+        else:
+            result = await work(**arguments)
+        if operation.audited or operation.raw:
             await self._acts.audit(name, {**arguments, "by": caller.name})
         return narrowed.result(name, result) if narrowed is not None else result
 

@@ -25,7 +25,7 @@ Hasher = Callable[[str, str], Awaitable[tuple[str, str]]]
 """Password, and a SCRAM verifier whose salt is to be used again or empty, to ``(argon2 hash, SCRAM verifier)``."""
 
 
-def _checked(kind: str, table: Mapping[str, Any]) -> FileTables:
+def checked_table(kind: str, table: Mapping[str, Any]) -> FileTables:
     """Read one table as if it stood in the file.
 
     :raises ConfigFault: with every mistake.
@@ -100,7 +100,7 @@ class Changes:
         plain = {key: value for key, value in facts.items() if key not in ("accounts", "cc")}
         if own:
             plain["name"] = "somebody"  # reserved names pass for those that have them already
-        (table,) = _checked("user", plain).user
+        (table,) = checked_table("user", plain).user
         odd = {"name", "password", "quota", "quota_messages", "forward"}
         changes: dict[str, Any] = {key: getattr(table, key) for key in plain if key not in odd}
         if "quota" in plain or "quota_messages" in plain:
@@ -165,7 +165,7 @@ class Changes:
         table = dict(facts)
         if "secret" in table:
             table["password"] = table.pop("secret")
-        (read,) = _checked("account", table).account
+        (read,) = checked_table("account", table).account
         return resolve_account(read, ""), read.password
 
     async def delete_account(self, *, address: str) -> Mapping[str, object]:

@@ -1,90 +1,61 @@
-"""``mailshare fax``: what the panel of a fax machine does."""
+"""``mailshare fax`` and the manager's pages: what the panel of a fax machine does."""
 
 from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
-from mailshare.assembly.changes import Changes
-from mailshare.assembly.shapes import moment, queue_json
-from mailshare.config import Config
+from mailshare.assembly.fax_looking import FaxLooking
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import NoSuchJob, NotPossible, PeerFault, Unavailable
+from mailshare.core.errors import NotPossible, PeerFault
 from mailshare.core.trace import trace_id
-from mailshare.core.values import Origin, QueueItem, QueueState, Source, User, UserKind
+from mailshare.core.values import Origin, QueueState, Source, User, UserKind
 from mailshare.interfaces import IBody
-from mailshare.shell.new_body import new_body
-
-if TYPE_CHECKING:
-    from mailshare.assembly.fax_room import FaxRoom
+from mailshare.shell.new_body import body_of_pieces
+from mailshare.wire.print_mail import base64_lines
 
 _LARGEST = 100 * 1024 * 1024
 _PIECE = 262_144
+_CODED = 57 * 4096  # octets that become whole lines of base64
 
 
-class FaxActs(Changes):
-    """Sends, lists, shows, cancels and sends again; put together with a class that knows the running server.
-
-    :ivar fax: set by a running server.
-    """
-
-    fax: FaxRoom | None = None
-    _config: Callable[[], Config] | None
-
-    # ------------------------------------------------------------------ looking
-
-    async def fax_queue(self, *, all: bool = False, limit: int = 200) -> Sequence[Mapping[str, object]]:  # noqa: A002
-        """Faxes, newest first.
-
-        :param all: also those that are over.
-        """
-        rows = await self._store.queue.items(agent="fax", open_only=not all, limit=min(max(limit, 1), 1000))
-        return [self._fax_json(row) for row in rows]
-
-    async def fax_show(self, *, id: int) -> Mapping[str, object]:  # noqa: A002
-        """One fax with every call."""
-        row = await self._fax_row(id)
-        calls = [
-            {"at": moment(int(str(one.get("at", 0)))), "reply": one.get("reply", ""), **_told(one.get("detail"))}
-            for one in await self._store.queue.attempts(row.id)
-        ]
-        return {**self._fax_json(row), "calls": calls}
-
-    async def fax_lines(self) -> Sequence[Mapping[str, object]]:
-        """The lines and what was seen of them."""
-        return self._fax_room().running().facts()
-
-    async def fax_book(self) -> Sequence[Mapping[str, object]]:
-        """The address book as the file declares it."""
-        if self._config is None:
-            raise Unavailable("Nothing is known of the address book here")
-        return [
-            {
-                "name": one.name,
-                "short": one.short,
-                "number": one.number or ", ".join(one.members),
-                "subaddress": one.subaddress,
-                "who": ", ".join(each for each in (one.title, one.company) if each),
-            }
-            for one in self._config().tables.fax_contact
-        ]
-
-    # ------------------------------------------------------------------ acting
+class FaxActs(FaxLooking):
+    """Sends, cancels and sends again; put together with a class that knows the running server."""
 
     async def fax_send(
         self, *, file: str, to: Sequence[str], user: str = "", subject: str = "", text: str = ""
     ) -> Mapping[str, object]:
         """Send a file of this machine.
 
-        :param file: absolute path.
+        :param file: absolute path; the rest as :meth:`fax_document`.
+        """
+        with _opened(file) as stream:
+            name = os.path.basename(file)
+            return await self.fax_document(document=stream, to=to, name=name, user=user, subject=subject, text=text)
+
+    async def fax_document(
+        self,
+        *,
+        document: BinaryIO,
+        to: Sequence[str],
+        name: str = "",
+        user: str = "",
+        subject: str = "",
+        text: str = "",
+    ) -> Mapping[str, object]:
+        """Send a document.
+
+        :param document: read to its end.
         :param to: numbers, names of the address book, or whole fax addresses.
+        :param name: of the document; its end tells what it is, where its octets do not.
         :param user: login of the sender, who gets the reports; empty = the first ADMIN.
-        :param text: goes before the file, or onto the cover page.
+        :param text: goes before the document, or onto the cover page.
+        :raises PolicyRefusal: a number may not be called, or the document cannot be turned into pages.
         """
         office = self._fax_room().running()
         sender = self._sender(user)
@@ -92,7 +63,8 @@ class FaxActs(Changes):
         recipients = [Recipient(_fax_recipient(one, domain)) for one in to]
         for one in recipients:
             office.gateway.hops(one, sender)
-        body = await new_body(self._store, _letter(sender, self._directory().hostname, file, subject, text, recipients))
+        frame = _frame(sender, self._directory().hostname, name[:200], subject, text, recipients)
+        body = await body_of_pieces(self._store, _letter(frame, document))
         envelope = self._envelope(sender, recipients, body)
         await office.gateway.examine(envelope, body)
         return await self._hand_in(envelope, body, sender)
@@ -114,30 +86,10 @@ class FaxActs(Changes):
             raise NotPossible(f"Whoever sent fax {id} is not here any more")
         body = await self._store.queue.body(row.message_id)
         envelope = self._envelope(sender, [Recipient(Address.parse(row.address))], body)
-        copy = b"".join([piece async for piece in _pieces(body)])
-        return await self._hand_in(envelope, await new_body(self._store, copy), sender)
+        copy = [piece async for piece in _pieces(body)]
+        return await self._hand_in(envelope, await body_of_pieces(self._store, copy), sender)
 
     # ------------------------------------------------------------------ inside
-
-    def _fax_room(self) -> FaxRoom:
-        if self.fax is None:
-            raise Unavailable("The server does not run; start it first")
-        return self.fax
-
-    async def _fax_row(self, number: int) -> QueueItem:
-        row = await self._store.queue.item(number)
-        if row is None or row.agent != "fax":
-            raise NoSuchJob(f"There is no fax {number}")
-        return row
-
-    def _fax_json(self, row: QueueItem) -> dict[str, object]:
-        out = queue_json(row, self._directory())
-        attempt = None
-        if self.fax is not None and self.fax.office is not None:
-            attempt = self.fax.office.agent.attempts.get(row.id)
-        if attempt is not None:
-            out["state"] = attempt.state
-        return {**out, "number": row.params.get("number", ""), "toll": row.params.get("toll", "")}
 
     def _sender(self, login: str) -> User:
         directory = self._directory()
@@ -160,35 +112,56 @@ class FaxActs(Changes):
         return {"trace": trace, "faxes": sorted(row.id for row in rows), "user": sender.name}
 
 
+def _opened(file: str) -> BinaryIO:
+    try:
+        return open(file, "rb")
+    except OSError as fault:
+        raise PeerFault(f"{file} cannot be read: {fault.strerror}", code=400) from fault
+
+
 def _fax_recipient(text: str, domain: str) -> Address:
     """A number, a name of the book, or an address."""
     if "@" in text:
         return Address.parse(text)
     compact = "".join(char for char in text if char not in " ()/-.")
-    number = compact.removeprefix("+").isdecimal()
-    return Address.parse(f"FAX={compact}@{domain}" if number and len(compact) > 4 else f"{compact}@{domain}")
+    if not compact.removeprefix("+").isdecimal():
+        return Address.parse(f"{text.strip()}@{domain}")
+    return Address.parse(f"FAX={compact}@{domain}" if len(compact) > 4 else f"{compact}@{domain}")
 
 
-def _letter(
-    sender: User, host: str, file: str, subject: str, text: str, recipients: Sequence[Recipient]
-) -> bytes:
-    """The mail that carries the file."""
-    try:
-        with open(file, "rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as fault:
-        raise PeerFault(f"{file} cannot be read: {fault.strerror}", code=400) from fault
-    if len(data) > _LARGEST:
-        raise PeerFault(f"{file} is larger than {_LARGEST} octets", code=413)
+def _frame(
+    sender: User, host: str, name: str, subject: str, text: str, recipients: Sequence[Recipient]
+) -> tuple[bytes, bytes]:
+    """What stands before and behind the octets of the document in the mail that carries it."""
     message = EmailMessage()
     message["From"] = f"{sender.name}@{host}"
     message["To"] = ", ".join(str(one.address) for one in recipients)
-    message["Subject"] = subject or os.path.basename(file)
+    message["Subject"] = " ".join((subject or name or "Fax").split())
     message.set_content(text)
-    kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     major, _, minor = kind.partition("/")
-    message.add_attachment(data, maintype=major, subtype=minor, filename=os.path.basename(file))
-    return message.as_bytes(policy=SMTP)
+    message.add_attachment(b"", maintype=major, subtype=minor, filename=name or "document")
+    whole = message.as_bytes(policy=SMTP)
+    end = f"\r\n--{message.get_boundary()}--".encode()
+    before, _, after = whole.rpartition(end)
+    return before, end + after
+
+
+def _letter(frame: tuple[bytes, bytes], document: BinaryIO) -> Iterator[bytes]:
+    """The mail, piece by piece.
+
+    :raises PeerFault: 413, 400: the document is too large, or empty.
+    """
+    yield frame[0]
+    taken = 0
+    while data := document.read(_CODED):
+        taken += len(data)
+        if taken > _LARGEST:
+            raise PeerFault(f"The document is larger than {_LARGEST} octets", code=413)
+        yield base64_lines(data)
+    if not taken:
+        raise PeerFault("The document is empty", code=400)
+    yield frame[1]
 
 
 async def _pieces(body: IBody) -> AsyncIterator[bytes]:
@@ -197,14 +170,3 @@ async def _pieces(body: IBody) -> AsyncIterator[bytes]:
         piece = await body.read(position, _PIECE)
         position += len(piece)
         yield piece
-
-
-def _told(detail: object) -> dict[str, object]:
-    if not isinstance(detail, Mapping):
-        return {}
-    fields = detail.get("fields")
-    return {
-        "cause": detail.get("cause", ""),
-        "line": detail.get("line", ""),
-        **({str(name): text for name, text in fields.items()} if isinstance(fields, Mapping) else {}),
-    }

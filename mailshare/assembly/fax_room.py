@@ -21,6 +21,7 @@ from mailshare.core.values import Outcome, QueueItem, QueueState
 from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, IStore
 
 if TYPE_CHECKING:
+    from mailshare.core.address_book import BookEntry
     from mailshare.fax.office import FaxOffice
     from mailshare.fax.pool import PooledLine
 
@@ -50,6 +51,7 @@ class FaxRoom:
         self._intake: IIntake | None = None
         self._resolve: Callable[[object], Awaitable[str]] | None = None
         self._open = False
+        self._book: Sequence[BookEntry] = ()
         self.gateways: list[IGateway] = []
         self.office: FaxOffice | None = None
         if config.tables.fax_line:
@@ -62,7 +64,7 @@ class FaxRoom:
         self.office = FaxOffice(
             self._store,
             self._reactor,
-            fax_rules(self._config),
+            fax_rules(self._config, self._book),
             directory=os.path.join(self._config.data, "fax"),
             aside=self._aside,
             perform=self._perform,
@@ -88,6 +90,10 @@ class FaxRoom:
     async def open(self) -> None:
         """Store what a stop left behind, then let the lines ring."""
         self._open = True
+        if self.office is not None:
+            from mailshare.assembly.book_keeping import stored_entries  # noqa: PLC0415 - see the head of this module
+
+            self.take_book((await stored_entries(self._store.settings))[0])
         await self._start()
 
     async def _start(self) -> None:
@@ -114,10 +120,18 @@ class FaxRoom:
             return
         from mailshare.assembly.fax_settings import fax_rules  # noqa: PLC0415
 
-        self.office.follow(fax_rules(config))
+        self.office.follow(fax_rules(config, self._book))
         if before.tables.fax_line != config.tables.fax_line and self._open:
             self._soon(self.office.use(self._lines(config)))
         self.gateways[:] = [self.office.gateway] if config.tables.fax_line else []
+
+    def take_book(self, entries: Sequence[BookEntry]) -> None:
+        """The address book of the store is another now."""
+        self._book = tuple(entries)
+        if self.office is not None:
+            from mailshare.assembly.fax_settings import fax_rules  # noqa: PLC0415 - see the head of this module
+
+            self.office.follow(fax_rules(self._config, self._book))
 
     def _soon(self, work: Any) -> None:
         done = Deferred.fromCoroutine(work)

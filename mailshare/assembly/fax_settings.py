@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mailshare.assembly.book_keeping import both, declared_entries
 from mailshare.config import Config
+from mailshare.core.address_book import BookEntry
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.fax.numbers import country_code_of
 from mailshare.fax.rules import HOUR, FaxContact, FaxRules
 
 
-def fax_rules(config: Config) -> FaxRules:
-    """What a configuration says about faxes."""
+def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
+    """What a configuration says about faxes.
+
+    :param book: entries of the address book that stand in the store.
+    """
     table = config.tables.fax
     hostname = config.tables.server.hostname
     return FaxRules(
@@ -49,6 +56,7 @@ def fax_rules(config: Config) -> FaxRules:
         refused=table.refuse,
         contacts=tuple(
             FaxContact(one.name, one.number, one.short, one.subaddress, one.title, one.company, one.members)
-            for one in config.tables.fax_contact
+            for one in both(declared_entries(config), book)
+            if one.number or one.members
         ),
     )

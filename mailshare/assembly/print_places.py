@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from mailshare.assembly.print_acts import PrintActs
 from mailshare.assembly.print_options import read_options
 from mailshare.assembly.print_shapes import job_json, printer_words
+from mailshare.config import Config
 from mailshare.core.errors import NotPossible, PeerFault, Unavailable
 from mailshare.core.print_test_page import test_page
 from mailshare.core.values import Certainty
@@ -50,6 +51,7 @@ class PlaceActs(PrintActs):
     """
 
     _clock: Callable[[], int]
+    _config: Callable[[], Config] | None
     printing: Callable[[], Awaitable[LivePrinting]] | None = None
 
     async def _print_room(self) -> LivePrinting:
@@ -142,7 +144,20 @@ class PlaceActs(PrintActs):
             self._place_json(service, one, "group" if one.members else "destination")
             for one in service.destinations.values()
         ]
-        return [*rows, *(self._place_json(service, one.device, "printer") for one in service.printers.values())]
+        rows += [self._place_json(service, one.device, "printer") for one in service.printers.values()]
+        declared = self._declared_places()
+        return [{**row, "managed_by": declared.get(str(row["name"]).casefold(), "")} for row in rows]
+
+    def _declared_places(self) -> Mapping[str, str]:
+        """Name to where it stands in the configuration file."""
+        if self._config is None:
+            return {}
+        config = self._config()
+        return {
+            one.name.casefold(): place
+            for kind in ("destination", "printer")
+            for one, place in zip(getattr(config.tables, kind), config.managed.get(kind, ()), strict=False)
+        }
 
     @staticmethod
     def _place_json(service: PrintService, place: Destination, kind: str) -> dict[str, object]:
@@ -160,6 +175,7 @@ class PlaceActs(PrintActs):
             "jobs": service.board.count(place.name),
             "title": place.title,
             "location": place.location,
+            "accepting": service.states.get(place.name).accepting,
         }
 
     async def test_printer(self, *, name: str, page: bool = False, by: str = "") -> Mapping[str, object]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from twisted.logger import Logger
 
@@ -93,10 +94,18 @@ class WebRoom:
             hosts=self._hosts,
             version=version("mailshare"),
             password=lambda: generated(os.urandom),
+            new_file=self._new_file,
             autoconfig=self._autoconfig,
         )
         keeping.left = lambda name: rooms.end_streams([name])
         return Manager(rooms, self._threads.run)
+
+    def _new_file(self) -> BinaryIO:
+        """A file in a folder of the office's own. It has no name there, so even a kill leaves nothing."""
+        folder = os.path.join(self._config().data, "uploads")
+        os.makedirs(folder, 0o700, exist_ok=True)
+        made: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - whoever asked for it closes it
+        return cast("BinaryIO", made)
 
     def _autoconfig(self, address: str) -> str:
         from mailshare.assembly.handing_out import served_autoconfig  # noqa: PLC0415 - as above

@@ -112,8 +112,14 @@ def _book(tables: FileTables, findings: Findings) -> None:
     for index, one in enumerate(tables.fax_contact):
         path: Path = ("fax_contact", index)
         _named(one.name, names, path, findings)
-        if bool(one.number) == bool(one.members):
+        if one.number and one.members:
             findings.error((*path, "number"), "somebody has a number, a group has members")
+        elif not (one.number or one.members or one.mail or one.printer):
+            findings.error((*path, "number"), "nothing leads there: a number, members, a mail address or a printer")
+        if one.mail and "@" not in one.mail:
+            findings.error((*path, "mail"), f"{one.mail!r} is no mail address")
+        elif one.mail:
+            _address(one.mail, (*path, "mail"), findings)
         if one.number:
             _numbers((*path, "number"), (one.number,), findings)
         if one.short:

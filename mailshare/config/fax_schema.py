@@ -68,12 +68,14 @@ class FaxContactTable:
     """``[[fax_contact]]``: a line of the address book; mail to its name at the fax domain reaches it."""
 
     name: str = _key("what stands before the @; required")
-    number: str = _key("the fax number; empty for a group")
+    number: str = _key("the fax number; empty for a group, and for whoever has none")
     short: str = _key("abbreviated number or one-touch key, digits")
     subaddress: str = _key("given to the far machine, digits")
     title: str = _key("who it is, for the cover page")
     company: str = _key("likewise")
     members: tuple[str, ...] = _key("names of the contacts of a group", factory=tuple)
+    mail: str = _key("the mail address, for the people who look into the book")
+    printer: str = _key("name of the [[destination]] that prints there, likewise")
 
 
 @frozen(kw_only=True)

@@ -39,6 +39,7 @@ from mailshare.core.values import Account, AccountMode
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SEALING_KEY = "sealing.key"
 """The file, in the data directory, of the key that sealed passwords are opened with."""
+_SHOWN_LOCKED = ("destination", "printer", "fax_line", "fax_contact", "fax_route")
 _SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -99,6 +100,7 @@ class Config:
 
     :ivar path: the file; ``directory`` where it stands, ``data`` the absolute data directory.
     :ivar certificates: absolute directory of PEM files for STLS and STARTTLS, or empty.
+    :ivar managed: kind of table to where each of its tables stands, ``"mailshare.toml:42"``, in their order.
     """
 
     path: str
@@ -114,6 +116,7 @@ class Config:
     rules: tuple[RuleTable, ...] = ()
     warnings: tuple[Problem, ...] = ()
     device_rules: tuple[Device, ...] = ()
+    managed: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     @property
     def control_socket(self) -> str:
@@ -256,6 +259,10 @@ def _resolved(
         rules=tables.rule,
         warnings=tuple(warnings),
         device_rules=tuple(_device(one) for one in tables.device),
+        managed={
+            kind: tuple(f"{shown}:{places.table(kind, index)}" for index in range(len(getattr(tables, kind))))
+            for kind in _SHOWN_LOCKED
+        },
     )
 
 

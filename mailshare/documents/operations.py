@@ -26,6 +26,7 @@ OPERATIONS = {
     "preview": "mailshare.documents.converting:preview",
     "fax-pages": "mailshare.documents.fax_pages:make_pages",
     "fax-finish": "mailshare.documents.fax_pages:finish_pages",
+    "page-pictures": "mailshare.documents.page_pictures:pictures",
 }
 
 

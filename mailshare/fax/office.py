@@ -11,6 +11,7 @@ from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.offramp import FaxAgent
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
+from mailshare.fax.pictures import Pictures
 from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IStore
@@ -44,6 +45,7 @@ class FaxOffice:
         self.ledgers = Ledgers(f"{directory}/out", aside)
         self.incoming = Incoming(f"{directory}/in", aside)
         self.pages = Pages(perform, lambda: self.rules)
+        self.pictures = Pictures(perform, self.pages)
         self.gateway = FaxGateway(rules, self.pages)
         self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, zone)
         self.onramp: Onramp | None = None

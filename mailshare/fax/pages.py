@@ -135,7 +135,7 @@ class Pages:
         return expected
 
     async def _run(self, operation: str, data: bytes, options: Mapping[str, object], kind: str) -> bytes:
-        made = await self._perform(operation, _in_pieces(data), options, kind)
+        made = await self._perform(operation, in_pieces(data), options, kind)
         try:
             out = bytearray()
             while len(out) < made.size:
@@ -178,7 +178,8 @@ def _only(tiff: bytes) -> FaxPage:
     return pages[0]
 
 
-async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+async def in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Octets as the documents service takes them."""
     for start in range(0, len(data), _PIECE):
         yield data[start : start + _PIECE]
     if not data:

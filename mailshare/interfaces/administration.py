@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import BinaryIO
 
 from zope.interface import Interface
 
@@ -12,12 +13,15 @@ from mailshare.core.values import Administrator, ApiToken, Caller, Role, WebSess
 class IAdministration(Interface):
     """The office as administrators see it: the same acts for pages, API and commands."""
 
-    def perform(caller: Caller, name: str, given: Mapping[str, object]) -> Awaitable[object]:
+    def perform(
+        caller: Caller, name: str, given: Mapping[str, object], document: BinaryIO | None = None
+    ) -> Awaitable[object]:
         """Do one operation of :data:`mailshare.web.operations.OPERATIONS` in the caller's name; JSON values.
 
         What changes something is written into the audit, with who did it.
 
         :param given: arguments; texts stand for numbers, truths and lists.
+        :param document: for an operation that takes one; read to its end.
         :raises PeerFault: 400, an argument is unknown, missing or of the wrong kind.
         :raises PolicyRefusal: the caller may not do this.
         """

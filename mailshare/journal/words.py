@@ -123,6 +123,7 @@ KINDS: Mapping[str, str] = {
     "server.started": "the server is up",
     "server.stopped": "the server has ended",
     "admin.did": "an administrator changed something by a command",
+    "admin.looked": "an administrator looked at what somebody's message says",
     "admin.resume": "an administrator let paused routes be tried again",
     "admin.retry": "an administrator had it tried at once",
     "admin.hold": "an administrator kept it back",

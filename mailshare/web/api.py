@@ -60,9 +60,11 @@ def _serving(rooms: Rooms, operation: Operation) -> Any:
             caller = caller_of(rooms, request)
             if not rooms.office.may(caller, operation.name):
                 raise NotAllowed("The token, or the role of its owner, does not reach so far")
-            given = {**request_query(request), **request_body(request), **path}
+            body = {} if operation.raw else request_body(request)
+            given = {**request_query(request), **body, **path}
             fresh(request, operation, rooms.office.version())
-            result = await rooms.office.perform(caller, operation.name, given)
+            document = request.content if operation.raw else None
+            result = await rooms.office.perform(caller, operation.name, given, document)
         except MailshareError as error:
             return refused(request, error)
         except Exception:  # noqa: BLE001 - the one shell of this API: what escapes is a program error, logged here once

@@ -5,7 +5,7 @@ The state of now comes first, so that a reader who was away misses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -17,7 +17,10 @@ from mailshare.web.events import EventStream, html_lines
 from mailshare.web.visit import Visit
 
 _TAIL = 1.0  # seconds between two looks at the journal
+_LOOK = 2.0  # likewise at a list
 _MOST_LINES = 100
+
+Facts = Callable[[], Coroutine[Any, Any, Mapping[str, object]]]
 
 
 def allowed(visit: Visit) -> bool:
@@ -69,6 +72,54 @@ async def status_stream(visit: Visit) -> Deferred[None]:
 
 
 @define
+class _Look:
+    """Looks at a part of a page again and again, and sends it when it is another."""
+
+    visit: Visit
+    stream: EventStream
+    template: str
+    facts: Facts
+    sent: str = field(default="")
+    busy: bool = field(default=False)
+
+    async def look(self) -> None:
+        if self.busy or self.stream.behind:
+            return
+        self.busy = True
+        try:
+            found = await self.facts()
+        except MailshareError:
+            return  # the store is busy or the office stops; the next look tells more
+        finally:
+            self.busy = False
+        lines = part(self.visit, self.template, **found)
+        if lines != self.sent:
+            self.sent = lines
+            self.stream.send("part", {"lines": lines})
+
+
+async def watched(visit: Visit, template: str, facts: Facts) -> Deferred[None]:
+    """A stream of one part of a page, sent anew whenever it would look otherwise.
+
+    :param facts: gives what the template shows, as of now.
+    """
+    stream = opened(visit, lambda _, value: str(value["lines"]))
+    look = _Look(visit, stream, template, facts)
+    return _beating(visit, stream, look.look, _LOOK)
+
+
+def _beating(
+    visit: Visit, stream: EventStream, look: Callable[[], Coroutine[Any, Any, None]], seconds: float
+) -> Deferred[None]:
+    beat = LoopingCall(lambda: Deferred.fromCoroutine(look()))
+    beat.clock = visit.rooms.reactor
+    stream.done.addBoth(lambda _: beat.stop() if beat.running else None)
+    over = stream.start()
+    beat.start(seconds, now=True)
+    return over
+
+
+@define
 class _Tail:
     """Looks for new lines of the journal and sends them."""
 
@@ -104,9 +155,4 @@ async def journal_stream(visit: Visit) -> Deferred[None]:
     after = visit.asked("after", "0")
     kinds = [one for one in visit.query.get("kind", []) if one]
     tail = _Tail(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, kinds)
-    beat = LoopingCall(lambda: Deferred.fromCoroutine(tail.look()))
-    beat.clock = visit.rooms.reactor
-    stream.done.addBoth(lambda _: beat.stop() if beat.running else None)
-    over = stream.start()
-    beat.start(_TAIL, now=True)
-    return over
+    return _beating(visit, stream, tail.look, _TAIL)

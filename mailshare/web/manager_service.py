@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailshare.core.errors import MailshareError
 from mailshare.shell.limits import ConnectionLimits
-from mailshare.web.api import api_routes
+from mailshare.web.api import api_routes, caller_of
 from mailshare.web.control import Aside, MadeWhenAsked
+from mailshare.web.operations import BASE, OPERATIONS
 from mailshare.web.pages import PAGES
 from mailshare.web.rooms import Rooms
 from mailshare.web.routing import resource
 from mailshare.web.same_place import SAFE, host_refusal, origin_refusal
-from mailshare.web.site import ManagerSite, Refusal
+from mailshare.web.site import ManagerSite, Refusal, Room
+from mailshare.web.uploads import LARGEST, MOST_AT_ONCE, OVERHEAD, FormBody, boundary_of
 
 
 class Manager:
@@ -22,18 +25,26 @@ class Manager:
 
     def __init__(self, rooms: Rooms, aside: Aside) -> None:
         self.rooms = rooms
+        self._uploading = 0
+        self._rooms_for = {
+            **{(page.method, page.path): (page.takes, page.needs) for page in PAGES if page.takes},
+            **{(one.method, BASE + one.path): (LARGEST, one.name) for one in OPERATIONS if one.raw and one.remote},
+        }
         self._resource = MadeWhenAsked(lambda: resource(rooms, PAGES, api_routes(rooms)), aside)
 
     def site(self, limits: ConnectionLimits) -> ManagerSite:
         """The factory for one listener."""
-        return ManagerSite(self._resource, self.rooms.reactor, limits, self._refusal, self.rooms.end_streams)
+        rooms = self.rooms
+        return ManagerSite(self._resource, rooms.reactor, limits, self._refusal, rooms.end_streams, self._room)
 
     def _refusal(self, request: Any) -> Refusal:
         """What holds for every request, whatever it asks for."""
+        return self._refused(request, request.method.decode("ascii", "replace"))
+
+    def _refused(self, request: Any, method: str) -> Refusal:
         host = request.getHeader("Host") or ""
         if refused := host_refusal(host, self.rooms.hosts()):
             return refused
-        method = request.method.decode("ascii", "replace")
         if request.getHeader("Authorization"):
             return None  # a program with a token; the API looks at no cookie then
         if method in SAFE:
@@ -41,3 +52,27 @@ class Manager:
         return origin_refusal(
             method, host, request.getHeader("Origin") or "", request.getHeader("Sec-Fetch-Site") or ""
         )
+
+    def _room(self, request: Any, method: str, path: str) -> Room | Refusal:
+        """Room for a document, for those who may send one: decided by the headers, before any of it is read."""
+        most, needs = self._rooms_for.get((method, path), (0, ""))
+        if not most or self._refused(request, method):
+            return None
+        try:
+            caller = caller_of(self.rooms, request)
+        except MailshareError:
+            return None
+        if not self.rooms.office.may(caller, needs):
+            return None
+        if self._uploading >= MOST_AT_ONCE:
+            return 503, "Too many documents are on their way here; try again in a minute"
+        boundary = boundary_of(request.getHeader("Content-Type") or "")
+        try:
+            content = FormBody(boundary, self.rooms.new_file) if boundary else self.rooms.new_file()
+        except OSError as fault:
+            return 507, f"Documents cannot be kept here: {fault.strerror}"
+        self._uploading += 1
+        return Room(content, most + OVERHEAD, self._closed)
+
+    def _closed(self) -> None:
+        self._uploading -= 1

@@ -76,9 +76,12 @@ def _described(operation: Operation) -> dict[str, Any]:
             "default": {"$ref": "#/components/responses/Problem"},
         },
     }
-    if operation.method == "GET":
+    if operation.method == "GET" or operation.raw:
         parameters += [_parameter(operation, name, "query") for name in rest]
-    elif rest:
+    if operation.raw:
+        document = {"type": "string", "format": "binary"}
+        made["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": document}}}
+    elif operation.method != "GET" and rest:
         made["requestBody"] = {
             "required": any(name in operation.required for name in rest),
             "content": {"application/json": {"schema": _body(operation, rest)}},

@@ -141,6 +141,17 @@ _ACCOUNT: Mapping[str, type] = {
     "ambiguous": str,
     "options": dict,
 }
+_CONTACT: Mapping[str, type] = {
+    "title": str,
+    "company": str,
+    "mail": str,
+    "number": str,
+    "subaddress": str,
+    "short": str,
+    "printer": str,
+    "members": list,
+}
+_PICTURE: Mapping[str, type] = {"page": int, "width": int, "by": str}
 _KEEPER: Mapping[str, type] = {"password": str, "role": str, "accounts": list}
 _ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all": bool}
 OPERATIONS: tuple[Operation, ...] = (
@@ -200,13 +211,45 @@ OPERATIONS: tuple[Operation, ...] = (
         offline=False,
         remote=False,  # it names a file of this machine
     ),
+    Operation(
+        "fax_document",
+        "POST",
+        "/fax/documents",
+        {"to": list, "name": str, "user": str, "subject": str, "text": str},
+        ("to",),
+        offline=False,
+        raw=True,
+        needs=Level.OPERATE,
+    ),
     Operation("fax_show", "GET", "/fax/<id>", {"id": int}, ("id",)),
+    Operation(
+        "fax_page", "GET", "/fax/<id>/page", {"id": int, **_PICTURE}, ("id",), offline=False, needs=Level.OPERATE
+    ),
+    Operation("fax_received", "GET", "/fax/received", {"days": int, "limit": int}),
+    Operation(
+        "fax_received_page",
+        "GET",
+        "/fax/received/<trace>/page",
+        {"trace": str, **_PICTURE},
+        ("trace",),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
     Operation(
         "fax_cancel", "POST", "/fax/<id>/cancel", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
     ),
     Operation(
         "fax_resend", "POST", "/fax/<id>/resend", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
     ),
+    Operation("book", "GET", "/book"),
+    Operation("export_book", "GET", "/book/export", {"form": str}),
+    Operation("check_number", "GET", "/book/number", {"number": str}, ("number",)),
+    Operation("import_book", "POST", "/book/import", {"text": str}, ("text",)),
+    Operation("set_keys", "POST", "/book/keys", {"keys": dict}, ("keys",)),
+    Operation("add_contact", "POST", "/book", {"name": str, **_CONTACT}, ("name",)),
+    Operation("book_entry", "GET", "/book/entries/<name>", {"name": str}, ("name",)),
+    Operation("change_contact", "PATCH", "/book/entries/<name>", {"name": str, **_CONTACT}, ("name",)),
+    Operation("delete_contact", "DELETE", "/book/entries/<name>", {"name": str}, ("name",)),
     Operation("accounts", "GET", "/accounts"),
     Operation("add_account", "POST", "/accounts", {"address": str, **_ACCOUNT}, ("address",)),
     Operation("change_account", "PATCH", "/accounts/<address>", {"address": str, **_ACCOUNT}, ("address",)),
@@ -303,7 +346,6 @@ OPERATIONS: tuple[Operation, ...] = (
         offline=False,
         raw=True,
         needs=Level.OPERATE,
-        remote=False,
     ),
     Operation("print_job", "GET", "/print/jobs/<id>", {"id": int}, ("id",)),
     Operation("print_places", "GET", "/printers", offline=False),

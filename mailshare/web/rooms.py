@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 from attrs import define, field
@@ -13,6 +14,7 @@ from mailshare.interfaces import IAdministration, IAdministrators, IApiTokens, I
 from mailshare.web.events import EventStream
 from mailshare.web.rendering import Rendering
 from mailshare.web.static_files import StaticFiles
+from mailshare.web.uploads import NewFile
 
 MOST_STREAMS = 200
 MOST_OF_ONE = 20
@@ -27,6 +29,7 @@ class Rooms:
     :ivar reactor: IReactorTime.
     :ivar version: of the program.
     :ivar password: makes up a password that people can type.
+    :ivar new_file: for a document that is sent here; gone when it is closed.
     :ivar autoconfig: what mail programs are told that ask for an address; raises NoSuchUser.
     """
 
@@ -42,6 +45,7 @@ class Rooms:
     version: str = ""
     password: Callable[[], str] = str
     autoconfig: Callable[[str], str] = str
+    new_file: NewFile = BytesIO
     streams: dict[EventStream, str] = field(factory=dict)
     _lines: dict[str, tuple[str, bool]] = field(factory=dict)
 

@@ -34,12 +34,15 @@ class Page:
 
     :ivar method: ``GET`` or ``POST``.
     :ivar public: for everybody, also before anybody can log in.
+    :ivar takes: octets of a document that may come with the form, for those who may do the operation ``needs``.
     """
 
     path: str
     work: Work
     method: str = "GET"
     public: bool = False
+    takes: int = 0
+    needs: str = ""
 
 
 def resource(rooms: Rooms, pages: Sequence[Page], apis: Sequence[tuple[str, str, Any]]) -> Any:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
+from attrs import frozen
 from twisted.web import server
+from twisted.web.http import RESPONSES
 from twisted.web.resource import IResource
 from typing_extensions import override
 
@@ -20,6 +22,7 @@ MOST_BODY = 1 << 20
 """Octets of a body that somebody may send who is logged in or shows a token."""
 MOST_UNKNOWN = 1 << 14
 """Octets that anybody else may send: a form to log in is small."""
+_TOO_LARGE = "The request is too large"
 _DISCARDED = 1 << 21  # octets after the refusal that are read and forgotten, so that the client hears it
 _HEADERS = (
     (b"Server", b"mailshare"),
@@ -40,10 +43,23 @@ Refusal = tuple[int, str] | None
 """Status and a sentence; ``None`` when nothing is wrong."""
 
 
+@frozen
+class Room:
+    """Where the body of one request goes that is larger than others.
+
+    :ivar content: a file to write to; closing it takes it away.
+    :ivar most: octets.
+    :ivar closed: the request is over.
+    """
+
+    content: Any
+    most: int
+    closed: Callable[[], None] = lambda: None
+
+
 class ManagerRequest(server.Request):
     """One request. What the site refuses never reaches a page."""
 
-    _parsePOSTFormSubmission = False
     channel: Any
     site: Any
     content: Any
@@ -57,8 +73,14 @@ class ManagerRequest(server.Request):
         self.content = BytesIO()
         known = self.getHeader(b"Cookie") or self.getHeader(b"Authorization")
         self._most = MOST_BODY if known else MOST_UNKNOWN
+        room = self.channel.factory.room(self, self.channel.command, self.channel.way)
+        if isinstance(room, Room):
+            self.content, self._most = room.content, room.most
+            self.notifyFinish().addBoth(lambda _: room.closed())
+        elif room is not None:
+            self._stop(*room)
         if length is not None and length > self._most:
-            self._too_large()
+            self._stop(413, _TOO_LARGE)
 
     @override
     def handleContentChunk(self, data: bytes) -> None:
@@ -69,18 +91,25 @@ class ManagerRequest(server.Request):
                 self.channel.transport.abortConnection()
             return
         if self._taken > self._most:
-            self._too_large()
+            self._stop(413, _TOO_LARGE)
             return
-        self.content.write(data)
+        try:
+            self.content.write(data)
+        except OSError as fault:
+            self._stop(507, f"The document cannot be kept here: {fault.strerror}")
 
-    def _too_large(self) -> None:
+    def _stop(self, status: int, text: str) -> None:
         """Say so at once, without reading what follows."""
+        if self._refused:
+            return
         self._refused = True
+        self.content.close()
         self.content = BytesIO()
-        words = b"The request is too large\n"
+        words = f"{text}\n".encode()
+        reason = RESPONSES.get(status, b"Refused")
         self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-            b"Content-Length: " + str(len(words)).encode() + b"\r\n\r\n" + words
+            f"HTTP/1.1 {status} ".encode() + reason + b"\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            b"Connection: close\r\nContent-Length: " + str(len(words)).encode() + b"\r\n\r\n" + words
         )
 
     @override
@@ -113,12 +142,25 @@ class ManagerChannel(CountedChannel):
 
     requestFactory = ManagerRequest
     site: Any
+    _command: bytes
+    _path: bytes
+
+    @property
+    def command(self) -> str:
+        """The method of the request whose headers came last."""
+        return self._command.decode("ascii", "replace")
+
+    @property
+    def way(self) -> str:
+        """Its path, without the query."""
+        return self._path.partition(b"?")[0].decode("ascii", "replace")
 
 
 class ManagerSite(server.Site):
     """The factory for ``web`` listeners.
 
     :param refusal: looks at each request before any page does.
+    :param room: room for the body of a request, by method and path; a refusal; or ``None`` for a body like others.
     :param leaving: ends what would stay open for ever, when the listener goes.
     """
 
@@ -133,9 +175,14 @@ class ManagerSite(server.Site):
         limits: ConnectionLimits,
         refusal: Callable[[Any], Refusal],
         leaving: Callable[[], None],
+        room: Callable[[Any, str, str], Room | Refusal],
     ) -> None:
-        super().__init__(resource, requestFactory=ManagerRequest, timeout=60, reactor=reactor)
+        # Pages read their forms themselves: Twisted's reader would take a whole document into memory.
+        super().__init__(
+            resource, requestFactory=ManagerRequest, timeout=60, reactor=reactor, parsePOSTFormSubmission=False
+        )
         self.refusal = refusal
+        self.room = room
         self._leaving = leaving
         self.connections = OpenConnections(limits, reactor)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
 
-from mailshare.core.errors import LoginRefused, PeerFault
+from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
 from mailshare.web.languages import language_of
+from mailshare.web.uploads import FormBody, Upload
 
 if TYPE_CHECKING:
     from mailshare.web.rooms import Rooms
@@ -67,6 +69,8 @@ class Visit:
 
         :raises PeerFault: it is not UTF-8, or far too much.
         """
+        if self._form is None and isinstance(self.request.content, FormBody):
+            self._form = self.request.content.fields
         if self._form is None:
             self.request.content.seek(0)
             self._form = _texts(self.request.content.read())
@@ -96,6 +100,16 @@ class Visit:
         """One part of the query."""
         return self.query.get(name, [default])[-1].strip()
 
+    def upload(self) -> Upload:
+        """The document that came with the form; one without name when there is none.
+
+        :raises PeerFault: the form cannot be read.
+        """
+        if isinstance(self.request.content, FormBody):
+            self.request.content.fields  # noqa: B018 - says what is wrong with the form
+            return self.request.content.upload
+        return Upload("", BytesIO())
+
     @property
     def back(self) -> str:
         """The page of ours that the browser comes from."""
@@ -118,9 +132,21 @@ class Visit:
         """One operation of the office, in the name of who is logged in."""
         return await self.rooms.office.perform(self.caller, name, given)
 
+    async def ask_with(self, name: str, document: BinaryIO, /, **given: object) -> Any:
+        """One operation that takes a document."""
+        return await self.rooms.office.perform(self.caller, name, given, document)
+
     def may(self, name: str) -> bool:
         """Whether who is logged in may do that at all."""
         return self.me is not None and self.rooms.office.may(self.caller, name)
+
+    def must(self, name: str) -> None:
+        """See to it that who is logged in may do that.
+
+        :raises NotAllowed: he may not.
+        """
+        if not self.may(name):
+            raise NotAllowed
 
     @property
     def fresh(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
@@ -78,7 +79,7 @@ class Browser:
             kept = dict(part.split("=", 1) for part in self.cookie.split("; ") if part)
             kept.update([line.partition(";")[0].split("=", 1)])
             self.cookie = "; ".join(f"{name}={value}" for name, value in kept.items())
-        return Answer(response.code, (await readBody(response)).decode(), response.headers)
+        return Answer(response.code, (await readBody(response)).decode("utf-8", "replace"), response.headers)
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.ask("GET", path, **headers)
@@ -88,6 +89,18 @@ class Browser:
         given.update(headers)
         given = {name: value for name, value in given.items() if value}
         return await self.ask("POST", path, urlencode(form, doseq=True).encode(), **given)
+
+    async def upload(self, path: str, form: Mapping[str, Any], name: str, document: bytes, **headers: str) -> Answer:
+        """A form with a document."""
+        edge = "frontier"
+        parts = [
+            f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+            for key, value in form.items()
+        ]
+        parts.append(f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode())
+        body = b"".join([*parts, document, f"\r\n--{edge}--\r\n".encode()])
+        given = {"Origin": f"http://127.0.0.1:{self.port}", "Content_Type": f"multipart/form-data; boundary={edge}"}
+        return await self.ask("POST", path, body, **{**given, **headers})
 
     async def log_in(self, name: str = "admin", password: str = PASSWORD) -> Answer:
         return await self.post("/login", {"name": name, "password": password})
@@ -115,10 +128,16 @@ class House:
         return browser
 
 
+@pytest.fixture
+def office_file() -> str:
+    """The configuration of the house; modules that need another one say so."""
+    return FILE
+
+
 @pytest_twisted.async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, office_file: str) -> AsyncIterator[House]:
     path = tmp_path / "m.toml"
-    path.write_text(FILE)
+    path.write_text(office_file)
     config = load_config(str(path))
     office = Office(config, reactor, reload_config=read_again(config, None))
     office.startService()

@@ -2,8 +2,10 @@
 
 from mailshare.web.pages import (
     accounts,
+    book,
     dashboard,
     entering,
+    faxes,
     first_run,
     health,
     journal,
@@ -30,6 +32,8 @@ PAGES: tuple[Page, ...] = (
     *mailboxes.PAGES,
     *journal.PAGES,
     *printers.PAGES,
+    *faxes.PAGES,
+    *book.PAGES,
     *health.PAGES,
     *settings.PAGES,
     *mail_programs.PAGES,

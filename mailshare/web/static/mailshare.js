@@ -62,7 +62,7 @@
   const opener = document.getElementById("keys-button");
   opener.hidden = false;
   opener.addEventListener("click", () => dialog.showModal());
-  const places = { d: "/", a: "/accounts", u: "/users", w: "/work", o: "/outbox", m: "/mailboxes", l: "/log", p: "/printers" };
+  const places = { d: "/", a: "/accounts", u: "/users", w: "/work", o: "/outbox", m: "/mailboxes", l: "/log", p: "/printers", f: "/fax", b: "/book" };
   let going = 0;
   const rows = () => [...document.querySelectorAll("tbody tr")].map((row) => row.querySelector("a, button, input")).filter(Boolean);
   document.addEventListener("keydown", (event) => {

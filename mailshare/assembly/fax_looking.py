@@ -1,0 +1,218 @@
+"""What an administrator sees of faxes: what goes out, what came in, the lines, and their pages."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mailshare.assembly.changes import Changes
+from mailshare.assembly.shapes import moment, queue_json
+from mailshare.config import Config
+from mailshare.core.errors import NoSuchEntry, NoSuchJob, Unavailable
+from mailshare.core.fax_causes import CAUSES
+from mailshare.core.values import SECOND, Event, QueueItem, QueueState
+from mailshare.core.values.fax import FaxCause
+from mailshare.interfaces import IBody
+
+if TYPE_CHECKING:
+    from mailshare.assembly.fax_room import FaxRoom
+
+_DAY = 86_400 * SECOND
+_DAYS = 400  # that are looked through for faxes that came in
+_PAGE = 1000
+_MOST = 500
+_OVER = (QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED)
+
+
+class FaxLooking(Changes):
+    """Looks without changing; put together with a class that knows the running server.
+
+    :ivar fax: set by a running server.
+    """
+
+    fax: FaxRoom | None = None
+    _config: Callable[[], Config] | None
+
+    # ------------------------------------------------------------------ what goes out
+
+    async def fax_queue(self, *, all: bool = False, limit: int = 200) -> Sequence[Mapping[str, object]]:  # noqa: A002
+        """Faxes, newest first.
+
+        :param all: also those that are over.
+        """
+        rows = await self._store.queue.items(agent="fax", open_only=not all, limit=min(max(limit, 1), 1000))
+        return [self._fax_json(row) for row in rows]
+
+    async def fax_show(self, *, id: int) -> Mapping[str, object]:  # noqa: A002
+        """One fax with every call, and which of its pages have arrived."""
+        row = await self._fax_row(id)
+        calls = [
+            {"at": moment(int(str(one.get("at", 0)))), "reply": one.get("reply", ""), **_told(one.get("detail"))}
+            for one in await self._store.queue.attempts(row.id)
+        ]
+        pages: dict[str, object] = {"pages": 0, "confirmed": 0}
+        if self.fax is not None and self.fax.office is not None:
+            ledger = await self.fax.office.ledgers.read(row.id)
+            pages = {"pages": ledger.total, "confirmed": ledger.confirmed}
+        return {**self._fax_json(row), **pages, "calls": calls}
+
+    async def fax_page(self, *, id: int, page: int = 1, width: int = 200, by: str = "") -> Mapping[str, object]:  # noqa: A002
+        """A page of a fax that goes out, as a small picture.
+
+        :returns: ``format``, ``total`` pages and ``data`` in base64.
+        """
+        row = await self._fax_row(id)
+        office = self._fax_room().running()
+        body = await self._store.queue.body(row.message_id)
+        picture, total = await office.pictures.outgoing(body, page, _wide(width))
+        if page == 1:
+            await self._looked(row.trace, by, {"fax": row.id})
+        return _picture(picture, total)
+
+    # ------------------------------------------------------------------ what came in
+
+    async def fax_received(self, *, days: int = 30, limit: int = 200) -> Sequence[Mapping[str, object]]:
+        """Calls that came in, newest first, as the journal tells of them.
+
+        :param days: how far back is looked.
+        """
+        limit, now = min(max(limit, 1), _MOST), self._clock()
+        found: list[Event] = []
+        for back in range(min(max(days, 1), _DAYS)):
+            until = (now // _DAY + 1 - back) * _DAY
+            page = await self._store.events.page(
+                since=until - _DAY, until=until, kinds=("fax.received", "fax.screened"), limit=_PAGE
+            )
+            found += [event for _, event in reversed(page)]
+            if len(found) >= limit:
+                break
+        return [await self._received_json(event) for event in found[:limit]]
+
+    async def _received_json(self, event: Event) -> Mapping[str, object]:
+        told = event.data
+        trace = str(told.get("trace") or event.trace)
+        return {
+            "at": moment(event.at),
+            "caller": told.get("caller", ""),
+            "station": str(told.get("station", "")).strip(),
+            "called": told.get("called", ""),
+            "line": told.get("line", ""),
+            "pages": told.get("pages", 0),
+            "seconds": told.get("seconds", 0),
+            "subaddress": told.get("subaddress", ""),
+            "cause": told.get("cause", ""),
+            "words": _cause_words(str(told.get("cause", ""))),
+            "refused": event.kind == "fax.screened",
+            "trace": trace,
+            "kept": bool(trace) and bool(await self._store.find(trace)),
+        }
+
+    async def fax_received_page(
+        self, *, trace: str, page: int = 1, width: int = 200, by: str = ""
+    ) -> Mapping[str, object]:
+        """A page of a fax that came in, as long as a mailbox has its mail. As :meth:`fax_page`."""
+        office = self._fax_room().running()
+        body = await self._received_body(trace)
+        picture, total = await office.pictures.incoming(body, page, _wide(width))
+        if page == 1:
+            await self._looked(trace, by, {})
+        return _picture(picture, total)
+
+    async def _received_body(self, trace: str) -> IBody:
+        came = await self._store.events.page(since=0, until=self._clock() + SECOND, trace=trace, limit=_PAGE)
+        if any(event.kind == "fax.received" for _, event in came):
+            for number, _, _ in await self._store.find(trace):
+                if (found := await self._store.message(number)) is not None:
+                    return found[0]
+        raise NoSuchEntry("No mailbox has this fax any more")
+
+    async def _looked(self, trace: str, by: str, facts: Mapping[str, object]) -> None:
+        """The pages are somebody's letter: who looks at them is written down."""
+        data = {"by": by, "what": "pages of a fax", **facts}
+        await self._store.events.append([Event(self._clock(), "admin.looked", trace, data=data)])
+
+    # ------------------------------------------------------------------ lines
+
+    async def fax_lines(self) -> Sequence[Mapping[str, object]]:
+        """The lines and what was seen of them."""
+        office = self._fax_room().running()
+        tables, places = {}, {}
+        if self._config is not None:
+            config = self._config()
+            tables = {one.name: one for one in config.tables.fax_line}
+            places = dict(zip(tables, config.managed.get("fax_line", ()), strict=False))
+        under_way = {
+            attempt.line.line.name: attempt for attempt in office.agent.attempts.values() if attempt.line is not None
+        }
+        rows = []
+        for fact in office.facts():
+            name = str(fact["name"])
+            table, attempt = tables.get(name), under_way.get(name)
+            rows.append(
+                {
+                    **fact,
+                    "kind": table.kind if table else "",
+                    "channels": table.channels if table else 0,
+                    "numbers": list(table.numbers) if table else [],
+                    "managed_by": places.get(name, ""),
+                    "fax": attempt.item.id if attempt else 0,
+                    "doing": attempt.state if attempt else "",
+                }
+            )
+        return rows
+
+    # ------------------------------------------------------------------ inside
+
+    def _fax_room(self) -> FaxRoom:
+        if self.fax is None:
+            raise Unavailable("The server does not run; start it first")
+        return self.fax
+
+    async def _fax_row(self, number: int) -> QueueItem:
+        row = await self._store.queue.item(number)
+        if row is None or row.agent != "fax":
+            raise NoSuchJob(f"There is no fax {number}")
+        return row
+
+    def _fax_json(self, row: QueueItem) -> dict[str, object]:
+        out = queue_json(row, self._directory())
+        attempt = None
+        if self.fax is not None and self.fax.office is not None:
+            attempt = self.fax.office.agent.attempts.get(row.id)
+        if attempt is not None:
+            out["state"] = attempt.state
+        return {
+            **out,
+            "number": row.params.get("number", ""),
+            "toll": row.params.get("toll", ""),
+            "title": row.params.get("title", ""),
+            "over": row.state in _OVER,
+        }
+
+
+def _picture(data: bytes, total: int) -> Mapping[str, object]:
+    return {"format": "image/png", "total": total, "data": b64encode(data).decode("ascii")}
+
+
+def _wide(width: int) -> int:
+    """Of the two widths that are kept: to look through, and to read."""
+    return 200 if width <= 200 else 1000
+
+
+def _cause_words(cause: str) -> str:
+    try:
+        return CAUSES[FaxCause(cause)].words
+    except (ValueError, KeyError):
+        return cause
+
+
+def _told(detail: object) -> dict[str, Any]:
+    if not isinstance(detail, Mapping):
+        return {}
+    fields = detail.get("fields")
+    return {
+        "cause": detail.get("cause", ""),
+        "line": detail.get("line", ""),
+        **({str(name): text for name, text in fields.items()} if isinstance(fields, Mapping) else {}),
+    }
