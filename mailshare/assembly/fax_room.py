@@ -5,6 +5,8 @@ An office without a line imports none of it.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,10 +16,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.assembly.document_room import DocumentRoom
+from mailshare.assembly.keys import machine_key
 from mailshare.assembly.opening import zone_of
 from mailshare.config import Config
-from mailshare.core.errors import MailshareError, NoSuchJob, Unavailable
+from mailshare.core.errors import NoSuchJob, Unavailable
 from mailshare.core.values import Outcome, QueueItem, QueueState
+from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, IStore
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from mailshare.fax.office import FaxOffice
     from mailshare.fax.pool import PooledLine
 
+DESK = "fax-desk"
 _PAUSE = 60_000_000  # microseconds after which a row is looked at again when there are no lines any more
 
 
@@ -49,6 +54,7 @@ class FaxRoom:
         self._aside = aside
         self._documents = documents
         self._intake: IIntake | None = None
+        self._reports: Reports | None = None
         self._resolve: Callable[[object], Awaitable[str]] | None = None
         self._open = False
         self._book: Sequence[BookEntry] = ()
@@ -70,7 +76,10 @@ class FaxRoom:
             perform=self._perform,
             zone=zone_of(self._config),
             token=os.urandom,
+            key=hmac.digest(machine_key(self._config.data, os.urandom), b"answers to reports", hashlib.sha256),
         )
+        if self._reports is not None:
+            self._reports.details[self.name] = self.office
         self.gateways.append(self.office.gateway)
 
     async def _perform(
@@ -79,13 +88,16 @@ class FaxRoom:
         """Have a document worked out; the room for that is made when the first comes."""
         return await self._documents.documents.perform(operation, octets, options, declared)
 
-    def receive(self, intake: IIntake, resolve: Callable[[object], Awaitable[str]]) -> None:
-        """The door for faxes that come in.
+    def receive(
+        self, intake: IIntake, reports: Reports, resolve: Callable[[object], Awaitable[str]]
+    ) -> None:
+        """The door for faxes that come in, and who writes to people.
 
-        :param resolve: follows the references of the lines' passwords.
+        :param resolve: follows the references of the lines' passwords, and of the codes of boxes and callers.
         """
-        self._intake = intake
-        self._resolve = resolve
+        self._intake, self._reports, self._resolve = intake, reports, resolve
+        if self.office is not None:
+            reports.details[self.name] = self.office
 
     async def open(self) -> None:
         """Store what a stop left behind, then let the lines ring."""
@@ -97,9 +109,9 @@ class FaxRoom:
         await self._start()
 
     async def _start(self) -> None:
-        if self.office is None or self._intake is None:
+        if self.office is None or self._intake is None or self._reports is None:
             return
-        await self.office.open(self._intake)
+        await self.office.open(self._intake, self._reports.notify, self._resolve)
         await self.office.use(self._lines(self._config))
 
     def _lines(self, config: Config) -> Sequence[PooledLine]:
@@ -143,6 +155,11 @@ class FaxRoom:
         if self.office is not None:
             await self.office.close()
 
+    @property
+    def agents(self) -> list[IAgent]:
+        """What the queue asks."""
+        return [self, _Desk(self)]
+
     # ------------------------------------------------------------------ the agent
 
     def lane(self, item: QueueItem) -> str:
@@ -157,6 +174,10 @@ class FaxRoom:
         """Let the fax agent try them; without lines they wait."""
         if self.office is not None:
             return await self.office.agent.deliver(batch, progress)
+        return self.waiting(batch)
+
+    def waiting(self, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
+        """What becomes of rows while there is no line."""
         now = int(self._reactor.seconds() * 1_000_000)
         return [
             Outcome(one.id, QueueState.QUEUED, now, reply="There is no line", next_at=now + _PAUSE, counts=False)
@@ -191,9 +212,21 @@ class FaxRoom:
         item = await self._store.queue.item(row)
         if item is None or item.agent != self.name:
             raise NoSuchJob(f"There is no fax {row}")
-        if self.office is not None and await self.office.agent.cancel(row):
-            return True
-        try:
-            return bool(await self._store.queue.steer([row], "cancel", int(self._reactor.seconds() * 1_000_000)))
-        except MailshareError:
-            return False
+        if self.office is not None:
+            return await self.office.give_up(row)
+        return bool(await self._store.queue.steer([row], "cancel", int(self._reactor.seconds() * 1_000_000)))
+
+
+@implementer(IAgent)
+class _Desk:
+    """The fax desk as an agent of the queue; it may come and go with the lines."""
+
+    name = DESK
+
+    def __init__(self, room: FaxRoom) -> None:
+        self._room = room
+
+    async def deliver(self, batch: Sequence[QueueItem], progress: Any) -> Sequence[Outcome]:
+        """Let the desk do what is asked for."""
+        office = self._room.office
+        return self._room.waiting(batch) if office is None else await office.desk.deliver(batch, progress)

@@ -10,7 +10,7 @@ from mailshare.core.address_book import BookEntry
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.fax.numbers import country_code_of
-from mailshare.fax.rules import HOUR, FaxContact, FaxRules
+from mailshare.fax.rules import HOUR, FaxBox, FaxCaller, FaxContact, FaxRules
 
 
 def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
@@ -51,7 +51,8 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         inbox=table.inbox or ("admin1",),
         formats=table.formats or ("pdf",),
         routes=tuple(
-            FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller) for one in config.tables.fax_route
+            FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller, one.barcode, one.report)
+            for one in config.tables.fax_route
         ),
         refused=table.refuse,
         contacts=tuple(
@@ -59,4 +60,12 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
             for one in both(declared_entries(config), book)
             if one.number or one.members
         ),
+        boxes=tuple(
+            FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report) for one in config.tables.fax_box
+        ),
+        callers=tuple(
+            FaxCaller(one.caller, one.station, one.code.reference()) for one in config.tables.fax_caller
+        ),
+        split=table.split,
+        returns=table.returns,
     )

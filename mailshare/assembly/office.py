@@ -214,9 +214,9 @@ class Office(Service):
             store, reactor, config, note=journal.note, aside=threads.run, drivers=drivers, documents=documents
         )
         fax = FaxRoom(store, reactor, config, aside=threads.run, documents=documents)
-        agents = [*printing.agents, fax, *extensions.built("agents")]
+        agents = [*printing.agents, *fax.agents, *extensions.built("agents")]
         room = self._mail_room(store, threads, key, agents, fax.gateways)
-        fax.receive(room.intake, room.secrets.resolve)
+        fax.receive(room.intake, room.reports, room.secrets.resolve)
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen.append(printing.mail_came)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))

@@ -109,7 +109,7 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
 
 
 def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
-    """Lines, address book and routes of faxes."""
+    """Lines, address book, routes, boxes and callers of faxes."""
     out: dict[str, AoT] = {}
     if config is None:
         return out
@@ -124,6 +124,10 @@ def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
             if secrets:
                 table.add("secrets", writing.secrets_of_line(one.name, secrets))
             tables.append(table)
+    for name in ("fax_box", "fax_caller"):
+        tables = out[name] = tomlkit.aot()
+        for one in getattr(config.tables, name):
+            tables.append(writing.coded(one, name))
     return out
 
 
@@ -206,6 +210,17 @@ class _Writing:
         if apps := await self._app_passwords(user):
             table.add("app_passwords", apps)
         return table
+
+    def coded(self, table: AttrsInstance, place: str) -> Table:
+        """A table of faxes with a code."""
+        facts = _written(table)
+        code = facts.pop("code", None)
+        out = tomlkit.table()
+        for key, value in facts.items():
+            out.add(key, tomlkit.item(value))
+        if code:
+            out.add("code", self._reference(code.reference(), place))
+        return out
 
     def destination(self, destination: DestinationTable) -> Table:
         """A ``[[destination]]``; folders come out whole, as all paths do."""

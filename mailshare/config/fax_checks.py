@@ -32,9 +32,11 @@ def check_fax(tables: FileTables, findings: Findings) -> None:
         if line.kind:
             _kind(line, path, findings)
     _book(tables, findings)
+    boxes = {one.name.casefold() for one in tables.fax_box}
+    _boxes(tables, boxes, findings)
     for index, route in enumerate(tables.fax_route):
         for number, text in enumerate(route.to or ()):
-            _address(text, ("fax_route", index, "to", number), findings)
+            _whither(text, boxes, ("fax_route", index, "to", number), findings)
         for key in ("called", "subaddress", "caller"):
             _numbers(("fax_route", index, key), (getattr(route, key),), findings)
 
@@ -73,6 +75,31 @@ def _on_this_machine(host: str) -> bool:
         return host.casefold() == "localhost"
 
 
+def _boxes(tables: FileTables, boxes: set[str], findings: Findings) -> None:
+    names: set[str] = set()
+    for index, box in enumerate(tables.fax_box):
+        path: Path = ("fax_box", index)
+        _named(box.name, names, path, findings)
+        if box.kind == "relay" and not box.to:
+            findings.error((*path, "to"), "a relay box passes on to somebody")
+        if box.kind == "confidential" and not box.code and not box.to:
+            findings.warn((*path, "code"), "whoever logs in may fetch from this box")
+        for number, text in enumerate(box.to if box.kind == "relay" else ()):
+            if text.startswith("box:"):
+                findings.error((*path, "to", number), "a box passes on into no other box")
+            else:
+                _whither(text, boxes, (*path, "to", number), findings)
+    for index, caller in enumerate(tables.fax_caller):
+        _numbers(("fax_caller", index, "caller"), (caller.caller,), findings)
+
+
+def _whither(text: str, boxes: set[str], path: Path, findings: Findings) -> None:
+    if not text.startswith("box:"):
+        _address(text, path, findings)
+    elif text[4:].casefold() not in boxes:
+        findings.error(path, f"there is no [[fax_box]] {text[4:]!r}")
+
+
 def _general(tables: FileTables, findings: Findings) -> None:
     fax = tables.fax
     tolls = [one.value for one in Toll]
@@ -96,6 +123,7 @@ def _general(tables: FileTables, findings: Findings) -> None:
             findings.error(("fax", "prices", word), "a price is a number, 0 or more")
     for index, word in enumerate(fax.formats):
         _word(word, ["pdf", "tiff"], ("fax", "formats", index), findings)
+    _numbers(("fax", "returns"), fax.returns, findings)
     for index, text in enumerate(fax.inbox):
         _address(text, ("fax", "inbox", index), findings)
     if len(fax.station) > 20 or not fax.station.isascii():

@@ -47,6 +47,11 @@ class FaxTable:
     confirm: bool = _key("false = what was sent is told only to those who ask for it (NOTIFY=SUCCESS)", True)
     inbox: tuple[str, ...] = _key("who gets faxes that no [[fax_route]] fits; none = the first ADMIN", factory=tuple)
     formats: tuple[str, ...] = _key("of received pages in mails: pdf, tiff", ("pdf",))
+    split: bool = _key("true = a page whose barcode has a [[fax_route]] of its own begins another mail", False)
+    returns: tuple[str, ...] = _key(
+        "numbers of callers who get a fax back when theirs could not be delivered, e.g. +49*; none = nobody",
+        factory=tuple,
+    )
     refuse: tuple[str, ...] = _key("numbers of callers that are not answered; * for any digits", factory=tuple)
 
 
@@ -82,8 +87,39 @@ class FaxContactTable:
 class FaxRouteTable:
     """``[[fax_route]]``: who gets faxes that come in; the first that fits counts."""
 
-    to: tuple[str, ...] = _key("login names and mail addresses; required")
+    to: tuple[str, ...] = _key(
+        "login names, mail and fax addresses, names of printers here, box:NAME of a [[fax_box]]; required"
+    )
     called: str = _key("the number that was called; * for any digits, ? for one; empty = any")
     subaddress: str = _key("the subaddress that was asked for, likewise")
     station: str = _key("how the sending machine calls itself, likewise")
     caller: str = _key("the number of the caller, likewise")
+    barcode: str = _key("text of a barcode on one of its pages, * and ? likewise, e.g. INV-*")
+    report: str = _key("login name that hears what became of what is passed on as a fax; empty = nobody")
+
+
+@frozen(kw_only=True)
+class FaxBoxTable:
+    """``[[fax_box]]``: keeps faxes until somebody fetches them, or passes them on to many."""
+
+    name: str = _key("what stands behind box- in its address; required")
+    kind: Literal["confidential", "bulletin", "relay"] = _key(
+        "confidential = handed out once; bulletin = as often as asked for, the newest replaces the one before; "
+        "relay = passed on at once",
+        "confidential",
+    )
+    to: tuple[str, ...] = _key(
+        "login names that may fetch, everybody who logs in when there are none; of a relay box as to of [[fax_route]]",
+        factory=tuple,
+    )
+    code: Secret = _key("what opens it: {file=} ..., or a text; of a relay box what callers must give", factory=Secret)
+    report: str = _key("of a relay box: login name that hears what became of its faxes; empty = nobody")
+
+
+@frozen(kw_only=True)
+class FaxCallerTable:
+    """``[[fax_caller]]``: who may send faxes here; without any table everybody may."""
+
+    caller: str = _key("the number of the caller; * for any digits, ? for one; empty = any")
+    station: str = _key("how the sending machine calls itself, likewise")
+    code: Secret = _key("the password that the sending machine must give (ITU-T T.30): {file=} ...", factory=Secret)

@@ -11,7 +11,14 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from mailshare.config.fax_schema import FaxContactTable, FaxLineTable, FaxRouteTable, FaxTable
+from mailshare.config.fax_schema import (
+    FaxBoxTable,
+    FaxCallerTable,
+    FaxContactTable,
+    FaxLineTable,
+    FaxRouteTable,
+    FaxTable,
+)
 from mailshare.config.limits import Limits
 from mailshare.config.printer_schema import (
     PrinterContactTable,
@@ -378,6 +385,8 @@ class FileTables:
     fax_line: tuple[FaxLineTable, ...] = ()
     fax_contact: tuple[FaxContactTable, ...] = ()
     fax_route: tuple[FaxRouteTable, ...] = ()
+    fax_box: tuple[FaxBoxTable, ...] = ()
+    fax_caller: tuple[FaxCallerTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
     @property
@@ -390,7 +399,14 @@ class FileTables:
     @property
     def faxes(self) -> bool:
         """Whether the file says anything about faxes; likewise."""
-        return bool(self.fax_line or self.fax_contact or self.fax_route or self.fax != FaxTable())
+        return bool(
+            self.fax_line
+            or self.fax_contact
+            or self.fax_route
+            or self.fax_box
+            or self.fax_caller
+            or self.fax != FaxTable()
+        )
 
     def endpoints(self) -> tuple[tuple[str, str, tuple[str | int, ...]], ...]:
         """``(service, endpoint, where it stands)`` of every listener."""
@@ -415,5 +431,6 @@ REQUIRED = {
     "fax_line": ("name", "kind"),
     "fax_contact": ("name",),
     "fax_route": ("to",),
+    "fax_box": ("name",),
     "extension": ("kind",),
 }

@@ -35,6 +35,12 @@ def check_secrets(tables: FileTables, directory: str, findings: Findings) -> Non
             if secret.kind in ("hash", "sealed", "split"):
                 findings.error(path, "the line needs the secret itself", 'write { file = "secrets/name" }')
             _secret(secret, path, directory, findings, demonstration=False)
+    for kind, coded in (("fax_box", tables.fax_box), ("fax_caller", tables.fax_caller)):
+        for index, table in enumerate(coded):
+            path = (kind, index, "code")
+            if table.code.kind in ("hash", "sealed", "split"):
+                findings.error(path, "the code itself is compared", 'write { file = "secrets/name" }')
+            _secret(table.code, path, directory, findings, demonstration=False)
 
 
 def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, demonstration: bool) -> None:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+FEATURES = (
+    "(& (image-file-structure=TIFF-minimal) (MRC-mode=0) (color=Binary) (image-coding=[MH,MR,MMR])"
+    " (| (& (dpi=204) (dpi-xyratio=[204/98,204/196,204/391])) (& (dpi=200) (dpi-xyratio=[200/100,200/200])))"
+    " (paper-size=[A4,letter,legal,B4,A3]) (ua-media=stationery))"
+)
+"""What this gateway takes beside everything else that it turns into pages: the pages of faxes (RFC 2530, RFC 2879)."""
 _TOLD = {
     "X-Fax-Pages": "Pages received",
     "X-Fax-Remote-Id": "Far machine",

@@ -21,7 +21,9 @@ class FaxRoute:
     :ivar called, caller: numbers, ``*`` for any digits and ``?`` for one.
     :ivar subaddress: digits, likewise.
     :ivar station: identification of the sending machine, in any case, blanks aside, likewise.
-    :ivar to: mail addresses and names of local users.
+    :ivar barcode: of a page, likewise, as it is written.
+    :ivar to: mail and fax addresses, names of local users and printers, ``box:NAME``.
+    :ivar report: login name that hears what became of what is passed on as a fax.
     """
 
     to: tuple[str, ...]
@@ -29,9 +31,15 @@ class FaxRoute:
     subaddress: str = ""
     station: str = ""
     caller: str = ""
+    barcode: str = ""
+    report: str = ""
 
-    def fits(self, called: str, subaddress: str, station: str, caller: str) -> bool:
+    def fits(
+        self, called: str, subaddress: str, station: str, caller: str, barcodes: Sequence[str] = ()
+    ) -> bool:
         """Whether a call is one of these."""
+        if self.barcode and not any(fnmatchcase(one, self.barcode) for one in barcodes):
+            return False
         return (
             _number_fits(self.called, called)
             and _number_fits(self.subaddress, subaddress)
@@ -41,10 +49,19 @@ class FaxRoute:
 
 
 def route_fax(
-    routes: Sequence[FaxRoute], *, called: str, subaddress: str, station: str, caller: str
+    routes: Sequence[FaxRoute],
+    *,
+    called: str,
+    subaddress: str,
+    station: str,
+    caller: str,
+    barcodes: Sequence[str] = (),
 ) -> FaxRoute | None:
-    """The first line of the table that fits, or ``None``."""
-    return next((one for one in routes if one.fits(called, subaddress, station, caller)), None)
+    """The first line of the table that fits, or ``None``.
+
+    :param barcodes: texts of those on the pages.
+    """
+    return next((one for one in routes if one.fits(called, subaddress, station, caller, barcodes)), None)
 
 
 def _number_fits(pattern: str, number: str) -> bool:

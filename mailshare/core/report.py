@@ -6,6 +6,7 @@ their envelope sender is always the null sender, and nothing here is ever made f
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -70,6 +71,22 @@ class Fate:
 
 
 @frozen
+class ReportDetails:
+    """What an agent adds to a report about its rows.
+
+    :ivar words: paragraphs for people.
+    :ivar fields: for programs, in the block of each recipient, e.g. ``Media-Accept-Features`` (RFC 2530).
+    :ivar picture: of what was sent, JPEG; empty = none.
+    :ivar reply_to: address that takes answers; empty = the author's.
+    """
+
+    words: tuple[str, ...] = ()
+    fields: Mapping[str, str] = attribute(factory=dict, hash=False)
+    picture: bytes = attribute(default=b"", repr=False)
+    reply_to: str = ""
+
+
+@frozen
 class Letterhead:
     """What the mail around a report needs to know.
 
@@ -78,6 +95,7 @@ class Letterhead:
     :ivar to: address of the reader.
     :ivar message_id: with angle brackets.
     :ivar boundary: ASCII, 1 to 60 characters of RFC 2046's set; random.
+    :ivar details: what the agent of the rows adds.
     """
 
     hostname: str
@@ -86,6 +104,7 @@ class Letterhead:
     at: int
     message_id: str
     boundary: str = "report"
+    details: ReportDetails = ReportDetails()
 
 
 @frozen
@@ -155,7 +174,7 @@ def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head
     ascii_only = all(fate.address.isascii() and fate.orcpt.isascii() for fate in fates)
     status_type = "message/delivery-status" if ascii_only else "message/global-delivery-status"
     parts = (
-        text_part(paragraphs(_delivery_words(action, fates, about, head))),
+        _words_part(_delivery_words(action, fates, about, head), head),
         part(status_type, _status_fields(action, fates, about, head), description="Delivery report"),
         _returned_part(about),
     )
@@ -181,10 +200,10 @@ def disposition_report(
     if about.message_id:
         out += field("Original-Message-ID", about.message_id)
     out += field("Disposition", disposition)
-    out += b"".join(field(name, text) for name, text in (fields or {}).items())
+    out += b"".join(field(name, text) for name, text in {**(fields or {}), **head.details.fields}.items())
     ascii_only = out.isascii()
     kind = "message/disposition-notification" if ascii_only else "message/global-disposition-notification"
-    parts = (text_part(paragraphs(words)), part(kind, out), _returned_part(about))
+    parts = (_words_part([*words, *head.details.words], head), part(kind, out), _returned_part(about))
     return report_message(header, "disposition-notification", head.boundary, parts)
 
 
@@ -226,6 +245,8 @@ def _header(head: Letterhead, subject: str, about: str, auto: str) -> bytes:
         text_field("Subject", subject),
         field("Message-ID", head.message_id),
     ]
+    if head.details.reply_to:
+        lines.append(field("Reply-To", f"<{head.details.reply_to}>"))
     if about:
         lines += [field("In-Reply-To", about), field("References", about)]
     lines.append(field("Auto-Submitted", auto))
@@ -255,6 +276,7 @@ def _delivery_words(action: Action, fates: Sequence[Fate], about: Returned, head
             words.append(advice(_status(action, fate.status)))
         elif action is Action.DELAYED and fate.until > head.at:
             words.append(f"It is tried for another {span(fate.until - head.at)}; you will be told if it fails.")
+    words += head.details.words
     words.append(f"This is message {about.trace} in the log of {head.hostname}.")
     return words
 
@@ -276,7 +298,7 @@ def _status_fields(action: Action, fates: Sequence[Fate], about: Returned, head:
             out.append(field("Remote-MTA", f"dns; {fate.remote}"))
         if fate.medium == "fax":
             out.append(field("Diagnostic-Code", f"X-FAX; {fate.cause} ({printable(fate.reply)})"))
-            out += [field(name, text) for name, text in fate.fields.items()]
+            out += [field(name, text) for name, text in {**fate.fields, **head.details.fields}.items()]
         elif fate.code or fate.reply:
             out.append(field("Diagnostic-Code", f"smtp; {_diagnostic(fate)}"))
         if fate.tried:
@@ -285,6 +307,19 @@ def _status_fields(action: Action, fates: Sequence[Fate], about: Returned, head:
         if action is Action.DELAYED and fate.until:
             out.append(field("Will-Retry-Until", date_text(fate.until)))
     return b"".join(out)
+
+
+def _words_part(words: Sequence[str], head: Letterhead) -> bytes:
+    """The part for people, with the picture of what was sent beside it (RFC 6522: it may be of any kind)."""
+    text = text_part(paragraphs(words))
+    if not head.details.picture:
+        return text
+    mark = b"words-" + head.boundary.strip("=_").encode("ascii")
+    picture = b"Content-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n"
+    picture += b'Content-Description: First page\r\nContent-Disposition: inline; filename="page1.jpg"\r\n\r\n'
+    picture += base64.encodebytes(head.details.picture).replace(b"\n", CRLF)
+    start = b'Content-Type: multipart/mixed; boundary="' + mark + b'"\r\nContent-Description: Notification\r\n'
+    return start + b"\r\n--" + mark + CRLF + text + b"\r\n--" + mark + CRLF + picture + b"--" + mark + b"--" + CRLF
 
 
 def _diagnostic(fate: Fate) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
+from attrs import evolve
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -26,6 +27,7 @@ from mailshare.core.report import (
     Action,
     Fate,
     Letterhead,
+    ReportDetails,
     Returned,
     delivery_report,
     disposition_report,
@@ -38,7 +40,7 @@ from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Target, User
 from mailshare.delivery.events import report_sent
 from mailshare.delivery.moments import micros
-from mailshare.interfaces import IBody, IStore
+from mailshare.interfaces import IBody, IReportDetails, IStore
 from mailshare.shell.new_body import new_body
 
 _LOOK_BACK = 7 * DAY
@@ -52,6 +54,7 @@ class Reports:
     """Writes to local users what became of their mail.
 
     :param token: gives that many random octets.
+    :ivar details: by the name of an agent: what it adds to the reports about its rows.
     """
 
     _log = Logger()
@@ -62,6 +65,7 @@ class Reports:
         self._token = token
         self._owed: dict[Key, Event] = {}
         self._one_at_a_time = DeferredLock()
+        self.details: dict[str, IReportDetails] = {}
 
     # ------------------------------------------------------------------ what is due
 
@@ -116,17 +120,26 @@ class Reports:
         fates = [await self._fate(item, _moment(due)) for item in items]
         about = await self._returned(items[0], whole=action is Action.FAILED)
         form = str(items[0].params.get("report", "dsn"))
+        adds = self.details.get(items[0].agent)
+        details = ReportDetails() if adds is None else await adds.details(items, action, reader)
         if form != "dsn" and action in (Action.DELIVERED, Action.FAILED):
-            await self._dispositions(action, fates, about, reader, due)
+            await self._dispositions(action, fates, about, reader, due, details)
             if form == "mdn":
                 await self._store.events.append([sent])
                 return
-        octets = delivery_report(action, fates, about, self._letterhead(reader, report_trace, at, due.account_id))
+        head = evolve(self._letterhead(reader, report_trace, at, due.account_id), details=details)
+        octets = delivery_report(action, fates, about, head)
         key = hashlib.sha256(repr(_key(due)).encode()).digest()
         await self._put(reader, octets, report_trace, [sent], key, account_id=due.account_id)
 
     async def _dispositions(
-        self, action: Action, fates: Sequence[Fate], about: Returned, reader: User, due: Event
+        self,
+        action: Action,
+        fates: Sequence[Fate],
+        about: Returned,
+        reader: User,
+        due: Event,
+        details: ReportDetails,
     ) -> None:
         """A disposition notification for each recipient, each stored once."""
         for number, fate in enumerate(fates):
@@ -135,7 +148,7 @@ class Reports:
             disposition, words, fields = disposition_of(action.value, fate.cause, fate.reply)
             octets = disposition_report(
                 about,
-                self._letterhead(reader, trace, at, due.account_id),
+                evolve(self._letterhead(reader, trace, at, due.account_id), details=details),
                 recipient=fate.address,
                 disposition=disposition,
                 words=[*words, *fax_words(fate.reply, fate.fields)],
@@ -243,11 +256,19 @@ class Reports:
     # ------------------------------------------------------------------ notices
 
     async def notify(
-        self, user_id: int, subject: str, words: Sequence[str], *, about: str = "", account_id: int | None = None
+        self,
+        user_id: int,
+        subject: str,
+        words: Sequence[str],
+        *,
+        about: str = "",
+        account_id: int | None = None,
+        reply_to: str = "",
     ) -> None:
         """A plain mail from the server to a local user; nothing when the user is gone.
 
         :param about: Message-ID it is an answer to, with angle brackets.
+        :param reply_to: address that takes answers.
         :raises Unavailable: it cannot be stored now.
         """
         reader = self._store.directory.current().user_by_id.get(user_id)
@@ -255,7 +276,8 @@ class Reports:
             return
         at = micros(self._clock)
         trace = trace_id(at, self._token(3))
-        octets = notice(subject, words, self._letterhead(reader, trace, at, account_id), about=about)
+        head = evolve(self._letterhead(reader, trace, at, account_id), details=ReportDetails(reply_to=reply_to))
+        octets = notice(subject, words, head, about=about)
         event = Event(at, "notice", trace, account_id, user_id)
         await self._put(reader, octets, trace, [event], b"", account_id=account_id)
 

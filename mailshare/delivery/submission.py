@@ -283,7 +283,7 @@ class LocalSubmission:
             body = await self._sink.finish()
             for gateway in self._desk.gateways:
                 if any(gateway.claims(one.address) for one in self._envelope.recipients):
-                    await gateway.examine(self._envelope, body)
+                    await gateway.examine(self._envelope, body, self._user)
         except BaseException:
             self._sink.abort()
             raise

@@ -27,6 +27,7 @@ OPERATIONS = {
     "fax-pages": "mailshare.documents.fax_pages:make_pages",
     "fax-finish": "mailshare.documents.fax_pages:finish_pages",
     "page-pictures": "mailshare.documents.page_pictures:pictures",
+    "fax-barcodes": "mailshare.documents.fax_barcodes:read_codes",
 }
 
 

@@ -15,6 +15,7 @@ from mailshare.core.errors import NoSuchUser, PolicyRefusal
 from mailshare.core.fax_address import FaxAddress, format_fax_address, parse_fax_address
 from mailshare.core.fax_dialling import Number, refusal
 from mailshare.core.values import Hop, User, UserKind
+from mailshare.fax.desk import FaxDesk
 from mailshare.fax.numbers import Numbers
 from mailshare.fax.pages import Pages
 from mailshare.fax.rules import FaxContact, FaxRules
@@ -28,12 +29,14 @@ _MOST_MEMBERS = 500
 class FaxGateway:
     """Takes ``FAX=+number@`` one of the fax domains, numbers and names of the address book there.
 
+    :param desk: takes what is ordered by mail.
     :ivar rules: replaced when the configuration is read again.
     """
 
-    def __init__(self, rules: FaxRules, pages: Pages) -> None:
+    def __init__(self, rules: FaxRules, pages: Pages, desk: FaxDesk) -> None:
         self.follow(rules)
         self._pages = pages
+        self._desk = desk
 
     def follow(self, rules: FaxRules) -> None:
         """Take over other rules."""
@@ -50,6 +53,8 @@ class FaxGateway:
 
         :raises PolicyRefusal: 5.7.1 the sender or the number is not allowed; 5.1.3 it is no number.
         """
+        if self._desk.claims(recipient.address):
+            return self._desk.hops(recipient, user)
         if user is None or not (user.kind is UserKind.ADMIN or self.rules.may_send(user.name)):
             raise PolicyRefusal("You may not send faxes from here")
         return [self._hop(*each) for each in self._meant(recipient.address)]
@@ -65,17 +70,31 @@ class FaxGateway:
             raise PolicyRefusal(f"{why}: {number.text or text}")
         return number
 
-    async def examine(self, envelope: Envelope, body: IBody) -> None:
+    async def examine(self, envelope: Envelope, body: IBody, user: User | None = None) -> None:
         """Convert it once, so that what can be no fax is refused while its sender still listens (RFC 2532 5.2).
 
-        :raises PolicyRefusal: 5.6.1 it cannot be turned into pages; 5.7.1 it is too dear.
+        :raises PolicyRefusal: 5.6.1 it cannot be turned into pages; 5.7.1 it is too dear, or what is ordered is not
+            for this user.
         """
+        ours = [one for one in envelope.recipients if self.claims(one.address)]
+        orders = [one for one in ours if self._desk.claims(one.address)]
+        for recipient in orders:
+            await self._desk.examine(recipient, user, body)
+        if len(orders) == len(ours):
+            return
         made = await self._pages.of_body(body)
         sizes = await self._pages.sizes(made)
-        for recipient in envelope.recipients:
-            if self.claims(recipient.address):
+        for recipient in ours:
+            if recipient not in orders:
                 for number, _, _ in self._meant(recipient.address):
                     self._pages.affordable(sizes, number)
+
+    def onward(self, address: Address) -> list[Hop]:
+        """The rows of a fax that this office passes on by its own routes: nobody is asked for, but tolls hold.
+
+        :raises PolicyRefusal: the number may not be called, or is none.
+        """
+        return [self._hop(*each) for each in self._meant(address)]
 
     def _meant(self, address: Address) -> list[tuple[Number, str, FaxContact | None]]:
         """Numbers, subaddresses and who they are in the book."""

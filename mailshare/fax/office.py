@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailshare.core.documents import NotConvertible
+from mailshare.core.errors import MailshareError
+from mailshare.core.fax_report import FEATURES
+from mailshare.core.report import Action, ReportDetails
+from mailshare.core.values import QueueItem, User
+from mailshare.fax.admission import Admission
+from mailshare.fax.arrivals import Arrivals
+from mailshare.fax.desk import FaxDesk, Reveal, Tell
 from mailshare.fax.files import Aside, Incoming, Ledgers
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.offramp import FaxAgent
@@ -14,15 +25,19 @@ from mailshare.fax.pages import Pages, Perform
 from mailshare.fax.pictures import Pictures
 from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
-from mailshare.interfaces import IIntake, IStore
+from mailshare.interfaces import IIntake, IReportDetails, IStore
 
 
+@implementer(IReportDetails)
 class FaxOffice:
-    """Gateway, agent, lines and receiver.
+    """Gateway, agent, lines, receiver and desk.
 
     :param directory: of the files of calls under way.
     :param perform: works documents out (:meth:`mailshare.interfaces.IDocuments.perform`).
+    :param key: of the addresses that take answers to reports; without one they hold until the next start.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -35,19 +50,23 @@ class FaxOffice:
         perform: Perform,
         zone: tzinfo,
         token: Callable[[int], bytes],
+        key: bytes = b"",
     ) -> None:
         self.rules = rules
         self.aside = aside
         self._store = store
         self._reactor = reactor
         self._token = token
+        self._zone = zone
         self.pool = LinePool(reactor)
         self.ledgers = Ledgers(f"{directory}/out", aside)
         self.incoming = Incoming(f"{directory}/in", aside)
         self.pages = Pages(perform, lambda: self.rules)
         self.pictures = Pictures(perform, self.pages)
-        self.gateway = FaxGateway(rules, self.pages)
         self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, zone)
+        self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
+        self.gateway = FaxGateway(rules, self.pages, self.desk)
+        self.admission = Admission(lambda: self.rules)
         self.onramp: Onramp | None = None
 
     def follow(self, rules: FaxRules) -> None:
@@ -55,10 +74,18 @@ class FaxOffice:
         self.rules = rules
         self.gateway.follow(rules)
 
-    async def open(self, intake: IIntake) -> None:
-        """Receive from now on; what a stop of the server left becomes mail first."""
+    async def open(self, intake: IIntake, tell: Tell | None = None, reveal: Reveal | None = None) -> None:
+        """Receive from now on; what a stop of the server left becomes mail first.
+
+        :param tell: writes notices to people. :param reveal: reads the codes of boxes and callers.
+        """
+        self.desk.door, self.desk.tell, self.desk.reveal = intake, tell, reveal
+        self.admission.reveal = reveal
+        arrivals = Arrivals(
+            self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token
+        )
         self.onramp = Onramp(
-            self._store, intake, self.incoming, lambda: self.rules, self._reactor, self._token
+            self._store, arrivals, self.incoming, lambda: self.rules, self._reactor, self.admission
         )
         await self.onramp.open()
 
@@ -82,6 +109,25 @@ class FaxOffice:
         self.pool.close()
         if self.onramp is not None:
             self.onramp.close()
+
+    async def give_up(self, row: int) -> bool:
+        """Stop a fax, under way or not; False when it is over."""
+        if await self.agent.cancel(row):
+            return True
+        return bool(await self._store.queue.steer([row], "cancel", int(self._reactor.seconds() * 1_000_000)))
+
+    async def details(self, items: Sequence[QueueItem], action: Action, reader: User) -> ReportDetails:
+        """The first page, what can be faxed, and where to answer STOP or RESEND."""
+        address, until = self.desk.answers_to(items, reader)
+        day = datetime.fromtimestamp(until / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
+        word = "STOP to give it up" if action is Action.DELAYED else "RESEND to have it sent once more"
+        words = (f"Answer this mail with {word}, as the only word of the first line, until {day}.",)
+        try:
+            picture = await self.pages.picture(await self._store.queue.body(items[0].message_id))
+        except (NotConvertible, MailshareError) as fault:
+            self._log.info("a report on {trace} shows no page: {why}", trace=items[0].trace, why=fault.public)
+            picture = b""
+        return ReportDetails(words, {"Media-Accept-Features": FEATURES}, picture, address)
 
     def facts(self) -> list[dict[str, object]]:
         """The lines, for people: what each can do and what was seen of it."""

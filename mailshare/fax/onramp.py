@@ -6,29 +6,23 @@ have become. The mail's Message-ID follows from the call, so that it is stored o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailshare.core.address import Address
-from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.core.fax_address import format_fax_address
-from mailshare.core.fax_routing import FaxRoute, route_fax
-from mailshare.core.report_parts import printable
-from mailshare.core.trace import trace_id
-from mailshare.core.values import Event, Origin, Source, Step
+from mailshare.core.errors import MailshareError
+from mailshare.core.values import Event
 from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
+from mailshare.fax.admission import Admission, with_facts
+from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.files import Incoming
 from mailshare.fax.rules import FaxRules
-from mailshare.interfaces import IFaxReceiver, IIntake, IStore
-from mailshare.shell.new_body import new_body
-from mailshare.wire.fax_mail import FaxLetter, fax_mail, message_id
+from mailshare.interfaces import IFaxReceiver, IStore
 
 _AGAIN = 60.0  # seconds after which a mail that could not be stored is tried again
 
@@ -37,8 +31,9 @@ _AGAIN = 60.0  # seconds after which a mail that could not be stored is tried ag
 class Onramp:
     """The receiver of all lines.
 
-    :param rules: gives the rules of now; ``token`` that many random octets.
-    :param intake: the one door.
+    :param arrivals: stores what a call came to.
+    :param rules: gives the rules of now.
+    :param admission: says who may send.
     """
 
     _log = Logger()
@@ -46,26 +41,27 @@ class Onramp:
     def __init__(
         self,
         store: IStore,
-        intake: IIntake,
+        arrivals: Arrivals,
         incoming: Incoming,
         rules: Callable[[], FaxRules],
         clock: IReactorTime,
-        token: Callable[[int], bytes],
+        admission: Admission,
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._arrivals = arrivals
         self._incoming = incoming
         self._rules = rules
         self._clock = clock
-        self._token = token
-        self._begun: set[str] = set()
+        self._admission = admission
+        self._begun: dict[str, int] = {}
         self._later: set[Any] = set()
 
     async def open(self) -> None:
         """Make mails of what a stop of the server left."""
-        for call, facts in await self._incoming.unfinished():
-            ringing = Ringing(**{**facts.get("ringing", {}), "id": call})
-            await self._finish(ringing, CallFacts(FaxCause.DROPPED))
+        for call, told in await self._incoming.unfinished():
+            ringing = Ringing(**{**told.get("ringing", {}), "id": call})
+            facts = CallFacts(FaxCause.DROPPED, ringing.station, ringing.subaddress)
+            await self._finish(ringing, facts, int(told.get("at", 0)), admitted=told.get("admitted"))
 
     def close(self) -> None:
         """Wait for nothing more."""
@@ -74,89 +70,61 @@ class Onramp:
                 each.cancel()
 
     async def screen(self, call: Ringing) -> FaxCause:
-        """Take it unless its caller is not wanted."""
-        rules = self._rules()
-        unwanted = _refusing(rules.refused)
-        if call.caller and route_fax(unwanted, called="", subaddress="", station="", caller=call.caller):
-            await self._note("fax.screened", call, cause=FaxCause.REJECTED.value)
+        """Take it unless its caller is not wanted; the second time also by what its machine has said."""
+        heard = call.id in self._begun
+        if self._admission.unwanted(call) or not await self._admission.may_send(call, heard=heard):
+            await self._note("fax.screened", call, cause=FaxCause.REJECTED.value, station=call.station)
             return FaxCause.REJECTED
-        await self._incoming.begin(call.id, {"ringing": asdict(call), "at": self._now()})
-        self._begun.add(call.id)
+        await self._begin(call, admitted=True if heard else None)
         return FaxCause.OK
+
+    async def _begin(self, call: Ringing, *, admitted: bool | None) -> None:
+        """Write down what is known of a call; its password is nobody's business later."""
+        at = self._begun.get(call.id) or self._now()
+        ringing = asdict(evolve(call, password=""))
+        await self._incoming.begin(call.id, {"ringing": ringing, "at": at, "admitted": admitted})
+        self._begun[call.id] = at
 
     async def page_received(self, call: Ringing, number: int, page: FaxPage) -> None:
         """Keep it."""
         if call.id not in self._begun:
-            await self._incoming.begin(call.id, {"ringing": asdict(call), "at": self._now()})
-            self._begun.add(call.id)
+            await self._begin(call, admitted=None)
         await self._incoming.add(call.id, number, page)
 
     async def finished(self, call: Ringing, facts: CallFacts) -> None:
         """Make the mail; one that cannot be stored now is tried again, and at the next start."""
-        self._begun.discard(call.id)
-        await self._finish(call, facts)
+        await self._finish(call, facts, self._begun.pop(call.id, 0) or self._now())
 
     # ------------------------------------------------------------------ the mail
 
-    async def _finish(self, call: Ringing, facts: CallFacts) -> None:
+    async def _finish(self, call: Ringing, facts: CallFacts, began: int, *, admitted: bool | None = None) -> None:
         try:
             pages = await self._incoming.pages(call.id)
+            told: dict[str, object] = {"cause": facts.cause.value, "pages": len(pages), "began": began}
+            trace = ""
             if pages:
-                await self._stored(call, facts, pages)
-            else:
-                await self._note("fax.received", call, cause=facts.cause.value, pages=0)
+                if admitted is None:
+                    admitted = await self._admission.may_send(with_facts(call, facts), heard=True)
+                trace = await self._arrivals.store(call, facts, pages, admitted=admitted)
+                told.update(_known(facts))
+                told["octets"] = sum(len(page.data) for page in pages)
+                told["resolution"] = f"{pages[0].x_res}x{pages[0].y_res}"
+            if trace or not pages:
+                await self._note("fax.received", call, trace=trace, **told)
             await self._incoming.forget(call.id)
         except (MailshareError, OSError) as fault:
             self._log.warn("the fax {call} waits to become a mail: {why}", call=call.id, why=str(fault))
-            self._soon(call, facts)
+            self._soon(call, facts, began, admitted)
 
-    def _soon(self, call: Ringing, facts: CallFacts) -> None:
+    def _soon(self, call: Ringing, facts: CallFacts, began: int, admitted: bool | None) -> None:
         def again() -> None:
             self._later.discard(later)
-            Deferred.fromCoroutine(self._finish(call, facts)).addErrback(
+            Deferred.fromCoroutine(self._finish(call, facts, began, admitted=admitted)).addErrback(
                 lambda failure: self._log.failure("a fax could not become a mail", failure=failure)
             )
 
         later = self._clock.callLater(_AGAIN, again)
         self._later.add(later)
-
-    async def _stored(self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> None:
-        rules, host = self._rules(), self._store.directory.current().hostname
-        if await self._store.find(message_id(call, host)):
-            return  # a stop of the server came between the mail and the end of the pages
-        to, why = self._recipients(call, facts, rules)
-        sender = Address(format_fax_address(_sending(call, facts)), rules.domains[0])
-        at = self._now()
-        letter = FaxLetter(sender, [str(one) for one in to], host, at, rules.formats)
-        octets = fax_mail(call, facts, pages, letter)
-        body = await new_body(self._store, octets)
-        trace = trace_id(at, self._token(3))
-        origin = Origin(Source.FAX, trace, peer=call.line, steps=(Step("fax-route", why),))
-        # Reports about this mail would ring a stranger's telephone, so it bears the null sender; whoever answers it
-        # writes to From.
-        envelope = Envelope(None, tuple(Recipient(one) for one in to), size=len(octets))
-        await self._intake.accept(envelope, body, origin)
-        await self._note("fax.received", call, cause=facts.cause.value, pages=len(pages), trace=trace, **_known(facts))
-
-    def _recipients(self, call: Ringing, facts: CallFacts, rules: FaxRules) -> tuple[list[Address], str]:
-        route = route_fax(
-            rules.routes,
-            called=call.called,
-            subaddress=facts.subaddress,
-            station=facts.station,
-            caller=call.caller,
-        )
-        names = rules.inbox if route is None else route.to
-        host = self._store.directory.current().hostname
-        out: list[Address] = []
-        for name in names:
-            try:
-                address = Address.parse(name)
-            except PeerFault:
-                continue
-            out.append(address if address.domain else Address(address.local, host))
-        why = "by no route: the inbox of faxes" if route is None else f"by a route to {', '.join(route.to)}"
-        return out, printable(why, 200)
 
     async def _note(self, kind: str, call: Ringing, *, trace: str = "", **facts: object) -> None:
         data: Mapping[str, object] = {"line": call.line, "caller": call.caller, "called": call.called, **facts}
@@ -167,19 +135,6 @@ class Onramp:
 
     def _now(self) -> int:
         return int(self._clock.seconds() * 1_000_000)
-
-
-def _refusing(patterns: Sequence[str]) -> list[FaxRoute]:
-    return [FaxRoute((), caller=one) for one in patterns]
-
-
-def _sending(call: Ringing, facts: CallFacts) -> str:
-    """The number to answer to: the caller's, else what the machine says of itself, else none."""
-    for text in (call.caller, facts.station):
-        digits = "".join(char for char in text if char.isdecimal() and char.isascii())
-        if len(digits) > 2:
-            return f"+{digits}" if text.strip().startswith("+") else digits
-    return "0"
 
 
 def _known(facts: CallFacts) -> dict[str, object]:

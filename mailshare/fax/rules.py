@@ -32,6 +32,37 @@ class FaxContact:
 
 
 @frozen
+class FaxBox:
+    """A box that faxes are put into by a route.
+
+    :ivar kind: ``confidential`` (handed out once), ``bulletin`` (as often as somebody asks; the newest takes the place
+        of the one before) or ``relay`` (passed on at once to all of ``to``).
+    :ivar to: login names that may fetch from it, everybody who logs in when there are none; of a relay box: to whom.
+    :ivar code: reference to the secret that opens it; empty = none.
+    :ivar report: login name that hears what became of what a relay box passed on; empty = nobody.
+    """
+
+    name: str
+    kind: str
+    to: tuple[str, ...] = ()
+    code: Mapping[str, object] = field(factory=dict, hash=False)
+    report: str = ""
+
+
+@frozen
+class FaxCaller:
+    """Who may send faxes to this office, when not everybody may; what is empty fits everything.
+
+    :ivar caller: pattern of numbers, ``station`` of identifications.
+    :ivar code: reference to the password that the sending machine has to give (ITU-T T.30 PWD, or tones).
+    """
+
+    caller: str = ""
+    station: str = ""
+    code: Mapping[str, object] = field(factory=dict, hash=False)
+
+
+@frozen
 class FaxRules:
     """How faxes go out and come in.
 
@@ -46,6 +77,8 @@ class FaxRules:
     :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
     :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
     :ivar text: what stands in a mail beside its attachments is sent too.
+    :ivar split: a page whose barcode has a route of its own begins another mail.
+    :ivar returns: patterns of callers who get a fax back when theirs could not be delivered.
     """
 
     domains: tuple[str, ...] = ("fax.localhost",)
@@ -73,6 +106,10 @@ class FaxRules:
     routes: tuple[FaxRoute, ...] = ()
     refused: tuple[str, ...] = ()
     contacts: tuple[FaxContact, ...] = ()
+    boxes: tuple[FaxBox, ...] = ()
+    callers: tuple[FaxCaller, ...] = ()
+    split: bool = False
+    returns: tuple[str, ...] = ()
 
     def may_send(self, name: str) -> bool:
         """Whether somebody who logged in under that name may send faxes."""
@@ -82,6 +119,10 @@ class FaxRules:
         """By name or abbreviated number."""
         wanted = word.casefold()
         return next((one for one in self.contacts if wanted in (one.name.casefold(), one.short or None)), None)
+
+    def box(self, name: str) -> FaxBox | None:
+        """By name."""
+        return next((one for one in self.boxes if one.name.casefold() == name.casefold()), None)
 
     @property
     def layout(self) -> dict[str, object]:

@@ -27,7 +27,7 @@ from mailshare.interfaces.avatars import (
     IVerifierSource,
 )
 from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
-from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, ILaned, IRouter
+from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, ILaned, IReportDetails, IRouter
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
@@ -97,6 +97,7 @@ __all__ = [
     "IPrinterKind",
     "IQueue",
     "IReadyBody",
+    "IReportDetails",
     "IRouter",
     "ISecrets",
     "ISession",

@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.headers import Headers
+from mailshare.core.report import Action, ReportDetails
 from mailshare.core.values import Directory, Hop, Origin, Outcome, QueueItem, Receipt, Routing, SentMark, User
 from mailshare.interfaces.bodies import IBody
 
@@ -42,11 +43,19 @@ class IGateway(Interface):
         :raises PolicyRefusal: this sender may not write there, or there is no such recipient.
         """
 
-    def examine(envelope: Envelope, body: IBody) -> Awaitable[None]:
+    def examine(envelope: Envelope, body: IBody, user: User | None = None) -> Awaitable[None]:
         """See before it is taken whether the message can be handed on; called when one of its recipients is claimed.
 
+        :param user: who logged in.
         :raises PolicyRefusal: it never can.
         """
+
+
+class IReportDetails(Interface):
+    """What an agent adds to the reports about its rows."""
+
+    def details(items: Sequence[QueueItem], action: Action, reader: User) -> Awaitable[ReportDetails]:
+        """For one report to a local user; never fails for what the rows were about."""
 
 
 class IIntake(Interface):

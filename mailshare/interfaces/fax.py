@@ -53,7 +53,10 @@ class IFaxReceiver(Interface):
     """Who takes faxes that come in."""
 
     def screen(call: Ringing) -> Awaitable[FaxCause]:
-        """Asked before the call is answered: OK = take it."""
+        """Asked before the call is answered, and again once the sending machine has said who it is: OK = take it.
+
+        Anything else ends the call, for this cause.
+        """
 
     def page_received(call: Ringing, number: int, page: FaxPage) -> Awaitable[None]:
         """A page has come, from 0. The line confirms it to the far end only after this has fired: it is durable.

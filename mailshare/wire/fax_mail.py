@@ -25,6 +25,11 @@ class FaxLetter:
     :ivar to: whom the mail is for.
     :ivar host: of this server; ``at`` when the call ended, microseconds UTC.
     :ivar formats: ``tiff``, ``pdf``.
+    :ivar use: what this mail of the call is for, when there are several; part of its Message-ID.
+    :ivar author: address in From instead of the caller's, for mails that ask something of this office itself; they bear
+        no mark of a machine.
+    :ivar words: without them it is the pages alone, fit to be faxed on.
+    :ivar note: a paragraph before all others.
     """
 
     sender: Address
@@ -32,11 +37,15 @@ class FaxLetter:
     host: str
     at: int
     formats: Sequence[str] = ("pdf",)
+    use: str = ""
+    author: str = ""
+    words: bool = True
+    note: str = ""
 
 
-def message_id(ringing: Ringing, host: str) -> str:
-    """The Message-ID of the mail of a call: always the same, so that it is known when it was stored already."""
-    return f"<fax.{ringing.id}@{host}>"
+def message_id(ringing: Ringing, host: str, use: str = "") -> str:
+    """The Message-ID of a mail of a call: always the same, so that it is known when it was stored already."""
+    return f"<fax.{ringing.id}{'.' + use if use else ''}@{host}>"
 
 
 def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about: FaxLetter) -> bytes:
@@ -46,19 +55,22 @@ def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about
     subject = f"Fax from {caller}, {len(pages)} page{'s' if len(pages) != 1 else ''}"
     if facts.cause is not FaxCause.OK:
         subject += " (broken off)"
-    words, encoding = seven_bit(paragraphs(_words(ringing, facts, pages)))
+    author = about.author or str(about.sender)
     out = [
         field("Date", date_text(about.at)),
-        text_field("From", f"Fax {caller}").rstrip(b"\r\n") + f" <{about.sender}>\r\n".encode(),
+        text_field("From", f"Fax {caller}").rstrip(b"\r\n") + f" <{author}>\r\n".encode(),
         field("To", ", ".join(f"<{one}>" for one in about.to)),
         text_field("Subject", subject),
-        field("Message-ID", message_id(ringing, about.host)),
-        field("Auto-Submitted", "auto-generated"),
+        field("Message-ID", message_id(ringing, about.host, about.use)),
+        b"" if about.author else field("Auto-Submitted", "auto-generated"),
         b"MIME-Version: 1.0\r\n",
-        b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\r\n\r\n',
-        *(b"--", boundary, CRLF, b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "),
-        *(encoding, CRLF, CRLF, words),
+        b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\r\n',
     ]
+    if about.words:
+        noted = [about.note] if about.note else []
+        words, encoding = seven_bit(paragraphs([*noted, *_words(ringing, facts, pages)]))
+        out += [b"\r\n--", boundary, CRLF, b"Content-Type: text/plain; charset=utf-8\r\n"]
+        out += [b"Content-Transfer-Encoding: ", encoding, CRLF, CRLF, words]
     for name, kind, octets in _files(pages, about.formats):
         out += [b"\r\n--", boundary, CRLF, f"Content-Type: {kind}\r\n".encode()]
         out += [b"Content-Transfer-Encoding: base64\r\n"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -23,10 +24,14 @@ from mailshare.delivery.intake import Intake
 from mailshare.delivery.reports import Reports
 from mailshare.delivery.router import Router
 from mailshare.documents.fax_strips import coded
+from mailshare.fax.admission import Admission
+from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.files import Incoming
+from mailshare.fax.office import FaxOffice
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.rules import FaxRules
 from mailshare.store.memory import MemoryStore
+from mailshare.testing.fax_documents import InThread
 from mailshare.testing.store_office import NOW, Office, office, whole
 from mailshare.wire.tiff_fax import read_tiff
 
@@ -68,7 +73,19 @@ def make(place: Office, folder: Path, clock: Clock, rules: Callable[[], FaxRules
         return act()
 
     intake = Intake(place.store, Router(), clock, Reports(place.store, clock, os.urandom))
-    return Onramp(place.store, intake, Incoming(str(folder), aside), rules, clock, os.urandom)
+    perform = InThread(aside).perform
+    fax = FaxOffice(
+        place.store,
+        clock,
+        FaxRules(("fax.example",)),
+        directory=str(folder),
+        aside=aside,
+        perform=perform,
+        zone=UTC,
+        token=os.urandom,
+    )
+    arrivals = Arrivals(place.store, intake, rules, fax.gateway, fax.pages, clock, os.urandom)
+    return Onramp(place.store, arrivals, Incoming(str(folder), aside), rules, clock, Admission(rules))
 
 
 @pytest_twisted.async_yield_fixture
@@ -147,16 +164,16 @@ async def test_a_page_that_cannot_be_kept_is_not_confirmed(desk: Desk, monkeypat
 
 async def test_a_mail_that_cannot_be_stored_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full store costs time, no fax."""
-    real = desk.onramp._intake
+    real = desk.onramp._arrivals._intake
 
     class Shut:
         async def accept(self, *_: object) -> None:
             raise Unavailable
 
-    desk.onramp._intake = Shut()  # type: ignore[assignment]
+    desk.onramp._arrivals._intake = Shut()  # type: ignore[assignment]
     await receives(desk.onramp, page(1))
     assert await desk.mails() == []
-    desk.onramp._intake = real
+    desk.onramp._arrivals._intake = real
     desk.clock.advance(61)
     assert len(await desk.mails()) == 1
 

@@ -141,6 +141,8 @@ class Ringing:
 
     :ivar id: of the call, unique for the line for ever; fit for a file name.
     :ivar caller: the caller's number, as the line gives it; ``called`` the number that was dialled.
+    :ivar station, subaddress, password: what the sending machine says of itself and asks for (TSI, SUB, PWD); empty
+        until it has been heard.
     """
 
     id: str
@@ -148,13 +150,16 @@ class Ringing:
     caller: str = ""
     called: str = ""
     display: str = ""
+    station: str = ""
+    subaddress: str = ""
+    password: str = field(default="", repr=False)
 
 
 @frozen
 class CallFacts:
     """What is known at the end of a call that came in.
 
-    :ivar station: identification of the sending machine (TSI); ``subaddress`` that it asked for.
+    :ivar station: identification of the sending machine (TSI); ``subaddress`` that it asked for; ``password`` (PWD).
     """
 
     cause: FaxCause
@@ -163,6 +168,7 @@ class CallFacts:
     rate: int = 0
     ecm: bool = False
     seconds: float = 0.0
+    password: str = field(default="", repr=False)
 
 
 @frozen

@@ -205,7 +205,8 @@ class DirectoryLine:
                 assert page is not None
                 await self._receiver.page_received(call, index, page)
             station, sub = (str(told.get(key, ""))[:20] for key in ("station", "subaddress"))
-            await self._receiver.finished(call, CallFacts(FaxCause.OK, station, sub))
+            password = str(told.get("password", ""))[:40]
+            await self._receiver.finished(call, CallFacts(FaxCause.OK, station, sub, password=password))
 
         def drop() -> None:
             os.unlink(path)

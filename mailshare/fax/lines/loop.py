@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -42,11 +42,15 @@ ENDS: Mapping[str, FaxCause] = {
     "voice": FaxCause.NOT_A_FAX,
     "incompatible": FaxCause.INCOMPATIBLE,
     "bad-line": FaxCause.CANNOT_TRAIN,
+    "poll-refused": FaxCause.POLL_REFUSED,
+    "not-allowed": FaxCause.NOT_ALLOWED,
+    "fault": FaxCause.INTERNAL,
     "down": FaxCause.LINE_DOWN,
 }
 """Words for numbers at which no page is ever sent."""
 BREAKS: Mapping[str, FaxCause] = {"drop": FaxCause.DROPPED, "refuse": FaxCause.PAGE_REFUSED}
 """Words with a number of pages behind them, ``drop:2``: so many arrive in each call, then it ends so."""
+_END_UNKNOWN = "end-unknown"
 _RATE = 14_400
 _RING = 4.0  # seconds
 _TRAIN = 6.0
@@ -56,14 +60,15 @@ def is_script(text: str) -> bool:
     """Whether a word says what happens at a number.
 
     Beside :data:`ENDS` and :data:`BREAKS`: ``answers`` (a machine that takes everything), ``slow`` (one without error
-    correction, which takes MH only), and ``then``: ``busy*2,drop:1,answers`` are the ends of one call after the other.
+    correction, which takes MH only), ``end-unknown`` (one that breaks off before it confirms the last page), and
+    several of them: ``busy*2,drop:1,answers`` are the ends of one call after the other.
     """
     return all(_step_fits(step.partition("*")[0], step.partition("*")[2]) for step in text.split(","))
 
 
 def _step_fits(word: str, times: str) -> bool:
     name, colon, number = word.partition(":")
-    counted = name in BREAKS and number.isdecimal() if colon else name in (*ENDS, "answers", "slow")
+    counted = name in BREAKS and number.isdecimal() if colon else name in (*ENDS, "answers", "slow", _END_UNKNOWN)
     return counted and (not times or times.isdecimal())
 
 
@@ -190,8 +195,9 @@ class LoopLine:
         script = next((one for pattern, one in self._scripts.items() if fnmatchcase(number, pattern)), None)
         await self._after(_RING)
         far = network.at(number)
-        if script is not None:
-            cause = await self._by_script(call, pages, script.next())
+        word = "" if script is None else script.next()
+        if word:
+            cause = await self._by_script(call, pages, word)
         elif far is None or far.receiver is None:
             cause = FaxCause.BAD_NUMBER
         else:
@@ -201,6 +207,7 @@ class LoopLine:
         return FaxOutcome(
             cause,
             call.confirmed,
+            end_sent=word == _END_UNKNOWN,
             remote_id=number,
             rate=_RATE,
             ecm=True,
@@ -216,13 +223,15 @@ class LoopLine:
         self.taken.setdefault(call.job.number or call.job.dial, []).append(taken)
         name, _, count = word.partition(":")
         most = int(count) if count else None
+        if name == _END_UNKNOWN:
+            most = pages.count - call.job.first_page - 1
 
         async def take(_: int, page: FaxPage) -> None:
             taken.append(page)
 
         coding = Coding.MH if name == "slow" else Coding.MMR
         if not await self._pages(call, pages, take, coding, most):
-            return BREAKS[name]
+            return BREAKS.get(name, FaxCause.DROPPED)
         return FaxCause.OK
 
     async def _to_line(self, call: Call, pages: IFaxPages, far: IFaxReceiver, ringing: Ringing) -> FaxCause:
@@ -234,6 +243,10 @@ class LoopLine:
             return cause
         await call.tell("answered")
         await self._after(_TRAIN)
+        cause = await far.screen(evolve(ringing, station=call.job.ident, subaddress=call.job.subaddress))
+        if cause is not FaxCause.OK:
+            await far.finished(ringing, CallFacts(cause, call.job.ident, call.job.subaddress))
+            return cause
         await call.tell("negotiated", rate=_RATE, ecm=True)
 
         async def take(number: int, page: FaxPage) -> None:

@@ -1,0 +1,227 @@
+"""From the pages of a call to what this office makes of them: mails, boxes, prints, faxes that are passed on.
+
+Each has a Message-ID that follows from the call, so that it is stored once, whatever stop of the server comes between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import evolve, frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from mailshare.core.address import Address
+from mailshare.core.documents import NotConvertible
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailshareError
+from mailshare.core.fax_address import format_fax_address
+from mailshare.core.fax_routing import FaxRoute, route_fax
+from mailshare.core.report_parts import printable
+from mailshare.core.trace import trace_id
+from mailshare.core.values import Event, Hop, Origin, Source, Step, User, UserKind
+from mailshare.core.values.fax import CallFacts, FaxPage, Ringing
+from mailshare.fax.destinations import Destinations, destinations
+from mailshare.fax.gateway import FaxGateway
+from mailshare.fax.pages import Pages
+from mailshare.fax.rules import FaxRules
+from mailshare.interfaces import IBody, IIntake, IStore
+from mailshare.shell.new_body import new_body
+from mailshare.wire.fax_mail import FaxLetter, fax_mail, message_id
+
+_KEPT_FOR = 10 * 365 * 24 * 3_600_000_000  # microseconds: what waits in a box has no end
+_STRANGER = "Whoever called may not send faxes here, or gave no right password. Nobody else got this fax."
+
+
+@frozen
+class Came:
+    """One fax: the pages of a call, or those behind a separating barcode.
+
+    :ivar route: the line of the table that fits.
+    """
+
+    call: Ringing
+    facts: CallFacts
+    pages: Sequence[FaxPage]
+    route: FaxRoute | None
+
+
+class Arrivals:
+    """Stores what came.
+
+    :param rules: gives the rules of now; ``token`` that many random octets.
+    :param intake: the one door.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        intake: IIntake,
+        rules: Callable[[], FaxRules],
+        gateway: FaxGateway,
+        pages: Pages,
+        clock: IReactorTime,
+        token: Callable[[int], bytes],
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._rules = rules
+        self._gateway = gateway
+        self._pages = pages
+        self._clock = clock
+        self._token = token
+
+    async def store(self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage], *, admitted: bool) -> str:
+        """Store all that follows from a call; the trace of its first message.
+
+        :param admitted: the caller may send here; else the inbox of faxes alone gets it, with a word about that.
+        :raises MailshareError: not now; what was stored already is not stored again.
+        """
+        traces = [await self._one(came, admitted=admitted) for came in await self._parted(call, facts, pages)]
+        return next((each for each in traces if each), "")
+
+    async def _parted(self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> list[Came]:
+        """One fax, or one for each page that begins another by its barcode."""
+        codes = await self._codes(pages)
+        found: list[Came] = []
+        for index, page in enumerate(pages):
+            own = self._route(call, facts, codes[index]) if self._rules().split and codes[index] else None
+            if not found or (own is not None and own.barcode):
+                each = call if not found else evolve(call, id=f"{call.id}-{len(found) + 1}")
+                found.append(Came(each, facts, (page,), own))
+            else:
+                found[-1] = evolve(found[-1], pages=(*found[-1].pages, page))
+        if len(found) == 1:
+            route = self._route(call, facts, [code for page in codes for code in page])
+            return [evolve(found[0], route=route)]
+        return [one if one.route is not None else evolve(one, route=self._route(call, facts, ())) for one in found]
+
+    async def _codes(self, pages: Sequence[FaxPage]) -> list[list[str]]:
+        if not any(one.barcode for one in self._rules().routes):
+            return [[] for _ in pages]
+        try:
+            return await self._pages.barcodes(pages)
+        except (NotConvertible, MailshareError) as fault:
+            self._log.warn("no barcodes were looked for on a fax: {why}", why=fault.public)
+            return [[] for _ in pages]
+
+    def _route(self, call: Ringing, facts: CallFacts, codes: Sequence[str]) -> FaxRoute | None:
+        return route_fax(
+            self._rules().routes,
+            called=call.called,
+            subaddress=facts.subaddress,
+            station=facts.station,
+            caller=call.caller,
+            barcodes=codes,
+        )
+
+    # ------------------------------------------------------------------ one fax
+
+    async def _one(self, came: Came, *, admitted: bool) -> str:
+        rules, directory = self._rules(), self._store.directory.current()
+        where = destinations(came.route if admitted else None, rules, self._gateway, directory)
+        note = "" if admitted else _STRANGER
+        author = self._whose(where)
+        traces = []
+        if where.mail:
+            letter = self._letter(came, [str(one) for one in where.mail])
+            traces.append(await self._mailed(came, evolve(letter, note=note), where))
+        boxes = [hop.address for hop in where.boxes]
+        if boxes:
+            letter = evolve(self._letter(came, boxes), use="box")
+            traces.append(await self._queued(came, letter, where, where.boxes, None))
+        for number, hop in enumerate(where.printers):
+            letter = self._letter(came, [hop.address])
+            sender = f"{author.name}@{directory.hostname}" if author is not None else ""
+            letter = evolve(letter, use=f"print{number}", author=sender, formats=("pdf",))
+            traces.append(await self._queued(came, letter, where, [hop], author))
+        if where.onward:
+            letter = self._letter(came, [hop.address for hop in where.onward])
+            letter = evolve(letter, use="onward", formats=("tiff",), words=False)
+            traces.append(await self._queued(came, letter, where, where.onward, author))
+        return next((each for each in traces if each), "")
+
+    def _letter(self, came: Came, to: Sequence[str]) -> FaxLetter:
+        rules, host = self._rules(), self._store.directory.current().hostname
+        sender = Address(format_fax_address(sending(came.call, came.facts)), rules.domains[0])
+        return FaxLetter(sender, to, host, self._now(), rules.formats)
+
+    def _whose(self, where: Destinations) -> User | None:
+        """In whose name something is passed on: whoever hears of it, else the first ADMIN."""
+        directory = self._store.directory.current()
+        named = directory.user_by_name.get(where.report.casefold())
+        return named or next((one for one in directory.users if one.kind is UserKind.ADMIN), None)
+
+    async def _mailed(self, came: Came, letter: FaxLetter, where: Destinations) -> str:
+        if await self._known(came, letter):
+            return ""
+        body = await new_body(self._store, fax_mail(came.call, came.facts, came.pages, letter))
+        # Reports about this mail would ring a stranger's telephone, so it bears the null sender; whoever answers it
+        # writes to From.
+        envelope = Envelope(None, tuple(Recipient(one) for one in where.mail), size=body.size)
+        origin = self._origin(came, where, "fax-route", None)
+        await self._intake.accept(envelope, body, origin)
+        return origin.trace
+
+    async def _queued(
+        self, came: Came, letter: FaxLetter, where: Destinations, hops: Sequence[Hop], author: User | None
+    ) -> str:
+        """A message that no mailbox gets: rows of the queue alone, which the router is not asked about."""
+        if await self._known(came, letter):
+            return ""
+        body = await new_body(self._store, fax_mail(came.call, came.facts, came.pages, letter))
+        origin = self._origin(came, where, hops[0].reason, author)
+        host = self._store.directory.current().hostname
+        # Reports go to whom the route names and nobody else: without one the null sender silences them.
+        sender = Address(author.name, host) if author is not None and where.report else None
+        await self._store.delivery.deliver(
+            Envelope(sender, tuple(Recipient(Address.parse(hop.address)) for hop in hops), size=body.size),
+            body,
+            origin,
+            (),
+            hops,
+            [self._told(origin, body, letter, hops)],
+            at=self._now(),
+            expires=self._now() + _KEPT_FOR,
+        )
+        for agent in {hop.agent for hop in hops}:
+            self._store.notifier.wake(agent)
+        return origin.trace
+
+    async def _known(self, came: Came, letter: FaxLetter) -> bool:
+        """A stop of the server came after this one was stored."""
+        return bool(await self._store.find(message_id(came.call, letter.host, letter.use)))
+
+    def _origin(self, came: Came, where: Destinations, code: str, author: User | None) -> Origin:
+        why = printable("; ".join(where.why), 200)
+        trace = trace_id(self._now(), self._token(3))
+        user = author.id if author is not None else None
+        return Origin(Source.FAX, trace, user_id=user, peer=came.call.line, steps=(Step(code, why),))
+
+    def _told(self, origin: Origin, body: IBody, letter: FaxLetter, hops: Sequence[Hop]) -> Event:
+        """The line of the journal that the door would write."""
+        data = {
+            "source": origin.source.value,
+            "peer": printable(origin.peer, 100),
+            "sender": "",
+            "recipients": [printable(one, 320) for one in letter.to],
+            "size": body.size,
+            "steps": [[one.code, one.detail] for one in origin.steps],
+            "targets": [],
+            "hops": [[hop.agent, printable(hop.address, 320), hop.reason] for hop in hops],
+        }
+        return Event(self._now(), "route", origin.trace, user_id=origin.user_id, data=data)
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * 1_000_000)
+
+
+def sending(call: Ringing, facts: CallFacts) -> str:
+    """The number to answer to: the caller's, else what the machine says of itself, else none."""
+    for text in (call.caller, facts.station):
+        digits = "".join(char for char in text if char.isdecimal() and char.isascii())
+        if len(digits) > 2:
+            return f"+{digits}" if text.strip().startswith("+") else digits
+    return "0"
