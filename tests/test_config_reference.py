@@ -47,6 +47,8 @@ TABLES = (
     schema.FaxLineTable,
     schema.FaxContactTable,
     schema.FaxRouteTable,
+    schema.FaxBoxTable,
+    schema.FaxCallerTable,
 )
 
 

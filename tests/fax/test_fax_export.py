@@ -17,6 +17,13 @@ name = "spool"
 kind = "directory"
 calls = ["+4930*"]
 options = { folder = "faxes" }
+[[fax_box]]
+name = "board"
+to = ["ben"]
+code = { env = "BOARD_CODE" }
+[[fax_caller]]
+caller = "+49*"
+code = { file = "pin" }
 """
 
 
@@ -29,6 +36,8 @@ async def test_faxes_are_exported(tmp_path: Path) -> None:
     assert again.fax == config.tables.fax
     assert again.fax_contact == config.tables.fax_contact
     assert again.fax_route == config.tables.fax_route
+    assert again.fax_box == config.tables.fax_box
+    assert again.fax_caller[0].caller == "+49*"
     assert again.fax_line[0] == config.tables.fax_line[0]
     assert again.fax_line[1].options == {"folder": str(tmp_path / "faxes")}
     await store.close()

@@ -48,7 +48,7 @@ def test_every_code_that_the_program_writes_has_words() -> None:
 
 
 def test_codes_of_strangers_are_told_as_they_are() -> None:
-    """An extension may have codes of its own; rows of fax and print speak as those of the relay do."""
+    """An extension may have codes of its own; rows of agents without words speak as those of the relay do."""
     assert reason_words("astrology") == "astrology"
     assert kind_words("door.opened") == "door.opened"
-    assert kind_words("fax.deferred") == KINDS["relay.deferred"]
+    assert kind_words("print.deferred") == KINDS["relay.deferred"]
