@@ -35,12 +35,15 @@ def check_secrets(tables: FileTables, directory: str, findings: Findings) -> Non
             if secret.kind in ("hash", "sealed", "split"):
                 findings.error(path, "the line needs the secret itself", 'write { file = "secrets/name" }')
             _secret(secret, path, directory, findings, demonstration=False)
-    for kind, coded in (("fax_box", tables.fax_box), ("fax_caller", tables.fax_caller)):
-        for index, table in enumerate(coded):
-            path = (kind, index, "code")
-            if table.code.kind in ("hash", "sealed", "split"):
-                findings.error(path, "the code itself is compared", 'write { file = "secrets/name" }')
-            _secret(table.code, path, directory, findings, demonstration=False)
+    for kind, codes in (
+        ("fax_box", [one.code for one in tables.fax_box]),
+        ("fax_caller", [one.code for one in tables.fax_caller]),
+    ):
+        for index, code in enumerate(codes):
+            if code.kind in ("hash", "sealed", "split"):
+                words = "the code itself is compared"
+                findings.error((kind, index, "code"), words, 'write { file = "secrets/name" }')
+            _secret(code, (kind, index, "code"), directory, findings, demonstration=False)
 
 
 def _secret(secret: Secret, path: Path, directory: str, findings: Findings, *, demonstration: bool) -> None:
