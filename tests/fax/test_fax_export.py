@@ -29,6 +29,8 @@ code = { file = "pin" }
 
 async def test_faxes_are_exported(tmp_path: Path) -> None:
     """Settings, lines with whole paths, address book and routes; the passwords of people are no part of it."""
+    (tmp_path / "pin").write_text("1234\n")
+    (tmp_path / "pin").chmod(0o600)
     config = parse_config(EXAMPLE.read_text() + MORE, str(tmp_path / "m.toml"))
     store = MemoryStore(clock=Clock())
     await store.open()
