@@ -76,7 +76,7 @@ class ReportDetails:
 
     :ivar words: paragraphs for people.
     :ivar fields: for programs, in the block of each recipient, e.g. ``Media-Accept-Features`` (RFC 2530).
-    :ivar picture: of what was sent, JPEG; empty = none.
+    :ivar picture: of what was sent, PNG; empty = none.
     :ivar reply_to: address that takes answers; empty = the author's.
     """
 
@@ -315,8 +315,8 @@ def _words_part(words: Sequence[str], head: Letterhead) -> bytes:
     if not head.details.picture:
         return text
     mark = b"words-" + head.boundary.strip("=_").encode("ascii")
-    picture = b"Content-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n"
-    picture += b'Content-Description: First page\r\nContent-Disposition: inline; filename="page1.jpg"\r\n\r\n'
+    picture = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
+    picture += b'Content-Description: First page\r\nContent-Disposition: inline; filename="page1.png"\r\n\r\n'
     picture += base64.encodebytes(head.details.picture).replace(b"\n", CRLF)
     start = b'Content-Type: multipart/mixed; boundary="' + mark + b'"\r\nContent-Description: Notification\r\n'
     return start + b"\r\n--" + mark + CRLF + text + b"\r\n--" + mark + CRLF + picture + b"--" + mark + b"--" + CRLF

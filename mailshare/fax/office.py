@@ -27,6 +27,8 @@ from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IReportDetails, IStore
 
+_ACROSS = 620  # pixels of a picture in a report: letters can just be read, and it stays below 100 KB
+
 
 @implementer(IReportDetails)
 class FaxOffice:
@@ -123,7 +125,7 @@ class FaxOffice:
         word = "STOP to give it up" if action is Action.DELAYED else "RESEND to have it sent once more"
         words = (f"Answer this mail with {word}, as the only word of the first line, until {day}.",)
         try:
-            picture = await self.pages.picture(await self._store.queue.body(items[0].message_id))
+            picture, _ = await self.pictures.outgoing(await self._store.queue.body(items[0].message_id), 1, _ACROSS)
         except (NotConvertible, MailshareError) as fault:
             self._log.info("a report on {trace} shows no page: {why}", trace=items[0].trace, why=fault.public)
             picture = b""

@@ -19,13 +19,10 @@ from mailshare.core.values.fax import Coding, FaxPage
 from mailshare.fax.letters import read_letter
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IBody, IFaxPages, IMadeDocument
-from mailshare.wire.pdf_fax import write_pdf
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _KEPT = 32 * 1024 * 1024  # octets of pages in memory
 _PIECE = 262_144
-_MOST_PICTURES = 16
-_ACROSS = 620  # pixels of a picture in a report: letters can just be read, and it stays below 100 KB
 
 Perform = Callable[..., Awaitable[IMadeDocument]]
 """``perform(operation, octets, options, declared)`` of :class:`mailshare.interfaces.IDocuments`."""
@@ -54,7 +51,6 @@ class Pages:
         self._perform = perform
         self._rules = rules
         self._kept: OrderedDict[bytes, Made] = OrderedDict()
-        self._pictures: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def of_body(self, body: IBody) -> Made:
         """The pages of a message.
@@ -113,22 +109,6 @@ class Pages:
             options["head"] = list(head)
         # Where the cover page is all, blanks stand for the others: an empty document is never worked out.
         return FaxFile(self, await self._run("fax-finish", made.tiff or b"\n", options, "image/tiff"))
-
-    async def picture(self, body: IBody) -> bytes:
-        """The first page of a message as JPEG, for reports; empty when there is none but a cover page.
-
-        :raises NotConvertible: it cannot be drawn.
-        """
-        made = await self.of_body(body)
-        pages = _pages_of(made.tiff)[:1] if made.tiff else []
-        key = hashlib.sha256(pages[0].data).digest() if pages else b""
-        if pages and key not in self._pictures:
-            # One mail to two hundred numbers makes two hundred reports, and they show the same page.
-            drawn = await self._run("preview", write_pdf(pages), {"width": _ACROSS}, "application/pdf")
-            self._pictures[key] = drawn
-            while len(self._pictures) > _MOST_PICTURES:
-                self._pictures.popitem(last=False)
-        return self._pictures.get(key, b"")
 
     async def barcodes(self, pages: Sequence[FaxPage]) -> list[list[str]]:
         """The texts of the barcodes on each page.

@@ -88,7 +88,7 @@ async def test_a_report_shows_the_page_and_says_what_can_be_faxed(house: House) 
         assert "RESEND" in words.get_payload()
         with Image.open(BytesIO(picture.get_payload(decode=True))) as shown:
             shown.load()
-            assert shown.format == "JPEG"
+            assert shown.format == "PNG"
             assert shown.width == 620
             assert shown.height > shown.width
             assert shown.convert("L").getextrema()[0] < 100  # there is something on it
