@@ -16,6 +16,7 @@ from twisted.web.iweb import IRequest
 from mailshare.core.errors import LocalFault, LoginRefused, MailshareError, NotAllowed, Unavailable
 from mailshare.core.values import Caller
 from mailshare.web.control import fresh, json_answer, problem, request_body, request_query
+from mailshare.web.cursors import next_link, unfolded
 from mailshare.web.events import EventStream, named_json
 from mailshare.web.openapi import document
 from mailshare.web.operations import BASE, OPERATIONS, Operation
@@ -64,13 +65,15 @@ def _serving(rooms: Rooms, operation: Operation) -> Any:
             given = {**request_query(request), **body, **path}
             fresh(request, operation, rooms.office.version())
             document = request.content if operation.raw else None
-            result = await rooms.office.perform(caller, operation.name, given, document)
+            result = await rooms.office.perform(caller, operation.name, unfolded(operation, given), document)
         except MailshareError as error:
             return refused(request, error)
         except Exception:  # noqa: BLE001 - the one shell of this API: what escapes is a program error, logged here once
             _log.failure("{name} failed", name=operation.name)
             return problem(request, LocalFault())
         request.setHeader("ETag", f'"{rooms.office.version()}"')
+        if further := next_link(operation, request.path.decode("ascii"), given, result):
+            request.setHeader("Link", further)
         return json_answer(request, 200, result)
 
     answer.__name__ = f"api_{operation.name}"

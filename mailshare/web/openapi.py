@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mailshare.web.cursors import place_of
 from mailshare.web.operations import BASE, ELEMENTS, OPERATIONS, Operation
 
 _PART = re.compile(r"<([a-z_]+)>")
@@ -20,6 +21,14 @@ _PROBLEM = {
         "detail": {"type": "string", "description": "what is wrong, and what to do, as a sentence"},
     },
 }
+_CURSOR = {
+    "name": "cursor",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "where to go on, as the link of the answer before has it",
+}
+_FURTHER = {"schema": {"type": "string"}, "description": 'rel="next": the rest of the list (RFC 8288); none at its end'}
 
 
 def document(version: str) -> dict[str, Any]:
@@ -60,7 +69,8 @@ def document(version: str) -> dict[str, Any]:
 
 def _described(operation: Operation) -> dict[str, Any]:
     in_path = _PART.findall(operation.path)
-    rest = [name for name in operation.params if name not in in_path]
+    place = place_of(operation)
+    rest = [name for name in operation.params if name not in in_path and name != place]
     parameters = [_parameter(operation, name, "path") for name in in_path]
     made: dict[str, Any] = {
         "operationId": operation.name,
@@ -78,6 +88,9 @@ def _described(operation: Operation) -> dict[str, Any]:
     }
     if operation.method == "GET" or operation.raw:
         parameters += [_parameter(operation, name, "query") for name in rest]
+        if place:
+            parameters.append(_CURSOR)
+            made["responses"]["200"]["headers"]["Link"] = _FURTHER
     if operation.raw:
         document = {"type": "string", "format": "binary"}
         made["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": document}}}

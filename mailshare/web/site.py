@@ -24,8 +24,8 @@ MOST_UNKNOWN = 1 << 14
 """Octets that anybody else may send: a form to log in is small."""
 _TOO_LARGE = "The request is too large"
 _DISCARDED = 1 << 21  # octets after the refusal that are read and forgotten, so that the client hears it
+_SERVER = (b"Server", [b"mailshare"])
 _HEADERS = (
-    (b"Server", b"mailshare"),
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"same-origin"),
     (b"Cross-Origin-Opener-Policy", b"same-origin"),
@@ -121,6 +121,12 @@ class ManagerRequest(server.Request):
         super().requestReceived(command, path, version)
 
     @override
+    def render(self, resrc: Any) -> None:
+        """What answers is found; Twisted has written its own name and version into the head by now."""
+        self.responseHeaders.setRawHeaders(*_SERVER)
+        super().render(resrc)
+
+    @override
     def process(self) -> None:
         """Look at what holds for every page before one is chosen; Twisted calls this."""
         for name, value in _HEADERS:
@@ -130,6 +136,7 @@ class ManagerRequest(server.Request):
             super().process()
             return
         status, words = refusal
+        self.responseHeaders.setRawHeaders(*_SERVER)
         self.setResponseCode(status)
         self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         self.setHeader(b"Cache-Control", b"no-store")

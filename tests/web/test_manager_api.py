@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 
 from mailshare.core.levels import Level
-from mailshare.core.values import Role
+from mailshare.core.values import Event, Role
 from mailshare.web.api import api_routes
 from mailshare.web.openapi import document
 from mailshare.web.operations import BASE, OPERATIONS
@@ -45,7 +45,8 @@ def test_the_description_has_exactly_the_routes_that_are_served() -> None:
             told = document("1")["paths"][BASE + re.sub(r"<(\w+)>", r"{\1}", operation.path)][operation.method.lower()]
             body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             names = {one["name"] for one in told["parameters"]} | set(body.get("properties", {}))
-            assert names - {"If-Match"} == set(operation.params)
+            places = {"before", "after"} & set(operation.params)
+            assert names - {"If-Match"} == set(operation.params) - places | ({"cursor"} if places else set())
             assert told["x-level"] == operation.level.name.lower()
 
 
@@ -226,3 +227,26 @@ async def test_300_streams_are_bounded_and_the_manager_still_answers(house: Hous
     await deferLater(reactor, 0.05)
     assert not rooms.streams
     assert (await browser.get("/")).code == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_long_list_is_read_by_following_its_links(house: House) -> None:
+    """Every line once, the answer names the rest; a cursor of another list, or none at all, is refused."""
+    await house.admin()
+    lines = [Event(1_795_000_000_000_000, "admin.did", data={"act": str(number)}) for number in range(5)]
+    await house.office.store.events.append(lines)
+    browser, shown = await program(house, "read")
+    way = f"{BASE}/log?day=2026-11-18&kinds=admin.did"
+    whole = json.loads((await browser.ask("GET", way, Authorization=shown)).text)["events"]
+    found: list[int] = []
+    way += "&limit=2"
+    while way:
+        answer = await browser.ask("GET", way, Authorization=shown)
+        found += [one["id"] for one in json.loads(answer.text)["events"]]
+        link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.header("Link"))
+        way = link[1] if link else ""
+        foreign = re.sub(r"/log\?.*cursor", "/outbox?cursor", way)
+        assert not way or (await browser.ask("GET", foreign, Authorization=shown)).code == 400
+    assert found == [one["id"] for one in whole]
+    for bad in ("cursor=x", "cursor=bG9nOi0x", "cursor=%F0%9F%92%8C", "after=1"):
+        assert (await browser.ask("GET", f"{BASE}/log?{bad}", Authorization=shown)).code == 400, bad
