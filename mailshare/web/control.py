@@ -177,8 +177,8 @@ def fresh(request: Any, operation: Operation, version: int) -> None:
 
     :raises PeerFault: 412, somebody else changed it meanwhile.
     """
-    wanted = request.getHeader("If-Match")
-    if wanted and operation.method != "GET" and wanted not in ("*", f'"{version}"'):
+    wanted = request.getHeader(b"If-Match")
+    if wanted and operation.method != "GET" and wanted not in (b"*", f'"{version}"'.encode()):
         raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
 
 
@@ -248,6 +248,6 @@ def problem(request: IRequest, error: MailshareError, status: int = 0) -> bytes:
         "type": "about:blank",
         "title": type(error).__name__,
         "status": status,
-        "detail": error.public,
+        "detail": "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in error.public),
     }
     return json_answer(request, status, document, "application/problem+json")

@@ -121,6 +121,14 @@ class ManagerRequest(server.Request):
         super().requestReceived(command, path, version)
 
     @override
+    def getHeader(self, key: Any) -> Any:
+        """One field of the head; octets that are no UTF-8 are marked as such, where Twisted would fail."""
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        found = super().getHeader(key.encode("ascii"))
+        return None if found is None else found.decode("utf-8", "replace")
+
+    @override
     def render(self, resrc: Any) -> None:
         """What answers is found; Twisted has written its own name and version into the head by now."""
         self.responseHeaders.setRawHeaders(*_SERVER)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
 from mailshare.web.languages import language_of
+from mailshare.web.manual import beside
 from mailshare.web.uploads import FormBody, Upload
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Visit:
     def here(self) -> str:
         """The path of this page."""
         return self.request.path.decode("ascii", "replace")  # type: ignore[no-any-return]
+
+    @property
+    def help(self) -> str:
+        """The page of the documentation that belongs to this one."""
+        return beside(self.here)
 
     @property
     def form(self) -> Mapping[str, list[str]]:

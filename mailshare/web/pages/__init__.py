@@ -11,6 +11,7 @@ from mailshare.web.pages import (
     journal,
     mail_programs,
     mailboxes,
+    manual,
     outbox,
     people,
     printers,
@@ -37,6 +38,7 @@ PAGES: tuple[Page, ...] = (
     *health.PAGES,
     *settings.PAGES,
     *mail_programs.PAGES,
+    *manual.PAGES,
 )
 
 __all__ = ["PAGES"]
