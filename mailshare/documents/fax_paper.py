@@ -22,6 +22,7 @@ PAPERS: Mapping[str, tuple[int, float, float]] = {
     "B4": (2048, 250 / 25.4, 353 / 25.4),
     "A3": (2432, 297 / 25.4, 420 / 25.4),
 }
+_LYING = 1.05  # how much wider than the paper
 
 
 @frozen
@@ -50,6 +51,13 @@ class Layout:
         """Lines of a whole page."""
         return ceil(self.inches[1] * self.lines - 0.001)
 
+    def turns(self, width: float, height: float) -> bool:
+        """Whether something of that size in inches lies, and is turned so that it stands.
+
+        What is hardly wider than the paper is made smaller instead: pages of faxes are, and may be short.
+        """
+        return width > height and width > _LYING * max(self.inches[0], self.width / ACROSS)
+
     def place(self, width: float, height: float) -> tuple[int, int, int, int]:
         """Where something of that size in inches goes: ``(left, top, pixels across, lines)``.
 
@@ -61,9 +69,9 @@ class Layout:
         return (self.width - across) // 2, 0, max(across, 1), max(min(down, self.rows), 1)
 
 
-def on_paper(picture: Any, inches: tuple[float, float], layout: Layout) -> Any:
+def on_paper(picture: Any, inches: tuple[float, float], layout: Layout, *, stands: bool = False) -> Any:
     """A grey picture of that size in inches as a whole page, mode ``L``."""
-    if inches[0] > inches[1] and inches[0] > layout.inches[0]:
+    if not stands and layout.turns(*inches):
         picture, inches = picture.transpose(Image.Transpose.ROTATE_270), (inches[1], inches[0])
     left, top, across, down = layout.place(*inches)
     page = Image.new("L", (layout.width, layout.rows), 255)

@@ -40,8 +40,12 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as fault:
-        locked = "password" in str(fault).casefold()
-        raise NotConvertible(Hindrance.ENCRYPTED if locked else Hindrance.DAMAGED) from fault
+        # What PDFium says may be left over from the document before.
+        locked = "password" in str(fault).casefold() and b"/Encrypt" in data
+        # Of a document without pages it says that it failed, and that all went well.
+        empty = "Success" in str(fault) and not locked
+        cause = Hindrance.ENCRYPTED if locked else Hindrance.EMPTY if empty else Hindrance.DAMAGED
+        raise NotConvertible(cause, detail={"why": str(fault)}) from fault
     count = len(document)
     check_pages(count, most)
 
@@ -145,7 +149,7 @@ def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
 def _draw(page: Any, canvas: _Canvas, layout: Layout, pdfium: Any) -> None:
     width, height = page.get_size()
     inches = (max(width, 1.0) / 72, max(height, 1.0) / 72)
-    turned = inches[0] > inches[1] and inches[0] > layout.inches[0]
+    turned = layout.turns(*inches)
     left, top, across, down = layout.place(*(reversed(inches) if turned else inches))
     place = (left, top, across, down, int(turned), pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING)
     pdfium.FPDF_RenderPageBitmap(canvas.bitmap, page, *place)

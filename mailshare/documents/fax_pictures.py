@@ -58,17 +58,18 @@ def _told(opened: Any) -> tuple[float, float]:
         return 0.0, 0.0
 
 
-def on_page(picture: Any, dots: tuple[float, float], layout: Layout) -> FaxPage:
+def on_page(picture: Any, dots: tuple[float, float], layout: Layout, *, stands: bool = False) -> FaxPage:
     """A page with the picture on it, in MMR.
 
     :param dots: pixels an inch; where they are none, or nonsense, the picture becomes as large as the paper.
+    :param stands: it is not turned, however wide it is.
     """
     plain = picture.mode == "1"
     across, down = dots
     if not (50 <= across <= 4800 and 50 <= down <= 4800):
         across = down = max(picture.width / _PAPER[0], picture.height / _PAPER[1], 50.0)
     inches = (picture.width / across, picture.height / down)
-    page = on_paper(_grey(picture), inches, layout)
+    page = on_paper(_grey(picture), inches, layout, stands=stands)
     bits = black_and_white(page, layout.lines, "threshold" if plain else layout.photos)
     return coded_bits(bits, ACROSS, layout.lines)
 

@@ -24,14 +24,15 @@ from mailshare.documents.fax_paper import ACROSS, LINES, Layout
 from mailshare.documents.fax_pictures import checked, on_page
 from mailshare.documents.fax_strips import coded
 from mailshare.documents.looking import check_pages
-from mailshare.wire.t4_rows import count_rows
+from mailshare.wire.t4_rows import count_marks, count_rows
 from mailshare.wire.tiff_fax import TIFFPage, read_tiff, write_tiff
 
 _STRETCH = 0.03  # two resolutions are the same when they differ by less: 200 and 204, 100 and 98
 _MENDED = 0.05  # share of the rows of a page that may be damaged
 _WIDTHS = (1728, 2048, 2432)  # at 204 pixels an inch
 _MOST_ROWS = 20_000
-_COMPLAINT = re.compile(rb"^Fax.*: .*(?:[Bb]ad code|[Uu]ncompressed data|[Pp]remature EO)", re.MULTILINE)
+_COMPLAINT = re.compile(rb"^(Fax\w+): (?!Warning).* at line (\d+) of (?:strip|tile) (\d+)", re.MULTILINE)
+_MOST_SAID = 8 << 20
 _OTHERS = {
     9: "JBIG (Profile J of RFC 3949)",
     10: "JBIG (Profile T of RFC 3949)",
@@ -62,14 +63,13 @@ def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -
 
 
 def _mended(data: bytes, found: list[TIFFPage]) -> bytes:
-    """The file without what libtiff does not bear: a wrong mark of octet order, pages that do not say their length."""
-    if all(one.rows for one in found):
-        # The order that its version number tells (RFC 3249 section 5.2.1).
-        return (b"II" if data[2:4] == b"*\0" else b"MM") + data[2:]
-    pages = [one.page for one in found if one.page is not None]
-    if len(pages) < len(found):
+    """The file without what libtiff does not bear: a wrong mark of octet order, lengths that are missing or wrong."""
+    if any(one.odd for one in found) and all(one.page is not None for one in found):
+        return write_tiff([one.page for one in found if one.page is not None])
+    if not all(one.rows for one in found):
         raise NotConvertible(Hindrance.DAMAGED, "A page of the TIFF file does not say how long it is")
-    return write_tiff(pages)
+    # The order that its version number tells (RFC 3249 section 5.2.1).
+    return (b"II" if data[2:4] == b"*\0" else b"MM") + data[2:]
 
 
 def _read(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) -> tuple[list[FaxPage], int]:
@@ -82,13 +82,13 @@ def _read(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) ->
             if opened.tag_v2.get(254, 0) & 1:
                 continue  # a small picture of another page
             checked(opened.size)
-            with _complaints(alone=alone) as told:
+            with _listening(alone=alone) as heard:
                 opened.load()
             one = found[len(pages)] if len(pages) < len(found) else None
-            bad = max(told[0], _damaged(one))
+            bad = max(_told(heard, opened), _damaged(one))
             if bad > opened.height * _MENDED:
                 words = f"Page {len(pages) + 1} of the TIFF file is damaged: {bad} of its {opened.height} rows"
-                raise NotConvertible(Hindrance.DAMAGED, words)
+                raise NotConvertible(Hindrance.DAMAGED, f"{words} cannot be read")
             damaged += bad
             pages.append(_page(opened, one, layout))
     if len(pages) < len(found):
@@ -97,32 +97,49 @@ def _read(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) ->
 
 
 def _damaged(one: TIFFPage | None) -> int:
-    """Rows of a page in MH that are damaged or missing, by our own count."""
-    if one is None or one.page is None or one.page.coding is not Coding.MH:
+    """Rows of a page in MH or MR that are damaged or missing, by our own count: libtiff says nothing of rows that are
+    too short, too long, or not there. Of MR the marks of rows are counted.
+    """
+    if one is None or one.page is None or one.page.coding is Coding.MMR:
         return 0
-    rows, bad = count_rows(one.page.data, one.width)
-    return bad + max(0, one.page.rows - rows)
+    page = one.page
+    if page.coding is Coding.MR:
+        return max(0, page.rows - count_marks(page.data) - 1)  # the first mark may be left out
+    rows, bad = count_rows(page.data, page.width, page.rows)
+    return bad + max(0, page.rows - rows)
 
 
 @contextlib.contextmanager
-def _complaints(*, alone: bool) -> Iterator[list[int]]:
-    """How many rows libtiff could not read, in a list that is filled at the end."""
-    told = [0]
+def _listening(*, alone: bool) -> Iterator[list[tuple[bytes, int, int]]]:
+    """What libtiff complains about, filled in at the end: the coding, the row, the strip."""
+    heard: list[tuple[bytes, int, int]] = []
     if not alone:
-        yield told
+        yield heard
         return
     kept = os.dup(2)
     try:
         with tempfile.TemporaryFile() as listening:
             os.dup2(listening.fileno(), 2)
             try:
-                yield told
+                yield heard
             finally:
                 os.dup2(kept, 2)
             listening.seek(0)
-            told[0] = len(_COMPLAINT.findall(listening.read(8 << 20)))
+            said = listening.read(_MOST_SAID)
+            heard += [(coding, int(row), int(strip)) for coding, row, strip in _COMPLAINT.findall(said)]
     finally:
         os.close(kept)
+
+
+def _told(heard: list[tuple[bytes, int, int]], frame: Any) -> int:
+    """How many rows that is: of MH and MR each by itself, of MMR all from the first to the end of its strip."""
+    each = min(frame.tag_v2.get(278, frame.height), frame.height)
+    lost: dict[int, int] = {}
+    for coding, row, strip in heard:
+        rows = min(each, frame.height - strip * each)
+        whole = rows - row if coding == b"Fax4Decode" else 1
+        lost[strip] = max(lost.get(strip, 0), whole) if whole > 1 else lost.get(strip, 0) + 1
+    return sum(lost.values())
 
 
 def _page(frame: Any, one: TIFFPage | None, layout: Layout) -> FaxPage:
@@ -135,7 +152,9 @@ def _page(frame: Any, one: TIFFPage | None, layout: Layout) -> FaxPage:
         return coded(frame, ACROSS, lines)
     if frame.tag_v2.get(274, 1) in (5, 6, 7, 8):
         across, down = down, across
-    return on_page(ImageOps.exif_transpose(frame), (across, down), layout)
+    # A page of a fax that is wider than high is a short one, not one that lies.
+    of_fax = one is not None and one.compression in (2, 3, 4)
+    return on_page(ImageOps.exif_transpose(frame), (across, down), layout, stands=of_fax)
 
 
 def _resolution(frame: Any, one: TIFFPage | None) -> tuple[float, float]:

@@ -69,17 +69,18 @@ _WHITE = _table(_WHITE_ENDS, _WHITE_MORE)
 _BLACK = _table(_BLACK_ENDS, _BLACK_MORE)
 
 
-def count_rows(strip: bytes, width: int) -> tuple[int, int]:
+def count_rows(strip: bytes, width: int, most: int = 0) -> tuple[int, int]:
     """``(rows, damaged rows)`` of an MH strip.
 
     :param strip: most significant bit first; with or without RTC, fill bits and byte alignment.
+    :param most: rows after which the page is over, whatever stands behind them; 0 = no bound.
     """
     data = strip + bytes(4)
     used = strip.rstrip(b"\0")  # what is left of a last octet, and fill, is no row
     end = len(used) * 8 - ((used[-1] & -used[-1]).bit_length() - 1 if used else 0)
     rows, bad, at = 0, 0, 0
     marks = 0
-    while at < end:
+    while at < end and (not most or rows < most):
         behind = _mark(data, at, end)
         if behind:
             at = behind
@@ -98,6 +99,18 @@ def count_rows(strip: bytes, width: int) -> tuple[int, int]:
             bad += 1
             at = _next_mark(data, at, end)
     return rows, bad
+
+
+def count_marks(strip: bytes) -> int:
+    """How many rows of an MH strip have an end-of-line mark before them; those of RTC are not counted.
+
+    Of MR, too, whose marks have a bit behind them.
+    """
+    bits = f"{int.from_bytes(strip):0{8 * len(strip)}b}"
+    mark = "0" * _EOL_ZEROS + "1"
+    for end in (mark * 6, (mark + "1") * 6):
+        bits = bits.partition(end)[0] if end in bits else bits
+    return bits.count(mark)
 
 
 def _mark(data: bytes, at: int, end: int) -> int:

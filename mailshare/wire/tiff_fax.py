@@ -101,6 +101,7 @@ class TIFFPage:
     :ivar compression: as the file says: 2, 3 and 4 are CCITT codings, everything else is somebody else's.
     :ivar rows: as the file says; 0 = it does not, and those of ``page`` were counted.
     :ivar photometric: 0 = white is 0, 1 = black is 0, 10 = ITULAB.
+    :ivar odd: it does not say how long it is, or its strip is said to reach beyond the file; ``page`` is right.
     :ivar page: the fax page, or ``None`` when it is no CCITT page of one strip that could go as it is.
     """
 
@@ -110,6 +111,7 @@ class TIFFPage:
     x_res: float
     y_res: float
     photometric: int = 0
+    odd: bool = False
     page: FaxPage | None = field(default=None, repr=False)
 
 
@@ -183,7 +185,8 @@ def _read_page(data: bytes, tags: dict[int, tuple[int, ...]]) -> TIFFPage:
     per_inch = 2.54 if tags.get(296, (2,))[0] == 3 else 1.0
     x_res, y_res = (_ratio(tags.get(tag)) * per_inch for tag in (282, 283))
     strip = _strip(data, tags, compression, x_res, y_res)
-    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], strip)
+    odd = strip is not None and (not rows or len(strip.data) < tags[279][0])
+    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], odd, strip)
 
 
 def _ratio(value: tuple[int, ...] | None) -> float:
@@ -199,7 +202,7 @@ def _strip(
     if compression not in (3, 4) or len(offsets) != 1 or len(counts) != 1 or not plain:
         return None
     strip = data[offsets[0] : offsets[0] + counts[0]]
-    if len(strip) < counts[0] or not strip:
+    if not strip:
         return None
     if tags.get(266, (1,))[0] == 2:
         strip = strip.translate(_REVERSED)
