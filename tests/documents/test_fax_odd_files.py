@@ -10,6 +10,7 @@ from pathlib import Path
 import odd_tiffs
 import pytest
 import pytest_twisted
+from made_papers import octets
 from odd_pdfs import one_page, stream, tiles
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
@@ -19,7 +20,6 @@ from mailshare.documents.bounds import Bounds
 from mailshare.documents.fax_pages import fax_pages, pages_of
 from mailshare.documents.fax_strips import picture_of
 from mailshare.documents.service import Documents
-from mailshare.fax.pages import _in_pieces
 
 ALL = """
 import json, resource, sys, time
@@ -161,9 +161,9 @@ async def test_bombs_for_faxes_end_within_their_bounds(name: str, tmp_path: Path
     documents = Documents(reactor, str(tmp_path / "d"), _aside, Bounds(seconds=2), lambda _: None)
     try:
         with pytest.raises(NotConvertible) as refused:
-            made = await documents.perform("fax-pages", _in_pieces(data), {}, "")
+            made = await documents.perform("fax-pages", octets(data), {}, "")
             raise NotConvertible(Hindrance.TOO_LONG if made.pages == 1 else Hindrance.EMPTY)
         assert refused.value.cause in {Hindrance.TOO_LONG, Hindrance.TOO_MUCH_MEMORY, Hindrance.CRASHED}
-        assert (await documents.perform("fax-pages", _in_pieces(one_page()), {}, "")).pages == 1
+        assert (await documents.perform("fax-pages", octets(one_page()), {}, "")).pages == 1
     finally:
         await documents.stop()
