@@ -11,11 +11,14 @@ from zope.interface import implementer
 
 from mailshare.config import Config, Secret
 from mailshare.config.fax_schema import FaxLineTable
-from mailshare.core.fax_lines import DirectoryOptions, HylaFAXOptions, LoopOptions, read_options
-from mailshare.core.values import Server
+from mailshare.core.envelope import Envelope
+from mailshare.core.fax_lines import DirectoryOptions, HylaFAXOptions, LoopOptions, MailOptions, read_options
+from mailshare.core.trace import trace_id
+from mailshare.core.values import Origin, Server, Source
 from mailshare.extend import Finder, build_extension, installed
 from mailshare.fax.pool import PooledLine
-from mailshare.interfaces import IFaxLine, IFaxLineSurroundings, IStore
+from mailshare.interfaces import IFaxLine, IFaxLineSurroundings, IIntake, IStore
+from mailshare.shell.new_body import new_body
 
 Resolve = Callable[[object], Awaitable[str]]
 """Follows the reference of a secret."""
@@ -37,6 +40,7 @@ class LineSurroundings:
     secrets: Mapping[str, Secret]
     resolve: Resolve
     run_aside: Callable[[Callable[[], Any]], Awaitable[Any]]
+    door: Callable[[], IIntake]
 
     def aside(self, act: Callable[[], Any]) -> Awaitable[Any]:
         """Run what waits for a disk."""
@@ -53,15 +57,24 @@ class LineKinds:
 
     :param resolve: follows the references of secrets.
     :param aside: what waits for a disk runs there.
+    :param door: gives the one door, for lines that go by mail.
     """
 
     def __init__(
-        self, store: IStore, reactor: Any, *, aside: Any, resolve: Resolve, finder: Finder = installed
+        self,
+        store: IStore,
+        reactor: Any,
+        *,
+        aside: Any,
+        resolve: Resolve,
+        door: Callable[[], IIntake],
+        finder: Finder = installed,
     ) -> None:
         self._store = store
         self._reactor = reactor
         self._aside = aside
         self._resolve = resolve
+        self._door = door
         self._finder = finder
 
     def lines(self, config: Config) -> Sequence[PooledLine]:
@@ -84,6 +97,7 @@ class LineKinds:
             table.secrets,
             self._resolve,
             self._aside,
+            self._door,
         )
         build = _KINDS.get(table.kind)
         if build is not None:
@@ -113,8 +127,32 @@ def _hylafax(options: HylaFAXOptions, own: LineSurroundings) -> IFaxLine:
     return HylaFAXLine(own.name, HylaFAXAccount(server, own.secret), options, own.reactor, channels=own.channels)
 
 
+def _mail(options: MailOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.fax.lines.mail import MailLine  # noqa: PLC0415
+
+    async def hand_in(envelope: Envelope, octets: bytes, user: int) -> None:
+        trace = trace_id(int(own.reactor.seconds() * 1_000_000), os.urandom(3))
+        body = await new_body(own.store, octets)
+        await own.door().accept(envelope, body, Origin(Source.FAX, trace, user_id=user or None, peer=own.name))
+
+    async def is_stored(message_id: str) -> bool:
+        return bool(await own.store.find(message_id))
+
+    return MailLine(
+        own.name,
+        options.gateway,
+        own.reactor,
+        hand_in,
+        is_stored,
+        host=own.hostname,
+        receipt=options.receipt,
+        channels=own.channels,
+    )
+
+
 _KINDS: Mapping[str, Callable[[Any, LineSurroundings], IFaxLine]] = {
     "loop": _loop,
     "directory": _directory,
     "hylafax": _hylafax,
+    "mail": _mail,
 }

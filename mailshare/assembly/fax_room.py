@@ -20,6 +20,7 @@ from mailshare.assembly.keys import machine_key
 from mailshare.assembly.opening import zone_of
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchJob, Unavailable
+from mailshare.core.headers import Headers
 from mailshare.core.values import Outcome, QueueItem, QueueState
 from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, IStore
@@ -96,8 +97,19 @@ class FaxRoom:
         :param resolve: follows the references of the lines' passwords, and of the codes of boxes and callers.
         """
         self._intake, self._reports, self._resolve = intake, reports, resolve
+        reports.failures.append(self.report_written)
         if self.office is not None:
             reports.details[self.name] = self.office
+
+    def mail_came(self, message_id: int, headers: Headers) -> None:
+        """The door has stored a message: perhaps a report about a fax that came in."""
+        if self.office is not None:
+            self.office.returns.seen(message_id, headers)
+
+    def report_written(self, message_id: str, report: bytes) -> None:
+        """This server has written that a message could not be delivered."""
+        if self.office is not None:
+            self.office.returns.reported(message_id, report)
 
     async def open(self) -> None:
         """Store what a stop left behind, then let the lines ring."""
@@ -119,7 +131,10 @@ class FaxRoom:
 
         if self._resolve is None:
             raise Unavailable("The server is starting or stopping")
-        return LineKinds(self._store, self._reactor, aside=self._aside, resolve=self._resolve).lines(config)
+        kinds = LineKinds(
+            self._store, self._reactor, aside=self._aside, resolve=self._resolve, door=self.door
+        )
+        return kinds.lines(config)
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says; lines that changed are hung up and begun anew."""

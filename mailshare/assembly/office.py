@@ -218,7 +218,7 @@ class Office(Service):
         room = self._mail_room(store, threads, key, agents, fax.gateways)
         fax.receive(room.intake, room.reports, room.secrets.resolve)
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
-        room.seen.append(printing.mail_came)
+        room.seen += [printing.mail_came, fax.mail_came]
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,

@@ -25,6 +25,7 @@ class PageLedger:
     :ivar tries: calls so far; ``causes`` how many ended in which cause.
     :ivar shape: of the pages; confirmed ones count only while it stays the same.
     :ivar line, native: where a call is under way in a machine of its own, and its name there.
+    :ivar handed_on: somebody else sees to it now; confirmed means no more than that.
     :ivar remote_id, rate: of the last call; ``seconds`` of all of them together.
     """
 
@@ -42,6 +43,7 @@ class PageLedger:
     rate: int = 0
     ecm: bool = False
     seconds: float = 0.0
+    handed_on: bool = False
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PageLedger:
@@ -97,6 +99,7 @@ class PageLedger:
             rate=outcome.rate or self.rate,
             ecm=outcome.ecm,
             seconds=self.seconds + outcome.seconds,
+            handed_on=outcome.handed_on,
         )
 
     def tries_of(self, cause: FaxCause) -> int:

@@ -44,15 +44,25 @@ class HylaFAXOptions:
     called: int = _key("which text that the network gives with a call is the number called, from 1; 0 = none", 0)
 
 
+@frozen
+class MailOptions:
+    """``kind = "mail"``: mail to another Internet fax gateway."""
+
+    gateway: str = _key("domain of its fax addresses; required")
+    receipt: bool = _key("true = ask for a disposition notification beside the delivery status", default=False)
+
+
 KINDS: Mapping[str, type[AttrsInstance]] = {
     "loop": LoopOptions,
     "directory": DirectoryOptions,
     "hylafax": HylaFAXOptions,
+    "mail": MailOptions,
 }
 SECRETS: Mapping[str, frozenset[str]] = {
     "loop": frozenset(),
     "directory": frozenset(),
     "hylafax": frozenset({"password", "admin"}),
+    "mail": frozenset(),
 }
 """The names that each kind knows in the table ``secrets``."""
 

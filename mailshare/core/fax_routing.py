@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
+_DIALLED = re.compile(r"\+?[0-9][0-9 .-]{2,40}")
 _IN_NUMBERS = re.compile(r"[^0-9+*?#A-Da-d]+")
 
 
@@ -62,6 +63,19 @@ def route_fax(
     :param barcodes: texts of those on the pages.
     """
     return next((one for one in routes if one.fits(called, subaddress, station, caller, barcodes)), None)
+
+
+def reply_number(routes: Sequence[FaxRoute], name: str) -> tuple[str, str] | None:
+    """The number and subaddress at which faxes reach one user, by the first line of the table that says so exactly.
+
+    :param name: login name.
+    """
+    for route in routes:
+        plain = not (route.station or route.caller or route.barcode)
+        exact = _DIALLED.fullmatch(route.called) and (not route.subaddress or route.subaddress.isdecimal())
+        if plain and exact and name.casefold() in (one.casefold() for one in route.to):
+            return route.called, route.subaddress
+    return None
 
 
 def _number_fits(pattern: str, number: str) -> bool:

@@ -261,6 +261,8 @@ def _delivery_words(action: Action, fates: Sequence[Fate], about: Returned, head
         Action.DELIVERED: "Your message was delivered to the recipients below.",
         Action.RELAYED: "Your message was passed on for the recipients below; nothing more will be heard of it.",
     }[action]
+    if action is Action.RELAYED and any(fate.medium == "fax" for fate in fates):
+        opening = "Your fax was passed on for the recipients below. What becomes of it, only the next gateway knows."
     words = [opening]
     if about.subject:
         words.append(f"Subject: {about.subject}")

@@ -353,7 +353,8 @@ class QueueRunner(Service):
         if outcome.state in {QueueState.FAILED, QueueState.EXPIRED}:
             action = Action.FAILED
         elif outcome.state is QueueState.DELIVERED and not outcome.detail.get("dsn"):
-            action = Action.RELAYED if item.agent == "relay" else Action.DELIVERED
+            passed_on = item.agent == "relay" or bool(outcome.detail.get("relayed"))
+            action = Action.RELAYED if passed_on else Action.DELIVERED
         elif outcome.state is QueueState.QUEUED and _TOLD not in item.progress:
             due = self._rules.retry.delay_due(item.queued, outcome.at)
             action = Action.DELAYED if due and item.submitter_id is not None else None

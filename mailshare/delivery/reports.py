@@ -54,6 +54,7 @@ class Reports:
     """Writes to local users what became of their mail.
 
     :param token: gives that many random octets.
+    :ivar failures: called with the Message-ID of a message that failed, and the report, once that is stored.
     :ivar details: by the name of an agent: what it adds to the reports about its rows.
     """
 
@@ -66,6 +67,7 @@ class Reports:
         self._owed: dict[Key, Event] = {}
         self._one_at_a_time = DeferredLock()
         self.details: dict[str, IReportDetails] = {}
+        self.failures: list[Callable[[str, bytes], None]] = []
 
     # ------------------------------------------------------------------ what is due
 
@@ -131,6 +133,8 @@ class Reports:
         octets = delivery_report(action, fates, about, head)
         key = hashlib.sha256(repr(_key(due)).encode()).digest()
         await self._put(reader, octets, report_trace, [sent], key, account_id=due.account_id)
+        for tell in self.failures if action is Action.FAILED else ():
+            tell(about.message_id, octets)
 
     async def _dispositions(
         self,

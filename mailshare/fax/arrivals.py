@@ -24,6 +24,7 @@ from mailshare.core.values.fax import CallFacts, FaxPage, Ringing
 from mailshare.fax.destinations import Destinations, destinations
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.pages import Pages
+from mailshare.fax.returns import wants_return
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IBody, IIntake, IStore
 from mailshare.shell.new_body import new_body
@@ -159,8 +160,11 @@ class Arrivals:
             return ""
         body = await new_body(self._store, fax_mail(came.call, came.facts, came.pages, letter))
         # Reports about this mail would ring a stranger's telephone, so it bears the null sender; whoever answers it
-        # writes to From.
-        envelope = Envelope(None, tuple(Recipient(one) for one in where.mail), size=body.size)
+        # writes to From. Only where callers get faxes back, reports are asked for: at the address of the office.
+        account = next(iter(self._store.directory.current().accounts), None)
+        returned = account is not None and wants_return(self._rules(), sending(came.call, came.facts))
+        sender = account.address if account is not None and returned else None
+        envelope = Envelope(sender, tuple(Recipient(one) for one in where.mail), size=body.size)
         origin = self._origin(came, where, "fax-route", None)
         await self._intake.accept(envelope, body, origin)
         return origin.trace

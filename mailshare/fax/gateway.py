@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from zope.interface import implementer
 
 from mailshare.core.address import Address
@@ -97,6 +98,14 @@ class FaxGateway:
         :raises PolicyRefusal: the number may not be called, or is none.
         """
         return [self._hop(*each) for each in self._meant(address)]
+
+    def onward_number(self, text: str) -> list[Hop]:
+        """The row of a fax back to a caller; nobody hears what becomes of it.
+
+        :raises PolicyRefusal: the number may not be called, or is none.
+        """
+        hop = self._hop(self.number(text), "", None)
+        return [evolve(hop, params={**hop.params, "notify": ["NEVER"]})]
 
     def _meant(self, address: Address) -> list[tuple[Number, str, FaxContact | None]]:
         """Numbers, subaddresses and who they are in the book."""

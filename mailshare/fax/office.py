@@ -24,6 +24,7 @@ from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
 from mailshare.fax.pictures import Pictures
 from mailshare.fax.pool import LinePool, PooledLine
+from mailshare.fax.returns import FaxReturns
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IReportDetails, IStore
 
@@ -69,6 +70,7 @@ class FaxOffice:
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
         self.admission = Admission(lambda: self.rules)
+        self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
 
     def follow(self, rules: FaxRules) -> None:

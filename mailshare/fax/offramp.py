@@ -18,12 +18,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.core.address import Address
 from mailshare.core.documents import NotConvertible
 from mailshare.core.errors import MailshareError
 from mailshare.core.fax_causes import CAUSES, next_try
 from mailshare.core.fax_ledger import PageLedger
+from mailshare.core.fax_routing import reply_number
 from mailshare.core.headers import Headers
-from mailshare.core.values import Outcome, QueueItem, QueueState
+from mailshare.core.report_parts import printable
+from mailshare.core.values import Event, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.files import Ledgers
 from mailshare.fax.gateway import AGENT
@@ -50,6 +53,7 @@ class Attempt:
     call: IFaxCall | None = None
     waiting: Deferred[PooledLine | None] | None = None
     cancelled: bool = False
+    subject: str = ""
 
 
 @implementer(ILaned, IAgent)
@@ -155,25 +159,54 @@ class FaxAgent:
                 if attempt.cancelled:
                     return self._given_up(attempt, FaxCause.CANCELLED, "")
                 return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native="no line is free of trouble"))
-            first = attempt.ledger.confirmed
+            first, began = attempt.ledger.confirmed, self._now()
             outcome = await self._on_line(attempt, line, pages)
             if outcome.left and not attempt.cancelled:
                 return self._waiting_for_start(attempt)
             attempt.ledger = attempt.ledger.ended(outcome, first)
             await self._ledgers.write(item.id, attempt.ledger)
             self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
+            await self._note(attempt, outcome, began, pages.measured(first, attempt.ledger.confirmed))
             if outcome.cause is not FaxCause.LINE_DOWN or attempt.cancelled:
                 return self._after(attempt, outcome)
             without.add(line.line.name)
+
+    async def _note(
+        self, attempt: Attempt, outcome: FaxOutcome, began: int, measured: Mapping[str, object]
+    ) -> None:
+        """The line of the log for a call (RFC 4161 section 2.6); whose fax it is, the trace tells."""
+        item, ledger = attempt.item, attempt.ledger
+        data = {
+            "item": item.id,
+            "number": item.params.get("number", ""),
+            "line": ledger.line,
+            "cause": outcome.cause.value,
+            "began": began,
+            "ended": self._now(),
+            "pages": outcome.pages_confirmed,
+            **measured,
+            "rate": outcome.rate,
+            "tries": ledger.tries,
+            "error": printable(outcome.native, 200),
+        }
+        event = Event(
+            self._now(), "fax.called", item.trace, item.account_id, item.submitter_id, item.message_id, data
+        )
+        try:
+            await self._store.events.append([event])
+        except MailshareError as fault:
+            self._log.warn("the journal does not tell of a call: {why}", why=fault.public)
 
     async def _made(self, attempt: Attempt) -> FaxFile:
         """The pages as they go to this number."""
         item, rules = attempt.item, self._rules()
         body = await self._store.queue.body(item.message_id)
         made = await self._pages.of_body(body)
-        shape = [rules.layout, rules.text, rules.cover, rules.head, rules.owner, rules.station, body.digest.hex()]
+        attempt.subject = made.headers.text("subject")
+        answer = self._answer_to(item)
+        shape = [rules.layout, rules.text, rules.cover, rules.head, rules.owner, answer, body.digest.hex()]
         began = attempt.ledger.began or self._now()
-        cover = cover_fields(item, made.headers, self._moment(item.queued))
+        cover = {**cover_fields(item, made.headers, self._moment(item.queued)), "Answer to": answer}
         head = self._head(item, began) if rules.head else ()
         pages = await self._pages.for_recipient(made, cover, head)
         name = hashlib.sha256(json.dumps(shape).encode()).hexdigest()
@@ -182,8 +215,18 @@ class FaxAgent:
 
     def _head(self, item: QueueItem, began: int) -> tuple[str, str, str]:
         rules = self._rules()
-        sender = " ".join(each for each in (rules.owner, rules.station) if each)
+        sender = " ".join(each for each in (rules.owner, self._answer_to(item)) if each)
         return self._moment(began), f"{sender} -> {item.params.get('number', '')}", "{page}/{pages}"
+
+    def _answer_to(self, item: QueueItem) -> str:
+        """Where an answer by fax reaches whoever sends this (RFC 4160 section 3.2): his own line, else the office's."""
+        rules = self._rules()
+        user = self._store.directory.current().user_by_id.get(item.submitter_id or 0)
+        own = reply_number(rules.routes, user.name) if user is not None else None
+        if own is None:
+            return rules.station
+        number, subaddress = own
+        return f"{number} sub {subaddress}" if subaddress else number
 
     def _moment(self, at: int) -> str:
         return datetime.fromtimestamp(at / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
@@ -230,6 +273,12 @@ class FaxAgent:
             await line.line.cancel(job.id)
             return await call.when_done()
 
+    def _sender(self, item: QueueItem) -> Address:
+        """The mail address of whoever sends it: what is passed on by a route bears that of nobody."""
+        directory = self._store.directory.current()
+        user = directory.user_by_id.get(item.submitter_id or 0)
+        return item.sender or Address(user.name if user is not None else "postmaster", directory.hostname)
+
     def _job(self, attempt: Attempt, pages: FaxFile) -> FaxJob:
         item, params = attempt.item, attempt.item.params
         return FaxJob(
@@ -241,6 +290,9 @@ class FaxAgent:
             subaddress=str(params.get("sub", "")),
             ident=self._rules().station[:20],
             deadline=self._deadline(item),
+            sender=str(self._sender(item)),
+            submitter=item.submitter_id or 0,
+            subject=attempt.subject,
         )
 
     def _happened(self, attempt: Attempt, event: CallEvent) -> Awaitable[None] | None:
@@ -281,6 +333,8 @@ class FaxAgent:
     def _sent(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
         words = f"All {attempt.ledger.total} pages were received"
         detail = self._detail(attempt, FaxCause.OK, outcome.native)
+        if attempt.ledger.handed_on:
+            words, detail = outcome.native or "It was handed on", {**detail, "relayed": True}
         return Outcome(
             attempt.item.id, QueueState.DELIVERED, self._now(), 250, CAUSES[FaxCause.OK].status, words, detail=detail
         )

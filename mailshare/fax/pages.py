@@ -169,6 +169,12 @@ class FaxFile:
         own = self._pages[page]
         return own if own.coding is coding else await self._maker.recoded(own, coding)
 
+    def measured(self, first: int, end: int) -> dict[str, object]:
+        """Octets and resolution of some pages, for the log."""
+        pages = self._pages[first:end]
+        resolution = f"{pages[0].x_res}x{pages[0].y_res}" if pages else ""
+        return {"octets": sum(len(page.data) for page in pages), "resolution": resolution}
+
     async def document(self, first: int) -> bytes:
         """The pages from there on as a file."""
         return write_tiff(self._pages[first:])

@@ -79,6 +79,32 @@ def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about
     return b"".join(out)
 
 
+def internet_fax(
+    tiff: bytes, *, sender: Address, to: Address, subject: str, message_id: str, at: int, receipt: bool
+) -> bytes:
+    """A fax as a mail to another Internet fax machine (RFC 3965 section 2.2), CRLF line ends, 7-bit.
+
+    :param tiff: Profile S.
+    :param at: microseconds UTC.
+    :param receipt: ask for a disposition notification at ``sender`` (RFC 2532 section 2.1.2).
+    """
+    return b"".join(
+        (
+            field("Date", date_text(at)),
+            field("From", f"<{sender}>"),
+            field("To", f"<{to}>"),
+            text_field("Subject", subject or "Fax"),
+            field("Message-ID", message_id),
+            field("Disposition-Notification-To", f"<{sender}>") if receipt else b"",
+            b"MIME-Version: 1.0\r\n",
+            b"Content-Type: image/tiff; application=faxbw\r\n",
+            b"Content-Transfer-Encoding: base64\r\n",
+            b'Content-Disposition: attachment; filename="fax.tif"\r\n\r\n',
+            base64_lines(tiff),
+        )
+    )
+
+
 def _files(pages: Sequence[FaxPage], formats: Sequence[str]) -> list[tuple[str, str, bytes]]:
     out = []
     if pages and "pdf" in formats:

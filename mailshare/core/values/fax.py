@@ -96,6 +96,8 @@ class FaxJob:
     :ivar first_page: from 0; what came before was confirmed in an earlier call.
     :ivar total: pages of the whole fax.
     :ivar deadline: microseconds UTC; no call begins after it.
+    :ivar sender: mail address of whoever sends it, ``submitter`` the id of that user, ``subject`` of the mail; for
+        lines that go by mail.
     """
 
     id: str
@@ -108,6 +110,9 @@ class FaxJob:
     ecm: bool = True
     max_rate: int = 14_400
     deadline: int = 0
+    sender: str = ""
+    submitter: int = 0
+    subject: str = ""
 
 
 @frozen
@@ -115,6 +120,7 @@ class FaxOutcome:
     """What a call came to.
 
     :ivar pages_confirmed: in this call, counted from the job's ``first_page``.
+    :ivar handed_on: somebody else sees to it from here on, and only that one knows what becomes of it.
     :ivar end_sent: the last page was sent and its confirmation is not known: the far end may have all of it.
     :ivar remote_id: how the far end calls itself.
     :ivar rate: bits a second, 0 = unknown; ``seconds`` of the call.
@@ -133,6 +139,7 @@ class FaxOutcome:
     native: str = ""
     cost: float = 0.0
     left: bool = False
+    handed_on: bool = False
 
 
 @frozen
