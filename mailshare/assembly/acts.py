@@ -20,8 +20,8 @@ from mailshare.assembly.fax_acts import FaxActs
 from mailshare.assembly.finding_acts import FindingActs
 from mailshare.assembly.manager_acts import ManagerActs
 from mailshare.assembly.outbox_choice import chosen_rows
+from mailshare.assembly.overview_acts import OverviewActs
 from mailshare.assembly.personal import Personal
-from mailshare.assembly.print_places import PlaceActs
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
 from mailshare.assembly.tag_testing import TagTesting
@@ -79,6 +79,7 @@ class Running(Protocol):
 
 class Acts(
     FaxActs,
+    OverviewActs,
     BookActs,
     DryRun,
     ProviderActs,
@@ -86,7 +87,6 @@ class Acts(
     TagTesting,
     UsageActs,
     ManagerActs,
-    PlaceActs,
     FindingActs,
     Reading,
 ):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -95,6 +97,7 @@ class WebRoom:
             version=version("mailshare"),
             password=lambda: generated(os.urandom),
             new_file=self._new_file,
+            copy=self._copy,
             autoconfig=self._autoconfig,
         )
         keeping.left = lambda name: rooms.end_streams([name])
@@ -107,6 +110,21 @@ class WebRoom:
         made: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - whoever asked for it closes it
         return cast("BinaryIO", made)
 
+    async def _copy(self) -> BinaryIO:
+        """A consistent copy of the store and the configuration file, packed; without the key of sealed passwords."""
+        config = self._config()
+        packed = self._new_file()
+        place = os.path.join(config.data, "uploads", f"copy-{os.urandom(8).hex()}")
+        try:
+            await self._store.backup(place)
+            await self._threads.run(lambda: pack(place, config.path, packed))
+        except BaseException:
+            packed.close()
+            raise
+        finally:
+            await self._threads.run(lambda: shutil.rmtree(place, ignore_errors=True))
+        return packed
+
     def _autoconfig(self, address: str) -> str:
         from mailshare.assembly.handing_out import served_autoconfig  # noqa: PLC0415 - as above
 
@@ -118,3 +136,15 @@ class WebRoom:
     def _hosts(self) -> frozenset[str]:
         tables = self._config().tables
         return frozenset(name.casefold().rstrip(".") for name in (tables.server.hostname, *tables.web.names))
+
+
+def pack(copy: str, config: str, into: BinaryIO) -> None:
+    """Put a copy of a store and a configuration file into one packed file, and go back to its beginning.
+
+    ``mailshare restore`` takes the folder ``store`` of it.
+    """
+    with tarfile.open(fileobj=into, mode="w:gz", compresslevel=1) as archive:
+        archive.add(copy, "mailshare-backup/store")
+        if os.path.exists(config):
+            archive.add(config, "mailshare-backup/mailshare.toml")
+    into.seek(0)

@@ -26,6 +26,10 @@ class IEventLog(Interface):
         Empty ``trace`` and ``kinds`` match all.
         """
 
+    def counts(since: int, step: int, steps: int, kinds: Sequence[str]) -> Awaitable[Mapping[tuple[str, int], int]]:
+        """How many events of each of these kinds: by kind and by the number, from 0, of the span of ``step``
+        microseconds after ``since``."""
+
     def traces(message_id: str) -> Awaitable[Sequence[str]]:
         """Traces of messages whose ``route`` line has this Message-ID, newest first, at most 100; the messages may be
         gone. Slow: looks at every line."""

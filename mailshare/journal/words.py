@@ -139,6 +139,7 @@ KINDS: Mapping[str, str] = {
     "server.stopped": "the server has ended",
     "admin.did": "an administrator changed something by a command",
     "admin.looked": "an administrator looked at what somebody's message says",
+    "admin.backup": "an administrator saved a copy of everything from the manager",
     "admin.resume": "an administrator let paused routes be tried again",
     "admin.retry": "an administrator had it tried at once",
     "admin.hold": "an administrator kept it back",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -171,6 +171,22 @@ class EventLog:
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, Event]]:
             return [_event(row) for row in connection.execute(statement, values)]
+
+        return await self._database.read(read)
+
+    async def counts(
+        self, since: int, step: int, steps: int, kinds: Sequence[str]
+    ) -> Mapping[tuple[str, int], int]:
+        """How many events of each kind and span."""
+        until = since + step * steps
+        statement = (
+            f"{_FOUND} SELECT e.kind, (e.at - ?) / ?, count(*) FROM found JOIN event e ON e.day = found.day "
+            f"WHERE found.day BETWEEN ? AND ? AND e.at >= ? AND e.at < ? AND e.kind IN ({marks(kinds)}) GROUP BY 1, 2"
+        )
+        values = (since, step, since // DAY, until // DAY, since, until, *kinds)
+
+        def read(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
+            return {(kind, span): number for kind, span, number in connection.execute(statement, values)}
 
         return await self._database.read(read)
 

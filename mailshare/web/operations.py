@@ -23,6 +23,7 @@ _TELL_THEMSELVES = frozenset(
         "send_receive",  # looks after mail and changes nothing that an administrator sets
         "verify",
         "steer",
+        "look",
         "fetch_anyway",
         "import_uids",
         "admin_give",
@@ -157,6 +158,8 @@ _ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all"
 OPERATIONS: tuple[Operation, ...] = (
     Operation("status", "GET", "/status"),
     Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False, needs=Level.OPERATE),
+    Operation("overview", "GET", "/overview"),
+    Operation("look", "POST", "/messages/look", {"item": int, "name": str, "uid": int, "by": str}),
     Operation("mailboxes", "GET", "/mailboxes"),
     Operation("print_usage", "GET", "/printers/usage", {"month": str}),
     Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from attrs import define, field
 
+from mailshare.core.errors import Unavailable
 from mailshare.core.values import Administrator, WebSession
 from mailshare.interfaces import IAdministration, IAdministrators, IApiTokens, ISetupCode, IWebSessions
 from mailshare.web.events import EventStream
@@ -21,6 +22,10 @@ MOST_OF_ONE = 20
 _MOST_LINES = 500
 
 
+async def _no_copy() -> BinaryIO:
+    raise Unavailable("No copy can be made here")
+
+
 @define
 class Rooms:
     """Everything that a page may need.
@@ -30,6 +35,7 @@ class Rooms:
     :ivar version: of the program.
     :ivar password: makes up a password that people can type.
     :ivar new_file: for a document that is sent here; gone when it is closed.
+    :ivar copy: a copy of everything, packed; at its beginning.
     :ivar autoconfig: what mail programs are told that ask for an address; raises NoSuchUser.
     """
 
@@ -46,6 +52,7 @@ class Rooms:
     password: Callable[[], str] = str
     autoconfig: Callable[[str], str] = str
     new_file: NewFile = BytesIO
+    copy: Callable[[], Awaitable[BinaryIO]] = _no_copy
     streams: dict[EventStream, str] = field(factory=dict)
     _lines: dict[str, tuple[str, bool]] = field(factory=dict)
 

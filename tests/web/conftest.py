@@ -81,6 +81,17 @@ class Browser:
             self.cookie = "; ".join(f"{name}={value}" for name, value in kept.items())
         return Answer(response.code, (await readBody(response)).decode("utf-8", "replace"), response.headers)
 
+    async def raw(self, method: str, path: str, body: bytes) -> bytes:
+        """The octets of an answer."""
+        sent = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie, "Origin": f"http://127.0.0.1:{self.port}"}
+        response = await self.agent.request(
+            method.encode(),
+            f"http://127.0.0.1:{self.port}{path}".encode(),
+            Headers({name: [value] for name, value in sent.items()}),
+            FileBodyProducer(BytesIO(body)),
+        )
+        return await readBody(response)  # type: ignore[no-any-return]
+
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.ask("GET", path, **headers)
 

@@ -21,22 +21,23 @@ SCREENS = (
     "/accounts/mail@company.example/delete", "/users", "/users/andrew", "/users/andrew/handout", "/users/admin1",
     "/users/public1", "/users/new", "/users/paste", "/users/andrew/delete", "/work", "/outbox", "/mailboxes",
     "/mailboxes/andrew", "/log", "/trace", "/printers", "/health", "/settings", "/setup/account", "/setup/users",
-    "/setup/timer", "/setup/done",
+    "/setup/timer", "/setup/done", "/print", "/fax", "/fax/received", "/book", "/book/new", "/book/keys",
+    "/book/import",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}</textarea></title>"
 
 
-async def letter(house: House, subject: str, sender: str = "bob@far.example", owner: str = "admin1") -> str:
+async def letter(house: House, subject: str, sender: str = "bob@far.example", owner: str = "admin1", number: int = 0) -> str:
     """A message in somebody's mailbox; its trace."""
     store = house.office.store
     user = store.directory.current().user_by_name[owner]
     account = store.directory.current().accounts[0]
     sink = store.new_body()
     sink.write(
-        f"From: {sender}\r\nTo: mail@company.example\r\nSubject: {subject}\r\nMessage-ID: <{len(subject)}@far.example>"
+        f"From: {sender}\r\nTo: mail@company.example\r\nSubject: {subject}\r\nMessage-ID: <{len(subject)}.{number}@far.example>"
         f"\r\n\r\n{HOSTILE}\r\n".encode()
     )
-    trace = "0123456789abcdef"
+    trace = f"0123456789abcde{15 - number:x}"
     envelope = Envelope(Address.parse("bob@far.example"), (Recipient(Address.parse("mail@company.example")),))
     prefix = b"X-Mailshare-Reason: no-name\r\n"
     await store.delivery.deliver(

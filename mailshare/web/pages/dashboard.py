@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mailshare.web.live import journal_stream, status_stream
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
@@ -14,7 +17,34 @@ async def dashboard(visit: Visit) -> bytes:
     status = await visit.ask("status")
     events = await last_lines(visit, _LINES)
     last = events[0]["id"] if events else 0
-    return visit.page("dashboard.html", now=status, events=events, last=last)
+    more = await visit.ask("overview") if visit.may("overview") else None
+    return visit.page("dashboard.html", now=status, events=events, last=last, more=more, chart=chart(more))
+
+
+_SERIES = ("came", "went", "failed")
+_WIDE, _HIGH, _FOOT = 720, 140, 20
+
+
+def chart(more: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Three bars for each hour, as the places of rectangles in a picture of 720 by 160."""
+    hours = more["hours"] if more else []
+    most = max([1, *(hour[name] for hour in hours for name in _SERIES)])
+    step = _WIDE / max(len(hours), 1)
+    bars = [
+        {
+            "kind": name,
+            "x": round(number * step + place * step / 4 + 2, 1),
+            "y": round(_HIGH - hour[name] / most * (_HIGH - 10), 1),
+            "width": round(step / 4 - 1, 1),
+            "height": round(hour[name] / most * (_HIGH - 10), 1),
+        }
+        for number, hour in enumerate(hours)
+        for place, name in enumerate(_SERIES)
+        if hour[name]
+    ]
+    marks = [{"x": round(number * step, 1), "at": hours[number]["at"]} for number in range(0, len(hours), 6)]
+    totals = {name: sum(hour[name] for hour in hours) for name in _SERIES}
+    return {"bars": bars, "marks": marks, "most": most, "totals": totals, "height": _HIGH + _FOOT, "foot": _HIGH}
 
 
 async def last_lines(visit: Visit, most: int) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from typing import Any
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
+_LEAST_FREE = 500_000_000  # octets
 Finding = tuple[str, str, str]
 """``good``, ``warn`` or ``bad``; what was looked at; what was seen and what to do."""
 
@@ -18,6 +19,8 @@ async def health(visit: Visit) -> bytes:
     waiting = await visit.ask("outbox", limit=500)
     work = await visit.ask("admin_list") if visit.caller.accounts is None else []
     findings = [*_server(status), *_accounts(visit, status), *_outbox(visit, waiting), *_work(visit, work)]
+    if visit.may("overview"):
+        findings += _devices(visit, await visit.ask("overview"))
     findings += _transport(visit)
     return visit.page("health.html", findings=findings)
 
@@ -79,6 +82,26 @@ def _work(visit: Visit, rows: list[Mapping[str, Any]]) -> Iterator[Finding]:
         )
     else:
         yield "good", "Work list", "empty"
+
+
+def _devices(visit: Visit, more: Mapping[str, Any]) -> Iterator[Finding]:
+    size = visit.rooms.rendering.language(visit.language).size
+    free, total = more["disk"]["free"], more["disk"]["total"]
+    if total:
+        seen = f"{size(free)} of {size(total)} free"
+        scarce = free < max(total // 50, _LEAST_FREE)
+        yield ("bad", "Disk", f"{seen}; make room, or no mail is taken") if scarce else ("good", "Disk", seen)
+    for one in more["lines"]:
+        name = f"Fax line {one['name']}"
+        yield ("bad", name, str(one["trouble"])) if one["trouble"] else ("good", name, "no trouble")
+    for one in more["printers"]:
+        name = f"Printer {one['name']}"
+        if one["state"] == "stopped":
+            yield "bad", name, str(one["why"] or "stopped")
+        elif one["paused"] or not one["accepting"]:
+            yield "warn", name, "paused, or takes no jobs"
+        else:
+            yield "good", name, "no trouble"
 
 
 def _transport(visit: Visit) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
-"""How full the mailboxes are, and what lies in one: header lines only, never a text."""
+"""How full the mailboxes are, and what lies in one: header lines; a text only when somebody asks for it."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
@@ -22,4 +24,15 @@ async def mailbox(visit: Visit) -> bytes:
     return visit.page("mailbox.html", user=found["user"], rows=rows, more=found["next"], q=visit.asked("q"))
 
 
-PAGES = (Page("/mailboxes", mailboxes), Page("/mailboxes/<name>", mailbox))
+async def look(visit: Visit) -> bytes:
+    """What a message says, for whoever said that he wants to see it."""
+    name, uid = visit.path["name"], visit.path["uid"]
+    found = await visit.ask("look", name=name, uid=uid)
+    return visit.page("look.html", found=found, way=f"/mailboxes/{quote(name, safe='')}")
+
+
+PAGES = (
+    Page("/mailboxes", mailboxes),
+    Page("/mailboxes/<name>", mailbox),
+    Page("/mailboxes/<name>/<uid>/look", look, "POST"),
+)

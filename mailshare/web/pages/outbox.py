@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mailshare.core.errors import PeerFault
+from mailshare.web.live import watched
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -16,18 +20,33 @@ _DONE = {
 
 async def outbox(visit: Visit) -> bytes:
     """The rows, newest first."""
+    return visit.page("outbox.html", before=visit.asked("before"), **await _now(visit))
+
+
+async def live(visit: Visit) -> Any:
+    """The rows, again whenever they change."""
+    return await watched(visit, "live/outbox.html", lambda: _now(visit))
+
+
+async def _now(visit: Visit) -> Mapping[str, Any]:
     wanted, everything = visit.asked("q").casefold(), visit.asked("all") == "true"
     before = visit.asked("before") or None
     rows = await visit.ask("outbox", all=everything, before=before, limit=200)
     shown = [row for row in rows if wanted in f"{row['from']} {row['to']} {row['user']} {row['state']}".casefold()]
     older = rows[-1]["id"] if len(rows) == 200 else 0
-    return visit.page("outbox.html", rows=shown, q=visit.asked("q"), everything=everything, older=older)
+    return {"rows": shown, "q": visit.asked("q"), "everything": everything, "older": older}
 
 
 async def row(visit: Visit) -> bytes:
     """Every try of one row."""
     attempts = await visit.ask("attempts", item=visit.path["item"])
     return visit.page("outbox_row.html", item=visit.path["item"], attempts=attempts)
+
+
+async def look(visit: Visit) -> bytes:
+    """What the message says, for whoever said that he wants to see it."""
+    found = await visit.ask("look", item=visit.path["item"])
+    return visit.page("look.html", found=found, way=f"/outbox/{visit.path['item']}")
 
 
 async def steer(visit: Visit) -> bytes:
@@ -49,4 +68,10 @@ async def steer(visit: Visit) -> bytes:
     return visit.go(visit.back, "; ".join(said))
 
 
-PAGES = (Page("/outbox", outbox), Page("/outbox", steer, "POST"), Page("/outbox/<item>", row))
+PAGES = (
+    Page("/outbox", outbox),
+    Page("/live/outbox", live),
+    Page("/outbox", steer, "POST"),
+    Page("/outbox/<item>", row),
+    Page("/outbox/<item>/look", look, "POST"),
+)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from twisted.protocols.basic import FileSender
+
 from mailshare.core.errors import PeerFault
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
@@ -107,6 +111,23 @@ async def export(visit: Visit) -> bytes:
     return visit.file((await visit.ask("export")).encode(), "application/toml", "mailshare-export.toml")
 
 
+async def backup(visit: Visit) -> bytes:
+    """A copy of all mail and settings, to be saved; it holds what everybody's mail says."""
+    visit.must("export")
+    assert visit.me is not None
+    await visit.prove()
+    packed = await visit.rooms.copy()
+    try:
+        await visit.rooms.office.note("admin.backup", {"by": visit.me.name, "peer": visit.peer})
+        visit.request.setHeader("Content-Length", str(packed.seek(0, os.SEEK_END)))
+        packed.seek(0)
+        visit.file(b"", "application/gzip", "mailshare-backup.tar.gz")
+        await FileSender().beginFileTransfer(packed, visit.request)
+    finally:
+        packed.close()
+    return b""
+
+
 async def reload(visit: Visit) -> bytes:
     """Read the configuration file again."""
     answer = await visit.ask("reload")
@@ -126,5 +147,6 @@ PAGES = (
     Page("/settings/token", add_token, "POST"),
     Page("/settings/token/revoke", revoke_token, "POST"),
     Page("/settings/export", export, "POST"),
+    Page("/settings/backup", backup, "POST"),
     Page("/settings/reload", reload, "POST"),
 )

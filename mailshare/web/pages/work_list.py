@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
+
+_MOST = 200
 
 
 async def work(visit: Visit) -> bytes:
@@ -76,6 +79,26 @@ async def teach(visit: Visit) -> bytes:
     return _back(visit, f"{answer['name']} is a name of {answer['user']} from now on" + _more(visit, answer))
 
 
+async def several(visit: Visit) -> bytes:
+    """What was ticked, one after the other; what could not be given is told, and stays."""
+    act, users = visit.text("act"), visit.texts("users")
+    ids = visit.texts("id")[:_MOST]
+    if not ids or act not in ("give", "always", "teach"):
+        raise PeerFault("Tick the messages first", code=400)
+    done, left = 0, []
+    for one in ids:
+        try:
+            if act == "teach":
+                await visit.ask("admin_teach", id=one, user=users[0] if users else "")
+            else:
+                await visit.ask(f"admin_{act}", id=one, users=users)
+            done += 1
+        except MailshareError as refusal:
+            left.append(f"{one}: {refusal.public}")
+    said = visit.counted("%(n)s message was given", "%(n)s messages were given", done)
+    return visit.go("/work", "; ".join([said, *left[:5]]), bad=bool(left))
+
+
 async def sort(visit: Visit) -> bytes:
     """Sort all of it once more, by the names and rules of now."""
     found = (await visit.ask("admin_sort"))["past"]
@@ -96,6 +119,7 @@ async def forget(visit: Visit) -> bytes:
 PAGES = (
     Page("/work", work),
     Page("/work/sort", sort, "POST"),
+    Page("/work/several", several, "POST"),
     Page("/work/forget", forget, "POST"),
     Page("/work/<id>", case),
     Page("/work/<id>/give", give, "POST"),
