@@ -27,15 +27,17 @@ SCREENS = (
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}</textarea></title>"
 
 
-async def letter(house: House, subject: str, sender: str = "bob@far.example", owner: str = "admin1", number: int = 0) -> str:
+async def letter(
+    house: House, subject: str, sender: str = "bob@far.example", owner: str = "admin1", number: int = 0
+) -> str:
     """A message in somebody's mailbox; its trace."""
     store = house.office.store
     user = store.directory.current().user_by_name[owner]
     account = store.directory.current().accounts[0]
     sink = store.new_body()
     sink.write(
-        f"From: {sender}\r\nTo: mail@company.example\r\nSubject: {subject}\r\nMessage-ID: <{len(subject)}.{number}@far.example>"
-        f"\r\n\r\n{HOSTILE}\r\n".encode()
+        f"From: {sender}\r\nTo: mail@company.example\r\nSubject: {subject}\r\n"
+        f"Message-ID: <{len(subject)}.{number}@far.example>\r\n\r\n{HOSTILE}\r\n".encode()
     )
     trace = f"0123456789abcde{15 - number:x}"
     envelope = Envelope(Address.parse("bob@far.example"), (Recipient(Address.parse("mail@company.example")),))
