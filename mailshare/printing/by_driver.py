@@ -74,6 +74,7 @@ class _Run:
     """One job at one printer, under way.
 
     :ivar handed: as it is stored.
+    :ivar away: the device could not be asked since it had the document: it may have been switched off.
     """
 
     job: PrintJob
@@ -83,6 +84,7 @@ class _Run:
     called_back: bool = False
     handed: dict[int, Handed] = field(factory=dict)
     ends: list[DeviceJob] = field(factory=list)
+    away: bool = False
     look: Deferred[None] | None = None
 
     def wake(self) -> None:
@@ -350,9 +352,13 @@ class ByDriver:
         try:
             found = await driver.poll(ref)
         except Doubtful as fault:
+            if run.away:
+                # What it had in its memory is gone with the current, printed or not.
+                raise _Unknown("the printer was away while it printed, and does not know the job any more") from fault
             # It had all of it, and has forgotten it since: that is all that will ever be known.
             return DeviceJob(PrintState.COMPLETED, message=fault.public, certainty=Certainty.ACCEPTED)
         except Unavailable as fault:
+            run.away = True
             status = PrinterStatus(None, ("offline-report",), fault.public, accepting=False)
             found = DeviceJob(PrintState.PROCESSING, message=fault.public)
         else:

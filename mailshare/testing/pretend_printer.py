@@ -78,6 +78,7 @@ class PretendPrinter:
     :ivar stopped: it prints nothing; ``reasons`` why.
     :ivar in_steps: it knows Create-Job.
     :ivar forgetful: jobs that are over are gone from its lists.
+    :ivar calls_all: what it calls every job, whatever its sender calls it.
     :ivar streams: it prints while a document arrives, so that a broken one has left paper.
     :ivar by_hand: jobs stay *processing* until :meth:`finish`.
     :ivar cut_after: octets of a document after which the connection breaks, once; 0 = never.
@@ -96,6 +97,7 @@ class PretendPrinter:
     reasons: tuple[str, ...] = ()
     in_steps: bool = True
     forgetful: bool = False
+    calls_all: str = ""
     streams: bool = False
     by_hand: bool = False
     cut_after: int = 0
@@ -165,7 +167,7 @@ class PretendPrinter:
         named = {one: operation.get(one) for one in ("job-name", "requesting-user-name")}
         name, user = (one.first.text if one is not None else "" for one in named.values())
         options = {one.name: one.first.data for one in request.group(Tag.JOB).attributes}
-        job = self.jobs[number] = PretendJob(number, name, user, options)
+        job = self.jobs[number] = PretendJob(number, self.calls_all or name, user, options)
         return job
 
     def _got(self, request: Message, job: PretendJob, data: bytes) -> Message:

@@ -64,6 +64,7 @@ _STANDING = (
 )
 _JOB = (
     "job-id",
+    "job-name",
     "job-state",
     "job-state-reasons",
     "job-state-message",
@@ -224,6 +225,11 @@ def _dots(group: Group, name: str) -> Iterable[int]:
 def mark_of(task: PrinterTask) -> str:
     """The end of the job's name by which the task is found again."""
     return f"#{task.uuid.replace('-', '')[-12:]}"
+
+
+def bears(answer: Message, mark: str) -> bool:
+    """Whether the job of an answer to Get-Job-Attributes has a name that ends so."""
+    return any(name.endswith(mark) for name in _texts(answer.group(Tag.JOB), "job-name"))
 
 
 def job_name(task: PrinterTask) -> str:

@@ -18,7 +18,7 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.print_formats import PDF, PWG
 from mailshare.core.values import SECOND, Conversion, PrintChange, PrinterState, PrintState, QueueState
 from mailshare.interfaces import IMadeDocument
-from mailshare.testing.pretend_printer import PretendPrinter
+from mailshare.testing.pretend_printer import PretendJob, PretendPrinter
 from mailshare.wire.ipp_codes import Operation
 
 
@@ -93,6 +93,44 @@ async def test_out_of_paper_in_the_middle_is_told_and_waited_for() -> None:
     seen = server.service.conditions.of("office")
     assert seen is not None
     assert seen.reasons == ()
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["no-job", "job-of-that-number"])
+@pytest_twisted.ensureDeferred
+async def test_a_printer_that_was_switched_off_while_it_printed_leaves_doubt(*, others: bool) -> None:
+    """It has forgotten the job, and may count its jobs from 1 again: nobody says done, and nobody prints it twice."""
+    printer = PretendPrinter(by_hand=True)
+    server = Server(OverIPP(printer), HERE)
+    number = await server.open()
+    work: Deferred[Any] = Deferred.fromCoroutine(server.try_once(number))
+    while "job-printing" not in (await server.job(number)).reasons:
+        await deferLater(HERE, 0.02)
+    printer.off = True
+    while "offline-report" not in server.service.conditions.of("office").reasons:  # type: ignore[union-attr]
+        await deferLater(HERE, 0.02)
+    printer.jobs.clear()
+    if others:
+        printer.jobs[1] = PretendJob(1, "Somebody else's", "bert", {}, document=b"x", state=PrintState.COMPLETED)
+    printer.off = False
+    outcome = await work
+    assert outcome.state is QueueState.HELD
+    job = await server.job(number)
+    assert (job.state, job.members["office"].certainty) == (PrintState.STOPPED, "unknown")
+    assert not printer.printed
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_printer_that_changes_names_is_believed() -> None:
+    """Some call every job the same: that is no sign that the number is another job's."""
+    printer = PretendPrinter(by_hand=True, calls_all="Remote document")
+    server = Server(OverIPP(printer), HERE)
+    number = await server.open()
+    work: Deferred[Any] = Deferred.fromCoroutine(server.try_once(number))
+    while "job-printing" not in (await server.job(number)).reasons:
+        await deferLater(HERE, 0.02)
+    printer.finish()
+    assert (await work).state is QueueState.DELIVERED
+    assert (await server.job(number)).members["office"].certainty == "completed"
 
 
 @pytest_twisted.ensureDeferred

@@ -7,6 +7,7 @@ With the others only their list of jobs can tell, and where it does not, nobody 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -82,6 +83,7 @@ class IPPDriver:
         self._numbers = itertools.count(1)
         self._facts: ipp.PrinterFacts | None = None
         self._asked = 0.0
+        self._keeps_names = False
 
     # ------------------------------------------------------------------ the printer
 
@@ -179,17 +181,24 @@ class IPPDriver:
             answer = await self._exchange.ask(ipp.ask_jobs(next(self._numbers), self._printer, which))
             found = ipp.find_job(answer, task) if answer.code < Status.BAD_REQUEST else 0
             if found:
-                return DeviceRef(f"{found} {ipp.user_of(task)}")
+                self._keeps_names = True
+                return _named(found, task)
         if facts.in_two_steps:
             return None  # its number would be known before the first octet had gone
         raise Doubtful("The printer's list of jobs does not have it; it may have printed it and forgotten it")
 
     async def poll(self, ref: DeviceRef) -> DeviceJob:
         """Get-Job-Attributes."""
-        request = ipp.ask_job(Operation.GET_JOB_ATTRIBUTES, next(self._numbers), self._printer, *_job(ref))
+        number, mark, user = _job(ref)
+        request = ipp.ask_job(Operation.GET_JOB_ATTRIBUTES, next(self._numbers), self._printer, number, user)
         answer = await self._exchange.ask(request)
         if answer.code in (Status.NOT_FOUND, Status.GONE):
             raise Doubtful("The printer does not remember it any more")
+        if ipp.bears(answer, mark):
+            self._keeps_names = True
+        elif self._keeps_names and answer.code < Status.BAD_REQUEST:
+            # Many printers count their jobs from 1 again when they are switched on.
+            raise Doubtful("The printer gave the number of the job to another one")
         found = ipp.read_job(answer, self.certainty)
         if answer.code >= Status.BAD_REQUEST or found is None:
             raise Unavailable(ipp.said_no(answer.code, answer))
@@ -197,7 +206,8 @@ class IPPDriver:
 
     async def cancel(self, ref: DeviceRef) -> None:
         """Cancel-Job."""
-        request = ipp.ask_job(Operation.CANCEL_JOB, next(self._numbers), self._printer, *_job(ref))
+        number, _, user = _job(ref)
+        request = ipp.ask_job(Operation.CANCEL_JOB, next(self._numbers), self._printer, number, user)
         answer = await self._exchange.ask(request)
         if ipp.later(answer.code):
             raise Unavailable(ipp.said_no(answer.code, answer))
@@ -209,13 +219,23 @@ class IPPDriver:
 
 
 def _ref(answer: Message, task: PrinterTask) -> DeviceRef:
-    """Number and owner: printers let nobody else cancel it."""
     number = ipp.job_id(answer)
     if not number:
         raise Doubtful("The printer took it and gave it no number")
-    return DeviceRef(f"{number} {ipp.user_of(task)}")
+    return _named(number, task)
 
 
-def _job(ref: DeviceRef) -> tuple[int, str]:
-    number, _, user = ref.text.partition(" ")
-    return int(number), user
+def _named(number: int, task: PrinterTask) -> DeviceRef:
+    """Number, the mark that its name ends in, and owner: printers let nobody else cancel it."""
+    return DeviceRef(f"{number} {ipp.mark_of(task)} {ipp.user_of(task)}")
+
+
+_REF = re.compile(r"(\d+) (?:(#[0-9a-f]{12}) )?(.*)", re.DOTALL)
+
+
+def _job(ref: DeviceRef) -> tuple[int, str, str]:
+    """Number, mark and owner; those of before there were marks have none."""
+    found = _REF.fullmatch(ref.text)
+    if found is None:
+        raise Doubtful("Its name at the printer was not kept")
+    return int(found[1]), found[2] or "", found[3]
