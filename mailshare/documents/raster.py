@@ -1,4 +1,4 @@
-"""The pages of a PDF as raster: drawn by PDFium, packed by our own encoders."""
+"""The pages of a PDF as raster: drawn by PDFium, packed as printers take it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.print_media import size_of
 from mailshare.documents.bounds import Bounds
 from mailshare.documents.pdf_pages import opened
+from mailshare.documents.row_packing import packed_rows
 from mailshare.wire import pwg_raster, urf
 from mailshare.wire.pwg_raster import KINDS, RasterPage
-from mailshare.wire.raster_rows import packed_rows
 
 _BAND = 96 << 20  # octets of pixels that are drawn at once
 _CRISP = 200  # dots per inch from which edges need no smoothing
@@ -78,8 +78,9 @@ def _write_page(out: BinaryIO, page: Any, sheet: Sheet, *, back: bool) -> None:
         said = evolve(said, cross=cross, feed=feed)
     header = pwg_raster.page_header(said) if sheet.format == kinds.PWG else urf.page_header(said)
     out.write(header)
-    rows = _rows(page, sheet, said)
-    out.writelines(packed_rows(rows, KINDS[said.kind].unit))
+    kind = KINDS[said.kind]
+    for band in _bands(page, sheet, said):
+        out.writelines(packed_rows(band, kind.row(said.width), kind.unit))
 
 
 def turned_back(back: str, *, tumble: bool) -> tuple[int, int]:
@@ -90,26 +91,13 @@ def turned_back(back: str, *, tumble: bool) -> tuple[int, int]:
     return (-1, -1) if turned else (1, 1)
 
 
-def _rows(page: Any, sheet: Sheet, said: RasterPage) -> Iterator[bytes]:
-    """Rows of a page from the top, as they go to the printer."""
+def _bands(page: Any, sheet: Sheet, said: RasterPage) -> Iterator[bytes | bytearray]:
+    """Rows of a page from the top, as they go to the printer, many at a time."""
     place = placed(page.get_size(), (said.width, said.height), said.resolution, sheet.scaling)
     band = max(1, min(said.height, _BAND // (said.width * 4)))
     starts = list(range(0, said.height, band))
     for start in reversed(starts) if said.feed < 0 else starts:
-        rows = min(band, said.height - start)
-        yield from _turned(_drawn(page, said, place, start, rows), said)
-
-
-def _turned(picture: Any, said: RasterPage) -> Iterator[bytes]:
-    from PIL import Image  # noqa: PLC0415
-
-    if said.cross < 0:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if said.feed < 0:
-        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    octets, width = picture.tobytes(), KINDS[said.kind].row(said.width)
-    for at in range(0, len(octets), width):
-        yield octets[at : at + width]
+        yield _drawn(page, said, place, start, min(band, said.height - start))
 
 
 @frozen
@@ -144,43 +132,62 @@ def placed(page: tuple[float, float], paper: tuple[int, int], resolution: int, s
     return Place((paper[0] - width) // 2, (paper[1] - height) // 2, max(width, 1), max(height, 1), turn)
 
 
-def _drawn(page: Any, said: RasterPage, place: Place, start: int, rows: int) -> Any:
-    """A band of the page as a picture of the kind that is asked for."""
+def _drawn(page: Any, said: RasterPage, place: Place, start: int, rows: int) -> bytes | bytearray:
+    """Rows of the page from that one on, of the kind that is asked for."""
     from PIL import Image, ImageChops  # noqa: PLC0415
 
-    grey = KINDS[said.kind].colors == 1
-    picture = drawn(page, place, (said.width, rows), start, grey=grey, crisp=said.resolution >= _CRISP)
+    size, grey = (said.width, rows), KINDS[said.kind].colors == 1
+    pixels = _pixels(page, place, size, start, grey=grey, crisp=said.resolution >= _CRISP)
+    if said.kind in ("sgray_8", "srgb_8") and said.cross > 0 and said.feed > 0:
+        return pixels
+    picture = _picture(pixels, size, grey=grey)
     if said.kind == "black_1":
         # Half-tones by dots, for what is no text; 1 is black there and white in a picture.
-        return ImageChops.invert(picture.convert("L")).convert("1")
-    if said.kind == "cmyk_8":
+        picture = ImageChops.invert(picture.convert("L")).convert("1")
+    elif said.kind == "cmyk_8":
         cyan, magenta, yellow, _ = picture.convert("CMYK").split()
         black = ImageChops.darker(ImageChops.darker(cyan, magenta), yellow)
-        return Image.merge("CMYK", [*(ImageChops.subtract(one, black) for one in (cyan, magenta, yellow)), black])
-    return picture
+        colors = (ImageChops.subtract(one, black) for one in (cyan, magenta, yellow))
+        picture = Image.merge("CMYK", [*colors, black])
+    if said.cross < 0:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if said.feed < 0:
+        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    octets: bytes = picture.tobytes()
+    return octets
 
 
-def drawn(
-    page: Any, place: Place, size: tuple[int, int], start: int = 0, *, grey: bool = False, crisp: bool = False
-) -> Any:
-    """A piece of a page on white paper, from row ``start``, as a picture in grey or RGB.
+def drawn(page: Any, place: Place, size: tuple[int, int]) -> Any:
+    """A piece of a page on white paper as a picture in RGB, with smooth edges."""
+    return _picture(_pixels(page, place, size, 0, grey=False, crisp=False), size, grey=False)
+
+
+def _picture(pixels: bytearray, size: tuple[int, int], *, grey: bool) -> Any:
+    from PIL import Image  # noqa: PLC0415
+
+    mode = "L" if grey else "RGB"
+    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
+
+
+def _pixels(
+    page: Any, place: Place, size: tuple[int, int], start: int, *, grey: bool, crisp: bool
+) -> bytearray:
+    """A piece of a page on white paper, from row ``start``, row for row in grey or RGB.
 
     :param crisp: edges are not smoothed, as is right for paper: a printer would make dots of the greys.
     """
     import pypdfium2.raw as pdfium  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
 
     width, height = size
     octets = 1 if grey else 3
     kind = pdfium.FPDFBitmap_Gray if grey else pdfium.FPDFBitmap_BGR
     stride = width * octets
-    pixels = bytearray(stride * height)
+    pixels = bytearray(b"\xff") * (stride * height)
     memory = (ctypes.c_ubyte * len(pixels)).from_buffer(pixels)
     bitmap = pdfium.FPDFBitmap_CreateEx(width, height, kind, memory, stride)
     if not bitmap:
         raise MemoryError
     try:
-        pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
         flags = pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING
         flags |= pdfium.FPDF_GRAYSCALE if grey else pdfium.FPDF_REVERSE_BYTE_ORDER
         flags |= pdfium.FPDF_RENDER_NO_SMOOTHTEXT | pdfium.FPDF_RENDER_NO_SMOOTHPATH if crisp else 0
@@ -189,5 +196,4 @@ def drawn(
         )
     finally:
         pdfium.FPDFBitmap_Destroy(bitmap)
-    mode = "L" if grey else "RGB"
-    return Image.frombuffer(mode, size, pixels, "raw", mode, stride, 1)
+    return pixels

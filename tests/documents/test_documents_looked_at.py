@@ -10,8 +10,8 @@ import pytest_twisted
 from made_papers import octets, pdf, picture
 
 from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.documents.row_packing import packed_rows
 from mailshare.wire.pwg_raster import SYNC, RasterPage, page_header
-from mailshare.wire.raster_rows import packed_rows
 from mailshare.wire.urf import file_header
 from mailshare.wire.urf import page_header as urf_header
 
@@ -29,7 +29,7 @@ def packed(**files: bytes) -> bytes:
 
 def raster(pages: int, *, urf: bool = False) -> bytes:
     page = RasterPage("sgray_8", 16, 300, 300, "iso_a4_210x297mm")
-    rows = b"".join(packed_rows([bytes(16)] * 299 + [bytes(range(16))], 1))
+    rows = b"".join(packed_rows(bytes(16) * 299 + bytes(range(16)), 16, 1))
     head = urf_header(page) if urf else page_header(page)
     return (file_header(0) if urf else SYNC) + (head + rows) * pages
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from mailshare.documents.row_packing import packed_rows
 from mailshare.wire import pwg_raster, urf
 from mailshare.wire.pwg_raster import KINDS, RasterPage
 from mailshare.wire.raster_pages import count_pages
-from mailshare.wire.raster_rows import RowsWrong, packed_row, packed_rows, unpacked_rows
+from mailshare.wire.raster_rows import RowsWrong, unpacked_rows
 
 pytestmark = pytest.mark.peers
 HEADER = 1796
@@ -43,7 +44,7 @@ def written(kind: str, *, as_urf: bool) -> tuple[bytes, list[list[bytes]]]:
     for rows in pages:
         page = RasterPage(kind, WIDTH, HEIGHT, 300, "iso_a6_105x148mm", duplex=True, total=2, quality=4)
         out += urf.page_header(page) if as_urf else pwg_raster.page_header(page)
-        out += b"".join(packed_rows(rows, KINDS[kind].unit))
+        out += b"".join(packed_rows(b"".join(rows), KINDS[kind].row(WIDTH), KINDS[kind].unit))
     return out, pages
 
 
@@ -114,7 +115,7 @@ def test_we_read_what_ghostscript_writes(program, tmp_path: Path, device: str, s
     height, width, unit = reader(source.read(size))
     start = source.tell()
     rows = list(unpacked_rows(source, height, width, unit))
-    again = b"".join(packed_rows(rows, unit))
+    again = b"".join(packed_rows(b"".join(rows), width, unit))
     assert list(unpacked_rows(io.BytesIO(again), height, width, unit)) == rows
     assert len(again) <= (source.tell() - start) * 1.05
     assert any(len(set(row)) > 1 for row in rows)
@@ -125,7 +126,8 @@ def test_we_read_what_ghostscript_writes(program, tmp_path: Path, device: str, s
     [
         (b"aaaaa", 1, b"\x04a"),
         (b"abcde", 1, b"\xfcabcde"),
-        (b"abbcd", 1, b"\xfcabbcd"),
+        (b"abbbcd", 1, b"\0a\x02b\xffcd"),
+        (bytes(range(256)), 1, b"\x81" + bytes(range(128)) + b"\x81" + bytes(range(128, 256))),
         (b"a", 1, b"\0a"),
         (b"x" * 300, 1, b"\x7fx\x7fx\x2bx"),
         (b"abcabcdef", 3, b"\x01abc\0def"),
@@ -133,7 +135,11 @@ def test_we_read_what_ghostscript_writes(program, tmp_path: Path, device: str, s
 )
 def test_runs_are_packed_as_the_standard_says(row: bytes, unit: int, packed: bytes) -> None:
     """PWG 5102.4 section 4.4: repeats as n - 1, differing pixels as 257 - n, single ones as repeats of one."""
-    assert packed_row(row, unit) == packed
+    assert b"".join(packed_rows(row, len(row), unit)) == b"\0" + packed
+    both = row * 600 + bytes(len(row))
+    times = b"".join(packed_rows(both, len(row), unit))
+    assert times.startswith(2 * (b"\xff" + packed) + b"\x57" + packed)
+    assert b"".join(unpacked_rows(io.BytesIO(times), 601, len(row), unit)) == both
 
 
 def test_damaged_rows_are_refused() -> None:
