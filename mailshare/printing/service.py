@@ -130,11 +130,10 @@ class PrintService:
         """State, its reasons and words of a queue: how it was set, and what became of what was sent last."""
         state = self.states.get(destination.name)
         jobs = self.board.waiting(destination.name)
+        holding = ("hold-new-jobs",) if state.holding else ()
         if state.paused:
-            return PrinterState.STOPPED, (state.why,), "Paused; jobs wait here"
-        reasons = ["moving-to-paused"] if state.pausing else []
-        if state.holding:
-            reasons.append("hold-new-jobs")
+            return PrinterState.STOPPED, (state.why, *holding), "Paused; jobs wait here"
+        reasons = [*(("moving-to-paused",) if state.pausing else ()), *holding]
         trouble = dict.fromkeys(one for job in jobs for one in job.reasons if of_the_printer(one))
         reasons += trouble
         words = next((job.message for job in jobs if job.message and any(map(of_the_printer, job.reasons))), "")

@@ -30,7 +30,7 @@ from mailshare.wire.ipp_values import (
 GET_JOBS_DEFAULT = ("job-id", "job-uri")
 CREATED = ("job-id", "job-uri", "job-uuid", "job-state", "job-state-reasons", "job-state-message",
            "number-of-intervening-jobs")  # fmt: skip
-GET_DOCUMENTS_DEFAULT = ("document-number",)
+GET_DOCUMENTS_DEFAULT = ("document-number", "last-document")
 _STATE_WORDS = {
     PrintState.PENDING: "waiting",
     PrintState.HELD: "held",

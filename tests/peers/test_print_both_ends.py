@@ -12,7 +12,7 @@ import pytest
 from real_peers.cups import Cups
 from real_peers.office import script
 from real_peers.papers import pdf
-from real_peers.running import LOOPBACK, Running, wait_until
+from real_peers.running import LOOPBACK, ProgramFault, Running, wait_until
 from real_peers.warm import finished, spawn
 
 pytestmark = pytest.mark.peers
@@ -62,7 +62,11 @@ def test_a_scheduler_prints_by_mail_on_another(
         uri = f"ipp://{LOOPBACK}:{ports['8631']}/ipp/print/branch"
         cups.do("lpadmin", "-p", "near", "-E", "-v", uri, "-m", "everywhere")
         cups.do("lp", "-d", "near", "-o", "raw", document)
-        wait_until(out, "the paper", 120, tmp_path / "print_branch.log")
+        try:
+            wait_until(out, "the paper", 120, tmp_path / "print_branch.log")
+        except ProgramFault as fault:
+            said = (open_folder / "both-ends" / "error_log").read_text(errors="replace")[-6000:]
+            raise ProgramFault(f"{fault}\nThe scheduler:\n{said}") from fault
     finally:
         for one in (*servers, cups):
             one.stop()

@@ -61,6 +61,11 @@ def test_hold_and_release(counter: Counter) -> None:
     assert counter.job(held).ticket.options == {"job-hold-until": "indefinite"}
     assert counter.on(Operation.HOLD_JOB, held, keyword("job-hold-until", "night")) == Status.ATTRIBUTES_NOT_SUPPORTED
     assert counter.ask(Operation.HOLD_NEW_JOBS).code == Status.OK
+    assert counter.ask(Operation.PAUSE_PRINTER).code == Status.OK
+    about = counter.ask(Operation.GET_PRINTER_ATTRIBUTES).group(Tag.PRINTER).get("printer-state-reasons")
+    assert about is not None
+    assert about.texts() == ("paused", "hold-new-jobs")
+    assert counter.ask(Operation.RESUME_PRINTER).code == Status.OK
     new = counter.printed()
     assert counter.job(new).state is P.HELD
     assert counter.ask(Operation.RELEASE_HELD_NEW_JOBS).code == Status.OK
@@ -273,6 +278,7 @@ def test_documents_of_a_job(counter: Counter) -> None:
         )
     listed = counter.ask(Operation.GET_DOCUMENTS, integer("job-id", job_id))
     assert [value(group, "document-number") for group in listed.groups[1:]] == [1, 2]
+    assert [value(group, "last-document") for group in listed.groups[1:]] == [False, True]
     second = integer("document-number", 2)
     named = Group(Tag.DOCUMENT, (name_of("document-name", "two"), keyword("sides", "two-sided-long-edge")))
     assert counter.on(Operation.SET_DOCUMENT_ATTRIBUTES, job_id, second, groups=[named]) == Status.OK
