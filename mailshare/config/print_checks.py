@@ -45,7 +45,7 @@ def check_printing(tables: FileTables, directory: str, findings: Findings) -> No
         if printer.device:  # that it is missing was noted already
             check_address(printer.device, ("printer", index, "device"), further_schemes(tables), findings)
     for index, name in enumerate(tables.documents.tools):
-        if name not in _TOOLS:
+        if name.rpartition("/")[2] not in _TOOLS or ("/" in name and not name.startswith("/")):
             _unknown(name, _TOOLS, ("documents", "tools", index), findings)
     _options(tables.print.defaults, Abilities(), ("print", "defaults"), findings)
     for key in ("networks", "operators"):

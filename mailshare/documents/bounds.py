@@ -16,7 +16,7 @@ class Bounds:
     :ivar size: octets of the document, ``result`` of what comes of it.
     :ivar pages: of the document, and of what comes of it.
     :ivar pixels: of one picture, and of one page of raster.
-    :ivar tools: names of the programs outside that may be used; of those that are not installed nothing is made.
+    :ivar tools: names or paths of programs outside that may be used; nothing is made of those that are not there.
     """
 
     seconds: int = 60

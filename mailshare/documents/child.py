@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.documents.bounds import Bounds
@@ -30,7 +31,7 @@ def main(parent: int) -> None:
         memory=bounds.memory,
         octets=bounds.result,
         parent=parent,
-        readable=_where_packages_lie(),
+        readable=[*_where_packages_lie(), *_where_tools_lie(bounds.tools)],
     )
     work = Work(
         folder=folder,
@@ -67,6 +68,15 @@ def _outcome(operation: str, work: Work) -> dict[str, object]:
         return {"cause": Hindrance.DAMAGED.value, "why": f"{type(fault).__name__}: {fault}"[:300]}
     except Exception as fault:  # noqa: BLE001 - libraries raise whatever they like at documents that are not right
         return {"cause": Hindrance.DAMAGED.value, "why": f"{type(fault).__name__}: {fault}"[:300]}
+
+
+def _where_tools_lie(tools: Sequence[str]) -> list[str]:
+    """The folders of programs that lie elsewhere than usual; of an office suite, whose program is in its ``program``,
+    all of it.
+    """
+    paths = [path for name in tools if name.startswith("/") for path in (name, os.path.realpath(name))]
+    folders = [os.path.dirname(path) for path in paths]
+    return [os.path.dirname(one) if os.path.basename(one) == "program" else one for one in folders]
 
 
 def _where_packages_lie() -> list[str]:

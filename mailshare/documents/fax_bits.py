@@ -15,6 +15,7 @@ from PIL import Image
 from mailshare.documents.fax_dots import with_dots
 
 _DARK = 152  # what is darker becomes black: light grey letters stay, grey paper does not
+_BAND = 4  # rows that are looked at together
 _INK = bytes([1] * _DARK + [0] * (256 - _DARK))
 # Four pixels, two bits for each as they were packed, as four bits.
 _NIBBLES = bytes(one >> 3 & 8 | one >> 2 & 4 | one >> 1 & 2 | one & 1 for one in range(256))
@@ -39,17 +40,19 @@ def inked(grey: bytes | bytearray, width: int) -> Bits:
     :param grey: an octet for each pixel, rows from the top.
     :param width: pixels, a multiple of 8.
     """
-    starts = range(0, len(grey), width)
-    blank = b"\xff" * width
-    rows = [grey[start : start + width] for start in starts]
-    with_ink = [row != blank for row in rows]
-    drawn = _packed(b"".join(row for row, ink in zip(rows, with_ink, strict=True) if ink).translate(_INK), width)
-    size = width // 8
+    band = width * _BAND
+    blank = b"\xff" * band
+    bands = [grey[start : start + band] for start in range(0, len(grey), band)]
+    with_ink = [one != blank[: len(one)] for one in bands]
+    drawn = _packed(b"".join(one for one, ink in zip(bands, with_ink, strict=True) if ink).translate(_INK), width)
     if not all(with_ink):
-        pieces = (drawn[start : start + size] for start in range(0, len(drawn), size))
-        nothing = bytes(size)
-        drawn = b"".join(next(pieces) if ink else nothing for ink in with_ink)
-    return Bits(width, len(rows), drawn)
+        out, at = [], 0
+        for one, ink in zip(bands, with_ink, strict=True):
+            size = len(one) // 8
+            out.append(drawn[at : at + size] if ink else bytes(size))
+            at += size if ink else 0
+        drawn = b"".join(out)
+    return Bits(width, len(grey) // width, drawn)
 
 
 def _packed(pixels: bytes, width: int) -> bytes:

@@ -26,6 +26,16 @@ _PAGES_EACH = 3  # below which another process costs more than it saves
 _LOOKED_AT = 400  # parts of a page that are asked whether they are pictures
 _DEEPEST = 4  # groups inside groups
 _IMAGE, _SHADING, _GROUP = 3, 4, 5  # FPDF_PAGEOBJ_
+_OWN = b"""%PDF-1.4
+1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
+2 0 obj <</Type/Pages/Count 1/Kids[3 0 R]>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>> endobj
+4 0 obj <</Length 50>> stream
+BT /F 12 Tf 72 700 Td (Page) Tj ET 0 0 m 72 72 l S
+endstream endobj
+5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj
+trailer <</Root 1 0 R>>
+"""
 
 
 def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[FaxPage]:
@@ -58,6 +68,11 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     document.init_forms()
     hands = min(_processors(), _MOST_AT_ONCE, count // _PAGES_EACH) if folder else 1
     return draw(range(count)) if hands < 2 else _by_several(draw, count, hands, folder)
+
+
+def rehearse() -> None:
+    """Draw a page of our own, so that what PDFium and Pillow make ready with their first page is there for others."""
+    pdf_pages(_OWN, Layout.of({}), 1)
 
 
 def _processors() -> int:

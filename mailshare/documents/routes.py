@@ -23,13 +23,13 @@ class Tools:
 
     @classmethod
     def found(cls, names: Sequence[str]) -> Tools:
-        """Those of the names that are installed."""
+        """Those of the names that are installed; one that is a path lies there, and is called by its last part."""
         paths: dict[str, str] = {}
         for name in names:
             for place in _PLACES:
-                path = os.path.join(place, name)
+                path = os.path.join(place, name)  # which is the name itself where that is a path
                 if os.access(path, os.X_OK):
-                    paths.setdefault(name, path)
+                    paths.setdefault(os.path.basename(name), path)
         return cls(paths)
 
     def has(self, name: str) -> bool:

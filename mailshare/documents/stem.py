@@ -21,6 +21,7 @@ from typing import Any
 
 from attrs import define, field
 
+from mailshare.core.documents import NotConvertible
 from mailshare.documents import child
 from mailshare.documents.operations import OPERATIONS
 
@@ -36,6 +37,9 @@ _SOON = {
     "fax-finish": ("PIL.ImageFont", "PIL.TiffImagePlugin"),
 }
 """What is imported when an operation was asked for once: what its documents are opened with, by the next time."""
+
+_REHEARSED = {"fax-pages": "mailshare.documents.fax_pdf"}
+"""Modules that draw a page of their own then."""
 
 
 @define
@@ -119,6 +123,9 @@ class _Stem:
         for module in _SOON.get(operation, ()):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module)
+        if operation in _REHEARSED:
+            with contextlib.suppress(ImportError, NotConvertible):  # as above, and some libraries do not know it all
+                importlib.import_module(_REHEARSED[operation]).rehearse()
         gc.collect()
         gc.freeze()  # what is there now is looked at no more: its pages stay shared
 
