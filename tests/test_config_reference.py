@@ -46,6 +46,7 @@ TABLES = (
     schema.FaxTable,
     schema.FaxLineTable,
     schema.FaxContactTable,
+    schema.FaxMailboxTable,
     schema.FaxRouteTable,
     schema.FaxBoxTable,
     schema.FaxCallerTable,

@@ -299,6 +299,12 @@ class Acts(
         wanted = [self._account(account)] if account else [one for one in self._directory().accounts if one.enabled]
         return {str(one.address): await self._running.send_receive(one) for one in wanted}
 
+    async def _fetch_from(self, account: str) -> Mapping[str, object]:
+        """Collect from one account; for :meth:`FaxActs.fax_receive`."""
+        if self._running is None:
+            raise Unavailable("The server does not run; start it first")
+        return await self._running.send_receive(self._account(account))
+
     async def steer(
         self,
         *,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import BinaryIO
 
-from mailshare.assembly.fax_looking import FaxLooking
+from mailshare.assembly.fax_reporting import FaxReporting
+from mailshare.assembly.fax_wishes import read_wishes
+from mailshare.assembly.opening import zone_of
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import NotPossible, PeerFault
+from mailshare.core.errors import NotPossible, PeerFault, Unavailable
+from mailshare.core.fax_costs import Forecast
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Source, User, UserKind
 from mailshare.interfaces import IBody
@@ -24,11 +28,21 @@ _PIECE = 262_144
 _CODED = 57 * 4096  # octets that become whole lines of base64
 
 
-class FaxActs(FaxLooking):
+class FaxActs(FaxReporting):
     """Sends, cancels and sends again; put together with a class that knows the running server."""
 
     async def fax_send(
-        self, *, file: str, to: Sequence[str], user: str = "", subject: str = "", text: str = ""
+        self,
+        *,
+        file: str,
+        to: Sequence[str],
+        user: str = "",
+        subject: str = "",
+        text: str = "",
+        at: str = "",
+        deadline: str = "",
+        priority: str = "",
+        forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a file of this machine.
 
@@ -36,7 +50,10 @@ class FaxActs(FaxLooking):
         """
         with _opened(file) as stream:
             name = os.path.basename(file)
-            return await self.fax_document(document=stream, to=to, name=name, user=user, subject=subject, text=text)
+            facts = {"user": user, "subject": subject, "text": text, "at": at, "deadline": deadline}
+            return await self.fax_document(
+                document=stream, to=to, name=name, priority=priority, forecast=forecast, **facts
+            )
 
     async def fax_document(
         self,
@@ -47,6 +64,10 @@ class FaxActs(FaxLooking):
         user: str = "",
         subject: str = "",
         text: str = "",
+        at: str = "",
+        deadline: str = "",
+        priority: str = "",
+        forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a document.
 
@@ -55,19 +76,45 @@ class FaxActs(FaxLooking):
         :param name: of the document; its end tells what it is, where its octets do not.
         :param user: login of the sender, who gets the reports; empty = the first ADMIN.
         :param text: goes before the document, or onto the cover page.
+        :param at: when it goes out, ``deadline`` when no call begins any more, ``priority`` its haste; see
+            :func:`mailshare.assembly.fax_wishes.read_wishes`.
+        :param forecast: send nothing; say what each fax would take and cost.
         :raises PolicyRefusal: a number may not be called, or the document cannot be turned into pages.
         """
+        zone = zone_of(self._config()) if self._config is not None else UTC
+        wishes = read_wishes(zone, self._clock(), at=at, deadline=deadline, priority=priority)
         office = self._fax_room().running()
         sender = self._sender(user)
         domain = office.rules.domains[0]
-        recipients = [Recipient(_fax_recipient(one, domain)) for one in to]
+        recipients = [Recipient(_fax_recipient(one, domain), params=wishes) for one in to]
         for one in recipients:
             office.gateway.hops(one, sender)
         frame = _frame(sender, self._directory().hostname, name[:200], subject, text, recipients)
         body = await body_of_pieces(self._store, _letter(frame, document))
         envelope = self._envelope(sender, recipients, body)
+        if forecast:
+            return {"forecast": [_expected_json(*one) for one in await office.gateway.forecasts(envelope, body)]}
         await office.gateway.examine(envelope, body, sender)
         return await self._hand_in(envelope, body, sender)
+
+    async def fax_receive(self) -> Sequence[Mapping[str, object]]:
+        """Fetch from the mailboxes whose mail may be faxes, now, and tell what came of it."""
+        office = self._fax_room().running()
+        if not office.rules.mailboxes:
+            raise NotPossible("No mailbox is declared whose mail may be faxes; declare one with [[fax_mailbox]]")
+        out: list[Mapping[str, object]] = []
+        for box in office.rules.mailboxes:
+            rows = await self._store.queue.items(agent="fax", open_only=False, limit=1)
+            newest = rows[0].id if rows else 0
+            ran = await self._fetch_from(box.account)
+            later = await self._store.queue.items(agent="fax", open_only=False, limit=1000)
+            faxes = sorted(row.id for row in later if row.id > newest and row.params.get("reader") == box.user)
+            out.append({**ran, "account": box.account, "faxes": faxes})
+        return out
+
+    async def _fetch_from(self, account: str) -> Mapping[str, object]:
+        """What a run came to; put together with a class that knows the running server."""
+        raise Unavailable(f"The server that fetches from {account} does not run")
 
     async def fax_cancel(self, *, id: int) -> Mapping[str, object]:  # noqa: A002
         """Give a fax up, also in the middle of a call."""
@@ -107,6 +154,16 @@ class FaxActs(FaxLooking):
         receipt = await self._fax_room().door().accept(envelope, body, origin)
         rows = await self._store.queue.items(agent="fax", message_id=receipt.message_id, open_only=False)
         return {"trace": trace, "faxes": sorted(row.id for row in rows), "user": sender.name}
+
+
+def _expected_json(number: str, expected: Forecast, most: float) -> Mapping[str, object]:
+    return {
+        "number": number,
+        "pages": expected.pages,
+        "seconds": round(expected.seconds),
+        "cost": expected.cost,
+        "too_dear": bool(most and expected.cost > most),
+    }
 
 
 def _opened(file: str) -> BinaryIO:

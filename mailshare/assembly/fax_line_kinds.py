@@ -12,9 +12,17 @@ from zope.interface import implementer
 from mailshare.config import Config, Secret
 from mailshare.config.fax_schema import FaxLineTable
 from mailshare.core.envelope import Envelope
-from mailshare.core.fax_lines import DirectoryOptions, HylaFAXOptions, LoopOptions, MailOptions, read_options
+from mailshare.core.fax_lines import (
+    DirectoryOptions,
+    HttpOptions,
+    HylaFAXOptions,
+    LoopOptions,
+    MailOptions,
+    read_options,
+)
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Server, Source
+from mailshare.core.values.fax import FaxPage
 from mailshare.extend import Finder, build_extension, installed
 from mailshare.fax.pool import PooledLine
 from mailshare.interfaces import IFaxLine, IFaxLineSurroundings, IIntake, IStore
@@ -22,6 +30,8 @@ from mailshare.shell.new_body import new_body
 
 Resolve = Callable[[object], Awaitable[str]]
 """Follows the reference of a secret."""
+ToPages = Callable[[bytes], Awaitable[Sequence[FaxPage]]]
+"""The pages of a fax that came as a file."""
 
 
 @implementer(IFaxLineSurroundings)
@@ -41,6 +51,8 @@ class LineSurroundings:
     resolve: Resolve
     run_aside: Callable[[Callable[[], Any]], Awaitable[Any]]
     door: Callable[[], IIntake]
+    station: str
+    to_pages: ToPages
 
     def aside(self, act: Callable[[], Any]) -> Awaitable[Any]:
         """Run what waits for a disk."""
@@ -58,6 +70,7 @@ class LineKinds:
     :param resolve: follows the references of secrets.
     :param aside: what waits for a disk runs there.
     :param door: gives the one door, for lines that go by mail.
+    :param to_pages: the pages of a fax that came as a file.
     """
 
     def __init__(
@@ -68,6 +81,7 @@ class LineKinds:
         aside: Any,
         resolve: Resolve,
         door: Callable[[], IIntake],
+        to_pages: ToPages,
         finder: Finder = installed,
     ) -> None:
         self._store = store
@@ -75,6 +89,7 @@ class LineKinds:
         self._aside = aside
         self._resolve = resolve
         self._door = door
+        self._to_pages = to_pages
         self._finder = finder
 
     def lines(self, config: Config) -> Sequence[PooledLine]:
@@ -98,6 +113,8 @@ class LineKinds:
             self._resolve,
             self._aside,
             self._door,
+            config.tables.fax.station,
+            self._to_pages,
         )
         build = _KINDS.get(table.kind)
         if build is not None:
@@ -150,9 +167,16 @@ def _mail(options: MailOptions, own: LineSurroundings) -> IFaxLine:
     )
 
 
+def _http(options: HttpOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.assembly.fax_provider_line import build_http_line  # noqa: PLC0415
+
+    return build_http_line(options, own, own.station, own.to_pages)
+
+
 _KINDS: Mapping[str, Callable[[Any, LineSurroundings], IFaxLine]] = {
     "loop": _loop,
     "directory": _directory,
     "hylafax": _hylafax,
     "mail": _mail,
+    "http": _http,
 }

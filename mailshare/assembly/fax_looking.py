@@ -11,6 +11,7 @@ from mailshare.assembly.shapes import moment, queue_json
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchEntry, NoSuchJob, Unavailable
 from mailshare.core.fax_causes import CAUSES
+from mailshare.core.fax_times import NORMAL, URGENT
 from mailshare.core.values import SECOND, Event, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCause
 from mailshare.interfaces import IBody
@@ -182,10 +183,15 @@ class FaxLooking(Changes):
             attempt = self.fax.office.agent.attempts.get(row.id)
         if attempt is not None:
             out["state"] = attempt.state
+        elif row.state is QueueState.QUEUED and not row.attempts and row.next_at > self._clock():
+            out["state"] = "scheduled"
         return {
             **out,
             "number": row.params.get("number", ""),
             "toll": row.params.get("toll", ""),
+            "priority": URGENT if row.params.get("urgent") else row.params.get("priority", NORMAL),
+            "at": moment(int(str(row.params.get("not_before", 0)))),
+            "deadline": moment(int(str(row.params.get("not_after", 0)))),
             "title": row.params.get("title", ""),
             "over": row.state in _OVER,
         }

@@ -132,7 +132,12 @@ class FaxRoom:
         if self._resolve is None:
             raise Unavailable("The server is starting or stopping")
         kinds = LineKinds(
-            self._store, self._reactor, aside=self._aside, resolve=self._resolve, door=self.door
+            self._store,
+            self._reactor,
+            aside=self._aside,
+            resolve=self._resolve,
+            door=self.door,
+            to_pages=self.running().pages.of_document,
         )
         return kinds.lines(config)
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from mailshare.assembly.book_keeping import both, declared_entries
 from mailshare.config import Config
+from mailshare.config.timetable import parse_hours
 from mailshare.core.address_book import BookEntry
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.fax.numbers import country_code_of
-from mailshare.fax.rules import HOUR, FaxBox, FaxCaller, FaxContact, FaxRules
+from mailshare.fax.rules import HOUR, FaxBox, FaxCaller, FaxContact, FaxMailbox, FaxRules
 
 
 def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
@@ -55,6 +56,12 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
             for one in config.tables.fax_route
         ),
         refused=table.refuse,
+        mailboxes=tuple(
+            FaxMailbox(one.account.casefold(), one.header, one.user, tuple(each.casefold() for each in one.senders))
+            for one in config.tables.fax_mailbox
+        ),
+        cheap=tuple(parse_hours(one) for one in table.cheap_hours),
+        cheap_tolls=frozenset(Toll(one) for one in table.cheap_tolls),
         contacts=tuple(
             FaxContact(one.name, one.number, one.short, one.subaddress, one.title, one.company, one.members)
             for one in both(declared_entries(config), book)

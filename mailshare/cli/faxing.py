@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from mailshare.cli.calling import Context, with_json
 
 _Answer = tuple[Any, Iterable[str]]
 _QUEUE = ("id", "state", "user", "number", "attempts", "next", "reply")
+_ACTIVITY = ("at", "way", "number", "pages", "seconds", "tries", "result")
 _CALLS = ("at", "cause", "line", "X-Fax-Pages", "X-Fax-Duration", "reply")
 
 
@@ -27,11 +29,17 @@ def fax() -> None:
 @click.option("--as", "user", help="Login of the sender, who gets the reports; ADMIN when left out.")
 @click.option("--subject", help="For reports and the cover page; the file's name when left out.")
 @click.option("--text", help="Words that go before the file, or onto the cover page.")
+@click.option("--at", help="When it goes out: 18:30, 2026-12-24 18:30, +8h; at once when left out.")
+@click.option("--deadline", help="When no call begins any more, likewise; fax.lifetime when left out.")
+@click.option("--forecast", is_flag=True, help="Send nothing; say how long it takes and what it costs.")
+@click.option("--priority", type=click.Choice(("urgent", "normal", "later")), help="later = in cheap hours.")
 @click.pass_obj
 @with_json
-def fax_send(context: Context, /, file: str, to: tuple[str, ...], **facts: str | None) -> _Answer:
+def fax_send(context: Context, /, file: str, to: tuple[str, ...], forecast: bool, **facts: str | None) -> _Answer:
     """Send FILE: a PDF, a TIFF or another picture, or a text."""
-    answer = context.ask("fax_send", file=os.path.abspath(file), to=list(to), **facts)
+    answer = context.ask("fax_send", file=os.path.abspath(file), to=list(to), forecast=forecast or None, **facts)
+    if forecast:
+        return answer, screens.table(answer["forecast"], ("number", "pages", "seconds", "cost", "too_dear"), "")
     numbers = ", ".join(str(one) for one in answer["faxes"])
     return answer, [f"Fax {numbers} of {screens.safe(answer['user'])}; follow it: mailshare fax queue"]
 
@@ -93,3 +101,58 @@ def fax_book(context: Context) -> _Answer:
     """List the address book."""
     answer = context.ask("fax_book")
     return answer, screens.table(answer, ("name", "short", "number", "who"), "The address book is empty.")
+
+
+@fax.command("receive")
+@click.option("--now", is_flag=True, required=True, help="Fetch now, whatever the timetable says.")
+@click.pass_obj
+@with_json
+def fax_receive(context: Context, now: bool) -> _Answer:
+    """Fetch from the mailboxes whose mail may be faxes, and tell what came of it."""
+    del now  # there is nothing else yet that could be meant
+    answer = context.ask("fax_receive")
+    return answer, [
+        f"{screens.safe(one['account'])}: {screens.safe(one['text'])}; "
+        + (f"fax {', '.join(str(number) for number in one['faxes'])}" if one["faxes"] else "no fax among it")
+        for one in answer
+    ]
+
+
+@fax.command("report")
+@click.argument("id", type=int)
+@click.option("--out", type=click.Path(dir_okay=False), help="Where to put it; fax-ID.pdf when left out.")
+@click.pass_obj
+@with_json
+def fax_report(context: Context, id: int, out: str | None) -> _Answer:  # noqa: A002
+    """Write the transmission report of a fax, a PDF."""
+    answer = context.ask("fax_report", id=id)
+    return {"file": _written(answer, out)}, [f"The report is {_named(answer, out)}"]
+
+
+@fax.command("activity")
+@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How far back.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Also as a PDF file.")
+@click.pass_obj
+@with_json
+def fax_activity(context: Context, days: int, out: str | None) -> _Answer:
+    """List what was sent and received, newest first."""
+    answer = context.ask("fax_activity", days=days, pdf=bool(out) or None)
+    if out:
+        _written(answer, out)
+    lines = screens.table(answer["rows"], _ACTIVITY, "No fax was sent or received.")
+    return {"rows": answer["rows"]}, [*lines, *([f"The journal is {out}"] if out else [])]
+
+
+def _named(answer: Any, out: str | None) -> str:
+    return out or str(answer["name"])
+
+
+def _written(answer: Any, out: str | None) -> str:
+    """Put the file of an answer where it is wanted; whoever asks for it may read it, and nobody else."""
+    name = _named(answer, out)
+    try:
+        with open(name, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+            stream.write(b64decode(answer["data"]))
+    except OSError as fault:
+        raise click.ClickException(f"{name} cannot be written: {fault.strerror}") from fault
+    return name

@@ -85,7 +85,7 @@ def check_tables(tables: FileTables, directory: str, findings: Findings) -> None
     if tables.faxes:
         from mailshare.config.fax_checks import check_fax  # noqa: PLC0415 - as above
 
-        check_fax(tables, findings)
+        check_fax(tables, directory, findings)
     _doubles(((one.name.casefold(), ("user", i, "name")) for i, one in enumerate(tables.user)), findings)
     check_secrets(tables, directory, findings)
 

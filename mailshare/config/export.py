@@ -113,12 +113,12 @@ def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
     out: dict[str, AoT] = {}
     if config is None:
         return out
-    for name in ("fax_line", "fax_contact", "fax_route"):
+    for name in ("fax_line", "fax_contact", "fax_route", "fax_mailbox"):
         tables = out[name] = tomlkit.aot()
         for one in getattr(config.tables, name):
             facts = _plain(one)
-            if isinstance(options := facts.get("options"), dict) and "folder" in options:
-                facts["options"] = {**options, "folder": os.path.join(config.directory, str(options["folder"]))}
+            if isinstance(options := facts.get("options"), dict):
+                facts["options"] = {key: _whole(key, option, config.directory) for key, option in options.items()}
             secrets = facts.pop("secrets", {})
             table = _table(facts, type(one)(**dict.fromkeys(REQUIRED[name], "")))
             if secrets:
@@ -129,6 +129,12 @@ def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
         for one in getattr(config.tables, name):
             tables.append(writing.coded(one, name))
     return out
+
+
+def _whole(name: str, value: object, directory: str) -> object:
+    """An option of a fax line; a path as it is read from any folder."""
+    path = name == "folder" or (name == "provider" and not str(value).isalnum())
+    return os.path.join(directory, value) if path and isinstance(value, str) and value else value
 
 
 def _written(table: AttrsInstance) -> dict[str, Any]:

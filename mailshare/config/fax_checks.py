@@ -6,22 +6,29 @@ import difflib
 import ipaddress
 import re
 
+from mailshare.config.fax_providers import check_provider
 from mailshare.config.fax_schema import FaxLineTable
 from mailshare.config.problems import Findings
 from mailshare.config.schema import FileTables
+from mailshare.config.timetable import parse_hours
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.fax_dialling import Toll
-from mailshare.core.fax_lines import KINDS, SECRETS, read_options
+from mailshare.core.fax_lines import KINDS, SECRETS, HttpOptions, read_options
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _NUMBER = re.compile(r"[+0-9*?][0-9*?#A-D .-]*\Z")
+_FIELD = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
+_OF_SENDERS = ("to", "cc", "bcc", "from", "sender", "reply-to", "subject", "resent-to", "resent-cc", "apparently-to")
 _DIGITS = re.compile(r"[0-9]{0,20}\Z")
 Path = tuple[str | int, ...]
 
 
-def check_fax(tables: FileTables, findings: Findings) -> None:
-    """Note every contradiction and everything that cannot be."""
+def check_fax(tables: FileTables, directory: str, findings: Findings) -> None:
+    """Note every contradiction and everything that cannot be.
+
+    :param directory: from which paths count.
+    """
     _general(tables, findings)
     names: set[str] = set()
     for index, line in enumerate(tables.fax_line):
@@ -30,10 +37,11 @@ def check_fax(tables: FileTables, findings: Findings) -> None:
         _numbers((*path, "numbers"), line.numbers, findings)
         _numbers((*path, "calls"), line.calls, findings)
         if line.kind:
-            _kind(line, path, findings)
+            _kind(line, path, directory, findings)
     _book(tables, findings)
     boxes = {one.name.casefold() for one in tables.fax_box}
     _boxes(tables, boxes, findings)
+    _mailboxes(tables, findings)
     for index, route in enumerate(tables.fax_route):
         for number, text in enumerate(route.to or ()):
             _whither(text, boxes, ("fax_route", index, "to", number), findings)
@@ -41,7 +49,7 @@ def check_fax(tables: FileTables, findings: Findings) -> None:
             _numbers(("fax_route", index, key), (getattr(route, key),), findings)
 
 
-def _kind(line: FaxLineTable, path: Path, findings: Findings) -> None:
+def _kind(line: FaxLineTable, path: Path, directory: str, findings: Findings) -> None:
     """Its kind, and what its kind asks for."""
     from mailshare.extend import check_extension, installed  # noqa: PLC0415 - only where faxes go out
 
@@ -51,7 +59,9 @@ def _kind(line: FaxLineTable, path: Path, findings: Findings) -> None:
         return
     try:
         if line.kind in KINDS:
-            read_options(line.kind, line.options)
+            options = read_options(line.kind, line.options)
+            if isinstance(options, HttpOptions):
+                check_provider(options, directory, line.secrets)
         else:
             check_extension("fax_lines", line.kind, line.options, installed)
     except (ValueError, ConfigFault) as fault:
@@ -100,6 +110,22 @@ def _whither(text: str, boxes: set[str], path: Path, findings: Findings) -> None
         findings.error(path, f"there is no [[fax_box]] {text[4:]!r}")
 
 
+def _mailboxes(tables: FileTables, findings: Findings) -> None:
+    accounts = {one.address.casefold() for one in tables.account}
+    for index, one in enumerate(tables.fax_mailbox):
+        path: Path = ("fax_mailbox", index)
+        if one.account and one.account.casefold() not in accounts:
+            findings.warn((*path, "account"), f"{one.account} is no [[account]] of this file; nothing is taken from it")
+        if one.header and not _FIELD.match(one.header):
+            findings.error((*path, "header"), f"{one.header!r} is no name of a field; write for example X-Original-To")
+        elif one.header.casefold() in _OF_SENDERS:
+            findings.error((*path, "header"), f"{one.header} is written by the sender; it says nothing of the envelope")
+        if one.user and "*" not in tables.fax.senders and one.user not in tables.fax.senders:
+            findings.warn((*path, "user"), f"{one.user} stands not in fax.senders, so only an ADMIN could send them")
+        if "*" in one.senders:
+            findings.warn((*path, "senders"), "anybody in the world may have this office fax")
+
+
 def _general(tables: FileTables, findings: Findings) -> None:
     fax = tables.fax
     tolls = [one.value for one in Toll]
@@ -117,6 +143,15 @@ def _general(tables: FileTables, findings: Findings) -> None:
             findings.error(("fax", key), "has digits only")
     for index, word in enumerate(fax.tolls):
         _word(word, tolls, ("fax", "tolls", index), findings)
+    for index, word in enumerate(fax.cheap_tolls):
+        _word(word, tolls, ("fax", "cheap_tolls", index), findings)
+    for index, text in enumerate(fax.cheap_hours):
+        try:
+            parse_hours(text)
+        except ValueError as fault:
+            findings.error(("fax", "cheap_hours", index), str(fault))
+    if fax.cheap_tolls and not fax.cheap_hours:
+        findings.error(("fax", "cheap_tolls"), "there are no cheap_hours to wait for")
     for word, price in fax.prices.items():
         _word(word, tolls, ("fax", "prices", word), findings)
         if isinstance(price, bool) or not isinstance(price, (int, float)) or price < 0:

@@ -33,6 +33,10 @@ class FaxTable:
     pages: int = _key("pages of the longest fax", 200, least=1, most=5000)
     tries: int = _key("calls for one fax", 6, least=1, most=50)
     lifetime: int = _key("hours after which a fax that could not be sent is given up", 12, least=1, most=120)
+    cheap_hours: tuple[str, ...] = _key("when calls are cheap, e.g. 18:00-08:00 or sat-sun 00:00-24:00", factory=tuple)
+    cheap_tolls: tuple[str, ...] = _key(
+        "kinds of numbers that are called in cheap hours only, unless the fax is urgent", factory=tuple
+    )
     station: str = _key("how this office calls itself to other machines: its number, at most 20 characters")
     owner: str = _key("who stands in the line on top of each page")
     head: bool = _key("false = no line on top; many countries want one", True)
@@ -60,7 +64,7 @@ class FaxLineTable:
     """``[[fax_line]]``: a way to the telephone network; calls take the first that is free."""
 
     name: str = _key("what it is called; required")
-    kind: str = _key("loop, directory, hylafax, or that of an extension; required")
+    kind: str = _key("loop, directory, hylafax, http (a provider), or that of an extension; required")
     numbers: tuple[str, ...] = _key("its own numbers, with plus; * for any digits", factory=tuple)
     calls: tuple[str, ...] = _key("numbers that it is used for, e.g. +49*; none = all", factory=tuple)
     channels: int = _key("calls at the same time", 1, least=1, most=500)
@@ -123,3 +127,13 @@ class FaxCallerTable:
     caller: str = _key("the number of the caller; * for any digits, ? for one; empty = any")
     station: str = _key("how the sending machine calls itself, likewise")
     code: Secret = _key("the password that the sending machine must give (ITU-T T.30): {file=} ...", factory=Secret)
+
+
+@frozen(kw_only=True)
+class FaxMailboxTable:
+    """``[[fax_mailbox]]``: a mailbox whose mail may be faxes, by the envelope that its provider wrote down."""
+
+    account: str = _key("address of the [[account]] it is; required")
+    header: str = _key("field in which the provider writes the recipient, e.g. X-Original-To; required")
+    user: str = _key("login in whose name they are sent, and who gets the reports; required")
+    senders: tuple[str, ...] = _key("whose mail it may be, by From, e.g. *@company.example; required", factory=tuple)

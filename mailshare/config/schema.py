@@ -16,6 +16,7 @@ from mailshare.config.fax_schema import (
     FaxCallerTable,
     FaxContactTable,
     FaxLineTable,
+    FaxMailboxTable,
     FaxRouteTable,
     FaxTable,
 )
@@ -387,6 +388,7 @@ class FileTables:
     fax_route: tuple[FaxRouteTable, ...] = ()
     fax_box: tuple[FaxBoxTable, ...] = ()
     fax_caller: tuple[FaxCallerTable, ...] = ()
+    fax_mailbox: tuple[FaxMailboxTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
     @property
@@ -403,6 +405,7 @@ class FileTables:
             self.fax_line
             or self.fax_contact
             or self.fax_route
+            or self.fax_mailbox
             or self.fax_box
             or self.fax_caller
             or self.fax != FaxTable()
@@ -432,5 +435,6 @@ REQUIRED = {
     "fax_contact": ("name",),
     "fax_route": ("to",),
     "fax_box": ("name",),
+    "fax_mailbox": ("account", "header", "user", "senders"),
     "extension": ("kind",),
 }

@@ -50,6 +50,18 @@ def parse_window(table: WindowTable) -> Window:
     return Window(parse_days(table.days), parse_clock(table.from_), parse_clock(table.to), table.every)
 
 
+def parse_hours(text: str) -> Window:
+    """Hours without an interval: ``18:00-08:00``, or ``sat-sun 00:00-24:00``.
+
+    :raises ValueError: with the reason in words.
+    """
+    days, _, hours = text.strip().rpartition(" ")
+    start, dash, end = hours.partition("-")
+    if not dash:
+        raise ValueError(f"{text!r} are no hours; write 18:00-08:00 or mon-fri 18:00-08:00")
+    return Window(parse_days(days or "mon-sun"), parse_clock(start), parse_clock(end))
+
+
 def write_days(days: frozenset[int]) -> str:
     """Weekdays in the words of the file, runs as spans."""
     out: list[str] = []

@@ -7,7 +7,7 @@ import hashlib
 from mailshare.core.headers import Headers
 
 
-def _identity(headers: Headers) -> bytes:
+def identity(headers: Headers) -> bytes:
     """The normalised Message-ID; without one, what else tells two messages apart."""
     if headers.own_id:
         return b"id\x00" + headers.own_id.casefold().encode("utf-8", "replace")
@@ -26,7 +26,7 @@ def duplicate_key(headers: Headers, content_digest: bytes, *, collapse_lists: bo
         whichever comes first. It is asked of every message, for the direct copy does not say that a list has it too.
         Lists keep Message-ID and Date; Date parts messages of programs that use one Message-ID twice.
     """
-    digest = hashlib.sha256(hashlib.sha256(_identity(headers)).digest())
+    digest = hashlib.sha256(hashlib.sha256(identity(headers)).digest())
     date = " ".join((headers.first("date") or "").split()) if collapse_lists and headers.own_id else ""
     if date:
         digest.update(b"date\x00" + date.encode("utf-8", "replace"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import field, frozen
 
 from mailshare.core.address import Address
@@ -16,11 +18,13 @@ class Recipient:
     :ivar notify: what the sender asked to be told (RFC 3461 section 4.1): any of ``SUCCESS FAILURE DELAY``, or only
         ``NEVER``; empty when nothing was said, which means failure and perhaps delay.
     :ivar orcpt: original recipient, ``rfc822;xtext-decoded``, or empty (RFC 3461 section 4.2).
+    :ivar params: what a command of ours says of this one, for the rows of the queue that a gateway makes.
     """
 
     address: Address
     notify: frozenset[str] = frozenset()
     orcpt: str = ""
+    params: Mapping[str, object] = field(factory=dict, hash=False)
 
 
 @frozen(slots=False)  # for changed()

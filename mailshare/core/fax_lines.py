@@ -52,17 +52,34 @@ class MailOptions:
     receipt: bool = _key("true = ask for a disposition notification beside the delivery status", default=False)
 
 
+@frozen
+class HttpOptions:
+    """``kind = "http"``: the account at a fax provider."""
+
+    provider: str = _key("sinch, phaxio, interfax, telnyx, srfax, or the path of a description; required")
+    user: str = _key("name, key id or account number that the provider gave")
+    settings: Mapping[str, str] = _key("what else the provider asks for, see its description", factory=dict)
+    base: str = _key("another address of the provider's API, e.g. of a region; empty = that of the description")
+    poll: int = _key("seconds between two looks at a fax; 0 = as the description says", 0)
+    receive: bool = _key("false = faxes that came in stay with the provider", default=True)
+    fetch: int = _key("seconds between two looks for faxes that came in", 60)
+    listen: str = _key("endpoint at which the provider may call; empty = none")
+    callback: str = _key("https address under which the provider reaches it, for providers that are told with each fax")
+
+
 KINDS: Mapping[str, type[AttrsInstance]] = {
     "loop": LoopOptions,
     "directory": DirectoryOptions,
     "hylafax": HylaFAXOptions,
     "mail": MailOptions,
+    "http": HttpOptions,
 }
 SECRETS: Mapping[str, frozenset[str]] = {
     "loop": frozenset(),
     "directory": frozenset(),
     "hylafax": frozenset({"password", "admin"}),
     "mail": frozenset(),
+    "http": frozenset({"key", "hook"}),
 }
 """The names that each kind knows in the table ``secrets``."""
 
@@ -84,6 +101,6 @@ def read_options(kind: str, given: Mapping[str, object]) -> Any:
         if not fitting or isinstance(value, bool) is not isinstance(usual, bool):
             raise ValueError(f"{name} has the wrong form: {value!r}")
     for name, one in known.items():
-        if str(one.metadata["meaning"]).endswith("required") and not given.get(name):
+        if str(one.metadata["meaning"]).endswith("; required") and not given.get(name):
             raise ValueError(f"{name} is missing")
     return table(**given)

@@ -124,6 +124,11 @@ def _spans(window: Window, zone: tzinfo, moment: datetime) -> Iterator[tuple[dat
                 yield opens, closes
 
 
+def at_wall_clock(day: date, minute: int, zone: tzinfo) -> int:
+    """When the wall clock shows that minute of a day: the first time of two, or the jump over it."""
+    return _micros(_edge(day, minute, zone))
+
+
 @lru_cache(maxsize=1024)
 def _edge(day: date, minute: int, zone: tzinfo) -> datetime:
     """The first instant at which the wall clock shows that minute of a day, or is past it by a jump."""

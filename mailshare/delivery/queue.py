@@ -335,15 +335,17 @@ class QueueRunner(Service):
             outcome = evolve(outcome, progress={**outcome.progress, _TOLD: item.progress[_TOLD]})
         if outcome.state is not QueueState.QUEUED:
             return outcome
+        if outcome.detail.get("scheduled"):
+            return outcome  # its sender wants it later: nothing is late
         if not outcome.counts:
             following = outcome.next_at if outcome.next_at > outcome.at else outcome.at + MINUTE
             if _TOLD not in item.progress:
                 following = self._rules.retry.before_notice(following, item.queued, outcome.at)
             return evolve(outcome, next_at=following)
         later = self._rules.retry.next_try(item.attempts + 1, item.queued, item.expires, outcome.at)
-        if later is None:
+        if later is None and not (outcome.next_at and outcome.detail.get("medium") == "fax"):  # they have own deadlines
             return evolve(outcome, state=QueueState.EXPIRED, next_at=0)
-        return outcome if outcome.next_at else evolve(outcome, next_at=later)
+        return outcome if outcome.next_at else evolve(outcome, next_at=later or 0)
 
     def _to_tell(self, item: QueueItem, outcome: Outcome) -> Action | None:
         """Which report this outcome calls for, if the sender wants it."""
@@ -355,7 +357,7 @@ class QueueRunner(Service):
         elif outcome.state is QueueState.DELIVERED and not outcome.detail.get("dsn"):
             passed_on = item.agent == "relay" or bool(outcome.detail.get("relayed"))
             action = Action.RELAYED if passed_on else Action.DELIVERED
-        elif outcome.state is QueueState.QUEUED and _TOLD not in item.progress:
+        elif outcome.state is QueueState.QUEUED and _TOLD not in item.progress and not outcome.detail.get("scheduled"):
             due = self._rules.retry.delay_due(item.queued, outcome.at)
             action = Action.DELAYED if due and item.submitter_id is not None else None
         told = item.sender is not None or is_forward(item)

@@ -182,8 +182,9 @@ class Reports:
             return None
         directory = self._store.directory.current()
         user = directory.user_by_id.get(item.submitter_id or 0)
-        if user is not None:
-            return user
+        named = directory.user_by_name.get(str(item.params.get("reader", "")))
+        if user is not None or named is not None:
+            return user or named
         account = directory.account_by_id.get(item.account_id or 0) or next(iter(directory.accounts), None)
         return directory.user_by_name.get(account.admin) if account is not None else None
 

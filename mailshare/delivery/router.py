@@ -16,6 +16,7 @@ from mailshare.core.autoreply import went_through
 from mailshare.core.derived import derived
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import PolicyRefusal
+from mailshare.core.fax_times import asked_in
 from mailshare.core.folders import folder_lines
 from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
@@ -116,7 +117,7 @@ class _Journey:
 
     def collected(self, account: Account) -> None:
         """The ladders, and ADMIN for what nobody owns."""
-        if self._print_status(account):
+        if self._print_status(account) or self._faxed(account):
             return
         decision = sort_collected(self.headers, account, self.directory, self.known)
         printers = [] if decision.fallback in _NOWHERE else printers_of(self.headers, account, self.directory)
@@ -128,6 +129,22 @@ class _Journey:
         if went_through(self.headers, self.directory.instance):
             self.came_back = True
             self.steps.append(step("came-back", "it bears the mark of this office"))
+
+    def _faxed(self, account: Account) -> bool:
+        """Whether a gateway takes it by what the provider wrote of its envelope; what it refuses is sorted as mail."""
+        for gateway in self.gateways:
+            try:
+                hops = gateway.collected(self.headers, account, self.directory)
+            except PolicyRefusal as fault:
+                self.steps.append(step("gateway-refused", fault.public))
+                return False
+            for hop in hops:
+                self.hops.append(evolve(hop, params={**hop.params, **asked_in(self.headers)}))
+                self.steps.append(step(hop.reason, f"the provider wrote down {hop.address}"))
+            if hops:
+                self.dropped = True
+                return True
+        return False
 
     def _print_status(self, account: Account | None) -> bool:
         """What a printer elsewhere reports of a job of ours is for the person who printed, whoever it is written to.
@@ -238,7 +255,7 @@ class _Journey:
             self.steps.append(step("gateway-refused", fault.public))
             return True
         for hop in hops:
-            params = {**hop.params, **self._asked(recipient)}
+            params = {**hop.params, **self._asked(recipient), **asked_in(self.headers), **recipient.params}
             self.hops.append(evolve(hop, params=params))
             self.steps.append(step(hop.reason, str(recipient.address)))
         return True

@@ -19,6 +19,7 @@ from mailshare.core.values.fax import FaxPage
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 T = TypeVar("T")
+_REMEMBERED = 30 * 86_400  # seconds
 Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function that waits for the disk."""
 
@@ -89,6 +90,36 @@ class Ledgers:
 
     def _path(self, row: int) -> str:
         return os.path.join(self._directory, f"{row}.json")
+
+
+class Once:
+    """Which messages have made a fax to a number, so that a second copy of one makes none (RFC 4161 section 2.1.2).
+
+    :param directory: made when the first comes; a file for each, for 30 days.
+    """
+
+    def __init__(self, directory: str, aside: Aside) -> None:
+        self._directory = directory
+        self._aside = aside
+
+    async def is_first(self, key: str, row: int, now: float) -> bool:
+        """Whether this row is the first of that key, or the one that was so before a stop of the server."""
+
+        def read() -> bool:
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            for name in os.listdir(self._directory):
+                path = os.path.join(self._directory, name)
+                if os.stat(path).st_mtime < now - _REMEMBERED:
+                    os.unlink(path)
+            path = os.path.join(self._directory, key)
+            if not os.path.exists(path):
+                write_durably(path, str(row).encode())
+                os.utime(path, (now, now))
+            with open(path, "rb") as stream:
+                return stream.read() == str(row).encode()
+
+        first: bool = await self._aside(read)
+        return first
 
 
 class Incoming:

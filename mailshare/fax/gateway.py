@@ -5,17 +5,23 @@ Everything is decided by the envelope (RFC 3965 section 2.1.3), and before anyth
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from attrs import evolve
 from zope.interface import implementer
 
 from mailshare.core.address import Address
+from mailshare.core.duplicates import identity
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.errors import NoSuchUser, PolicyRefusal
+from mailshare.core.errors import NoSuchUser, PeerFault, PolicyRefusal
 from mailshare.core.fax_address import FaxAddress, format_fax_address, parse_fax_address
+from mailshare.core.fax_costs import Forecast, forecast
 from mailshare.core.fax_dialling import Number, refusal
-from mailshare.core.values import Hop, User, UserKind
+from mailshare.core.headers import Headers
+from mailshare.core.values import Account, Directory, Hop, User, UserKind
 from mailshare.fax.desk import FaxDesk
 from mailshare.fax.numbers import Numbers
 from mailshare.fax.pages import Pages
@@ -60,6 +66,28 @@ class FaxGateway:
             raise PolicyRefusal("You may not send faxes from here")
         return [self._hop(*each) for each in self._meant(recipient.address)]
 
+    def collected(self, headers: Headers, account: Account, directory: Directory) -> Sequence[Hop]:
+        """Rows of a message from a provider's mailbox.
+
+        Only what the provider wrote when it put the message there counts (RFC 3965 section 2.1.3, RFC 2532 section
+        2.2.2): the field that the configuration names, above every ``Received``, since a sender can write the same
+        field only below.
+        """
+        box = next((one for one in self.rules.mailboxes if one.account == str(account.address).casefold()), None)
+        found = [] if box is None else [one for one in _written_down(headers, box.header) if self.claims(one)]
+        if box is None or not found:
+            return ()
+        authors = headers.mailboxes("from")
+        author = str(authors[0].address).casefold() if len(authors) == 1 else ""
+        if not any(fnmatchcase(author, one) for one in box.senders):
+            raise PolicyRefusal(f"{author or 'Nobody in particular'} may not send faxes through this mailbox")
+        if self._desk is not None and any(self._desk.claims(one) for one in found):
+            raise PolicyRefusal("Orders about faxes are taken from people of this office who log in")
+        user = directory.user_by_name.get(box.user)
+        more = {"report": "mdn", "reader": box.user, "once": hashlib.sha256(identity(headers)).hexdigest()}
+        hops = [hop for address in found for hop in self.hops(Recipient(address), user)]
+        return [evolve(hop, params={**hop.params, **more}) for hop in hops]
+
     def number(self, text: str) -> Number:
         """A number that may be called.
 
@@ -90,7 +118,19 @@ class FaxGateway:
         for recipient in ours:
             if recipient not in orders:
                 for number, _, _ in self._meant(recipient.address):
-                    self._pages.affordable(sizes, number)
+                    self._pages.affordable(sizes, number.text, number.toll)
+
+    async def forecasts(self, envelope: Envelope, body: IBody) -> list[tuple[str, Forecast, float]]:
+        """What each fax of a message would take and cost, and what one may cost (0 = no bound); nothing is queued.
+
+        :raises NotConvertible: it cannot be turned into pages.
+        """
+        sizes = await self._pages.sizes(await self._pages.of_body(body))
+        meant = [one for each in envelope.recipients for one in self._meant(each.address)]
+        return [
+            (number.text, forecast(sizes, number.toll, self.rules.prices), self.rules.most_cost)
+            for number, _, _ in meant
+        ]
 
     def onward(self, address: Address) -> list[Hop]:
         """The rows of a fax that this office passes on by its own routes: nobody is asked for, but tolls hold.
@@ -165,3 +205,17 @@ class FaxGateway:
     def address(self, number: str, subaddress: str = "") -> str:
         """The mail address of a number here."""
         return str(Address(format_fax_address(number, subaddress), self.rules.domains[0]))
+
+
+def _written_down(headers: Headers, name: str) -> list[Address]:
+    """The addresses in fields of that name above the first ``Received``, each once."""
+    out: dict[tuple[str, str], Address] = {}
+    for field in headers.fields:
+        if field.name.lower() == "received":
+            break
+        if field.name.lower() == name.lower():
+            for text in field.value.split(","):
+                with contextlib.suppress(PeerFault):
+                    address = Address.parse(text.strip().removeprefix("<").removesuffix(">"))
+                    out[address.key] = address
+    return list(out.values())

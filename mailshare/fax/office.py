@@ -17,7 +17,7 @@ from mailshare.core.values import QueueItem, User
 from mailshare.fax.admission import Admission
 from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.desk import FaxDesk, Reveal, Tell
-from mailshare.fax.files import Aside, Incoming, Ledgers
+from mailshare.fax.files import Aside, Incoming, Ledgers, Once
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.offramp import FaxAgent
 from mailshare.fax.onramp import Onramp
@@ -64,9 +64,10 @@ class FaxOffice:
         self.pool = LinePool(reactor)
         self.ledgers = Ledgers(f"{directory}/out", aside)
         self.incoming = Incoming(f"{directory}/in", aside)
+        self.once = Once(f"{directory}/once", aside)
         self.pages = Pages(perform, lambda: self.rules)
         self.pictures = Pictures(perform, self.pages)
-        self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, zone)
+        self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, zone)
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
         self.admission = Admission(lambda: self.rules)

@@ -20,22 +20,26 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.documents import NotConvertible
-from mailshare.core.errors import MailshareError
+from mailshare.core.errors import MailshareError, PolicyRefusal
 from mailshare.core.fax_causes import CAUSES, next_try
+from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.fax_routing import reply_number
+from mailshare.core.fax_times import FARTHEST, LATER, begins
 from mailshare.core.headers import Headers
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Event, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
-from mailshare.fax.files import Ledgers
+from mailshare.fax.files import Ledgers, Once
 from mailshare.fax.gateway import AGENT
 from mailshare.fax.pages import FaxFile, Pages
 from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
 
+_WEEK = 7 * 86_400_000_000  # microseconds: the longest that cheap hours may be away
 _AT_ONCE = 2  # faxes whose pages are made; the others wait, and find the same document made already
+_COPY = "Another copy of the same message made this fax already"
 _DOUBT = "The server was stopped while the last page was on its way; the far machine may have all of it"
 
 
@@ -75,6 +79,7 @@ class FaxAgent:
         pages: Pages,
         pool: LinePool,
         ledgers: Ledgers,
+        once: Once,
         zone: tzinfo = UTC,
     ) -> None:
         self._store = store
@@ -83,6 +88,7 @@ class FaxAgent:
         self._pages = pages
         self._pool = pool
         self._ledgers = ledgers
+        self._once = once
         self._zone = zone
         self._numbers: dict[str, DeferredLock] = {}
         self._making = DeferredSemaphore(_AT_ONCE)
@@ -145,13 +151,20 @@ class FaxAgent:
             return self._sent(attempt, FaxOutcome(FaxCause.OK))
         if ledger.in_doubt and not ledger.native:
             return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
-        if self._now() >= self._deadline(item) and not (ledger.calling and ledger.native):
-            return self._given_up(attempt, FaxCause.TIMEOUT, "")
+        elsewhere = ledger.calling and ledger.native  # a machine of the line's own is at it
+        unfit = None if elsewhere else await self._unfit(attempt)
+        if unfit is not None:
+            return unfit
         await self._making.acquire()
         try:
             pages = await self._made(attempt)
         finally:
             self._making.release()
+        if item.params.get("once"):  # from a provider's mailbox: nobody could be told before that it is too dear
+            try:
+                self._pages.affordable(pages.sizes, self.lane(item), Toll(item.params.get("toll", "unknown")))
+            except PolicyRefusal as fault:
+                return self._given_up(attempt, FaxCause.NOT_ALLOWED, fault.public)
         without: set[str] = set()
         while True:
             line = await self._line(attempt, without)
@@ -197,6 +210,27 @@ class FaxAgent:
         except MailshareError as fault:
             self._log.warn("the journal does not tell of a call: {why}", why=fault.public)
 
+    async def _unfit(self, attempt: Attempt) -> Outcome | None:
+        """What becomes of a fax that may not be called now; ``None`` when it may."""
+        item = attempt.item
+        if await self._is_copy(item):
+            return self._given_up(attempt, FaxCause.CANCELLED, _COPY)
+        deadline, begins = self._deadline(item), self._begins(item)
+        if self._now() >= deadline:
+            return self._given_up(attempt, FaxCause.TIMEOUT, "")
+        if begins >= deadline:
+            return self._given_up(attempt, FaxCause.TIMEOUT, "There are no hours before its deadline to send it in")
+        return self._put_off(item, begins) if begins > self._now() else None
+
+    async def _is_copy(self, item: QueueItem) -> bool:
+        """Whether an earlier copy of a message from a provider's mailbox made this fax already."""
+        message = str(item.params.get("once", ""))
+        if not message:
+            return False
+        number = f"{message}/{self.lane(item)}/{item.params.get('sub', '')}"
+        key = hashlib.sha256(number.encode()).hexdigest()
+        return not await self._once.is_first(key, item.id, self._clock.seconds())
+
     async def _made(self, attempt: Attempt) -> FaxFile:
         """The pages as they go to this number."""
         item, rules = attempt.item, self._rules()
@@ -238,7 +272,7 @@ class FaxAgent:
             return next((one for one in self._pool.lines if one.line.name == ledger.line), None)
         attempt.state = "waiting for a line"
         attempt.waiting = Deferred.fromCoroutine(
-            self._pool.take(self.lane(item), urgent=bool(item.params.get("urgent")), order=item.id, without=without)
+            self._pool.take(self.lane(item), haste=_haste(item), order=item.id, without=without)
         )
         try:
             return await attempt.waiting
@@ -324,7 +358,7 @@ class FaxAgent:
             # The line says done, and not every page is confirmed: never report more than is known.
             return self._deferred(attempt, FaxCause.DROPPED, outcome.native)
         if outcome.end_sent:
-            return self._given_up(attempt, outcome.cause, _DOUBT)
+            return self._given_up(attempt, outcome.cause, outcome.native or _DOUBT)
         return self._deferred(attempt, outcome.cause, outcome.native)
 
     def _waiting_for_start(self, attempt: Attempt) -> Outcome:
@@ -383,11 +417,44 @@ class FaxAgent:
             "fields": {name: str(value) for name, value in facts.items() if value},
         }
 
+    def _put_off(self, item: QueueItem, until: int) -> Outcome:
+        """It is to go later: no try, and no delay that anybody is told of."""
+        words = f"It goes out at {self._moment(until)}"
+        detail = {"medium": "fax", "scheduled": True}
+        return Outcome(
+            item.id, QueueState.QUEUED, self._now(), reply=words, next_at=until, counts=False, detail=detail
+        )
+
+    def _begins(self, item: QueueItem) -> int:
+        """When its next call may begin."""
+        return begins(
+            self._now(),
+            not_before=_instant(item.params.get("not_before")),
+            queued=item.queued,
+            cheap=self._rules().cheap if self._rules().waits_for_cheap(item.params) else (),
+            zone=self._zone,
+        )
+
     def _deadline(self, item: QueueItem) -> int:
-        return item.queued + self._rules().lifetime
+        """What its sender said; else the office's, from when it was to go. Cheap hours may come a week later."""
+        asked = _instant(item.params.get("not_after"))
+        if asked:
+            return asked
+        from_then = max(item.queued, min(_instant(item.params.get("not_before")), item.queued + FARTHEST))
+        waits = self._rules().cheap and self._rules().waits_for_cheap(item.params)
+        return from_then + (_WEEK if waits else 0) + self._rules().lifetime
 
     def _now(self) -> int:
         return int(self._clock.seconds() * 1_000_000)
+
+
+def _haste(item: QueueItem) -> int:
+    """0 for the urgent, 1 for most, 2 for what is in no haste."""
+    return 0 if item.params.get("urgent") else 2 if item.params.get("priority") == LATER else 1
+
+
+def _instant(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def cover_fields(item: QueueItem, headers: Headers, moment: str) -> dict[str, str]:

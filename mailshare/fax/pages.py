@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import OrderedDict
@@ -11,9 +12,9 @@ from attrs import frozen
 from zope.interface import implementer
 
 from mailshare.core.documents import Hindrance, NotConvertible
-from mailshare.core.errors import PolicyRefusal
+from mailshare.core.errors import PeerFault, PolicyRefusal
 from mailshare.core.fax_costs import Forecast, forecast
-from mailshare.core.fax_dialling import Number, Toll
+from mailshare.core.fax_dialling import Toll
 from mailshare.core.headers import Headers
 from mailshare.core.values.fax import Coding, FaxPage
 from mailshare.fax.letters import read_letter
@@ -122,21 +123,35 @@ class Pages:
         tiff = await self._run("fax-finish", write_tiff([page]), {"coding": coding.value}, "image/tiff")
         return _only(tiff)
 
+    async def of_document(self, data: bytes) -> Sequence[FaxPage]:
+        """The pages of a fax that came as a file: those of a TIFF as they are, all others made anew.
+
+        :raises NotConvertible: it cannot be read.
+        """
+        if data[:4] in (b"II*\0", b"MM\0*"):
+            with contextlib.suppress(PeerFault):
+                pages = [one.page for one in read_tiff(data)]
+                whole = [one for one in pages if one is not None]
+                if whole and len(whole) == len(pages):
+                    return whole
+        kind = "application/pdf" if data.startswith(b"%PDF") else "image/tiff"
+        return _pages_of(await self._run("fax-pages", data, dict(self._rules().layout), kind))
+
     async def sizes(self, made: Made) -> list[int]:
         """Octets of the pages; a cover page counts as a little."""
         own = [len(page.data) for page in _pages_of(made.tiff)] if made.tiff else []
         return [8_000, *own] if self._rules().cover else own
 
-    def affordable(self, sizes: Sequence[int], number: Number) -> Forecast:
+    def affordable(self, sizes: Sequence[int], number: str, toll: Toll) -> Forecast:
         """What a fax of these pages costs.
 
         :raises PolicyRefusal: more than one fax may.
         """
         rules = self._rules()
-        expected = forecast(sizes, Toll(number.toll), rules.prices)
+        expected = forecast(sizes, toll, rules.prices)
         if rules.most_cost and expected.cost > rules.most_cost:
             raise PolicyRefusal(
-                f"This fax to {number.text} would cost about {expected.cost:g}, more than the {rules.most_cost:g} "
+                f"This fax to {number} would cost about {expected.cost:g}, more than the {rules.most_cost:g} "
                 "that one fax may cost here"
             )
         return expected
@@ -163,6 +178,11 @@ class FaxFile:
         self._maker = pages
         self._pages = _pages_of(tiff)
         self.count = len(self._pages)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Octets of the pages."""
+        return [len(one.data) for one in self._pages]
 
     async def encode(self, page: int, coding: Coding) -> FaxPage:
         """One page in that coding."""

@@ -55,10 +55,11 @@ class LinePool:
         self._later: IDelayedCall | None = None
 
     async def take(
-        self, number: str, *, urgent: bool = False, order: int = 0, without: Collection[str] = ()
+        self, number: str, *, haste: int = 1, order: int = 0, without: Collection[str] = ()
     ) -> PooledLine | None:
         """A line with room for a call to this number, as soon as there is one.
 
+        :param haste: 0 goes before 1, and that before 2.
         :param order: who asked first.
         :param without: names of lines that could not dial just now.
         :returns: ``None`` when no line of the office is for this number.
@@ -66,7 +67,7 @@ class LinePool:
         """
         if not self._fitting(number, without):
             return None
-        wish = _Waiting(number, (0 if urgent else 1, order), without)
+        wish = _Waiting(number, (haste, order), without)
         self._waiting.append(wish)
         self._waiting.sort(key=lambda one: one.order)
         self.look()

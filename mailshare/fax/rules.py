@@ -8,6 +8,8 @@ from attrs import field, frozen
 
 from mailshare.core.fax_dialling import USUAL_TOLLS, DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
+from mailshare.core.fax_times import LATER
+from mailshare.core.values import Window
 
 HOUR = 3_600_000_000
 
@@ -63,6 +65,22 @@ class FaxCaller:
 
 
 @frozen
+class FaxMailbox:
+    """A provider's mailbox whose mail may be faxes.
+
+    :ivar account: its address, casefolded.
+    :ivar header: the field in which the provider writes the envelope's recipient.
+    :ivar user: login in whose name they are sent, and who is told.
+    :ivar senders: patterns of mail addresses, casefolded.
+    """
+
+    account: str
+    header: str
+    user: str
+    senders: tuple[str, ...]
+
+
+@frozen
 class FaxRules:
     """How faxes go out and come in.
 
@@ -76,6 +94,7 @@ class FaxRules:
     :ivar report: ``dsn``, ``mdn`` or ``both``; ``always``: also about what arrived, unasked.
     :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
     :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
+    :ivar cheap: hours in which numbers of ``cheap_tolls``, and faxes that are in no haste, are called.
     :ivar text: what stands in a mail beside its attachments is sent too.
     :ivar split: a page whose barcode has a route of its own begins another mail.
     :ivar returns: patterns of callers who get a fax back when theirs could not be delivered.
@@ -110,10 +129,19 @@ class FaxRules:
     callers: tuple[FaxCaller, ...] = ()
     split: bool = False
     returns: tuple[str, ...] = ()
+    mailboxes: tuple[FaxMailbox, ...] = ()
+    cheap: tuple[Window, ...] = ()
+    cheap_tolls: frozenset[Toll] = frozenset()
 
     def may_send(self, name: str) -> bool:
         """Whether somebody who logged in under that name may send faxes."""
         return bool(name) and ("*" in self.senders or name in self.senders)
+
+    def waits_for_cheap(self, params: Mapping[str, object]) -> bool:
+        """Whether a fax with these parameters of its row goes in cheap hours only."""
+        if params.get("urgent"):
+            return False
+        return params.get("priority") == LATER or params.get("toll") in {one.value for one in self.cheap_tolls}
 
     def contact(self, word: str) -> FaxContact | None:
         """By name or abbreviated number."""

@@ -10,7 +10,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.headers import Headers
 from mailshare.core.report import Action, ReportDetails
-from mailshare.core.values import Directory, Hop, Origin, Outcome, QueueItem, Receipt, Routing, SentMark, User
+from mailshare.core.values import Account, Directory, Hop, Origin, Outcome, QueueItem, Receipt, Routing, SentMark, User
 from mailshare.interfaces.bodies import IBody
 
 
@@ -41,6 +41,13 @@ class IGateway(Interface):
 
         :param user: who logged in; ``None`` for everybody else.
         :raises PolicyRefusal: this sender may not write there, or there is no such recipient.
+        """
+
+    def collected(headers: Headers, account: Account, directory: Directory) -> Sequence[Hop]:
+        """The queue rows of a message that was fetched from a provider, by what the provider wrote of its envelope.
+
+        :returns: nothing when it is mail as any other.
+        :raises PolicyRefusal: it is meant for this gateway, and its sender or recipient is not allowed.
         """
 
     def examine(envelope: Envelope, body: IBody, user: User | None = None) -> Awaitable[None]:

@@ -205,11 +205,22 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("fax_queue", "GET", "/fax", {"all": bool, "limit": int}),
     Operation("fax_lines", "GET", "/fax/lines", offline=False),
     Operation("fax_book", "GET", "/fax/book"),
+    Operation("fax_receive", "POST", "/fax/receive", offline=False, needs=Level.OPERATE),
     Operation(
         "fax_send",
         "POST",
         "/fax",
-        {"file": str, "to": list, "user": str, "subject": str, "text": str},
+        {
+            "file": str,
+            "to": list,
+            "user": str,
+            "subject": str,
+            "text": str,
+            "at": str,
+            "deadline": str,
+            "priority": str,
+            "forecast": bool,
+        },
         ("file", "to"),
         offline=False,
         remote=False,  # it names a file of this machine
@@ -218,7 +229,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "fax_document",
         "POST",
         "/fax/documents",
-        {"to": list, "name": str, "user": str, "subject": str, "text": str},
+        {
+            "to": list,
+            "name": str,
+            "user": str,
+            "subject": str,
+            "text": str,
+            "at": str,
+            "deadline": str,
+            "priority": str,
+            "forecast": bool,
+        },
         ("to",),
         offline=False,
         raw=True,
@@ -228,6 +249,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "fax_page", "GET", "/fax/<id>/page", {"id": int, **_PICTURE}, ("id",), offline=False, needs=Level.OPERATE
     ),
+    Operation("fax_report", "GET", "/fax/<id>/report", {"id": int}, ("id",), offline=False, needs=Level.OPERATE),
+    Operation("fax_activity", "GET", "/fax/activity", {"days": int, "pdf": bool}, offline=False),
     Operation("fax_received", "GET", "/fax/received", {"days": int, "limit": int}),
     Operation(
         "fax_received_page",

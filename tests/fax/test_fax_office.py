@@ -276,3 +276,31 @@ async def test_what_can_be_no_fax_is_refused_at_the_end_of_data(house: House) ->
     assert b"5.6.1" in refused.value.smtp_error
     assert b"offer.pdf" in refused.value.smtp_error
     assert not await office.store.queue.items(agent="fax", open_only=False)
+
+
+async def test_a_fax_is_put_off_by_the_command_and_by_mail(house: House, tmp_path: Path) -> None:
+    """It waits as scheduled, is told of nobody as late, and can be given up."""
+    office = await house.start(FAX)
+    paper = tmp_path / "paper.txt"
+    paper.write_text("words")
+    await office.acts.fax_send(
+        file=str(paper), to=["+49305550200"], user="anna", at="+8h", deadline="+9h", priority="urgent"
+    )
+    message = letter("x")
+    message["Deferred-Delivery"] = "Fri, 01 Jan 2100 08:00:00 +0100"
+    await house.smtp(hands_in(f"FAX=+49305550203@{GATEWAY}", message))
+    until = reactor.seconds() + DEADLINE
+    rows = await office.acts.fax_queue()
+    while [row["state"] for row in rows] != ["scheduled"] * 2:
+        assert reactor.seconds() < until, rows
+        await deferLater(reactor, 0.02)
+        rows = await office.acts.fax_queue()
+    by_number = {row["number"]: row for row in rows}
+    assert (by_number["+49305550200"]["priority"], by_number["+49305550200"]["at"] != "") == ("urgent", True)
+    assert by_number["+49305550200"]["deadline"] > by_number["+49305550200"]["at"]  # type: ignore[operator]
+    assert not line_of(house).taken
+    for row in rows:
+        await office.acts.fax_cancel(id=row["id"])
+    for wrong in ({"at": "soon"}, {"priority": "asap"}, {"at": "+9h", "deadline": "+8h"}):
+        with pytest.raises(NotPossible):
+            await office.acts.fax_send(file=str(paper), to=["+49305550200"], user="anna", **wrong)

@@ -125,7 +125,7 @@ def test_lines_are_given_to_the_urgent_first_and_a_dead_one_is_left_alone() -> N
     wish("a")
     assert got == [("a", "first")]
     wish("b", order=2)
-    wish("c", order=3, urgent=True)
+    wish("c", order=3, haste=0)
     first.free = 1
     pool.ended(pool.lines[0], FaxCause.OK, 1, "")
     assert got[1:] == [("c", "first")]
