@@ -37,6 +37,7 @@ from mailshare.isp.remembered import Remembered
 from mailshare.journal.days import bounds, day_of, read_day, record
 from mailshare.journal.telling import Telling
 from mailshare.journal.why import lines_of_run, why
+from mailshare.journal.words import kind_words
 from mailshare.status import AccountStatus, Indicators, RunStatus
 
 _STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
@@ -263,7 +264,8 @@ class Acts(
         return {"day": start.isoformat(), "events": [self._line(*each) for each in page], "next": more}
 
     def _line(self, number: int, event: Event) -> Mapping[str, object]:
-        return {**record(number, event, self._directory(), self._zone), "microseconds": event.at}
+        line = record(number, event, self._directory(), self._zone)
+        return {**line, "microseconds": event.at, "words": kind_words(event.kind)}
 
     async def handout(
         self, *, name: str, format: str = "text", authority: str = "", sign: bool = False  # noqa: A002
