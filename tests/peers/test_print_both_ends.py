@@ -60,7 +60,7 @@ def test_a_scheduler_prints_by_mail_on_another(
         servers[1].start([int(ports["8113"]), socket], 60)
         cups.do("lpadmin", "-p", "far", "-E", "-v", f"socket://{LOOPBACK}:{socket}", "-m", "raw")
         uri = f"ipp://{LOOPBACK}:{ports['8631']}/ipp/print/branch"
-        cups.do("lpadmin", "-p", "near", "-E", "-v", uri, "-m", "everywhere")
+        cups.add_everywhere("near", uri)
         cups.do("lp", "-d", "near", "-o", "raw", document)
         try:
             wait_until(out, "the paper", 120, tmp_path / "print_branch.log")

@@ -173,14 +173,14 @@ def test_cups_prints_over_ipp_lpd_and_socket(cups: Cups, printer: Printer, tmp_p
     """CUPS makes a queue by asking the printer, and prints; raw queues hand on the very octets."""
     document = tmp_path / "report.pdf"
     document.write_bytes(pdf())
-    ways = {
-        "everywhere": [f"ipp://{LOOPBACK}:{printer.ipp}/ipp/print/office", "-m", "everywhere"],
-        "lpd": [f"lpd://{LOOPBACK}:{printer.lpd}/office?reserve=none", "-m", "raw"],
-        "socket": [f"socket://{LOOPBACK}:{printer.socket}", "-m", "raw"],
+    cups.add_everywhere("everywhere", f"ipp://{LOOPBACK}:{printer.ipp}/ipp/print/office")
+    raw_queues = {
+        "lpd": f"lpd://{LOOPBACK}:{printer.lpd}/office?reserve=none",
+        "socket": f"socket://{LOOPBACK}:{printer.socket}",
     }
-    for name, (uri, *model) in ways.items():
-        cups.do("lpadmin", "-p", name, "-E", "-v", uri, *model)
-    for number, name in enumerate(ways, 1):
+    for name, uri in raw_queues.items():
+        cups.do("lpadmin", "-p", name, "-E", "-v", uri, "-m", "raw")
+    for number, name in enumerate(("everywhere", *raw_queues), 1):
         raw = ["-o", "raw"] if name == "everywhere" else []
         cups.print("-d", name, "-t", f"Report {number}", *raw, document)
         assert printer.printed(number)[:1] == [hashlib.sha256(document.read_bytes()).hexdigest()]

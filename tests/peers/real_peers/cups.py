@@ -81,6 +81,21 @@ class Cups:
         """Run one of its commands."""
         return run(*words, environment=self.environment, seconds=60).decode()
 
+    def add_everywhere(self, name: str, uri: str) -> None:
+        """Make a queue of a printer of today, and wait until it knows what the printer takes.
+
+        ``lpadmin`` comes back while a thread of the scheduler still asks the printer; a job that comes before that
+        thread is done is aborted: "Unable to convert file 0 to printable format".
+        """
+        self.do("lpadmin", "-p", name, "-E", "-v", uri, "-m", "everywhere")
+        log = self.folder / "error_log"
+
+        def known() -> bool:
+            _, _, after = log.read_text(errors="replace").rpartition(f"{name}: Get-Printer-Attributes returned")
+            return f"/{name}.ppd..." in after and "IPP Everywhere" in self.do("lpoptions", "-p", name)
+
+        wait_until(known, f"what {name} takes", 60, log)
+
     def print(self, *words: object) -> None:
         """``lp``, and wait until the scheduler has got rid of the job.
 
