@@ -15,6 +15,7 @@ from mailshare.interfaces import IStore
 from mailshare.portal.administrators import Administrators
 from mailshare.portal.api_tokens import ApiTokens
 from mailshare.portal.guesses import Guesses
+from mailshare.portal.handout_links import HandoutLinks
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.setup_code import SetupCode
 from mailshare.portal.throttle import Throttle
@@ -38,6 +39,7 @@ class Doorkeeping:
         self.sessions = WebSessions(store.settings, os.urandom, clock, self._is_there)
         self.tokens = ApiTokens(store.settings, os.urandom, clock, self.administrators.find)
         self.setup_code = SetupCode(self.administrators, guesses, os.urandom)
+        self.links = HandoutLinks(store.settings, os.urandom, clock, guesses)
         self.left: Callable[[str], None] = lambda _: None
 
     async def load(self) -> None:
@@ -45,6 +47,7 @@ class Doorkeeping:
         await self.administrators.load()
         await self.sessions.load()
         await self.tokens.load()
+        await self.links.load()
 
     def for_acts(self, *, running: bool) -> Doorkeepers:
         """What the administrator's acts need of them."""

@@ -37,7 +37,7 @@ def describe(
         raise NoSuchUser(f"There is no user {name!a}")
     if user.kind not in {UserKind.PERSON, UserKind.ADMIN}:
         raise PeerFault(f"{user.name} stands for others and has no mailbox to connect to", code=400)
-    doors, unknown = _doors(config)
+    doors, unknown = connections_of(config)
     shared = _accounts(user, directory)
     identities = [_identity(user, account, directory) for account in shared]
     sharers = people_of(directory).sharers[shared[0].id] if shared else None
@@ -61,15 +61,20 @@ def served_autoconfig(config: Config, directory: Directory, address: str) -> str
     :raises ConfigFault: no listener can be told of.
     """
     domain = address.rpartition("@")[2].casefold().rstrip(".")
+    if domain not in answered_domains(config, directory):
+        raise NoSuchUser("This server answers for no such domain")
+    doors, _ = connections_of(config)
+    return domain_autoconfig(domain, [door for door in doors if not door.near] or doors)
+
+
+def answered_domains(config: Config, directory: Directory) -> frozenset[str]:
+    """Domains whose local parts are logins here, casefolded: the server's own, and those of catch-alls."""
     hostname = config.tables.server.hostname.casefold()
     ours = {hostname, hostname.partition(".")[2]} - {""}
     for account in directory.accounts:
         if account.mode is AccountMode.DOMAIN:
             ours.update(account.domains)
-    if domain not in ours:
-        raise NoSuchUser("This server answers for no such domain")
-    doors, _ = _doors(config)
-    return domain_autoconfig(domain, [door for door in doors if not door.near] or doors)
+    return frozenset(ours)
 
 
 def hand_out(
@@ -126,7 +131,7 @@ def _in_house(user: User, hostname: str) -> Identity:
 # --------------------------------------------------------------------------- listeners
 
 
-def _doors(config: Config) -> tuple[tuple[Door, ...], tuple[str, ...]]:
+def connections_of(config: Config) -> tuple[tuple[Door, ...], tuple[str, ...]]:
     """What can be told of each listener, and the endpoints of those that nothing can be told of."""
     doors, unknown = [], []
     for listener in config.listeners:
@@ -151,7 +156,7 @@ def _door(listener: Listener, config: Config) -> Door | None:
         tls = "implicit"
     else:
         tls = "starttls" if config.certificates and not listener.service.endswith("s") else "none"
-    near = _is_near(_interface(parts))
+    near = is_near(_interface(parts))
     return Door(
         protocol="pop3" if listener.service.startswith("pop3") else "smtp",
         host="localhost" if near else config.tables.server.hostname,
@@ -169,7 +174,8 @@ def _interface(parts: Sequence[str]) -> str:
     return re.sub(r"\\(.)", r"\1", found)
 
 
-def _is_near(interface: str) -> bool:
+def is_near(interface: str) -> bool:
+    """Whether an address is reached from this computer only."""
     try:
         return ipaddress.ip_address(interface).is_loopback
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from twisted.logger import Logger
 from twisted.protocols._sni import TLSServerEndpoint
 
 from mailshare.config import Config, Listener
-from mailshare.config.endpoint_strings import port_of, split_endpoint
+from mailshare.config.endpoint_strings import port_of, without_tls
 from mailshare.core.errors import ConfigFault
 from mailshare.shell.certificates import CertificateDirectory
 
@@ -170,12 +169,10 @@ class Listeners:
             from mailshare.shell.behind_proxy import ProxiedEndpoint  # noqa: PLC0415 - few listeners are
 
             return ProxiedEndpoint(self._endpoint(rest), self._reactor)
-        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, text)
-        parts = split_endpoint(text)
-        if kind == "tls" and isinstance(endpoint, TLSServerEndpoint):
-            named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
-            endpoint.connectionCreator = CertificateDirectory(_plain(named.get("path", parts[1])))
-        return endpoint
+        if kind != "tls":
+            return serverFromString(self._reactor, text)  # type: ignore[no-any-return]
+        plain, directory = without_tls(text)
+        return TLSServerEndpoint(serverFromString(self._reactor, plain), CertificateDirectory(directory))
 
     def _let_go(self, factory: Served, grace: float) -> None:
         """Sessions that are there end on their own time, within ``grace`` seconds."""
@@ -218,10 +215,6 @@ def _settings(config: Config) -> tuple[object, ...]:
         tables.destination,
         tuple((one.service, one.endpoint) for one in config.listeners if one.service in ("ipp", "ipps")),
     )
-
-
-def _plain(escaped: str) -> str:
-    return re.sub(r"\\(.)", r"\1", escaped)
 
 
 def _written(host: Any) -> str:

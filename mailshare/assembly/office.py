@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from attrs import define
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import CannotListenError
@@ -30,16 +29,19 @@ from mailshare.assembly.keys import data_directory
 from mailshare.assembly.listening import Listeners
 from mailshare.assembly.mail_room import MailRoom
 from mailshare.assembly.notify import SystemdNotifier
+from mailshare.assembly.office_parts import Parts
 from mailshare.assembly.opening import Threads, build_hasher, build_store, zone_of
+from mailshare.assembly.own_authority import OwnAuthority
 from mailshare.assembly.print_door import PrintDoor
 from mailshare.assembly.pulse import Pulse
+from mailshare.assembly.reading_again import read_again
 from mailshare.assembly.restart_keys import needs_restart
 from mailshare.assembly.sealing import sealing_key
 from mailshare.assembly.serving import factories
 from mailshare.assembly.shapes import moment
 from mailshare.assembly.signals import Hangup
 from mailshare.assembly.web_room import WebRoom
-from mailshare.config import BrokenConfig, Config, load_config
+from mailshare.config import Config
 from mailshare.core.errors import ConfigFault, LocalFault, MailshareError, Unavailable
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.extend import Surroundings
@@ -53,30 +55,8 @@ if TYPE_CHECKING:
     from mailshare.assembly.acts import Acts
     from mailshare.web.handout import Handout
 
+__all__ = ["Office", "read_again"]
 _SOCKET_PATH = 100  # octets; sun_path holds 108 on Linux and 104 on the BSDs
-
-
-@define
-class _Parts:
-    """What exists between start and stop."""
-
-    store: IStore
-    threads: Threads
-    room: MailRoom
-    printing: PrintDoor
-    documents: DocumentRoom
-    fax: FaxRoom
-    declared: DeclaredObjects
-    entrance: Entrance
-    listeners: Listeners
-    housekeeping: Housekeeping
-    journal: JournalRoom
-    acts: ActsOnNeed
-    pulse: Pulse
-    door: ControlDoor
-    keeping: Doorkeeping
-    web: WebRoom
-    control: Any = None
 
 
 class Office(Service):
@@ -102,7 +82,7 @@ class Office(Service):
         self._reactor = reactor
         self._reload_config = reload_config
         self._said = said
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._since = 0
         self._reload_error = ""
         self._reloaded = 0
@@ -179,7 +159,7 @@ class Office(Service):
         await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
         await parts.keeping.load()
-        parts.web.follow(config)
+        await parts.web.open(config)
         await parts.printing.open()
         await parts.listeners.keep(await parts.listeners.prepare(config), 0)
         parts.printing.announce(config, parts.listeners.places())
@@ -202,7 +182,7 @@ class Office(Service):
         self._log.info("mailshare is ready: {summary}", summary=self._summary(parts))
         parts.web.tell_code()
 
-    def _build(self, store: IStore, threads: Threads) -> _Parts:
+    def _build(self, store: IStore, threads: Threads) -> Parts:
         config, reactor = self.config, self._reactor
         key = sealing_key(config)
         passwords = Passwords(threads.run, os.urandom)
@@ -237,8 +217,9 @@ class Office(Service):
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         keepers = keeping.for_acts(running=True)
         acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax)
-        web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads)
-        return _Parts(
+        own = OwnAuthority(store.settings, key, reactor, lambda: self.config)
+        web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads, own=own, start_over=self._begin_anew)
+        return Parts(
             store=store,
             threads=threads,
             room=room,
@@ -315,11 +296,39 @@ class Office(Service):
         parts.housekeeping.stopService()
         await parts.journal.stop()
         parts.door.close()
+        parts.web.close()
         if parts.control is not None:
             await parts.control.stopListening()
         await parts.store.close()
         parts.threads.stop()
         return True
+
+    # ------------------------------------------------------------------ start over
+
+    def _begin_anew(self, swap: Callable[[], Callable[[], None]]) -> None:
+        starting = Deferred.fromCoroutine(self.start_over(swap))
+        starting.addErrback(self._failed)
+
+    async def start_over(self, swap: Callable[[], Callable[[], None]]) -> None:
+        """Stop, put something else in the place of the store, and start; if that fails, with what was there before.
+
+        :param swap: changes the store when it is closed, and returns what takes that back.
+        """
+        await self._one_reload.acquire()
+        try:
+            await self._close(self.config.tables.server.grace)
+            back = swap()
+            try:
+                await self._open()
+            except Exception as error:  # noqa: BLE001 - whatever a foreign store is lacking, the old one is to serve again
+                reason = cause_of(error)
+                await self._close(0)
+                back()
+                await self._open()
+                self._log.error("the store of before is in use: {reason}", reason=reason)
+                await self.store.settings.put("office", "restore failed", reason)
+        finally:
+            self._one_reload.release()
 
     # ------------------------------------------------------------------ what the commands ask
 
@@ -351,7 +360,7 @@ class Office(Service):
 
         return describe(self.config, self._running().store.directory.current(), name)
 
-    def _running(self) -> _Parts:
+    def _running(self) -> Parts:
         if self._parts is None:
             raise Unavailable("The server is starting or stopping")
         return self._parts
@@ -466,7 +475,7 @@ class Office(Service):
 
     # ------------------------------------------------------------------ telling
 
-    def _summary(self, parts: _Parts) -> str:
+    def _summary(self, parts: Parts) -> str:
         directory = parts.store.directory.current()
         places = ", ".join(f"{one['service']} on {one['address']}" for one in parts.listeners.places())
         return f"{len(directory.accounts)} accounts, {len(directory.users)} users; {places}"
@@ -484,15 +493,3 @@ class Office(Service):
 async def _quiet(result: Awaitable[object] | None) -> None:
     if result is not None:
         await result
-
-
-def read_again(config: Config, data: str | None) -> Callable[[], Config]:
-    """What reads the file of a configuration again; its mistakes come out as one fault."""
-
-    def read() -> Config:
-        try:
-            return load_config(config.path, data=data)
-        except BrokenConfig as fault:
-            raise ConfigFault(str(fault)) from fault
-
-    return read

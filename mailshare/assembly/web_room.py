@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from mailshare.assembly.doorkeeping import Doorkeeping
 from mailshare.assembly.opening import Threads, zone_of
+from mailshare.assembly.own_authority import OwnAuthority
 from mailshare.config import Config
 from mailshare.core.errors import ConfigFault
 from mailshare.core.values import SECOND
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mailshare.web.manager_service import Manager
 
 _MINUTE = 60 * SECOND
+_SHORTLY = 0.5  # seconds
 
 
 class WebRoom:
@@ -41,6 +43,9 @@ class WebRoom:
         keeping: Doorkeeping,
         config: Callable[[], Config],
         threads: Threads,
+        *,
+        own: OwnAuthority,
+        start_over: Callable[[Callable[[], Callable[[], None]]], None],
     ) -> None:
         self._store = store
         self._reactor = reactor
@@ -48,7 +53,18 @@ class WebRoom:
         self._keeping = keeping
         self._config = config
         self._threads = threads
+        self._own = own
+        self._start_over = start_over
         self._manager: Manager | None = None
+
+    async def open(self, config: Config) -> None:
+        """Begin, before any listener does: what it shows of itself is made anew where that is due."""
+        self.follow(config)
+        await self._own.open()
+
+    def close(self) -> None:
+        """End what goes by the clock."""
+        self._own.close()
 
     def follow(self, config: Config) -> None:
         """Take over what a changed configuration says."""
@@ -78,12 +94,23 @@ class WebRoom:
 
     def _made(self) -> Manager:
         from mailshare.assembly.administering import Administering  # noqa: PLC0415 - only where there is a manager
+        from mailshare.assembly.first_run import FirstRun  # noqa: PLC0415 - as above
+        from mailshare.assembly.served_handouts import ServedHandouts  # noqa: PLC0415 - as above
         from mailshare.web.manager_service import Manager  # noqa: PLC0415 - as above
         from mailshare.web.rendering import Rendering  # noqa: PLC0415 - as above
         from mailshare.web.rooms import Rooms  # noqa: PLC0415 - as above
         from mailshare.web.static_files import StaticFiles  # noqa: PLC0415 - as above
 
         keeping, static = self._keeping, StaticFiles()
+        first_run = FirstRun(
+            self._store,
+            self._reactor,
+            self._config,
+            self._own,
+            self._threads,
+            reload=lambda: self._acts().reload(),
+            exchange=self._exchange,
+        )
         rooms = Rooms(
             office=Administering(self._acts(), self._store, self._now),
             administrators=keeping.administrators,
@@ -98,7 +125,9 @@ class WebRoom:
             password=lambda: generated(os.urandom),
             new_file=self._new_file,
             copy=self._copy,
-            autoconfig=self._autoconfig,
+            first_run=first_run,
+            handouts=ServedHandouts(self._config, self._store.directory.current),
+            links=keeping.links,
         )
         keeping.left = lambda name: rooms.end_streams([name])
         return Manager(rooms, self._threads.run)
@@ -125,10 +154,11 @@ class WebRoom:
             await self._threads.run(lambda: shutil.rmtree(place, ignore_errors=True))
         return packed
 
-    def _autoconfig(self, address: str) -> str:
-        from mailshare.assembly.handing_out import served_autoconfig  # noqa: PLC0415 - as above
+    def _exchange(self) -> None:
+        """Start over with the store that was checked, when the answer to who asked for it is on its way."""
+        from mailshare.assembly.restoring import put_in_place  # noqa: PLC0415 - few do
 
-        return served_autoconfig(self._config(), self._store.directory.current(), address)
+        self._reactor.callLater(_SHORTLY, self._start_over, lambda: put_in_place(self._config()))
 
     def _now(self) -> int:
         return int(self._reactor.seconds() * SECOND)

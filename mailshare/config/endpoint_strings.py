@@ -64,6 +64,23 @@ def interface_of(text: str) -> str:
     return written
 
 
+def without_tls(text: str) -> tuple[str, str]:
+    """A ``tls:`` string as the same place without TLS, and its directory of certificates.
+
+    Twisted's own reader of these strings never comes to an end when a file there holds an authority's own certificate.
+    """
+    parts = split_endpoint(text)[1:]
+    named = next((part for part in parts if part.startswith("path=")), "")
+    path = named or next((part for part in parts if "=" not in part), "")
+    rest = list(parts)
+    rest.remove(path)
+    if not any("=" not in part or part.startswith("port=") for part in rest):
+        rest.append("port=443")
+    if not any(part.startswith("interface=") for part in rest):
+        rest.append(r"interface=\:\:")
+    return ":".join(["tcp", *rest]), re.sub(r"\\(.)", r"\1", path.removeprefix("path="))
+
+
 def check_endpoint(text: str, directory: str) -> str:
     """Read a listener string whole.
 
@@ -83,7 +100,7 @@ def check_endpoint(text: str, directory: str) -> str:
     from twisted.internet.endpoints import serverFromString  # noqa: PLC0415 - only needed to check and to start
 
     try:
-        serverFromString(_NoReactor(), whole)
+        serverFromString(_NoReactor(), without_tls(whole)[0] if parts[0] == "tls" else whole)
     except Exception as error:  # parsers of any plugin may raise anything here
         if parts[0] == "systemd":
             return whole  # its sockets exist only when systemd starts us
@@ -101,12 +118,12 @@ def _absolute(kind: str, number: int, part: str, directory: str) -> str:
     if kind == "tls" and ((number == 1 and not equals) or name == "path"):
         path = _joined(directory, value if equals else part)
         check_certificates(path)
-        return (f"{name}=" if equals else "") + _escaped(path)
+        return (f"{name}=" if equals else "") + escaped(path)
     if kind == "ssl" and equals and name in _FILES["ssl"]:
         path = _joined(directory, value)
         if not os.path.isfile(path):
             raise ConfigFault(f"the file {path} does not exist")
-        return f"{name}={_escaped(path)}"
+        return f"{name}={escaped(path)}"
     return part
 
 
@@ -114,7 +131,8 @@ def _joined(directory: str, escaped: str) -> str:
     return os.path.join(directory, re.sub(r"\\(.)", r"\1", escaped))
 
 
-def _escaped(path: str) -> str:
+def escaped(path: str) -> str:
+    """A path as a part of an endpoint string."""
     return re.sub(r"([\\:=])", r"\\\1", path)
 
 

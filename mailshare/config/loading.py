@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from attrs import asdict, evolve, field, frozen
 
 from mailshare.config.checks import check_tables
-from mailshare.config.endpoint_strings import check_endpoint
+from mailshare.config.chosen import FILE, Chosen, chosen_of, endpoint_of
+from mailshare.config.endpoint_strings import check_endpoint, port_of
 from mailshare.config.places import Places
 from mailshare.config.problems import BrokenConfig, Findings, Problem, written
 from mailshare.config.reading import read_tables
@@ -101,6 +102,7 @@ class Config:
     :ivar path: the file; ``directory`` where it stands, ``data`` the absolute data directory.
     :ivar certificates: absolute directory of PEM files for STLS and STARTTLS, or empty.
     :ivar managed: kind of table to where each of its tables stands, ``"mailshare.toml:42"``, in their order.
+    :ivar chosen: what the first run added to the file, contained in the other fields already.
     """
 
     path: str
@@ -117,6 +119,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     device_rules: tuple[Device, ...] = ()
     managed: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    chosen: Chosen = field(factory=Chosen)
 
     @property
     def control_socket(self) -> str:
@@ -166,7 +169,12 @@ def parse_config(text: str, path: str, *, data: str | None = None) -> Config:
     problems = _placed(findings, places, shown)
     if any(not problem.warning for problem in problems):
         raise BrokenConfig(problems)
-    return _resolved(tables, places, path, directory, place=place, warnings=problems)
+    config = _resolved(tables, places, path, directory, place=place, warnings=problems)
+    try:
+        return with_chosen(config, chosen_of(place), named="hostname" in tree.get("server", {}))
+    except ValueError as error:
+        words = f"is left out, for it is damaged: {error}; choose names, ports and certificates again in the manager"
+        return evolve(config, warnings=(*config.warnings, Problem(FILE, 0, "", words, warning=True)))
 
 
 # The standard reader takes time in the square of a key's depth; no key here has more than three names.
@@ -263,6 +271,27 @@ def _resolved(
             kind: tuple(f"{shown}:{places.table(kind, index)}" for index in range(len(getattr(tables, kind))))
             for kind in _SHOWN_LOCKED
         },
+    )
+
+
+def with_chosen(config: Config, chosen: Chosen, *, named: bool) -> Config:
+    """A configuration with what the first run chose; what the file says stays as it is.
+
+    :param named: the file says what the server is called.
+    """
+    taken = {port_of(one.endpoint) for one in config.listeners} - {0}
+    doors = (one for one in chosen.doors if one.port not in taken)
+    more = (Listener(one.service, endpoint_of(one, chosen.certificates)) for one in doors)
+    tables = config.tables
+    if chosen.hostname and not named:
+        tables = evolve(tables, server=evolve(tables.server, hostname=chosen.hostname))
+    return evolve(
+        config,
+        tables=tables,
+        listeners=(*config.listeners, *more),
+        certificates=config.certificates or chosen.certificates,
+        trusted=(*config.trusted, *(ipaddress.ip_network(one) for one in chosen.trusted)),
+        chosen=chosen,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import BinaryIO
 
 from zope.interface import Interface
 
-from mailshare.core.values import Administrator, ApiToken, Caller, Role, WebSession
+from mailshare.core.values import Administrator, ApiToken, Caller, HandoutLink, Role, WebSession
 
 
 class IAdministration(Interface):
@@ -144,3 +144,95 @@ class ISetupCode(Interface):
 
         :raises LoginRefused: it is not the code. :raises TooManyTries: not looked at for now.
         """
+
+
+class IHandoutLinks(Interface):
+    """Addresses that show one person's hand-out without a login. Their secrets are stored as hashes only."""
+
+    def make(user: str, by: str, *, hours: int, once: bool) -> Awaitable[tuple[str, HandoutLink]]:
+        """A new link and its secret, which is shown once.
+
+        :raises PeerFault: not that many hours. :raises PolicyRefusal: there are too many links.
+        """
+
+    def find(secret: str, peer: str) -> Awaitable[HandoutLink]:
+        """The link of a secret, if it is valid now; guesses are slowed down like those at passwords.
+
+        :raises PeerFault: 404, it is none, or over. :raises TooManyTries: not looked at for now.
+        """
+
+    def shows(link: HandoutLink, browser: str) -> bool:
+        """Whether it may be shown to the browser with that secret; empty for one without."""
+
+    def open(link: HandoutLink) -> Awaitable[str]:
+        """Use a link up that is for once; the secret that the browser keeps it by for a while.
+
+        :raises PeerFault: 404, another browser has it.
+        """
+
+    def of(user: str) -> Sequence[HandoutLink]:
+        """Those of somebody that are valid now, newest first."""
+
+    def revoke(link_id: str) -> Awaitable[None]:
+        """Take one back. Idempotent."""
+
+
+class IFirstRun(Interface):
+    """What the first run asks of this computer; each step is kept when it is done."""
+
+    def reached() -> Awaitable[str]:
+        """The step that comes next; empty when it is over."""
+
+    def reach(step: str) -> Awaitable[None]:
+        """Go on to a step; empty = over."""
+
+    def survey() -> Awaitable[Mapping[str, object]]:
+        """Names, addresses and ports of this computer, what is chosen, and what the file has declared; JSON values."""
+
+    def listen(wishes: Mapping[str, object]) -> Awaitable[Sequence[str]]:
+        """Take over names, ports and certificates, at once and for good; sentences that are worth saying.
+
+        :param wishes: ``hostname``, ``kind`` (``authority``, ``own`` or ``plain``), ``pem`` or ``path`` of an own
+            certificate, ``trusted`` networks, ``ports`` by service.
+        :raises ConfigFault: something of it cannot be; then all is as it was before.
+        """
+
+    def restore(directory: str) -> Awaitable[None]:
+        """Check a backup that lies on this computer, and start over with it; the answer comes before the start.
+
+        :raises ConfigFault: there is none, or it is damaged; then all is as it was before.
+        """
+
+    def trouble() -> Awaitable[str]:
+        """Why the last restore ended with the store of before; empty when it did not."""
+
+
+class IHandouts(Interface):
+    """What programs and people without a login are told: how to connect, and whom to trust."""
+
+    def autoconfig(address: str) -> str:
+        """Mozilla's XML for an address. :raises NoSuchUser: the provider answers for it."""
+
+    def autodiscover(address: str) -> str:
+        """The XML of Autodiscover for an address. :raises NoSuchUser: as above."""
+
+    def form(login: str, form: str) -> tuple[bytes, str, str]:
+        """Octets, media type and file name of one person's hand-out; profiles are signed where there is a key.
+
+        :raises NoSuchUser: there is no such person. :raises MailshareError: the server lacks what the form needs.
+        """
+
+    def page(login: str) -> Mapping[str, object]:
+        """What one person's page shows, as JSON values. Raises as :meth:`form`."""
+
+    def authority(form: str) -> tuple[bytes, str, str]:
+        """The certificate of the private authority: ``crt`` (DER), ``pem`` or ``mobileconfig``.
+
+        :raises NoSuchUser: there is none.
+        """
+
+    def url() -> str:
+        """Where people reach these pages from their desks, e.g. ``https://mail.lan:8443``; empty when they do not."""
+
+    def names() -> Collection[str]:
+        """Names that programs which look for settings call this server by, casefolded."""

@@ -58,6 +58,8 @@ def read_certificates(directory: str) -> Any:
             raise ConfigFault(f"the file {path} is damaged: it holds no readable certificate or key") from error
         everything._certificates.extend(found._certificates)  # noqa: SLF001 - as its own reader of a directory does
         everything._keyPairs.extend(found._keyPairs)  # noqa: SLF001 - as above
+    all_of_it = everything._certificates  # noqa: SLF001 - as above
+    all_of_it[:] = [one for one in all_of_it if not _is_a_root(one[1], everything)]
     by_name = everything.inferDomainMapping()
     if not by_name:
         raise ConfigFault(
@@ -74,6 +76,14 @@ def read_certificates(directory: str) -> Any:
         return contexts.get(name.decode("ascii", "replace").casefold()) if name else first
 
     return SNIConnectionCreator(chosen)
+
+
+def _is_a_root(certificate: Any, everything: PEMObjects) -> bool:
+    """An authority's own certificate: clients have it or never will, and the search for a chain would not end."""
+    if certificate.getIssuer() != certificate.getSubject():
+        return False
+    own = certificate.getPublicKey().keyHash()
+    return all(pair.keyHash() != own for _, pair in everything._keyPairs)  # noqa: SLF001 - as above
 
 
 def _protocol(_: Any, offered: Sequence[bytes]) -> Any:

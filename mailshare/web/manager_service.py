@@ -10,9 +10,10 @@ from mailshare.web.api import api_routes, caller_of
 from mailshare.web.control import Aside, MadeWhenAsked
 from mailshare.web.operations import BASE, OPERATIONS
 from mailshare.web.pages import PAGES
+from mailshare.web.pages.mail_programs import AUTODISCOVER
 from mailshare.web.rooms import Rooms
 from mailshare.web.routing import resource
-from mailshare.web.same_place import SAFE, host_refusal, origin_refusal
+from mailshare.web.same_place import SAFE, host_refusal, named, origin_refusal
 from mailshare.web.site import ManagerSite, Refusal, Room
 from mailshare.web.uploads import LARGEST, MOST_AT_ONCE, OVERHEAD, FormBody, boundary_of
 
@@ -39,16 +40,18 @@ class Manager:
 
     def _refusal(self, request: Any) -> Refusal:
         """What holds for every request, whatever it asks for."""
-        return self._refused(request, request.method.decode("ascii", "replace"))
+        path: bytes = request.path
+        return self._refused(request, request.method.decode("ascii", "replace"), path.decode("ascii", "replace"))
 
-    def _refused(self, request: Any, method: str) -> Refusal:
+    def _refused(self, request: Any, method: str, path: str) -> Refusal:
         host = request.getHeader("Host") or ""
-        if refused := host_refusal(host, self.rooms.hosts()):
+        # Whoever runs the local DNS points these names here, so that mail programs find their settings.
+        if (refused := host_refusal(host, self.rooms.hosts())) and named(host) not in self.rooms.handouts.names():
             return refused
         if request.getHeader("Authorization"):
             return None  # a program with a token; the API looks at no cookie then
-        if method in SAFE:
-            return None
+        if method in SAFE or path.lower() == AUTODISCOVER:
+            return None  # mail programs that ask for their settings by POST change nothing, and have no page of ours
         return origin_refusal(
             method, host, request.getHeader("Origin") or "", request.getHeader("Sec-Fetch-Site") or ""
         )
@@ -56,7 +59,7 @@ class Manager:
     def _room(self, request: Any, method: str, path: str) -> Room | Refusal:
         """Room for a document, for those who may send one: decided by the headers, before any of it is read."""
         most, needs = self._rooms_for.get((method, path), (0, ""))
-        if not most or self._refused(request, method):
+        if not most or self._refused(request, method, path):
             return None
         try:
             caller = caller_of(self.rooms, request)

@@ -11,7 +11,16 @@ from attrs import define, field
 
 from mailshare.core.errors import Unavailable
 from mailshare.core.values import Administrator, WebSession
-from mailshare.interfaces import IAdministration, IAdministrators, IApiTokens, ISetupCode, IWebSessions
+from mailshare.interfaces import (
+    IAdministration,
+    IAdministrators,
+    IApiTokens,
+    IFirstRun,
+    IHandoutLinks,
+    IHandouts,
+    ISetupCode,
+    IWebSessions,
+)
 from mailshare.web.events import EventStream
 from mailshare.web.rendering import Rendering
 from mailshare.web.static_files import StaticFiles
@@ -36,7 +45,6 @@ class Rooms:
     :ivar password: makes up a password that people can type.
     :ivar new_file: for a document that is sent here; gone when it is closed.
     :ivar copy: a copy of everything, packed; at its beginning.
-    :ivar autoconfig: what mail programs are told that ask for an address; raises NoSuchUser.
     """
 
     office: IAdministration
@@ -48,9 +56,11 @@ class Rooms:
     static: StaticFiles
     reactor: Any
     hosts: Callable[[], Collection[str]]
+    first_run: IFirstRun
+    handouts: IHandouts
+    links: IHandoutLinks
     version: str = ""
     password: Callable[[], str] = str
-    autoconfig: Callable[[str], str] = str
     new_file: NewFile = BytesIO
     copy: Callable[[], Awaitable[BinaryIO]] = _no_copy
     streams: dict[EventStream, str] = field(factory=dict)

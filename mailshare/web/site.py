@@ -118,7 +118,16 @@ class ManagerRequest(server.Request):
         if self._refused:
             self.channel.loseConnection()
             return
-        super().requestReceived(command, path, version)
+        super().requestReceived(command, self._origin_form(path), version)
+
+    def _origin_form(self, path: bytes) -> bytes:
+        """The path of an address that came whole, as through a proxy; its host counts then (RFC 9112 section 3.2.2)."""
+        scheme, mark, rest = path.partition(b"://")
+        if not mark or scheme.lower() not in (b"http", b"https"):
+            return path
+        host, _, way = rest.partition(b"/")
+        self.requestHeaders.setRawHeaders(b"Host", [host])
+        return b"/" + way
 
     @override
     def getHeader(self, key: Any) -> Any:

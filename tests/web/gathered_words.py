@@ -28,8 +28,8 @@ _ERRORS = {name for name, value in vars(errors).items() if isinstance(value, typ
 _RAISE = _ERRORS | {"_syntax"}
 _SAID_BY_ROOMS = (
     "assembly", "core", "delivery/quotas", "delivery/outbound_size", "delivery/agents", "documents", "fax", "isp",
-    "journal", "portal", "printing", "shell/client", "shell/certificates", "store/d", "store/former", "store/naming",
-    "store/print", "store/settings", "web/handout",
+    "journal", "portal", "printing", "shell/client", "shell/certificates", "shell/own", "shell/private", "store/d",
+    "store/former", "store/naming", "store/print", "store/settings", "web/handout",
 )  # fmt: skip
 """Rooms whose refusals a page may show."""
 _ALL_WORDS = (

@@ -27,7 +27,7 @@ async def test_without_an_administrator_only_the_code_leads_in(house: House) -> 
     weak = await browser.post("/setup", {**facts, "password": "admin12345", "code": code})
     assert weak.code == 422
     done = await browser.post("/setup", {**facts, "code": code})
-    assert done.header("Location") == "/setup/account"
+    assert done.header("Location") == "/setup/listen"
     assert (await browser.get("/")).code == 200
     assert (await house.office.acts.setup_code()) == {"needed": False, "code": ""}
     again = await house.browser().post("/setup", {"name": "eve", "password": PASSWORD, "code": code})

@@ -23,6 +23,7 @@ SCREENS = (
     "/mailboxes/andrew", "/log", "/trace", "/printers", "/health", "/settings", "/setup/account", "/setup/users",
     "/setup/timer", "/setup/done", "/print", "/fax", "/fax/received", "/book", "/book/new", "/book/keys",
     "/book/import",
+    "/setup/listen", "/setup/probe", "/setup/restore",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}</textarea></title>"
 
@@ -98,7 +99,7 @@ async def test_the_first_run_from_the_code_to_an_office_that_serves(house: House
     refused = await browser.post("/setup/account", {**form, "collect": "nonsense", "untested": "on"})
     assert refused.code == 422
     assert "nonsense" in html.unescape(refused.text)
-    assert (await browser.post("/setup/account", {**form, "untested": "on"})).header("Location") == "/setup/users"
+    assert (await browser.post("/setup/account", {**form, "untested": "on"})).header("Location") == "/setup/probe"
     users = await browser.post("/setup/users", {"text": "login; name\ngreg; Greg Jones\nadmin1; Not He"})
     assert users.code == 422
     assert "greg" in users.text

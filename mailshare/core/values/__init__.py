@@ -5,7 +5,14 @@ Times are microseconds since 1970-01-01 UTC as ``int``, sizes are octets, ids ar
 
 from __future__ import annotations
 
-from mailshare.core.values.administration import Administrator, ApiToken, Caller, Role, WebSession
+from mailshare.core.values.administration import (
+    Administrator,
+    ApiToken,
+    Caller,
+    HandoutLink,
+    Role,
+    WebSession,
+)
 from mailshare.core.values.devices import (
     Capabilities,
     Certainty,
@@ -74,6 +81,7 @@ __all__ = [
     "Entry",
     "Event",
     "Handed",
+    "HandoutLink",
     "Hop",
     "LedgerKey",
     "LedgerRow",

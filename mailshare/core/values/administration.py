@@ -100,3 +100,25 @@ class ApiToken:
     made: int
     expires: int = 0
     used: int = 0
+
+
+@frozen
+class HandoutLink:
+    """An address that shows one person's hand-out without a login.
+
+    :ivar id: short and public: the beginning of the hash of its secret.
+    :ivar user: login of whom it is about.
+    :ivar by: the administrator who made it.
+    :ivar once: the first browser in which the button is pressed has it alone, for a while.
+    :ivar opened: when that was; 0 = not yet.
+    :ivar browser: hash of what that browser was given.
+    """
+
+    id: str
+    user: str
+    by: str
+    made: int
+    expires: int
+    once: bool = False
+    opened: int = 0
+    browser: str = ""

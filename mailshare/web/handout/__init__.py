@@ -11,7 +11,7 @@ from mailshare.web.handout.cautions import Caution, cautions
 from mailshare.web.handout.description import Authority, Certificate, Door, Handout, Identity
 from mailshare.web.handout.dns_records import dns_records
 from mailshare.web.handout.formats import FORMATS, Rendered, render
-from mailshare.web.handout.mobileconfig import Signer, mobileconfig, signed
+from mailshare.web.handout.mobileconfig import Signer, authority_profile, mobileconfig, signed
 from mailshare.web.handout.page import page, slip
 from mailshare.web.handout.programs import fetchmail, getmail, mpop, msmtp, thunderbird
 
@@ -25,6 +25,7 @@ __all__ = [
     "Identity",
     "Rendered",
     "Signer",
+    "authority_profile",
     "autodiscover",
     "cautions",
     "dns_records",

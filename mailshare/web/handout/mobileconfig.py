@@ -71,6 +71,19 @@ def mobileconfig(handout: Handout, *, password: str = "") -> str:
     return plistlib.dumps(profile, sort_keys=True).decode("utf-8")
 
 
+def authority_profile(authority: Authority, hostname: str) -> str:
+    """A profile that makes a device trust the private authority, and nothing else; XML text, unsigned."""
+    identifier = f"mailshare.{hostname}"
+    profile = {
+        **_payload("Configuration", f"{identifier}.trust", f"Certificate of {hostname}"),
+        "PayloadDescription": f"Lets this device trust {hostname}. SHA-256: {authority.fingerprint}",
+        "PayloadOrganization": hostname,
+        "PayloadContent": [_root(authority, identifier)],
+        "PayloadRemovalDisallowed": False,
+    }
+    return plistlib.dumps(profile, sort_keys=True).decode("utf-8")
+
+
 def _payload(kind: str, identifier: str, name: str) -> dict[str, Any]:
     return {
         "PayloadType": kind,

@@ -6,7 +6,9 @@ from mailshare.web.pages import (
     dashboard,
     entering,
     faxes,
+    first_listening,
     first_run,
+    handed_links,
     health,
     journal,
     mail_programs,
@@ -24,6 +26,7 @@ from mailshare.web.routing import Page
 PAGES: tuple[Page, ...] = (
     *entering.PAGES,
     *first_run.PAGES,
+    *first_listening.PAGES,
     *dashboard.PAGES,
     *accounts.PAGES,
     *timetables.PAGES,
@@ -39,6 +42,7 @@ PAGES: tuple[Page, ...] = (
     *settings.PAGES,
     *mail_programs.PAGES,
     *manual.PAGES,
+    *handed_links.PAGES,
 )
 
 __all__ = ["PAGES"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from mailshare.core.errors import LoginRefused, TooManyTries
+from mailshare.core.values import Role
 from mailshare.web.languages import LANGUAGES
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
@@ -41,6 +42,8 @@ async def log_in(visit: Visit) -> bytes:
     secret, visit.session = await visit.rooms.sessions.begin(administrator, visit.peer, agent)
     set_cookie(visit.request, secret)
     await visit.rooms.office.note("admin.login", {"by": administrator.name, "peer": visit.peer})
+    if way == "/" and (step := await visit.rooms.first_run.reached()) and administrator.role is Role.OWNER:
+        return visit.go(f"/setup/{step}")  # the first run was broken off; it goes on where it was
     return visit.go(way)
 
 

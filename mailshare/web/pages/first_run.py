@@ -8,35 +8,26 @@ from urllib.parse import quote
 
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.values import Role
+from mailshare.web.handout.slip_pdf import slips
+from mailshare.web.pages.first_steps import on, shown
+from mailshare.web.pages.handed_links import made_for
 from mailshare.web.pages.people import pasted
 from mailshare.web.pages.timetables import PRESETS
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
-STEPS = ("code", "account", "users", "timer", "done")
 _MOST_PASTED = 200
-
-
-def _shown(visit: Visit, step: str, error: str = "", status: int = 200, **values: Any) -> bytes:
-    place = STEPS.index(step)
-    return visit.page(
-        f"setup_{step}.html",
-        status=status,
-        step=step,
-        number=place + 1,
-        stages=STEPS,
-        following=STEPS[min(place + 1, len(STEPS) - 1)],
-        error=error,
-        **values,
-    )
 
 
 async def code_form(visit: Visit) -> bytes:
     """The code from the server's log, and a password."""
     if not visit.rooms.setup_code.needed():
-        return visit.go("/setup/account" if visit.me is not None else "/login")
-    return _shown(visit, "code", code=visit.asked("code"), name="admin", secure=visit.request.isSecure())
+        step = await visit.rooms.first_run.reached() or "listen"
+        return visit.go(f"/setup/{step}" if visit.me is not None else "/login")
+    trouble = await visit.rooms.first_run.trouble()
+    error = f"The backup was not taken: {trouble}" if trouble else ""
+    return shown(visit, "code", error, code=visit.asked("code"), name="admin", secure=visit.request.isSecure())
 
 
 async def begin(visit: Visit) -> bytes:
@@ -49,11 +40,16 @@ async def begin(visit: Visit) -> bytes:
         await rooms.setup_code.check(code, visit.peer)
         made = await rooms.administrators.add(name, visit.secret("password"), Role.OWNER)
     except MailshareError as error:
-        return _shown(visit, "code", error.public, 422, code=code, name=name, secure=visit.request.isSecure())
+        return shown(visit, "code", error.public, 422, code=code, name=name, secure=visit.request.isSecure())
     secret, visit.session = await rooms.sessions.begin(made, visit.peer, visit.request.getHeader("User-Agent") or "")
     set_cookie(visit.request, secret)
     await rooms.office.note("admin.first", {"by": made.name, "peer": visit.peer})
-    return visit.go("/setup/account")
+    return await on(visit, "code")
+
+
+async def skip(visit: Visit) -> bytes:
+    """Leave a step out."""
+    return await on(visit, visit.text("step"))
 
 
 async def account_form(visit: Visit) -> bytes:
@@ -64,7 +60,7 @@ async def account_form(visit: Visit) -> bytes:
 async def _account(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
     accounts = await visit.ask("accounts")
     given = {"address": visit.asked("address"), "found": [], "mode": "regular", "steps": [], "preview": [], **values}
-    return _shown(visit, "account", error, status, accounts=accounts, **given)
+    return shown(visit, "account", error, status, accounts=accounts, **given)
 
 
 async def find(visit: Visit) -> bytes:
@@ -111,9 +107,28 @@ async def add_account(visit: Visit) -> bytes:
         await visit.ask("add_account", mode=mode, domains=domains, **facts)
     except MailshareError as error:
         ways = [{"collect": way["collect"], "relay": way["relay"], "source": "as chosen"}] if way["collect"] else []
-        shown = {"address": address, "mode": mode, "preview": preview(address, mode)}
-        return await _account(visit, error.public, 422, steps=steps, found=ways, **shown)
-    return visit.go("/setup/users", f"{address} was added")
+        given = {"address": address, "mode": mode, "preview": preview(address, mode)}
+        return await _account(visit, error.public, 422, steps=steps, found=ways, **given)
+    return await on(visit, "account", f"{address} was added")
+
+
+async def probe_form(visit: Visit) -> bytes:
+    """What the provider writes into its mail decides how well it can be sorted."""
+    return await _probe(visit)
+
+
+async def _probe(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
+    accounts = await visit.ask("accounts")
+    return shown(visit, "probe", error, status, accounts=accounts, **{"look": None, **values})
+
+
+async def probe(visit: Visit) -> bytes:
+    """Look at the headers that lie there; nothing is fetched or changed at the provider."""
+    try:
+        look = await visit.ask("probe_account", address=visit.text("address"))
+    except MailshareError as error:
+        return await _probe(visit, error.public, 422)
+    return await _probe(visit, look=look)
 
 
 async def users_form(visit: Visit) -> bytes:
@@ -123,9 +138,9 @@ async def users_form(visit: Visit) -> bytes:
 
 async def _users(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
     accounts = await visit.ask("accounts")
-    users = [one for one in await visit.ask("users") if one["kind"] == "person"]
+    users = await _people(visit)
     given: dict[str, Any] = {"text": "", "slips": [], "troubles": [], **values}
-    return _shown(visit, "users", error, status, accounts=accounts, users=users, **given)
+    return shown(visit, "users", error, status, accounts=accounts, users=users, **given)
 
 
 async def add_users(visit: Visit) -> bytes:
@@ -151,7 +166,7 @@ async def add_users(visit: Visit) -> bytes:
 
 async def timer_form(visit: Visit) -> bytes:
     """When mail is fetched and sent."""
-    return _shown(visit, "timer", presets=PRESETS, accounts=await visit.ask("accounts"))
+    return shown(visit, "timer", presets=PRESETS, accounts=await visit.ask("accounts"))
 
 
 async def set_timer(visit: Visit) -> bytes:
@@ -160,30 +175,60 @@ async def set_timer(visit: Visit) -> bytes:
     every = visit.text("every", "5")
     if preset is None or not every.isdigit() or not 1 <= int(every[:6]) <= 1440:
         accounts = await visit.ask("accounts")
-        return _shown(visit, "timer", "Choose when, and 1 to 1440 minutes", 422, presets=PRESETS, accounts=accounts)
+        return shown(visit, "timer", "Choose when, and 1 to 1440 minutes", 422, presets=PRESETS, accounts=accounts)
     table = [{**window, "every": int(every)} for window in preset[1]]
     for one in await visit.ask("accounts"):
         if not one["managed_by"]:
             await visit.ask("change_account", address=one["address"], timetable=table)
-    return visit.go("/setup/done")
+    return await on(visit, "timer")
 
 
 async def done(visit: Visit) -> bytes:
     """What there is now, and what to do next."""
-    users = [one for one in await visit.ask("users") if one["kind"] == "person"]
+    users = await _people(visit)
     ways = {one["name"]: f"/users/{quote(one['name'], safe='')}/handout" for one in users}
-    return _shown(visit, "done", accounts=await visit.ask("accounts"), users=users, ways=ways)
+    return shown(visit, "done", accounts=await visit.ask("accounts"), users=users, ways=ways)
+
+
+async def _people(visit: Visit) -> list[Mapping[str, Any]]:
+    return [one for one in await visit.ask("users") if one["kind"] == "person"]
+
+
+async def links(visit: Visit) -> bytes:
+    """A link for everybody, each to be sent to its person."""
+    made = [await made_for(visit, one["name"]) for one in (await _people(visit))[:_MOST_PASTED]]
+    return visit.page("handout_links.html", links=made, back="/setup/done")
+
+
+async def paper(visit: Visit) -> bytes:
+    """A slip of paper for everybody."""
+    found = [await visit.ask("handout", name=one["name"], format="page") for one in await _people(visit)]
+    if not found:
+        raise PeerFault("There are no users yet", code=400)
+    return visit.file(slips([one["page"] for one in found]), "application/pdf", "mailshare-slips.pdf")
+
+
+async def finish(visit: Visit) -> bytes:
+    """The first run is over."""
+    await visit.rooms.first_run.reach("")
+    return visit.go("/")
 
 
 PAGES = (
     Page("/setup", code_form, public=True),
     Page("/setup", begin, "POST", public=True),
+    Page("/setup/skip", skip, "POST"),
     Page("/setup/account", account_form),
     Page("/setup/account/find", find, "POST"),
     Page("/setup/account", add_account, "POST"),
+    Page("/setup/probe", probe_form),
+    Page("/setup/probe", probe, "POST"),
     Page("/setup/users", users_form),
     Page("/setup/users", add_users, "POST"),
     Page("/setup/timer", timer_form),
     Page("/setup/timer", set_timer, "POST"),
     Page("/setup/done", done),
+    Page("/setup/links", links, "POST"),
+    Page("/setup/slips.pdf", paper),
+    Page("/setup/finish", finish, "POST"),
 )

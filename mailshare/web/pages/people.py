@@ -11,6 +11,8 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.web.control import http_status
 from mailshare.web.handout import FORMATS
+from mailshare.web.pages.handed_links import listed
+from mailshare.web.qr_codes import qr
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit, mark
 
@@ -217,7 +219,8 @@ async def handout(visit: Visit) -> bytes:
     name = visit.path["name"]
     found = await visit.ask("handout", name=name, format="page")
     code = qr(_settings_line(found["page"]))
-    return visit.page("handout.html", name=name, page=found["page"], code=code, forms=FORMATS)
+    links = listed(visit, name)
+    return visit.page("handout.html", name=name, page=found["page"], code=code, forms=FORMATS, links=links)
 
 
 def _settings_line(page: Mapping[str, Any]) -> str:
@@ -225,20 +228,13 @@ def _settings_line(page: Mapping[str, Any]) -> str:
     return "\n".join(f"{row['label']}: {row['value']}" for row in page["values"] if "fingerprint" not in row["label"])
 
 
-def qr(text: str) -> str:
-    """A QR code as SVG, black on white in every theme."""
-    import segno  # noqa: PLC0415 - only this page needs it
-
-    out = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(
-        out, kind="svg", xmldecl=False, svgns=True, border=2, dark="#000", light="#fff", omitsize=True, title="QR"
-    )
-    return out.getvalue().decode("utf-8")
-
-
 async def handout_file(visit: Visit) -> bytes:
     """One form to be saved."""
-    found = await visit.ask("handout", name=visit.path["name"], format=visit.path["form"])
+    name, wanted = visit.path["name"], visit.path["form"]
+    found = await visit.ask("handout", name=name, format=wanted)
+    if wanted == "mobileconfig":  # with a signature, where the server has a key to sign with
+        octets, kind, file_name = visit.rooms.handouts.form(name, wanted)
+        return visit.file(octets, kind, file_name)
     return visit.file(found["text"].encode(), str(found["media_type"]), str(found["file_name"]))
 
 
