@@ -178,6 +178,8 @@ class FaxAgent:
                 return self._waiting_for_start(attempt)
             attempt.ledger = attempt.ledger.ended(outcome, first)
             await self._ledgers.write(item.id, attempt.ledger)
+            if attempt.call is not None:
+                await attempt.call.settled()
             self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
             await self._note(attempt, outcome, began, pages.measured(first, attempt.ledger.confirmed))
             if outcome.cause is not FaxCause.LINE_DOWN or attempt.cancelled:

@@ -40,6 +40,12 @@ class IFaxCall(Interface):
     def when_done() -> Awaitable[FaxOutcome]:
         """What it came to; never fails for what the line or the far end does. May be asked several times."""
 
+    def settled() -> Awaitable[None]:
+        """What it came to is on stable storage: a line that asks a machine of its own may let it forget the job.
+
+        Until then the machine must be able to tell it once more, to a server that starts again.
+        """
+
     def observe(call: Callable[[CallEvent], Awaitable[None] | None]) -> None:
         """Be told of what happens. The line waits for what is returned before it goes on.
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from mailshare.core.values.fax import FaxCause, FaxPage
+from mailshare.core.values.fax import CallEvent, FaxCause, FaxPage
 from mailshare.fax.lines.directory import DirectoryLine
 from mailshare.fax.lines.loop import ENDS, LoopLine, LoopNetwork
 from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingReceiver, Rig
@@ -121,7 +122,30 @@ class TestDirectory(FaxLineContract):
         await again.go_on()
         await again.go_on()
         assert (await call.when_done()).cause is FaxCause.OK
+        assert os.listdir(self.folder / "done")  # until it is written down: a stop just now must not lose it
+        await call.settled()
         assert not os.listdir(self.folder / "out")
+        assert not os.listdir(self.folder / "done")
+        await again.line.stop()
+
+    async def test_a_stop_before_a_job_is_out_puts_it_out_at_the_next_start(self) -> None:
+        """Else its fax would wait for ever for the end of a call that nobody makes."""
+        rig = await self.rig()
+        job = rig.job("+1", 1)
+        call = rig.line.send(job, FixedPages(self.page))
+
+        def stopped(event: CallEvent) -> Deferred[None] | None:
+            return Deferred() if event.kind == "submitted" else None
+
+        call.observe(stopped)
+        rig.line._clock.advance(0)
+        assert sorted(os.listdir(self.folder / "out")) == [f"{job.id}.prepared", f"{job.id}.tif"]
+        again = await self.rig()
+        found = again.line.find(job.id, job)
+        assert sorted(os.listdir(self.folder / "out")) == [f"{job.id}.json", f"{job.id}.tif"]
+        await again.go_on()
+        await again.go_on()
+        assert (await found.when_done()).cause is FaxCause.OK
         await again.line.stop()
 
     async def test_files_that_came_are_taken_away_and_rubbish_stays(self) -> None:

@@ -19,6 +19,7 @@ Observer = Callable[[CallEvent], Awaitable[None] | None]
 class Call:
     """A call that a coroutine makes.
 
+    :param forget: takes away what tells of the end of the call, once that is written down.
     :param work: makes the call: gets this object, gives the outcome. It begins in :meth:`begin`.
     :ivar confirmed: pages that the far end has, counted from the job's first.
     :ivar native: what a machine of the line's own calls the job, once it has it.
@@ -27,13 +28,18 @@ class Call:
     _log = Logger()
 
     def __init__(
-        self, job: FaxJob, work: Callable[[Call], Coroutine[Any, Any, FaxOutcome]], native: str = ""
+        self,
+        job: FaxJob,
+        work: Callable[[Call], Coroutine[Any, Any, FaxOutcome]],
+        native: str = "",
+        forget: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.id = job.id
         self.job = job
         self.confirmed = 0
         self.cancelled = False
         self.native = native
+        self._forget = forget
         self._work = work
         self._observers: list[Observer] = []
         self._waiters: list[Deferred[FaxOutcome]] = []
@@ -76,6 +82,11 @@ class Call:
         if self._outcome is None and self._running is not None:
             self.cancelled = not self.native
             self._running.cancel()
+
+    async def settled(self) -> None:
+        """What it came to is written down."""
+        if self._forget is not None:
+            await self._forget()
 
     def when_done(self) -> Deferred[FaxOutcome]:
         """What it came to. Cancelling the result ends nothing but the waiting."""

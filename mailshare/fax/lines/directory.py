@@ -1,6 +1,6 @@
 """A line that is a folder: other software sends what lies in ``out`` and leaves what it received in ``in``.
 
-A job is ``out/ID.tif`` and, written after it, ``out/ID.json``. Whoever has made the call writes ``done/ID.json``:
+A job is ``out/ID.tif`` and, put there after it, ``out/ID.json``. Whoever has made the call writes ``done/ID.json``:
 ``{"cause": "busy"}``, or ``{"cause": "ok", "pages": 3}``. A fax that came in is ``in/NAME.tif``, with
 ``in/NAME.json`` beside it where something is known of the call. docs/reference/fax.md has all keys.
 """
@@ -87,11 +87,15 @@ class DirectoryLine:
 
     def send(self, job: FaxJob, pages: IFaxPages) -> Call:
         """Write the job."""
-        return self._calls.begin(Call(job, lambda call: self._handed_over(call, pages)))
+        return self._calls.begin(
+            Call(job, lambda call: self._handed_over(call, pages), forget=lambda: self._forgotten(job.id))
+        )
 
     def find(self, native: str, job: FaxJob) -> Call | None:
         """Wait for the end of a job that was written before a restart."""
-        return self._calls.begin(Call(job, lambda _: self._end_of(native, job), native))
+        return self._calls.begin(
+            Call(job, lambda _: self._found(native, job), native, lambda: self._forgotten(native))
+        )
 
     async def cancel(self, call_id: str) -> bool:
         """Take the job back; whoever has begun with it may not notice."""
@@ -106,15 +110,37 @@ class DirectoryLine:
         await deferLater(self._clock, 0.0)  # whoever observes the call is told of its beginning
         tiff = await pages.document(job.first_page)
         await call.tell("dialing")
-        await call.tell("submitted", native=job.id)
         told = json.dumps(asdict(job)).encode()
 
         def write() -> None:
             write_durably(self._path("out", f"{job.id}.tif"), tiff)
-            write_durably(self._path("out", f"{job.id}.json"), told)
+            write_durably(self._prepared(job.id), told)
 
+        # Everything is here before the ledger says so, and nobody sees it before: a stop of the server in between
+        # leaves a job that is put out at the next start, or one that nobody has begun with.
         await self._aside(write)
+        await call.tell("submitted", native=job.id)
+        await self._aside(lambda: self._put_out(job.id))
         return await self._end_of(job.id, job)
+
+    async def _found(self, native: str, job: FaxJob) -> FaxOutcome:
+        await self._aside(lambda: self._put_out(native))
+        return await self._end_of(native, job)
+
+    def _prepared(self, name: str) -> str:
+        return self._path("out", f"{name}.prepared")
+
+    def _put_out(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self._prepared(name), self._path("out", f"{name}.json"))
+
+    async def _forgotten(self, name: str) -> None:
+        def drop() -> None:
+            self._take_back(name)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path("done", f"{name}.json"))
+
+        await self._aside(drop)
 
     async def _end_of(self, native: str, job: FaxJob) -> FaxOutcome:
         done: Deferred[Mapping[str, Any]] = Deferred()
@@ -139,9 +165,9 @@ class DirectoryLine:
         )
 
     def _take_back(self, name: str) -> None:
-        for ending in ("json", "tif"):
+        for path in (self._prepared(name), self._path("out", f"{name}.json"), self._path("out", f"{name}.tif")):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path("out", f"{name}.{ending}"))
+                os.unlink(path)
 
     # ------------------------------------------------------------------ both directions
 
@@ -158,12 +184,7 @@ class DirectoryLine:
             self._log.warn("the line {line} cannot use its folder: {why}", line=self.name, why=str(fault))
 
     def _done(self, native: str) -> Mapping[str, Any] | None:
-        path = self._path("done", f"{native}.json")
-        told = _told(path)
-        if told is not None:
-            self._take_back(native)
-            os.unlink(path)
-        return told
+        return _told(self._path("done", f"{native}.json"))
 
     def _come(self) -> list[str]:
         """Files in ``in`` that have not grown since the last look."""
