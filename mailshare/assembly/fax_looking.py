@@ -133,6 +133,24 @@ class FaxLooking(Changes):
         data = {"by": by, "what": "pages of a fax", **facts}
         await self._store.events.append([Event(self._clock(), "admin.looked", trace, data=data)])
 
+    async def fax_boxes(self) -> Sequence[Mapping[str, object]]:
+        """The boxes, and how many faxes wait in each; nothing of what they are."""
+        office = self._fax_room().running()
+        rows = []
+        for box in office.rules.boxes:
+            kept = [] if box.kind == "relay" else await office.desk.kept(box)
+            rows.append(
+                {
+                    "name": box.name,
+                    "kind": box.kind,
+                    "to": ", ".join(box.to),
+                    "code": bool(box.code),
+                    "waiting": len(kept),
+                    "since": moment(kept[0].queued) if kept else "",
+                }
+            )
+        return rows
+
     # ------------------------------------------------------------------ lines
 
     async def fax_lines(self) -> Sequence[Mapping[str, object]]:

@@ -15,7 +15,7 @@ from mailshare.cli.calling import Context, with_json
 _Answer = tuple[Any, Iterable[str]]
 _QUEUE = ("id", "state", "user", "number", "attempts", "next", "reply")
 _ACTIVITY = ("at", "way", "number", "pages", "seconds", "tries", "result")
-_CALLS = ("at", "cause", "line", "X-Fax-Pages", "X-Fax-Duration", "reply")
+_CALLS = ("at", "cause", "line", "pages", "seconds", "reply")
 
 
 @click.group()
@@ -62,7 +62,11 @@ def fax_show(context: Context, id: int) -> _Answer:  # noqa: A002
     """Tell of one fax, call by call."""
     answer = context.ask("fax_show", id=id)
     head = f"Fax {answer['id']} to {screens.safe(answer['number'])}: {screens.safe(answer['state'])}"
-    return answer, [head, *screens.table(answer["calls"], _CALLS, "It was not called yet.")]
+    calls = [
+        {**one, "pages": one.get("X-Fax-Pages", ""), "seconds": one.get("X-Fax-Duration", "")}
+        for one in answer["calls"]
+    ]
+    return answer, [head, *screens.table(calls, _CALLS, "It was not called yet.")]
 
 
 @fax.command("cancel")
@@ -92,6 +96,15 @@ def fax_lines(context: Context) -> _Answer:
     """List the lines and what was seen of them."""
     answer = context.ask("fax_lines")
     return answer, screens.table(answer, ("name", "free", "calls", "pages", "trouble"), "There is no line.")
+
+
+@fax.command("boxes")
+@click.pass_obj
+@with_json
+def fax_boxes(context: Context) -> _Answer:
+    """List the boxes for faxes that came in, and how many wait in each."""
+    answer = context.ask("fax_boxes")
+    return answer, screens.table(answer, ("name", "kind", "to", "waiting", "since"), "There is no box.")
 
 
 @fax.command("book")

@@ -367,7 +367,8 @@ class FaxAgent:
         return Outcome(attempt.item.id, QueueState.QUEUED, self._now(), next_at=self._now() + 1, counts=False)
 
     def _sent(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
-        words = f"All {attempt.ledger.total} pages were received"
+        total = attempt.ledger.total
+        words = f"All {total} pages were received" if total != 1 else "The page was received"
         detail = self._detail(attempt, FaxCause.OK, outcome.native)
         if attempt.ledger.handed_on:
             words, detail = outcome.native or "It was handed on", {**detail, "relayed": True}

@@ -204,6 +204,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("fax_queue", "GET", "/fax", {"all": bool, "limit": int}),
     Operation("fax_lines", "GET", "/fax/lines", offline=False),
+    Operation("fax_boxes", "GET", "/fax/boxes", offline=False),
     Operation("fax_book", "GET", "/fax/book"),
     Operation("fax_receive", "POST", "/fax/receive", offline=False, needs=Level.OPERATE),
     Operation(

@@ -121,6 +121,9 @@ async def test_a_confidential_box_is_opened_by_its_code_and_handed_out_once(hous
     await rings(house, [page(1)], 1, sub="1")
     await rings(house, [page(2), page(3)], 2, sub="1")
     await held(house, 2)
+    assert house.office is not None
+    boxes = {one["name"]: (one["kind"], one["waiting"]) for one in await house.office.acts.fax_boxes()}
+    assert boxes == {"board": ("confidential", 2), "prices": ("bulletin", 0), "branches": ("relay", 0)}
     notice = await told(house, "A fax waits in board", "ben")
     assert notice["Reply-To"] == f"<box-board@{GATEWAY}>"
     assert not [one for one in await mails(house, "ben", 0) if pages_in(one)]
