@@ -69,11 +69,11 @@ $(STAMP)-run: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(STAMP)-test: $(BIN)/python setup.cfg pyproject.toml
-	$(PIP) --editable '.[web,test,print,fax,dnssd]'
+	$(PIP) --editable '.[web,test,print,fax,barcodes,dnssd]'
 	@touch $@ $(STAMP)-run
 
 $(STAMP)-check: $(BIN)/python setup.cfg pyproject.toml
-	$(PIP) --editable '.[web,test,print,fax,dnssd,lint,docs]'
+	$(PIP) --editable '.[web,test,print,fax,barcodes,dnssd,lint,docs]'
 	@touch $@ $(STAMP)-run $(STAMP)-test
 
 clean:
