@@ -260,9 +260,9 @@ def test_a_fax_that_is_too_dear_is_refused() -> None:
     """Before it is dialled, with the figures."""
     pages = maker(prices={"national": 0.5}, most_cost=1.0)
     number = Number("+49891234567", "49", "891234567", Toll.NATIONAL)
-    assert pages.affordable([10_000], number).cost == 0.5
+    assert pages.affordable([10_000], number.text, number.toll).cost == 0.5
     with pytest.raises(PolicyRefusal, match="more than the 1 "):
-        pages.affordable([200_000] * 3, number)
+        pages.affordable([200_000] * 3, number.text, number.toll)
 
 
 def test_addresses_of_faxes_pass_the_smtp_reader() -> None:
