@@ -24,9 +24,13 @@ PACKAGES = {
     "dovecot": "dovecot-core dovecot-pop3d",
     "cupsd": "cups",
     "gs": "ghostscript",
+    "pdfinfo": "poppler-utils",
     "pdftops": "poppler-utils",
     "doveadm": "dovecot-core",
+    "faxq": "hylafax-server",
+    "faxstat": "hylafax-client",
     "getmail": "getmail6",
+    "hfaxd": "hylafax-server",
     "imap-login": "dovecot-imapd",
     "dbus-daemon": "dbus-daemon",
     "ippeveprinter": "cups-ipp-utils",
@@ -36,6 +40,7 @@ PACKAGES = {
     "openssl": "openssl",
     "runuser": "util-linux",
     "systemd-analyze": "systemd",
+    "tiffset": "libtiff-tools",
 }
 LISTENING = (20_000, 32_000)
 PORTS_AT_ONCE = 100

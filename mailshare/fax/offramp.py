@@ -111,9 +111,10 @@ class FaxAgent:
         return [await self._try(item) for item in batch]
 
     async def cancel(self, row: int) -> bool:
-        """End a row that is under way; False when it is not."""
+        """End a row that is under way; False when it is not, as far as this server knows."""
         attempt = self.attempts.get(row)
         if attempt is None:
+            await self._take_back(row)
             return False
         attempt.cancelled = True
         if attempt.waiting is not None:
@@ -121,6 +122,16 @@ class FaxAgent:
         elif attempt.line is not None and attempt.call is not None:
             await attempt.line.line.cancel(attempt.call.id)
         return True
+
+    async def _take_back(self, row: int) -> None:
+        """What a line's own machine has of a row that nobody tries just now, as after a start, is ended there."""
+        ledger = await self._ledgers.read(row)
+        line = next((one.line for one in self._pool.lines if one.line.name == ledger.line), None)
+        if line is None or not (ledger.calling and ledger.native):
+            return
+        call = line.find(ledger.native, FaxJob(f"{row}-taken-back", "", "", ledger.total, ledger.confirmed))
+        if call is not None:
+            await line.cancel(call.id)
 
     # ------------------------------------------------------------------ one row
 
@@ -167,10 +178,11 @@ class FaxAgent:
                 return self._given_up(attempt, FaxCause.NOT_ALLOWED, fault.public)
         without: set[str] = set()
         while True:
-            line = await self._line(attempt, without)
+            line = None if attempt.cancelled else await self._line(attempt, without)
+            if attempt.cancelled:  # while its pages were made, or while it waited
+                await self._take_back(item.id)
+                return self._given_up(attempt, FaxCause.CANCELLED, "")
             if line is None:
-                if attempt.cancelled:
-                    return self._given_up(attempt, FaxCause.CANCELLED, "")
                 return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native="no line is free of trouble"))
             first, began = attempt.ledger.confirmed, self._now()
             outcome = await self._on_line(attempt, line, pages)

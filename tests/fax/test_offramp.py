@@ -19,9 +19,10 @@ from mailshare.core.values import Hop, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.lines.calling import Call, Calls
 from mailshare.fax.office import FaxOffice
+from mailshare.fax.pages import Made
 from mailshare.fax.pool import PooledLine
 from mailshare.fax.rules import FaxRules
-from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.interfaces import IBody, IFaxLine, IFaxPages, IFaxReceiver
 from mailshare.store.memory import MemoryStore
 from mailshare.testing.fax_documents import InThread
 from mailshare.testing.store_office import HEADER, NOW, Office, office
@@ -240,6 +241,57 @@ async def test_a_stop_leaves_the_job_with_the_machine_that_has_it(room: Room, st
     room.line.known["native-8"] = ends(FaxCause.OK, 3)
     assert (await room.tried(item)).state is QueueState.DELIVERED
     assert len(room.line.jobs) == 1
+
+
+async def test_giving_up_reaches_a_machine_that_nobody_asks_just_now(room: Room) -> None:
+    """Between a start and the first look at it, a fax is no less the office's to give up."""
+
+    async def waits(call: Call, _: IFaxPages) -> FaxOutcome:
+        await Deferred()
+        raise AssertionError
+
+    item = await room.row()
+    await room.fax.ledgers.write(item.id, PageLedger().prepared(1, 3, "x").dialled("line").submitted("native-9"))
+    room.line.known["native-9"] = waits
+    ended: list[str] = []
+    cancel = room.line.cancel
+
+    async def noted(call_id: str) -> bool:
+        ended.append(call_id)
+        return await cancel(call_id)
+
+    room.line.cancel = noted  # type: ignore[method-assign]
+    assert not await room.fax.agent.cancel(item.id)
+    assert len(ended) == 1
+    assert room.line.calls.by_id == {}
+    assert not await room.fax.agent.cancel(item.id + 1)
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("native", ["", "native-9"])
+async def test_giving_up_counts_while_the_pages_are_made(room: Room, native: str) -> None:
+    """No call begins after it, and what a line's own machine has from before a stop ends there."""
+
+    async def waits(call: Call, _: IFaxPages) -> FaxOutcome:
+        await Deferred()
+        raise AssertionError
+
+    item, made, gate = await room.row(), room.fax.pages.of_body, Deferred[None]()
+    if native:
+        ledger = PageLedger().prepared(1, 3, "x").dialled("line").submitted(native)
+        await room.fax.ledgers.write(item.id, ledger)
+        room.line.known[native] = waits
+
+    async def slowly(body: IBody) -> Made:
+        await gate
+        return await made(body)
+
+    room.fax.pages.of_body = slowly  # type: ignore[method-assign]
+    trying = Deferred.fromCoroutine(room.tried(item))
+    assert await room.fax.agent.cancel(item.id)
+    gate.callback(None)
+    assert (await trying).state is QueueState.CANCELLED
+    assert (room.line.jobs, room.line.calls.by_id) == ([], {})
 
 
 async def test_one_call_at_a_time_to_a_number(room: Room) -> None:
