@@ -27,6 +27,7 @@ PACKAGES = {
     "pdfinfo": "poppler-utils",
     "pdftops": "poppler-utils",
     "doveadm": "dovecot-core",
+    "faxgetty": "hylafax-server",
     "faxq": "hylafax-server",
     "faxstat": "hylafax-client",
     "getmail": "getmail6",
@@ -59,16 +60,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="also run the power cut tests, which need root and a loop device",
     )
+    parser.addoption(
+        "--run-nightly",
+        action="store_true",
+        default=False,
+        help="also run the tests that make calls in real time, which need root, hylafax-server and libspandsp2",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the power cut tests out unless they were asked for."""
-    if config.getoption("--run-powercut"):
-        return
-    skip = pytest.mark.skip(reason="power cuts need root and a loop device: give --run-powercut")
-    for item in items:
-        if "powercut" in item.keywords:
-            item.add_marker(skip)
+    """Leave out what runs only when it is asked for."""
+    for mark, why in (
+        ("powercut", "power cuts need root and a loop device"),
+        ("nightly", "calls between modems take real time, and libspandsp2"),
+    ):
+        if config.getoption(f"--run-{mark}"):
+            continue
+        skip = pytest.mark.skip(reason=f"{why}: give --run-{mark}")
+        for item in items:
+            if mark in item.keywords:
+                item.add_marker(skip)
 
 
 class LoggedFailures:

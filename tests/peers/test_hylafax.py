@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import poplib
@@ -10,15 +11,18 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import define
+from PIL import Image, ImageSequence
 from real_peers.at_modem import AtModem
 from real_peers.hylafax import HylaFAX
 from real_peers.office import script
 from real_peers.running import LOOPBACK, Running, run, wait_until
+from real_peers.soft_modems import Exchange
 from real_peers.warm import finished, spawn
 
 from mailshare.core.values.fax import Coding, FaxPage
@@ -47,6 +51,7 @@ accounts = ["mail@company.example"]
 country = "DE"
 area = "30"
 inbox = ["ben"]
+formats = ["pdf", "tiff"]
 [[fax_route]]
 to = ["ben"]
 called = "5550100"
@@ -91,8 +96,30 @@ class Place:
         assert len(found) < 2, found
         return found[0] if found else ""
 
+    def mails(self, of: str) -> list[Message]:
+        """Those of ben with that in their From."""
+        box = poplib.POP3(LOOPBACK, self.pop3)
+        box.user("ben")
+        box.pass_("ben")
+        found = [message_from_bytes(b"\r\n".join(box.retr(number + 1)[1])) for number in range(len(box.list()[1]))]
+        box.quit()
+        return [mail for mail in found if of in str(mail["From"])]
+
     def waits_for(self, condition: Callable[[], object], what: str) -> None:
-        wait_until(condition, what, 60, self.running.log)
+        wait_until(condition, what, 180, self.running.log)
+
+
+def attached(mail: Message, kind: str) -> bytes:
+    """The octets of a part."""
+    octets = next(part for part in mail.walk() if part.get_content_type() == kind).get_payload(decode=True)
+    assert isinstance(octets, bytes)
+    return octets
+
+
+def pixels(tiff: bytes) -> list[tuple[tuple[int, int], bytes]]:
+    """Each page as somebody else decodes it."""
+    with Image.open(io.BytesIO(tiff)) as pages:
+        return [(one.size, one.convert("L").tobytes()) for one in ImageSequence.Iterator(pages)]
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +171,7 @@ def with_modem(place: Place, waiting: int) -> None:
     """The modem calls for the job that outlived a kill and a stop, and once for each fax after it."""
     modem = AtModem({"1117": "BUSY", "1119": "NO ANSWER"})
     try:
+        place.server.configure(modem.name)
         place.server.add_modem(modem.name)
         silent = place.faxes("0301111119")
         for fax, cause in ((waiting, "busy"), (silent, "no-answer")):
@@ -153,6 +181,8 @@ def with_modem(place: Place, waiting: int) -> None:
             assert place.job_of(fax, "-d").split()[1] == "F"
         assert sorted(modem.dialled) == ["DT1111117", "DT1111119"]  # as this place dials
         assert place.do("fax", "lines")[0]["calls"] >= 2
+        for fax in (waiting, silent):
+            place.do("fax", "cancel", str(fax))  # no other call shall come of them in the tests behind
     finally:
         modem.close()
 
@@ -169,16 +199,38 @@ def test_what_it_received_is_a_mail_and_is_gone_there(place: Place, program: Cal
     there.chmod(0o600)
     run("chown", "uucp:uucp", there)
     place.waits_for(lambda: not there.exists(), "the fax to be taken away")
-    box = poplib.POP3(LOOPBACK, place.pop3)
-    box.user("ben")
-    box.pass_("ben")
-    mails = [message_from_bytes(b"\r\n".join(box.retr(number + 1)[1])) for number in range(len(box.list()[1]))]
-    box.quit()
-    [came] = [mail for mail in mails if "0307777777" in str(mail["From"])]
+    [came] = place.mails("0307777777")
     assert "+49 30 77" in came.get_payload(0).get_payload()
-    pdf = next(part for part in came.walk() if part.get_content_type() == "application/pdf").get_payload(decode=True)
-    (place.folder / "came.pdf").write_bytes(pdf)
+    (place.folder / "came.pdf").write_bytes(attached(came, "application/pdf"))
     assert b"Pages:           2" in run(program("pdfinfo"), place.folder / "came.pdf")
+
+
+@pytest.mark.nightly
+def test_pages_go_over_a_real_call_and_come_back_as_a_mail(place: Place, program: Callable[[str], str]) -> None:
+    """Two modems of spandsp, joined in sound: one sends what the office hands in, at the other HylaFAX answers."""
+    exchange = Exchange()
+    sending, called = exchange.modems
+    for modem, priority in ((sending, 1), (called, 200)):
+        place.server.configure(modem.name, flow="xonxoff", priority=priority)
+    answering = [program("faxgetty"), "-q", str(place.server.folder), called.device.removeprefix("/dev/")]
+    getty = Running(answering, place.server.folder.parent / "getty.log")
+    try:
+        getty.start()
+        status = place.server.folder / "status" / called.name
+        place.waits_for(lambda: status.exists() and "idle" in status.read_text(), "faxgetty")
+        place.server.add_modem(sending.name)
+        fax = place.faxes("0301111150")
+        place.waits_for(lambda: place.do("fax", "show", str(fax))["state"] == "delivered", "the page to arrive")
+        place.waits_for(lambda: place.mails("49305550100"), "the mail")
+        [came] = place.mails("49305550100")
+        [call] = place.do("fax", "show", str(fax))["calls"]
+        assert (exchange.calls, call["X-Fax-Pages"]) == (1, "1/1")
+        number = place.job_of(fax, "-d").split()[0]
+        [sent] = (place.server.folder / "docq").glob(f"*.{number}")
+        assert pixels(attached(came, "image/tiff")) == pixels(sent.read_bytes())
+    finally:
+        getty.kill()
+        exchange.close()
 
 
 def test_no_word_stands_in_any_log(place: Place) -> None:

@@ -25,6 +25,8 @@ ModemType: Class1
 ModemRate: 19200
 ModemFlowControl: {flow}
 ModemResetCmds: ATZ
+ModemPriority: {priority}
+RingsBeforeAnswer: 1
 """
 
 
@@ -74,11 +76,14 @@ class HylaFAX:
         for one in self.running:
             one.stop(5)
 
-    def add_modem(self, name: str, flow: str = "none") -> None:
-        """Let the scheduler send over a device."""
+    def configure(self, name: str, *, flow: str = "none", priority: int = 127) -> None:
+        """Say how a device is used; of those that are free the one with the least priority calls."""
         config = self.folder / "etc" / f"config.{name}"
-        config.write_text(_MODEM.format(flow=flow))
+        config.write_text(_MODEM.format(flow=flow, priority=priority))
         run("chown", "uucp:uucp", config)
+
+    def add_modem(self, name: str) -> None:
+        """Let the scheduler send over a device that is configured."""
         run("faxmodem", "-q", str(self.folder), name)
 
     def faxstat(self, *words: str) -> list[str]:
