@@ -207,29 +207,30 @@ def test_what_it_received_is_a_mail_and_is_gone_there(place: Place, program: Cal
 
 @pytest.mark.nightly
 def test_pages_go_over_a_real_call_and_come_back_as_a_mail(place: Place, program: Callable[[str], str]) -> None:
-    """Two modems of spandsp, joined in sound: one sends what the office hands in, at the other HylaFAX answers."""
-    exchange = Exchange()
-    sending, called = exchange.modems
-    for modem, priority in ((sending, 1), (called, 200)):
-        place.server.configure(modem.name, flow="xonxoff", priority=priority)
-    answering = [program("faxgetty"), "-q", str(place.server.folder), called.device.removeprefix("/dev/")]
-    getty = Running(answering, place.server.folder.parent / "getty.log")
+    """Two modems of spandsp, joined in sound: HylaFAX sends over one what is handed in, and answers at the other."""
+    exchange, gettys = Exchange(), list[Running]()
     try:
-        getty.start()
-        status = place.server.folder / "status" / called.name
-        place.waits_for(lambda: status.exists() and "idle" in status.read_text(), "faxgetty")
-        place.server.add_modem(sending.name)
+        for modem in exchange.modems:
+            place.server.configure(modem.name, flow="xonxoff")
+            argv = [program("faxgetty"), "-q", str(place.server.folder), modem.device.removeprefix("/dev/")]
+            gettys.append(Running(argv, place.server.folder.parent / "getty.log"))
+            gettys[-1].start()
+        for modem in exchange.modems:
+            status = place.server.folder / "status" / modem.name
+            place.waits_for(lambda status=status: status.exists() and "idle" in status.read_text(), "faxgetty")
         fax = place.faxes("0301111150")
+        place.waits_for(lambda: place.job_of(fax), "the job")
+        [document] = (place.server.folder / "docq").glob(f"doc*.{place.job_of(fax).split()[0]}")
+        sent = document.read_bytes()
         place.waits_for(lambda: place.do("fax", "show", str(fax))["state"] == "delivered", "the page to arrive")
         place.waits_for(lambda: place.mails("49305550100"), "the mail")
         [came] = place.mails("49305550100")
         [call] = place.do("fax", "show", str(fax))["calls"]
         assert (exchange.calls, call["X-Fax-Pages"]) == (1, "1/1")
-        number = place.job_of(fax, "-d").split()[0]
-        [sent] = (place.server.folder / "docq").glob(f"*.{number}")
-        assert pixels(attached(came, "image/tiff")) == pixels(sent.read_bytes())
+        assert pixels(attached(came, "image/tiff")) == pixels(sent)
     finally:
-        getty.kill()
+        for getty in gettys:
+            getty.kill()
         exchange.close()
 
 

@@ -25,7 +25,6 @@ ModemType: Class1
 ModemRate: 19200
 ModemFlowControl: {flow}
 ModemResetCmds: ATZ
-ModemPriority: {priority}
 RingsBeforeAnswer: 1
 """
 
@@ -76,10 +75,10 @@ class HylaFAX:
         for one in self.running:
             one.stop(5)
 
-    def configure(self, name: str, *, flow: str = "none", priority: int = 127) -> None:
-        """Say how a device is used; of those that are free the one with the least priority calls."""
+    def configure(self, name: str, *, flow: str = "none") -> None:
+        """Say how a device is used."""
         config = self.folder / "etc" / f"config.{name}"
-        config.write_text(_MODEM.format(flow=flow, priority=priority))
+        config.write_text(_MODEM.format(flow=flow))
         run("chown", "uucp:uucp", config)
 
     def add_modem(self, name: str) -> None:
