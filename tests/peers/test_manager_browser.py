@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from attrs import define, field
@@ -44,14 +45,34 @@ address = "printer@branch.example"
 [[user]]
 name = "declared"
 password = "declared"
+[fax]
+country = "DE"
+senders = ["andrew"]
+area = "30"
+station = "+49 30 5550100"
+inbox = ["admin1"]
+[[fax_line]]
+name = "pretended"
+kind = "loop"
+numbers = ["+49305550100"]
+[[fax_contact]]
+name = "shop"
+title = "The shop"
+short = "7"
+number = "+49305550100"
 """
 SCREENS = (
     "/", "/accounts", "/accounts/1", "/accounts/1/timer", "/accounts/new", "/accounts/1/delete", "/users",
     "/users/andrew", "/users/declared", "/users/andrew/handout", "/users/new", "/users/paste", "/users/andrew/delete",
     "/work", "/outbox", "/mailboxes", "/mailboxes/andrew", "/log", "/trace", "/printers", "/health", "/settings",
-    "/setup/account", "/setup/users", "/setup/timer", "/setup/done", "/nowhere",
+    "/setup/account", "/setup/users", "/setup/timer", "/setup/done", "/nowhere", "/print", "/fax", "/fax?all=true",
+    "/fax/send", "/fax/received", "/book", "/book/new", "/book/entries/shop", "/book/keys", "/book/import",
+    "/printers?all=true",
 )  # fmt: skip
-PICTURES = {"/": "dashboard", "/users/andrew/handout": "handout", "/accounts/1/timer": "timer", "/work": "work"}
+PICTURES = {
+    "/": "dashboard", "/users/andrew/handout": "handout", "/accounts/1/timer": "timer",
+    "/work": "work", "/book": "book",
+}
 UNLOCK = re.compile("/unlock")
 AXE = Path(__file__).parent / "axe.min.js"
 ALL = "['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']"
@@ -88,7 +109,7 @@ class Daemon:
                 [*command, "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.folder / "m.toml")],
                 stdout=log, stderr=log,
             )  # fmt: skip
-        for _ in range(200):
+        for _ in range(600):
             try:
                 urllib.request.urlopen(f"{self.url}/static/mailshare.css", timeout=5).close()
             except OSError:
@@ -199,14 +220,46 @@ def test_a_first_run_takes_a_person_from_the_code_to_mail_that_flows(first_run: 
     assert not [line for line in first_run["console"] if line.startswith(("error", "warning")) and "422" not in line]
 
 
+def sent_by_form(page: Any) -> dict[str, str]:
+    """A print job, and a fax to the office itself, sent as a person does; their pages, with the names of pictures."""
+    page.goto("/print?to=branch")
+    page.get_by_label("Document").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"Hello"})
+    page.get_by_role("button", name="Print", exact=True).click()
+    page.wait_for_url("**/printers/jobs/*")
+    job = urlsplit(page.url).path
+    page.goto("/fax/send")
+    page.get_by_label("The shop").check()
+    page.get_by_label("Document").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"1\f 2\f 3"})
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.wait_for_url("**/fax/*")
+    fax = urlsplit(page.url).path
+    page.goto("/fax/received")
+    for _ in range(100):
+        if page.locator("tbody th a").count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    came = page.locator("tbody th a").first.get_attribute("href")
+    page.goto(fax)
+    for _ in range(100):
+        if page.evaluate("document.querySelector('.sheets img')?.naturalWidth") == 200:
+            break
+        page.wait_for_timeout(200)
+    else:
+        raise AssertionError(page.content())
+    page.goto("/outbox?all=true")
+    return {job: "print", fax: "fax", came: "fax-received"}
+
+
 def test_every_screen_is_for_everybody(page: Any, daemon: Daemon) -> None:
     """Light and dark, desk and telephone: nothing that WCAG 2.2 AA forbids, nothing wider than the screen."""
     with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
         for name in ("andrew", "admin1"):
             client.sendmail("scanner@mail.office.example", [name], f"Subject: Scan for {name}\r\n\r\n.\r\n".encode())
     script, pictures = AXE.read_text(), os.environ.get("MAILSHARE_SCREENSHOTS", "")
+    names = {**PICTURES, **(sent := sent_by_form(page))}
     found = []
-    for path in SCREENS:
+    for path in (*SCREENS, *sent):
         page.goto(path)
         page.evaluate(script)
         for theme, width, rules in GLANCES:
@@ -215,8 +268,8 @@ def test_every_screen_is_for_everybody(page: Any, daemon: Daemon) -> None:
             found += [f"{path} {theme} {width}: {one}" for one in violations(page, rules)]
             wide = page.evaluate("document.documentElement.scrollWidth")
             found += [f"{path} {width}: {wide} wide"] if wide > width else []
-            if pictures and path in PICTURES and (theme, width) in (("light", 1100), ("dark", 390)):
-                page.screenshot(path=f"{pictures}/manager-{PICTURES[path]}-{theme}.png")
+            if pictures and path in names and (theme, width) in (("light", 1100), ("dark", 390)):
+                page.screenshot(path=f"{pictures}/manager-{names[path]}-{theme}.png")
     assert not found, "\n".join(found)
 
 
