@@ -202,7 +202,7 @@ async def test_printers_are_listed_and_tested(place: Place) -> None:
     assert "It reports: media-empty-error." in await place.run("printers", "test", "laser")
     assert "media-empty-error" in await place.run("printers")
     place.printer.off = True
-    assert "laser: It cannot be reached." in await place.run("printers", "test", "laser")
+    assert "laser: It cannot be reached." in await place.run("printers", "test", "laser", code=1)
     assert "jobs go by mail" in await place.run("printers", "test", "far")
     assert "is a group" in await place.run("printers", "test", "both", code=1)
 

@@ -105,7 +105,7 @@ class Context:
 def with_json(command: _F) -> _F:
     """Give a command the option ``--json``; its result is printed so, or by what it returns beside it.
 
-    The command returns ``(answer, lines)``.
+    The command returns ``(answer, lines)``. An answer that says ``ready: false`` ends it with code 1.
     """
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -117,6 +117,8 @@ def with_json(command: _F) -> _F:
         else:
             for line in lines:
                 click.echo(line)
+        if isinstance(answer, dict) and answer.get("ready") is False:
+            sys.exit(_REFUSED)
 
     return wrapped  # type: ignore[return-value]
 

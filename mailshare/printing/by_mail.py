@@ -43,7 +43,7 @@ from mailshare.wire.print_mail import MANIFEST_KIND, Base64Lines, PartAddress, p
 from mailshare.wire.print_secrecy import job_key, job_salt
 
 HOUR = 3_600 * SECOND
-LOOK = 20 * SECOND  # microseconds between two looks at mails that wait in the outbox
+_LOOK = 20 * SECOND  # microseconds at most between two looks at mails that wait in the outbox
 _PIECE = 256 * 1024
 _PLANS = 200  # documents of which it is remembered how they were cut
 _GONE = frozenset({QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
@@ -148,7 +148,8 @@ class ByMail:
         if waiting:
             told = next((row.reply for row in rows if row.reply and row.state is not QueueState.DELIVERED), "")
             words = f"{waiting} of {len(rows)} mails wait in the outbox" + (f": {told}" if told else "")
-            return Outcome(item.id, QueueState.QUEUED, now, reply=words, next_at=now + LOOK, counts=False)
+            again = now + _look_after(letter, now)
+            return Outcome(item.id, QueueState.QUEUED, now, reply=words, next_at=again, counts=False)
         words = f"Sent to {letter.to}; the printer there has not reported yet"
         await self._service.change(letter.job, PrintChange(letter.member, reasons=("job-outgoing",), message=words))
         if (letter.job.id, letter.member) in self._cut_anew:  # a bounce came meanwhile
@@ -407,6 +408,11 @@ class ByMail:
 def travel_id(uuid: str, member: str, document: int, serial: int) -> str:
     """The UUID under which one document of a job travels to one destination; another one after each new cut."""
     return str(uuid5(UUID(uuid), f"{member}/{document}/{serial}"))
+
+
+def _look_after(letter: _Letter, now: int) -> int:
+    """Soon while the job is young, so that its message does not lag behind the outbox; then ever more rarely."""
+    return min(_LOOK, max(SECOND, (now - letter.job.processing) // 4))
 
 
 async def _write(sink: IBodySink, data: bytes) -> None:
