@@ -16,7 +16,7 @@ from mailshare.core.errors import PeerFault
 from mailshare.core.levels import Level
 
 BASE = "/api/v1"
-
+_NEEDED = "this is needed"
 
 _TELL_THEMSELVES = frozenset(
     {
@@ -84,13 +84,27 @@ class Operation:
             raise PeerFault(f"{self.name} does not know {', '.join(unknown)}", code=400)
         missing = [name for name in self.required if given.get(name) in (None, "")]
         if missing:
-            raise PeerFault(f"{self.name} needs {', '.join(missing)}", code=400)
+            raise PeerFault("; ".join(f"{name}: {_NEEDED}" for name in missing), code=400)
         return {name: _fitting(name, value, self.params[name]) for name, value in given.items()}
 
 
 _MOST_INT = 2**53  # what JSON carries exactly (RFC 8259 section 6), and well within a column of the store
 ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}
 """Kind of the elements of a list by its name; texts for the others."""
+
+_WANTED: Mapping[type, str] = {
+    int: "a whole number is needed here, e.g. 5",
+    bool: "true or false is needed here",
+    str: "a text is needed here",
+    list: "a list is needed here",
+    dict: "a JSON object is needed here",
+}
+_EACH: Mapping[type, str] = {
+    int: "each of them must be a whole number",
+    str: "each of them must be a text",
+    dict: "each of them must be a JSON object",
+}
+_TOO_LARGE = "this number is too large"
 
 
 def _fitting(name: str, value: Any, kind: type) -> Any:
@@ -102,13 +116,13 @@ def _fitting(name: str, value: Any, kind: type) -> Any:
     if kind is list and isinstance(value, str):
         return [part for part in value.split(",") if part]
     if type(value) is not kind:
-        raise PeerFault(f"{name} must be of kind {kind.__name__}", code=400)
+        raise PeerFault(f"{name}: {_WANTED[kind]}", code=400)
     elements: list[Any] = value if isinstance(value, list) else []
     element = ELEMENTS.get(name, str)
     if not all(type(each) is element for each in elements):
-        raise PeerFault(f"{name} must be a list of {element.__name__}", code=400)
+        raise PeerFault(f"{name}: {_EACH[element]}", code=400)
     if any(type(number) is int and abs(number) > _MOST_INT for number in (value, *elements)):
-        raise PeerFault(f"{name} is too large a number", code=400)
+        raise PeerFault(f"{name}: {_TOO_LARGE}", code=400)
     return value
 
 

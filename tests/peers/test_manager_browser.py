@@ -113,7 +113,7 @@ class Daemon:
                 [*command, "--nodaemon", "--pidfile=", "mailshare", "-c", str(self.folder / "m.toml")],
                 stdout=log, stderr=log,
             )  # fmt: skip
-        for _ in range(600):
+        for _ in range(1200):  # a start takes a second; on a machine with much else to do, many
             try:
                 urllib.request.urlopen(f"{self.url}/static/mailshare.css", timeout=5).close()
             except OSError:
@@ -445,3 +445,64 @@ def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:
     page.wait_for_url(UNLOCK)
     second.get_by_role("button", name="Go on").click()
     second.wait_for_url("**/users")
+
+
+STICKING_OUT = """() => [...document.querySelectorAll('body *')].filter(one => {
+  const box = one.getBoundingClientRect();
+  return box.width && box.right > innerWidth + 1 && !one.closest('.scroll, .far, .skip, thead, dialog');
+}).map(one => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("language", ["fr", "de"])
+def test_every_screen_speaks_french_and_german_on_a_telephone(
+    daemon: Daemon, chromium: Any, first_run: dict[str, Any], language: str
+) -> None:
+    """As the browser asks for it; longer words stick out nowhere and cover nothing."""
+    context = chromium.new_context(
+        locale=language, viewport={"width": 390, "height": 800}, storage_state=first_run["state"], base_url=daemon.url
+    )
+    page, script, found = context.new_page(), AXE.read_text(), []
+    for path in SCREENS:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.lang") == language
+        page.evaluate(script)
+        found += [f"{path}: {one}" for one in violations(page, LOOKS)]
+        found += [f"{path} sticks out: {one}" for one in page.evaluate(STICKING_OUT)]
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        found += [f"{path}: {wide} wide"] if wide > 390 else []
+    context.close()
+    assert not found, "\n".join(found)
+
+
+def test_the_language_is_chosen_at_the_foot_of_a_page_without_a_script(
+    daemon: Daemon, chromium: Any, first_run: dict[str, Any]
+) -> None:
+    """Before anybody is logged in; the page comes back in it."""
+    del first_run
+    context = chromium.new_context(java_script_enabled=False, base_url=daemon.url)
+    page = context.new_page()
+    page.goto("/login?next=/users")
+    page.get_by_role("button", name="Deutsch").click()
+    assert page.get_by_role("button", name="Anmelden").is_visible()
+    assert page.url.endswith("/login?next=/users")
+    context.close()
+
+
+def test_the_tabulator_reaches_everything_in_the_order_of_the_page(page: Any) -> None:
+    """Nothing is left out, nothing keeps the focus, and what has it can be seen."""
+    for path in ("/", "/users", "/users/andrew", "/accounts/1", "/settings", "/docs/howto/manager"):
+        page.goto(path)
+        page.evaluate("document.activeElement.blur()")
+        wanted = page.evaluate(
+            "[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')]"
+            ".filter(one => one.checkVisibility() && one.type !== 'hidden' && !one.closest('dialog, [disabled]'))"
+            ".map((one, place) => { one.dataset.place = place; return place; })"
+        )
+        reached = []
+        for _ in range(len(wanted) + 40):
+            page.keyboard.press("Tab")
+            place = page.evaluate("document.activeElement.dataset.place")
+            if place is None or (reached and int(place) == reached[0]):
+                break
+            reached.append(int(place))
+        assert reached == wanted, (path, reached)

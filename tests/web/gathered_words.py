@@ -33,8 +33,8 @@ _SAID_BY_ROOMS = (
 )  # fmt: skip
 """Rooms whose refusals a page may show."""
 _ALL_WORDS = (
-    "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/handout/page.py",
-    "web/handout/cautions.py",
+    "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/operations.py",
+    "web/handout/page.py", "web/handout/cautions.py",
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",
     "assembly/probing.py", "config/checks.py", "config/reading.py", "config/timetable.py", "config/rule_checks.py",

@@ -1,0 +1,162 @@
+"""Every form of every screen, filled in wrongly and sent without a script: each says what is wrong; nothing breaks."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+from urllib.parse import urlencode, urlsplit
+
+import pytest_twisted
+from attrs import define, field
+from typing_extensions import override
+
+from mailshare.web.pages import PAGES
+from tests.web.conftest import Answer, Browser, House
+from tests.web.test_manager_pages import SCREENS, letter
+
+WRONG = {"number": "x\"'<b>", "email": "nobody", "date": "2026-13-45", "password": "1", "radio": "x"}
+NONSENSE = "\x00 <b>\"' @@"
+"""What a field of this kind cannot take."""
+_LEAVING = ("/logout", "/lock", "/language", "/settings/password", "/settings/session")
+_FILES = "multipart/form-data"
+
+
+@define
+class Form:
+    """A form as a browser without scripts has it."""
+
+    action: str
+    method: str
+    kind: str
+    fields: list[tuple[str, str, str]] = field(factory=list)
+    """Name, type and value."""
+
+    def filled(self, *, wrong: bool) -> dict[str, list[str]]:
+        """What a browser sends, or somebody who fills in nonsense."""
+        sent: dict[str, list[str]] = {}
+        for name, kind, value in self.fields:
+            if kind in ("hidden", "submit") or not wrong:
+                sent.setdefault(name, []).append(value)
+            elif kind not in ("checkbox", "file"):
+                sent[name] = [WRONG.get(kind, NONSENSE)]
+        return sent
+
+
+class _Forms(HTMLParser):
+    """Finds forms, their fields, and controls that have no name to be read out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._form: Form | None = None
+        self._select = ""
+        self._labels = 0
+        self.labelled: set[str] = set()
+        self.unlabelled: list[str] = []
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = {name: value or "" for name, value in attrs}
+        if tag == "label":
+            self._labels += 1
+            self.labelled.add(facts.get("for", ""))
+        if tag == "form":
+            kind = facts.get("enctype", "")
+            self._form = Form(facts.get("action", ""), facts.get("method", "get"), kind)
+            self.forms.append(self._form)
+        if self._form is None or tag not in ("input", "textarea", "select", "option", "button"):
+            return
+        if tag == "option":
+            if "selected" in facts or (self._select, "select", "") not in self._form.fields:
+                self._form.fields = [one for one in self._form.fields if one[0] != self._select]
+                self._form.fields.append((self._select, "select", facts.get("value", "")))
+            return
+        kind = facts.get("type", "submit" if tag == "button" else "text")
+        if tag == "select":
+            self._select = facts["name"]
+        chosen = kind not in ("checkbox", "radio") or "checked" in facts
+        if tag != "select" and chosen and facts.get("name") and "disabled" not in facts:
+            self._form.fields.append((facts["name"], kind, facts.get("value", "")))
+        silent = kind in ("hidden", "submit") or "aria-label" in facts
+        if not silent and not self._labels and facts.get("id") not in self.labelled:
+            self.unlabelled.append(str(facts))
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        if tag == "label":
+            self._labels -= 1
+
+
+def read(page: str) -> _Forms:
+    reader = _Forms()
+    reader.feed(page)
+    return reader
+
+
+async def sent(browser: Browser, form: Form, where: str, *, wrong: bool) -> tuple[Answer, Answer]:
+    """The answer to a form, and the page that a person sees then."""
+    filled = form.filled(wrong=wrong)
+    origin = {"Origin": f"http://127.0.0.1:{browser.port}", "Referer": f"http://127.0.0.1:{browser.port}{where}"}
+    if form.method != "post":
+        action = form.action or urlsplit(where).path
+        answer = await browser.get(f"{action}?{urlencode(filled, doseq=True)}")
+    elif form.kind == _FILES:
+        parts = [
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, values in filled.items() for value in values
+        ]  # fmt: skip
+        body = ("".join(parts) + "--x--\r\n").encode()
+        answer = await browser.ask("POST", form.action, body, Content_Type=f"{_FILES}; boundary=x", **origin)
+    else:
+        answer = await browser.post(form.action, filled, **origin)
+    shown = await browser.get(answer.header("Location")) if answer.code == 303 else answer
+    return answer, shown
+
+
+def told(page: str) -> str:
+    """The line that says what came of an act."""
+    found = re.search(r'role="(?:alert|status)"[^>]*>(.*?)</(?:p|div)>', page, re.DOTALL)
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", found[1])).split()) if found else ""
+
+
+async def forms_of_all_screens(browser: Browser, screens: tuple[str, ...]) -> dict[str, tuple[str, Form]]:
+    """Each form once, by its action, with the screen that it stands on; every control in them has a name to be read."""
+    found: dict[str, tuple[str, Form]] = {}
+    for where in screens:
+        page = await browser.get(where)
+        assert page.code == 200, where
+        reader = read(page.text)
+        assert not reader.unlabelled, (where, reader.unlabelled)
+        for form in reader.forms:
+            if form.action not in _LEAVING:
+                found.setdefault(f"{form.method} {form.action}", (where, form))
+    return found
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_form_says_what_is_wrong_and_then_does_its_work(house: House) -> None:
+    """Nonsense in every field is refused with a sentence on the page that it was typed on; no act needs a script."""
+    browser = await house.admin()
+    await letter(house, "one")
+    await house.office.acts.print_document(document=BytesIO(b"hello\n"), to="branch", name="letter", hold=True)
+    job = (await house.office.acts.print_jobs())[0]["id"]
+    case = (await house.office.acts.admin_list())[0]["id"]
+    screens = (*SCREENS, f"/work/{case}", f"/printers/jobs/{job}")
+    found = await forms_of_all_screens(browser, screens)
+    served = {page.path for page in PAGES if page.method == "POST"}
+    assert len(found) > len(served) / 3
+    for wrong in (True, False):
+        for name, (where, form) in found.items():
+            answer, shown = await sent(browser, form, where, wrong=wrong)
+            assert answer.code in (200, 303, 400, 403, 404, 409, 412, 413, 422), (name, answer.code)
+            assert "Something went wrong here" not in html.unescape(shown.text), name
+            assert "<b>\"'" not in shown.text, name
+            if form.method == "post" and (answer.code >= 400 or "/setup" not in answer.header("Location")):
+                words = told(shown.text)
+                handed = answer.code == 200 or shown.header("Content-Disposition")
+                assert handed or " " in words or words == "Saved", (name, words, answer.code)
+    assert (await browser.get("/")).code == 200
