@@ -155,7 +155,8 @@ async def test_every_form_says_what_is_wrong_and_then_does_its_work(house: House
             assert answer.code in (200, 303, 400, 403, 404, 409, 412, 413, 422), (name, answer.code)
             assert "Something went wrong here" not in html.unescape(shown.text), name
             assert "<b>\"'" not in shown.text, name
-            if form.method == "post" and (answer.code >= 400 or "/setup" not in answer.header("Location")):
+            # A step of the first run that was done leads on to the next, which is word enough.
+            if form.method == "post" and (answer.code >= 400 or not form.action.startswith("/setup")):
                 words = told(shown.text)
                 handed = answer.code == 200 or shown.header("Content-Disposition")
                 assert handed or " " in words or words == "Saved", (name, words, answer.code)
