@@ -6,6 +6,7 @@ Several processors draw at once, where there are several and the document has th
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,15 +48,10 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     """
     import pypdfium2  # noqa: PLC0415 - only where a PDF comes
 
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as fault:
-        # What PDFium says may be left over from the document before.
-        locked = "password" in str(fault).casefold() and b"/Encrypt" in data
-        # Of a document without pages it says that it failed, and that all went well.
-        empty = "Success" in str(fault) and not locked
-        cause = Hindrance.ENCRYPTED if locked else Hindrance.EMPTY if empty else Hindrance.DAMAGED
-        raise NotConvertible(cause, detail={"why": str(fault)}) from fault
+    document = _opened(data)
+    whole = _with_all_pages(data, len(document))
+    if whole:
+        document = _opened(whole)
     count = len(document)
     check_pages(count, most)
 
@@ -68,6 +64,40 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     document.init_forms()
     hands = min(_processors(), _MOST_AT_ONCE, count // _PAGES_EACH) if folder else 1
     return draw(range(count)) if hands < 2 else _by_several(draw, count, hands, folder)
+
+
+def _opened(data: bytes) -> Any:
+    import pypdfium2  # noqa: PLC0415 - only where a PDF comes
+
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as fault:
+        # What PDFium says may be left over from the document before.
+        locked = "password" in str(fault).casefold() and b"/Encrypt" in data
+        # Of a document without pages it says that it failed, and that all went well.
+        empty = "Success" in str(fault) and not locked
+        cause = Hindrance.ENCRYPTED if locked else Hindrance.EMPTY if empty else Hindrance.DAMAGED
+        raise NotConvertible(cause, detail={"why": str(fault)}) from fault
+
+
+def _with_all_pages(data: bytes, count: int) -> bytes:
+    """The document written anew when there are more pages in its tree than ``count``; else empty.
+
+    PDFium believes the number that the tree says of itself, and would leave the others out without a word.
+    """
+    import pikepdf  # noqa: PLC0415 - only where a PDF comes
+
+    written = io.BytesIO()
+    try:
+        with pikepdf.open(io.BytesIO(data)) as document:
+            if len(document.pages) <= count:
+                return b""
+            with pikepdf.new() as whole:
+                whole.pages.extend(document.pages)
+                whole.save(written)
+    except (pikepdf.PdfError, ValueError, RuntimeError):
+        return b""  # what PDFium made of it holds
+    return written.getvalue()
 
 
 def rehearse() -> None:
