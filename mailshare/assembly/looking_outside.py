@@ -7,51 +7,16 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikeRedirectAgent, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import Agent, BrowserLikeRedirectAgent
 
 from mailshare.isp.finding import Finder
+from mailshare.shell.bounded_page import page_of
 
 _DEADLINE = 5.0
 _MOST = 65_536
 _log = Logger()
-
-
-class _Page(Protocol):
-    """Takes the octets of a page, and no more than a page may have."""
-
-    def __init__(self) -> None:
-        self._octets = bytearray()
-        self.done: Deferred[bytes] = Deferred(lambda _: self._cut())
-
-    def _cut(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.loseConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Some of it; Twisted calls this."""
-        if self.done.called:
-            return
-        self._octets += data
-        if len(self._octets) > _MOST:
-            self.done.callback(b"")
-            self._cut()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All of it, or the connection broke; Twisted calls this."""
-        if not self.done.called:
-            self.done.callback(bytes(self._octets) if reason.check(ResponseDone, PotentialDataLoss) else b"")
-
-
-def page_of(response: Any) -> Deferred[bytes]:
-    """The body of a response; nothing when it is too large or breaks off, whatever length it told."""
-    page = _Page()
-    response.deliverBody(page)
-    return page.done
 
 
 class Outside:
@@ -71,11 +36,11 @@ class Outside:
             response: Any = await self._within(agent.request(b"GET", url.encode("ascii", "ignore")))
             if response.code != 200:
                 return b""
-            body: bytes = await self._within(page_of(response))
+            body: bytes | None = await self._within(page_of(response, _MOST))
         except Exception as error:  # noqa: BLE001 - whatever a stranger's server does: there is no page
             _log.debug("no page at {url}: {error}", url=url, error=str(error))
             return b""
-        return body
+        return body or b""
 
     async def srv(self, name: str) -> Sequence[tuple[str, int]]:
         """``(host, port)``, best first (RFC 2782)."""

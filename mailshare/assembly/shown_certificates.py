@@ -14,6 +14,7 @@ from OpenSSL import crypto
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import split_endpoint
 from mailshare.core.errors import ConfigFault
+from mailshare.shell.private_authority import names_of
 from mailshare.web.handout import Authority, Certificate, Signer
 
 Chain = Sequence[x509.Certificate]
@@ -29,7 +30,7 @@ def shown_certificate(config: Config, trusted: Callable[[Chain], bool]) -> Certi
     if found is None:
         return None
     _, chain = found
-    names = _names(chain[0])
+    names = names_of(chain[0])
     given = config.tables.listen.authority
     if given:
         root = _load(os.path.join(config.directory, given))[0]
@@ -63,7 +64,7 @@ def _chosen(config: Config) -> tuple[str, Chain] | None:
     """The file and chain of the certificate made out for the server's name, else of the first."""
     found = [(file, _load(file)) for place in _places(config) for file in _files(place)]
     hostname = config.tables.server.hostname
-    fitting = (one for one in found if Certificate(names=_names(one[1][0])).fits(hostname))
+    fitting = (one for one in found if Certificate(names=names_of(one[1][0])).fits(hostname))
     return next(fitting, found[0] if found else None)
 
 
@@ -100,15 +101,6 @@ def _load(file: str) -> Chain:
         raise ConfigFault(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ConfigFault(f"{file} holds no certificate") from error
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    addresses = (str(one) for one in found.get_values_for_type(x509.IPAddress))
-    return tuple(name.casefold() for name in (*found.get_values_for_type(x509.DNSName), *addresses))
 
 
 def _authority(root: x509.Certificate) -> Authority:

@@ -41,7 +41,7 @@ from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Tar
 from mailshare.delivery.events import report_sent
 from mailshare.delivery.moments import micros
 from mailshare.interfaces import IBody, IReportDetails, IStore
-from mailshare.shell.new_body import new_body
+from mailshare.shell.new_body import copied, new_body
 
 _LOOK_BACK = 7 * DAY
 _HEADER = 16_384  # octets of a header that are looked at for subject and Message-ID
@@ -229,7 +229,7 @@ class Reports:
 
     async def _put_back(self, item: QueueItem, reader: User, at: int) -> None:
         """Deliver a forwarded message into a mailbox after all, with a body of its own."""
-        copy = await self._copied(await self._store.queue.body(item.message_id))
+        copy = await copied(self._store, await self._store.queue.body(item.message_id))
         host = self._store.directory.current().hostname
         prefix = f"Delivered-To: {Address(reader.name, host)}\r\nX-Mailshare-Reason: forward-failed\r\n".encode()
         trace = self._token(8).hex()
@@ -242,21 +242,6 @@ class Reports:
             at=at,
             duplicate_key=hashlib.sha256(f"forward-failed {item.message_id} {reader.id}".encode()).digest(),
         )
-
-    async def _copied(self, body: IBody) -> IBody:
-        sink = self._store.new_body(body.size)
-        try:
-            position = 0
-            while position < body.size:
-                piece = await body.read(position, _PIECE)
-                position += len(piece)
-                wait = sink.write(piece)
-                if wait is not None:
-                    await wait
-            return await sink.finish()
-        except BaseException:
-            sink.abort()
-            raise
 
     # ------------------------------------------------------------------ notices
 

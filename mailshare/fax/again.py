@@ -6,8 +6,8 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NotPossible, PolicyRefusal
 from mailshare.core.values import Origin, QueueItem, QueueState, Source, User
-from mailshare.interfaces import IBody, IIntake, IStore
-from mailshare.shell.body_pieces import pieces
+from mailshare.interfaces import IIntake, IStore
+from mailshare.shell.new_body import copied
 
 
 async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -> list[int]:
@@ -35,17 +35,3 @@ async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -
 def sender_address(store: IStore, sender: User) -> Address:
     """The address that reports go to: the null sender would get none."""
     return Address(sender.name, store.directory.current().hostname)
-
-
-async def copied(store: IStore, body: IBody) -> IBody:
-    """A body of its own with the same octets."""
-    sink = store.new_body(body.size)
-    try:
-        async for piece in pieces(body):
-            wait = sink.write(piece)
-            if wait is not None:
-                await wait
-        return await sink.finish()
-    except BaseException:
-        sink.abort()
-        raise

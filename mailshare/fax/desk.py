@@ -32,10 +32,11 @@ from mailshare.core.fax_orders import (
 from mailshare.core.headers import Headers
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Hop, Origin, Outcome, QueueItem, QueueState, Source, Target, User
-from mailshare.fax.again import copied, send_again
+from mailshare.fax.again import send_again
 from mailshare.fax.rules import FaxBox, FaxRules
 from mailshare.interfaces import IAgent, IBody, IIntake, IStore
 from mailshare.shell.body_pieces import pieces
+from mailshare.shell.new_body import copied
 from mailshare.wire.answer_text import AnswerText
 from mailshare.wire.mime import MIMEReader
 

@@ -159,13 +159,7 @@ class Pages:
     async def _run(self, operation: str, data: bytes, options: Mapping[str, object], kind: str) -> bytes:
         made = await self._perform(operation, in_pieces(data), options, kind)
         try:
-            out = bytearray()
-            while len(out) < made.size:
-                piece = await made.read(len(out), _PIECE)
-                if not piece:
-                    raise NotConvertible(Hindrance.CRASHED)
-                out += piece
-            return bytes(out)
+            return await octets_of(made)
         finally:
             made.release()
 
@@ -218,3 +212,17 @@ async def in_pieces(data: bytes) -> AsyncIterator[bytes]:
     if not data:
         yield b""
 
+
+
+async def octets_of(made: IMadeDocument) -> bytes:
+    """All of a document that was made, for one that is small.
+
+    :raises NotConvertible: it ends before its size.
+    """
+    out = bytearray()
+    while len(out) < made.size:
+        piece = await made.read(len(out), _PIECE)
+        if not piece:
+            raise NotConvertible(Hindrance.CRASHED)
+        out += piece
+    return bytes(out)

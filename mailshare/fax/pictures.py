@@ -10,12 +10,11 @@ from twisted.internet.defer import DeferredLock
 
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.fax.letters import read_letter
-from mailshare.fax.pages import Pages, Perform, in_pieces
+from mailshare.fax.pages import Pages, Perform, in_pieces, octets_of
 from mailshare.interfaces import IBody
 
 _KEPT = 8 * 1024 * 1024  # octets of pictures in memory
 _AT_ONCE = 24  # pages that one process draws
-_PIECE = 262_144
 _PAGES = ("image/tiff", "application/pdf")
 
 Key = tuple[bytes, int, int]
@@ -85,12 +84,7 @@ class Pictures:
         options: Mapping[str, object] = {"first": first, "most": _AT_ONCE, "width": width}
         made = await self._perform("page-pictures", in_pieces(data), options, kind)
         try:
-            out = bytearray()
-            while len(out) < made.size:
-                piece = await made.read(len(out), _PIECE)
-                if not piece:
-                    raise NotConvertible(Hindrance.CRASHED)
-                out += piece
+            out = await octets_of(made)
             sizes, total = made.facts.get("sizes"), made.facts.get("of")
         finally:
             made.release()
@@ -98,7 +92,7 @@ class Pictures:
             raise NotConvertible(Hindrance.CRASHED)
         pictures, start = [], 0
         for size in sizes:
-            pictures.append(bytes(out[start : start + size]))
+            pictures.append(out[start : start + size])
             start += size
         return Sheaf(total, pictures)
 

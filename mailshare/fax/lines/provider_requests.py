@@ -17,21 +17,18 @@ from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent  # nobody else exports it
 from twisted.web.client import (
     FileBodyProducer,
     RequestTransmissionFailed,
-    ResponseDone,
     ResponseNeverReceived,
 )
-from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from mailshare.core.errors import ConfigFault
 from mailshare.core.fax_provider import Ask, Provider, fill, filled, holds, text_at
+from mailshare.shell.bounded_page import page_of
 
 CONNECT = 15.0  # seconds until a connection is there
 _ANSWER = 60.0  # seconds until an answer is there, whole
@@ -152,40 +149,10 @@ class Asking:
             raise NoAnswerError("The connection broke off") from fault
         except (DeferredTimeout, error.ConnectionLost, error.ConnectionDone, SSL.Error) as fault:
             raise NoAnswerError(f"No answer came within {wait:g} seconds") from fault
-        page = _Page(most)
-        response.deliverBody(page)
-        octets = await page.done.addTimeout(wait, self._clock, onTimeoutCancel=lambda *_: None)
+        octets = await page_of(response, most).addTimeout(wait, self._clock, onTimeoutCancel=lambda *_: None)
         if octets is None:
             raise NoAnswerError("The answer broke off, or is larger than it may be")
         return Answer(response.code, octets, (response.headers.getRawHeaders("Location") or [""])[0])
-
-
-class _Page(Protocol):
-    """Takes the octets of an answer, and no more than it may have."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._octets = bytearray()
-        self.done: Deferred[bytes | None] = Deferred(lambda _: self._cut())
-
-    def _cut(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.loseConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Some of it; Twisted calls this."""
-        if self.done.called:
-            return
-        self._octets += data
-        if len(self._octets) > self._most:
-            self.done.callback(None)
-            self._cut()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All of it, or the connection broke; Twisted calls this."""
-        if not self.done.called:
-            self.done.callback(bytes(self._octets) if reason.check(ResponseDone, PotentialDataLoss) else None)
 
 
 def _body(ask: Ask, known: Mapping[str, str], document: bytes, kind: str) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""A page of a stranger's server, asked for while a provider's servers are looked for, never fills the memory."""
+"""A page of a stranger's server, asked for while a provider is looked for, never fills the memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 
-from mailshare.assembly.looking_outside import page_of
+from mailshare.shell.bounded_page import page_of
 
 
 @define
@@ -32,15 +32,15 @@ class Answer:
     ("pieces", "end", "found"),
     [
         ([b"<client", b"Config/>"], ResponseDone(), b"<clientConfig/>"),
-        ([b"<client"], ConnectionLost(), b""),
-        ([b"x" * 40_000] * 2, None, b""),
+        ([b"<client"], ConnectionLost(), None),
+        ([b"x" * 40_000] * 2, None, None),
     ],
     ids=["whole", "broken off", "endless"],
 )
-def test_a_page_has_a_bound(pieces: list[bytes], end: Exception | None, found: bytes) -> None:
+def test_a_page_has_a_bound(pieces: list[bytes], end: Exception | None, found: bytes | None) -> None:
     """What is too large is cut off at once, and what breaks off is no page."""
     answer = Answer()
-    page = page_of(answer)
+    page = page_of(answer, 65_536)
     for piece in pieces:
         answer.page.dataReceived(piece)
     if end is not None:
@@ -52,7 +52,7 @@ def test_a_page_has_a_bound(pieces: list[bytes], end: Exception | None, found: b
 def test_whoever_waits_no_more_cuts_it() -> None:
     """The deadline ends the connection, too."""
     answer = Answer()
-    page = page_of(answer)
+    page = page_of(answer, 65_536)
     page.addErrback(lambda _: None)
     page.cancel()
     assert answer.cut
