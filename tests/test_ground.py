@@ -12,8 +12,9 @@ CONFTEST = Path(__file__).with_name("conftest.py")
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A suite of its own that has our conftest."""
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A suite of its own that has our conftest, and of the plugins the one it needs."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONFTEST.read_text())
     return pytester
 
@@ -21,7 +22,7 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 def run(suite: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
     """Run one test file in a process of its own."""
     suite.makepyfile(textwrap.dedent(text))
-    return suite.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+    return suite.runpytest_subprocess("-p", "pytest_twisted", "-p", "no:cacheprovider", *arguments)
 
 
 def test_logged_failure_is_seen(suite: pytest.Pytester) -> None:

@@ -8,10 +8,11 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE_LIMIT = 700
@@ -54,14 +55,37 @@ def sources() -> list[Path]:
     return [path for path in tracked() if path.suffix in {".py", ".tac"}]
 
 
-def functions(path: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, line and length of each function, its docstring and decorators not counted."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-            docstring = (body[0].end_lineno or 0) - body[0].lineno + 1 if documented else 0
-            yield node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1 - docstring
+@frozen
+class Read:
+    """What is looked at of a file, which is read once for all tests.
+
+    :ivar functions: name, line and length of each, its docstring and decorators not counted.
+    :ivar imports: every ``from`` line; ``first`` those that run when the module is loaded.
+    """
+
+    functions: list[tuple[str, int, int]]
+    imports: list[ast.ImportFrom]
+    first: list[ast.ImportFrom]
+
+
+@cache
+def read(path: Path) -> Read:
+    """A source file."""
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
+    return Read(
+        [length_of(node) for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)],
+        [node for node in nodes if isinstance(node, ast.ImportFrom)],
+        [node for node in tree.body if isinstance(node, ast.ImportFrom)],
+    )
+
+
+def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, int, int]:
+    """One of :attr:`Read.functions`."""
+    body = node.body
+    documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+    docstring = (body[0].end_lineno or 0) - body[0].lineno + 1 if documented else 0
+    return node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1 - docstring
 
 
 def test_files_are_small() -> None:
@@ -79,7 +103,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{line} {name} has {length} lines"
         for path in sources()
-        for name, line, length in functions(path)
+        for name, line, length in read(path).functions
         if length > FUNCTION_LIMIT
     ]
     assert not long
@@ -95,8 +119,8 @@ def test_imports_are_absolute() -> None:
     relative = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.level and node.module != "conftest"
+        for node in read(path).imports
+        if node.level and node.module != "conftest"
     ]
     assert not relative
 
@@ -107,9 +131,8 @@ def test_reactor_is_handed_in() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources()
         if path.is_relative_to(ROOT / "mailshare")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ImportFrom)
-        and node.module == "twisted.internet"
+        for node in read(path).first
+        if node.module == "twisted.internet"
         and any(alias.name == "reactor" for alias in node.names)
     ]
     assert not offenders
@@ -124,9 +147,8 @@ def test_stock_mail_protocols_are_not_used() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources()
         if path.is_relative_to(ROOT / "mailshare")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom)
-        and (node.module or "").startswith("twisted.mail")
+        for node in read(path).imports
+        if (node.module or "").startswith("twisted.mail")
         and (lower & set(path.relative_to(ROOT).parts) or protocols & {alias.name for alias in node.names})
     ]
     assert not offenders

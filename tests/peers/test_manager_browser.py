@@ -457,16 +457,14 @@ STICKING_OUT = """() => [...document.querySelectorAll('body *')].filter(one => {
 def test_every_screen_speaks_french_and_german_on_a_telephone(
     daemon: Daemon, chromium: Any, first_run: dict[str, Any], language: str
 ) -> None:
-    """As the browser asks for it; longer words stick out nowhere and cover nothing."""
+    """As the browser asks for it; longer words stick out nowhere. Contrast and names are looked at in English."""
     context = chromium.new_context(
         locale=language, viewport={"width": 390, "height": 800}, storage_state=first_run["state"], base_url=daemon.url
     )
-    page, script, found = context.new_page(), AXE.read_text(), []
+    page, found = context.new_page(), []
     for path in SCREENS:
         page.goto(path)
         assert page.evaluate("document.documentElement.lang") == language
-        page.evaluate(script)
-        found += [f"{path}: {one}" for one in violations(page, LOOKS)]
         found += [f"{path} sticks out: {one}" for one in page.evaluate(STICKING_OUT)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         found += [f"{path}: {wide} wide"] if wide > 390 else []

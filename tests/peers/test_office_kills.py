@@ -17,7 +17,7 @@ from real_peers.running import wait_until
 from real_peers.warm import spawn
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
-KILLS = int(os.environ.get("MAILSHARE_KILLS", "80"))
+KILLS = int(os.environ.get("MAILSHARE_KILLS", "40"))
 SEED = 11
 FROM_THE_BEGINNING = 20
 
