@@ -52,6 +52,7 @@ class FormBody:
         self._taken = 0
         self._texts = 0
         self._part: Any = None
+        self._first: Any = None  # the first part that has a document
         self._data = bytearray()
         self._fault = ""
         self._fields: dict[str, list[str]] = {}
@@ -81,7 +82,7 @@ class FormBody:
             self._ended()
         elif isinstance(event, bytes | bytearray):
             if self._part.filename is not None:
-                if self._name:
+                if self._part is self._first:
                     self._file.write(event)
                 return
             self._texts += len(event)
@@ -90,7 +91,8 @@ class FormBody:
             self._data += event
         else:
             self._part, self._data = event, bytearray()
-            if event.filename and not self._name:
+            if event.filename and self._first is None:
+                self._first = event
                 self._name = _last_part(event.filename)
                 self._file = self._new_file()
 
