@@ -121,6 +121,27 @@ async def test_a_file_is_printed_by_a_command(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_options_are_kept_for_later_jobs(place: Place) -> None:
+    """PL13: before those of the configuration, behind those of a job; a job that keeps none forgets them."""
+    report = str(place.folder / "Report.pdf")
+
+    async def options(*words: str) -> Any:
+        job = await place.json("print", report, "--to", "folder", *words)
+        return dict((await place.state(job["id"], PrintState.COMPLETED)).ticket.options)
+
+    two, pages = {"sides": "two-sided-long-edge"}, {"page-ranges": [[1, 1]]}
+    assert await options("--sides", "two", "--pages", "1", "--keep") == {**two, **pages}
+    assert await options() == two
+    service = place.office._parts.printing.print_room.service  # type: ignore[union-attr]
+    described = service.described(service.destinations["folder"], [], "")
+    assert described.defaults["sides"] == "two-sided-long-edge"
+    await service.states.load()
+    assert await options("--sides", "one", "--copies", "2") == {"sides": "one-sided", "copies": 2}
+    assert await options("--keep") == {}
+    assert await options() == {}
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_group_prints_at_each_and_standard_input_will_do(place: Place) -> None:
     """One job at a folder and at a printer; further options go by -o."""
     await place.run("print", "-", "--to", "both", "--name", "Minutes", "-o", "sides=one-sided", given=PDF)

@@ -22,6 +22,7 @@ from mailshare.printing.service import PrintService
 
 _PIECE = 256 * 1024
 _MOST = 1000
+_OF_ONE_JOB = frozenset({"page-ranges", "job-hold-until", "job-hold-until-time", "job-password"})
 _NOTICES = ("done", "error", "trace", "pages")
 
 
@@ -85,12 +86,14 @@ class PlaceActs(PrintActs):
         notify: Sequence[str] = (),
         hold: bool = False,
         pin: str = "",
+        keep: bool = False,
     ) -> Mapping[str, object]:
         """Print a document.
 
         :param document: read to its end.
         :param options: JSON object: name of an option of IPP to what was written for it.
         :param pin: the printing server holds the job until somebody names this.
+        :param keep: its options hold for later jobs there that do not ask for others; without any, what was kept goes.
         :raises PeerFault: an option is not known there, or the document none that is printed there.
         """
         service = (await self._print_room()).service
@@ -103,6 +106,9 @@ class PlaceActs(PrintActs):
         if service.full(place):
             raise NotPossible(f"As many jobs wait for {place.name} as may")
         asked = read_options(_object(options), place.abilities, place.name)
+        if keep:
+            kept = {option: value for option, value in asked.items() if option not in _OF_ONE_JOB}
+            await service.set_queue(place, defaults=kept)
         if pin:
             asked |= self._locked(service, place, pin)
         ticket = service.ticket(

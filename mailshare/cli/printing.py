@@ -31,6 +31,7 @@ _SHORT = {"one": "simplex", "two": "duplex", "short": "tumble"}
 @click.option("--notify", help="Mails to be sent of a job that goes by mail: done,error,trace,pages.")
 @click.option("--hold", is_flag=True, help="Keep it here until it is released.")
 @click.option("--pin", help="Keep it at the printer's office until somebody names this there.")
+@click.option("--keep", is_flag=True, help="Keep these options for later jobs there; without any, forget those kept.")
 @click.option("-o", "further", multiple=True, metavar="KEY=VALUE", help="Another option by its name in IPP; again.")
 @click.pass_obj
 @with_json
@@ -63,6 +64,7 @@ def print_(context: Context, /, **given: Any) -> _Answer:
             notify=given["notify"],
             hold=given["hold"] or None,
             pin=given["pin"],
+            keep=given["keep"] or None,
         )
     words = f"Job {answer['id']} for {screens.safe(answer['queue'])}: {answer['octets']} octets, {answer['word']}."
     return answer, [words]

@@ -10,6 +10,8 @@ from attrs import asdict, evolve, field, frozen
 from mailshare.interfaces import ISettings
 
 SCOPE = "print"
+SETTINGS = frozenset({"texts", "defaults"})
+"""What of a queue is no state that comes and goes."""
 
 
 @frozen
@@ -21,6 +23,7 @@ class QueueState:
     :ivar accepting: new jobs are taken.
     :ivar holding: new jobs are held.
     :ivar texts: printer attributes that were set, by name.
+    :ivar defaults: options of jobs that do not ask for others, before those of its configuration.
     :ivar changed, configured: microseconds UTC of the last change of state and of settings.
     """
 
@@ -30,6 +33,7 @@ class QueueState:
     holding: bool = False
     why: str = "paused"
     texts: Mapping[str, str] = field(factory=dict, hash=False)
+    defaults: Mapping[str, object] = field(factory=dict, hash=False)
     changed: int = 0
     configured: int = 0
 
@@ -43,7 +47,7 @@ class QueueStates:
 
     async def load(self) -> None:
         """Read what was set."""
-        known = {"paused", "pausing", "accepting", "holding", "why", "texts", "changed", "configured"}
+        known = {"paused", "pausing", "accepting", "holding", "why", "texts", "defaults", "changed", "configured"}
         for name, value in (await self._settings.all(SCOPE)).items():
             if isinstance(value, dict):
                 self._states[name] = QueueState(**{key: one for key, one in value.items() if key in known})
@@ -57,7 +61,7 @@ class QueueStates:
         new = evolve(self.get(queue), **what)
         if new == self.get(queue):
             return new
-        new = evolve(new, configured=at) if "texts" in what else evolve(new, changed=at)
+        new = evolve(new, configured=at) if SETTINGS & what.keys() else evolve(new, changed=at)
         await self._settings.put(SCOPE, queue, asdict(new))
         self._states[queue] = new
         return new

@@ -20,7 +20,7 @@ from mailshare.printing.destinations import Destination, PrintRules, by_name, uu
 from mailshare.printing.documents import DocumentIntake, FormatRefused, Said
 from mailshare.printing.kept_subscriptions import KeptSubscriptions
 from mailshare.printing.local_printer import LocalPrinter
-from mailshare.printing.queue_state import QueueState, QueueStates
+from mailshare.printing.queue_state import SETTINGS, QueueState, QueueStates
 from mailshare.printing.subscriptions import Subscriptions
 from mailshare.wire.ipp_printer import Described, operation_numbers
 
@@ -157,7 +157,7 @@ class PrintService:
             uris=tuple(uris),
             web=web,
             abilities=destination.abilities,
-            defaults=self.options(destination),
+            defaults=self.options(destination, state.defaults),
             operations=operation_numbers(fetching=bool(self.rules.fetch_from)),
             now=self.now(),
             started=self._started,
@@ -185,7 +185,8 @@ class PrintService:
         before = self.states.get(destination.name)
         after = await self.states.change(destination.name, self.now(), **what)
         if after != before:
-            self.subscriptions.queue_changed(destination.name, self._queue_facts(destination), settings="texts" in what)
+            settings = bool(SETTINGS & what.keys())
+            self.subscriptions.queue_changed(destination.name, self._queue_facts(destination), settings=settings)
         if before.paused and not after.paused:
             await self.hand_on_now(destination)
         return after
@@ -211,7 +212,14 @@ class PrintService:
     # ------------------------------------------------------------------ jobs
 
     def ticket(self, destination: Destination, **about: Any) -> PrintTicket:
-        """A new ticket for a job to that queue; ``about`` as of :class:`PrintTicket`."""
+        """A new ticket for a job to that queue; ``about`` as of :class:`PrintTicket`.
+
+        Options that were kept for the queue count as if the job asked for them: they are the same whenever its
+        manifest is made, whatever is kept later.
+        """
+        kept = self.states.get(destination.name).defaults
+        if kept:
+            about["options"] = effective(about.get("options", {}), kept, {})
         user = str(about.get("user", ""))
         login = self.store.directory.current().user_by_name.get(user.casefold())
         return PrintTicket(

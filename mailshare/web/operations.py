@@ -382,6 +382,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "notify": list,
             "hold": bool,
             "pin": str,
+            "keep": bool,
         },
         ("to",),
         offline=False,

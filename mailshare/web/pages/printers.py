@@ -90,7 +90,7 @@ async def print_it(visit: Visit) -> bytes:
         if not upload.name:
             raise PeerFault("Choose a document", code=400)
         facts = {"to": given["to"], "user": given["user"], "name": upload.name, "options": json.dumps(options)}
-        held = {"hold": visit.flag("hold"), "pin": visit.text("pin")}
+        held = {"hold": visit.flag("hold"), "pin": visit.text("pin"), "keep": visit.flag("keep")}
         job = await visit.ask_with("print_document", upload.file, **facts, **held)
     except MailshareError as error:
         return await _form(visit, error.public, max(http_status(error), 400), **given)
