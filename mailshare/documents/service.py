@@ -203,15 +203,10 @@ class Documents:
 
     async def _run(self, folder: str, operation: str) -> Mapping[str, Any]:
         seconds = self.bounds.seconds
-        child = self._ready().split_off({"folder": folder, "operation": operation}, seconds + _GRACE)
-        self._running.add(child)
-        try:
-            ended = await child.done
-        except CancelledError:
-            await child.gone
-            raise
-        finally:
-            self._running.discard(child)
+        ended = await self._ended(folder, operation)
+        if ended.orphaned and not ended.late and self._open:  # perhaps by no fault of this document
+            self._note(_crash(ended))
+            ended = await self._ended(folder, operation)
         if not self._open:
             raise Unavailable
         if ended.late or ended.signal == signal.SIGXCPU:
@@ -221,6 +216,17 @@ class Documents:
             self._note(_crash(ended))
             raise NotConvertible(Hindrance.CRASHED)
         return await self._aside(partial(_result, os.path.join(folder, RESULT)))
+
+    async def _ended(self, folder: str, operation: str) -> Ended:
+        child = self._ready().split_off({"folder": folder, "operation": operation}, self.bounds.seconds + _GRACE)
+        self._running.add(child)
+        try:
+            return await child.done
+        except CancelledError:
+            await child.gone
+            raise
+        finally:
+            self._running.discard(child)
 
     def _ready(self) -> Stem:
         """The process that others are split off; it is started with the first document, and after a pause."""

@@ -77,18 +77,21 @@ class _Stem:
         self.selector.register(0, selectors.EVENT_READ)
         self.selector.register(woken, selectors.EVENT_READ)
         while True:
-            for key, _ in self.selector.select():
-                data = os.read(key.fd, _PIECE)
-                if key.fd == 0:
+            ready = {key.fd: key.data for key, _ in self.selector.select()}
+            some_ended = ready.pop(woken, self) is not self
+            for descriptor, one in ready.items():
+                data = os.read(descriptor, _PIECE)
+                if descriptor == 0:
                     if not data:
                         return self.end_all()
                     self.told(data)
-                elif key.fd == woken:
-                    self.bury()
                 elif not data:
-                    self.selector.unregister(key.fd)
+                    self.selector.unregister(descriptor)
                 else:
-                    key.data.take(data)
+                    one.take(data)
+            if some_ended:  # last, for it closes what was ready with it
+                os.read(woken, _PIECE)
+                self.bury()
 
     def told(self, data: bytes) -> None:
         """Some octets of lines."""

@@ -26,6 +26,7 @@ class Ended:
     :ivar late: it was ended because its time was over.
     :ivar said: the beginning of what it wrote to its outputs; nobody but the log should see it.
     :ivar octets: how much that was in all.
+    :ivar orphaned: it was ended because the process that it was split off had come to an end.
     """
 
     status: int | None
@@ -33,6 +34,7 @@ class Ended:
     late: bool
     said: bytes
     octets: int
+    orphaned: bool = False
 
 
 class Child(ProcessProtocol):

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from mailshare.shell.child_process import Ended
 
+_KEPT = 2_000  # octets of what it says that are remembered
 _LAST = 5.0  # seconds that it has to end when it is asked to
 
 
@@ -43,12 +44,14 @@ class Split:
         self._late = True
         self._end()
 
-    def ended(self, status: int | None, signal: int, said: bytes, octets: int) -> None:
+    def ended(
+        self, status: int | None, signal: int, said: bytes, octets: int, *, orphaned: bool = False
+    ) -> None:
         """It is over."""
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         if not self.done.called:
-            self.done.callback(Ended(status, signal, self._late, said, octets))
+            self.done.callback(Ended(status, signal, self._late, said, octets, orphaned))
         self.gone.callback(None)
 
 
@@ -66,7 +69,7 @@ class Stem(ProcessProtocol):
         self._clock = clock
         self._idle = idle
         self._last = 0
-        self._heard = b""
+        self._heard = self._said = b""
         self._split: dict[int, Split] = {}
         self._rest: Any = None
         self._open = True
@@ -127,7 +130,8 @@ class Stem(ProcessProtocol):
             self._rest = self._clock.callLater(self._idle, self._close)
 
     def errReceived(self, data: bytes) -> None:
-        """What it imports may say something; nobody needs it."""
+        """What it imports may say something; its last words tell why it ended."""
+        self._said = (self._said + data)[-_KEPT:]
 
     def processEnded(self, reason: Failure) -> None:
         """It is over, and whatever was split off."""
@@ -135,8 +139,9 @@ class Stem(ProcessProtocol):
         self._open = False
         self._wake()
         left, self._split = self._split, {}
+        last = self._said.strip().rpartition(b"\n")[2]
         for one in left.values():
-            one.ended(None, 9, b"the process that it was split off came to its end", 0)
+            one.ended(None, 9, b"the process that it was split off came to its end: " + last, 0, orphaned=True)
         self.gone.callback(None)
 
 

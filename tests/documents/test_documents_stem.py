@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -32,24 +33,55 @@ async def test_one_process_is_ready_for_all_documents(desk) -> None:
     assert stem_of(desk) == first
 
 
+async def at_work(desk) -> None:
+    while not desk._running:
+        await desk._aside(lambda: None)
+
+
 @pytest_twisted.ensureDeferred
 async def test_what_ends_the_ready_process_ends_no_more_than_that(desk) -> None:
-    """A document that was at work is told so, the next one is served; after a pause another process is started."""
+    """A document that was at work is begun anew, once; after a pause another process is started."""
     await desk.facts(octets(pdf(1)))
     first = stem_of(desk)
     slow = Deferred.fromCoroutine(desk.facts(octets(pdf(2))))
-    while not desk._running:
-        await desk._aside(lambda: None)
+    await at_work(desk)
     os.kill(first, signal.SIGKILL)
+    assert (await slow).pages == 2
+    second = stem_of(desk)
+    assert second != first
+    slow = Deferred.fromCoroutine(desk.facts(octets(pdf(3))))
+    await at_work(desk)
+    os.kill(second, signal.SIGKILL)
+    while desk._stem.transport.pid in (second, None) or not desk._running:  # None: it has ended
+        await desk._aside(lambda: None)
+    os.kill(stem_of(desk), signal.SIGKILL)
     with pytest.raises(NotConvertible) as refused:
         await slow
     assert refused.value.cause is Hindrance.CRASHED
-    assert (await desk.facts(octets(pdf(3)))).pages == 3
-    second = stem_of(desk)
-    assert second != first
-    desk._stem._close()  # as after two minutes without a document
     assert (await desk.facts(octets(pdf(4)))).pages == 4
-    assert stem_of(desk) != second
+    last = stem_of(desk)
+    desk._stem._close()  # as after two minutes without a document
+    assert (await desk.facts(octets(pdf(5)))).pages == 5
+    assert stem_of(desk) != last
+
+
+def test_one_that_ends_while_the_stem_is_busy_is_buried_after_it_was_heard(tmp_path: Path) -> None:
+    """Its end and the end of its words are seen in the same look: its descriptor is closed but once."""
+    (tmp_path / "work.json").write_text("no work")
+    begin = "from mailshare.documents.stem import main; main()"
+    stem = subprocess.Popen([sys.executable, "-c", begin], stdin=-1, stdout=-1)
+    assert stem.stdin is not None
+    assert stem.stdout is not None
+    work = [{"id": number, "folder": str(tmp_path), "operation": "facts"} for number in range(1, 31)]
+    for one in work:  # they come while the stem splits off the ones before
+        stem.stdin.write(json.dumps(one).encode() + b"\n")
+        stem.stdin.flush()
+    told = [json.loads(stem.stdout.readline()) for _ in work]
+    assert sorted(one["id"] for one in told) == list(range(1, 31))
+    assert all(one["status"] == 1 and "JSONDecodeError" in one["said"] for one in told)
+    stem.stdin.close()
+    assert stem.wait(timeout=60) == 0
+    stem.stdout.close()
 
 
 KILLED = """
