@@ -419,6 +419,20 @@ def test_what_one_browser_does_the_other_sees_without_a_reload(
     context.close()
 
 
+@pytest.mark.parametrize("late", ["hx-sse", "mailshare.js"])
+def test_a_script_that_comes_late_is_waited_for(page: Any, late: str) -> None:
+    """htmx would begin before its extension is there, and never open an event stream."""
+
+    def held_up(route: Any) -> None:
+        time.sleep(0.5)
+        route.continue_()
+
+    page.route(f"**/*{late}*", held_up)
+    page.goto("/")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    assert page.locator("#live-chip").is_visible()
+
+
 def test_a_page_that_is_open_goes_on_after_a_restart(page: Any, daemon: Daemon) -> None:
     """The chip says so, the session stands, and numbers change again."""
     page.goto("/")
