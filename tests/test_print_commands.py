@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 import pytest_twisted
 from attrs import define
@@ -257,7 +258,6 @@ async def test_a_pin_travels_to_the_printing_server(place: Place) -> None:
 
 def test_the_test_page_is_a_document_of_one_page() -> None:
     """A program that knows nothing of us opens it."""
-    pypdfium2 = pytest.importorskip("pypdfium2")
     document = pypdfium2.PdfDocument(page_of(["mailshare", "a (round) \\ bracket, \u20ac"]))
     assert len(document) == 1
     assert "a (round) \\ bracket" in document[0].get_textpage().get_text_bounded()

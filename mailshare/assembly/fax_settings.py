@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mailshare.assembly.book_keeping import both, declared_entries
 from mailshare.config import Config
+from mailshare.config.fax_schema import FaxTable
 from mailshare.config.timetable import parse_hours
 from mailshare.core.address_book import BookEntry
 from mailshare.core.fax_dialling import DialRules, Toll
@@ -24,14 +25,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
     return FaxRules(
         domains=tuple(one.casefold() for one in table.domains) or (f"fax.{hostname}".casefold(),),
         country=table.country.upper(),
-        dialling=DialRules(
-            country_code=country_code_of(table.country) if table.country else "",
-            area=table.area,
-            exit_code=table.exit_code,
-            trunk=table.trunk,
-            outside=table.outside,
-            extension=table.extension,
-        ),
+        dialling=_dialling(table),
         senders=frozenset(one.casefold() for one in table.senders),
         tolls=frozenset(Toll(one) for one in table.tolls),
         prices=dict(table.prices),
@@ -62,11 +56,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         ),
         cheap=tuple(parse_hours(one) for one in table.cheap_hours),
         cheap_tolls=frozenset(Toll(one) for one in table.cheap_tolls),
-        contacts=tuple(
-            FaxContact(one.name, one.number, one.short, one.subaddress, one.title, one.company, one.members)
-            for one in both(declared_entries(config), book)
-            if one.number or one.members
-        ),
+        contacts=_contacts(both(declared_entries(config), book)),
         boxes=tuple(
             FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report) for one in config.tables.fax_box
         ),
@@ -75,4 +65,23 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         ),
         split=table.split,
         returns=table.returns,
+    )
+
+
+def _dialling(table: FaxTable) -> DialRules:
+    return DialRules(
+        country_code=country_code_of(table.country) if table.country else "",
+        area=table.area,
+        exit_code=table.exit_code,
+        trunk=table.trunk,
+        outside=table.outside,
+        extension=table.extension,
+    )
+
+
+def _contacts(book: Sequence[BookEntry]) -> tuple[FaxContact, ...]:
+    return tuple(
+        FaxContact(one.name, one.number, one.short, one.subaddress, one.title, one.company, one.members)
+        for one in book
+        if one.number or one.members
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+import zeroconf
 from attrs import evolve
 from twisted.internet.threads import deferToThread
 
@@ -104,7 +105,6 @@ class Found:
 @pytest_twisted.ensureDeferred
 async def test_a_browser_finds_services_and_subtypes() -> None:
     """All of them on loopback, with the record; and hears when the office stops."""
-    zeroconf = pytest.importorskip("zeroconf")
     aside: Callable[[Any], Any] = deferToThread
     announcer = Announcer([LOOPBACK], "print.example", aside)
     kinds = [
@@ -135,7 +135,6 @@ async def test_a_browser_finds_services_and_subtypes() -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_name_that_somebody_else_has_gets_a_number() -> None:
     """Another printer of the network keeps its name; ours is the second, by every protocol, until it is alone."""
-    zeroconf = pytest.importorskip("zeroconf")
     title = f"Flur {id(zeroconf):x}"  # other tests of this machine announce on loopback, too
     mine = announcements(evolve(OFFICE, title=title), Ports(8631, 8632))
     theirs = Announcer([LOOPBACK], "other.example", deferToThread)

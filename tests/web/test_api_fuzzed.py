@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from twisted.internet.threads import deferToThread
 
 from mailshare.web.openapi import document
 from tests.web.conftest import House
 
-schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
 _EXAMPLES = 3
 _ENDLESS = {"events"}
 _OUTSIDE = {"send_receive", "probe_account", "test_login", "find_servers", "test_printer", "test_tag"}
