@@ -421,7 +421,7 @@ def test_what_one_browser_does_the_other_sees_without_a_reload(
 
 @pytest.mark.parametrize("late", ["hx-sse", "mailshare.js"])
 def test_a_script_that_comes_late_is_waited_for(page: Any, late: str) -> None:
-    """htmx would begin before its extension is there, and never open an event stream."""
+    """The page would begin before the extension of htmx is there, and never open an event stream."""
 
     def held_up(route: Any) -> None:
         time.sleep(0.5)
