@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 
 from mailshare.core import print_formats as kinds
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.print_formats import OFFICE
+from mailshare.documents.confinement import end_with
 from mailshare.documents.operations import Work
 from mailshare.documents.routes import Tools
 
@@ -58,6 +60,7 @@ def _run(work: Work, name: str, argv: Sequence[str], made: str) -> None:
             stderr=subprocess.DEVNULL,
             timeout=work.bounds.seconds,
             check=False,
+            preexec_fn=partial(end_with, os.getpid()),  # safe: this process has no threads
         )
     except subprocess.TimeoutExpired as fault:
         raise NotConvertible(Hindrance.TOO_LONG) from fault

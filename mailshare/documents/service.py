@@ -108,8 +108,10 @@ class Documents:
     async def stop(self) -> None:
         """End all processes, and forget all that was made."""
         self._open = False
-        for child in list(self._running):
+        running = list(self._running)
+        for child in running:
             child.end()
+        for child in running:
             await child.gone
         if self._stem is not None:
             self._stem.stop()
@@ -150,7 +152,7 @@ class Documents:
         """Its first page as JPEG."""
         made = await self.perform("preview", octets, {"width": width}, declared)
         try:
-            return await made.read(0, made.size)
+            return b"".join([await made.read(start, _PIECE) for start in range(0, made.size, _PIECE)])
         finally:
             made.release()
 
@@ -161,7 +163,7 @@ class Documents:
         if not self._open or self._waiting >= WAITING:
             raise Unavailable("Documents cannot be looked at just now; please try again later")
         fresh, self._fresh = self._fresh, True
-        folder = await self._aside(partial(_new_folder, self._folder, self._run_of_server, fresh=fresh))
+        folder = await self._on_disk(partial(_new_folder, self._folder, self._run_of_server, fresh=fresh))
         self._folders.add(folder)
         try:
             await self._fill(folder, octets)
@@ -180,12 +182,17 @@ class Documents:
             size += len(piece)
             if size > self.bounds.size:
                 raise NotConvertible(Hindrance.TOO_LARGE)
-            try:
-                await self._aside(partial(_append, path, piece))
-            except OSError as fault:
-                raise StorageFull(detail={"why": str(fault)}) from fault
+            await self._on_disk(partial(_append, path, piece))
         if not size:
             raise NotConvertible(Hindrance.EMPTY, "The document is empty")
+
+    async def _on_disk(self, act: Callable[[], T]) -> T:
+        try:
+            return await self._aside(act)
+        except OSError as fault:
+            if not self._open:  # the folder has gone with the service
+                raise Unavailable from fault
+            raise StorageFull(detail={"why": str(fault)}) from fault
 
     async def _in_turn(self, folder: str, work: Mapping[str, object]) -> Mapping[str, Any]:
         self._waiting += 1
@@ -194,9 +201,7 @@ class Documents:
         finally:
             self._waiting -= 1
         try:
-            if not self._open:
-                raise Unavailable
-            await self._aside(partial(_append, os.path.join(folder, WORK), json.dumps(work).encode()))
+            await self._on_disk(partial(_append, os.path.join(folder, WORK), json.dumps(work).encode()))
             return await self._run(folder, str(work["operation"]))
         finally:
             self._turn.release()
@@ -204,8 +209,9 @@ class Documents:
     async def _run(self, folder: str, operation: str) -> Mapping[str, Any]:
         seconds = self.bounds.seconds
         ended = await self._ended(folder, operation)
-        if ended.orphaned and not ended.late and self._open:  # perhaps by no fault of this document
+        if ended.orphaned and self._open:  # perhaps by no fault of this document
             self._note(_crash(ended))
+            await self._on_disk(partial(_clear, folder))
             ended = await self._ended(folder, operation)
         if not self._open:
             raise Unavailable
@@ -230,6 +236,8 @@ class Documents:
 
     def _ready(self) -> Stem:
         """The process that others are split off; it is started with the first document, and after a pause."""
+        if not self._open:
+            raise Unavailable
         if self._stem is None or not self._stem.takes:
             argv = [sys.executable, "-I", "-c", _ENTRY, _ROOT]
             env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **_KEPT_MEMORY}
@@ -295,6 +303,15 @@ def _new_folder(parent: str, run: str, *, fresh: bool) -> str:
         if name != run:
             shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
     return tempfile.mkdtemp(dir=own)
+
+
+def _clear(folder: str) -> None:
+    """Take away what a process has left that was ended in the middle."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif entry.name not in ("source", WORK):
+            os.unlink(entry.path)
 
 
 def _append(path: str, data: bytes) -> None:

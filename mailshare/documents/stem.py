@@ -4,8 +4,8 @@ Starting Python and importing Pillow and PDFium takes ten times as long as drawi
 has them at once, and shares their memory. It confines itself before it looks at its document, as any other would.
 
 It is told lines of JSON: ``{"id": 1, "folder": "/...", "operation": "fax-pages"}`` begins one, ``{"end": 1}`` ends one.
-It tells lines of JSON about those that are over: ``{"id": 1, "status": 0, "signal": 0, "said": "", "octets": 0}``. It
-ends, with all of its own, when its input does.
+It tells lines of JSON about those that are over: ``{"id": 1, "status": 0, "signal": 0, "said": "", "octets": 0}``, and
+about those that could not be made: ``{"id": 1, "why": "..."}``. It ends, with all of its own, when its input does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import selectors
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
@@ -109,9 +110,18 @@ class _Stem:
         module = OPERATIONS.get(operation, "").partition(":")[0]
         with contextlib.suppress(ImportError):  # the one that is split off will tell it
             importlib.import_module(module or "json")
-        hears, says = os.pipe2(os.O_CLOEXEC)
         own = os.getpid()
-        process = os.fork()
+        try:
+            hears, says = os.pipe2(os.O_CLOEXEC)
+            try:
+                process = os.fork()
+            except OSError:
+                os.close(hears)
+                os.close(says)
+                raise
+        except OSError as fault:
+            _tell({"id": number, "why": f"no process for a document: {fault}"})
+            return
         if process == 0:
             _be(folder, says, own)
         os.close(says)
@@ -160,12 +170,18 @@ class _Stem:
             ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
             told: dict[str, Any] = {"id": one.number, "status": None if ended else os.WEXITSTATUS(status)}
             told |= {"signal": ended, "said": one.said.decode("latin-1"), "octets": one.octets}
-            os.write(1, json.dumps(told).encode() + b"\n")
+            _tell(told)
 
     def end_all(self) -> None:
         """Nobody is there any more to tell."""
         for process in self.split:
             _killed(process)
+
+
+def _tell(what: Mapping[str, object]) -> None:
+    line = json.dumps(what).encode() + b"\n"
+    while line:  # a signal may come when only a part of it is written
+        line = line[os.write(1, line) :]
 
 
 def _killed(process: int) -> None:

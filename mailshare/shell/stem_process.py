@@ -12,46 +12,61 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from mailshare.core.errors import Unavailable
 from mailshare.shell.child_process import Ended
 
 _KEPT = 2_000  # octets of what it says that are remembered
-_LAST = 5.0  # seconds that it has to end when it is asked to
+_LAST = 5.0  # seconds that it has to end when it is asked to, itself or one that it split off
+_LONGEST = 65_536  # octets of a line that it tells
 
 
 class Split:
     """One process that was split off.
 
-    :ivar done: how it ended; cancelling it ends the process.
+    :param end: asks the stem to kill it.
+    :param despair: kills the stem, which did not do so.
+    :ivar done: how it ended; cancelling it ends the process. It fails with :exc:`Unavailable` if there never was one.
     :ivar gone: fires when nothing of the process is left.
     """
 
-    def __init__(self, end: Callable[[], None]) -> None:
+    def __init__(self, clock: Any, seconds: float, end: Callable[[], None], despair: Callable[[], None]) -> None:
+        self._clock = clock
         self._end = end
-        self._late = False
-        self._deadline: Any = None
-        self.done: Deferred[Ended] = Deferred(lambda _: end())
+        self._despair = despair
+        self._late = self._asked = False
+        self._deadline = clock.callLater(seconds, self._too_late)
+        self.done: Deferred[Ended] = Deferred(lambda _: self.end())
         self.gone: Deferred[None] = Deferred()
 
     def end(self) -> None:
-        """Kill it, and those that it started."""
+        """Kill it, and those that it started; if that is not done within a few seconds, all of the stem."""
+        if self._asked:
+            return
+        self._asked = True
+        self._wait_no_longer()
+        self._deadline = self._clock.callLater(_LAST, self._despair)
         self._end()
-
-    def bound(self, clock: Any, seconds: float) -> None:
-        """It may take that long, from now."""
-        self._deadline = clock.callLater(seconds, self._too_late)
 
     def _too_late(self) -> None:
         self._late = True
-        self._end()
+        self.end()
 
-    def ended(
-        self, status: int | None, signal: int, said: bytes, octets: int, *, orphaned: bool = False
-    ) -> None:
-        """It is over."""
-        if self._deadline is not None and self._deadline.active():
+    def _wait_no_longer(self) -> None:
+        if self._deadline.active():
             self._deadline.cancel()
+
+    def ended(self, status: int | None, signal: int, said: bytes, octets: int, *, orphaned: bool = False) -> None:
+        """It is over."""
+        self._wait_no_longer()
         if not self.done.called:
             self.done.callback(Ended(status, signal, self._late, said, octets, orphaned))
+        self.gone.callback(None)
+
+    def failed(self, why: str) -> None:
+        """It could not be made: there are too many processes, or there is too little memory."""
+        self._wait_no_longer()
+        if not self.done.called:
+            self.done.errback(Unavailable(detail={"why": why}))
         self.gone.callback(None)
 
 
@@ -88,10 +103,9 @@ class Stem(ProcessProtocol):
         self._wake()
         self._last += 1
         number = self._last
-        one = Split(lambda: self._tell({"end": number}))
+        one = Split(self._clock, seconds, lambda: self._tell({"end": number}), self._kill)
         self._split[number] = one
         self._tell({**work, "id": number})
-        one.bound(self._clock, seconds)
         return one
 
     def stop(self) -> None:
@@ -106,6 +120,8 @@ class Stem(ProcessProtocol):
         self.transport.closeStdin()
 
     def _kill(self) -> None:
+        """What it split off ends with it, by the system's doing."""
+        self._open = False
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 
@@ -120,14 +136,26 @@ class Stem(ProcessProtocol):
     def outReceived(self, data: bytes) -> None:
         """It tells of some that are over."""
         *lines, self._heard = (self._heard + data).split(b"\n")
-        for line in lines:
-            told = json.loads(line)
-            one = self._split.pop(told["id"], None)
-            if one is not None:
-                one.ended(told["status"], told["signal"], told["said"].encode("latin-1"), told["octets"])
+        try:
+            for line in lines:
+                self._told(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._kill()  # it has lost its mind, and nobody knows any more which of its processes run
+        if len(self._heard) > _LONGEST:
+            self._heard = b""
+            self._kill()
         if not self._split and self._open:
             self._wake()
             self._rest = self._clock.callLater(self._idle, self._close)
+
+    def _told(self, told: Mapping[str, Any]) -> None:
+        one = self._split.pop(told["id"], None)
+        if one is None:
+            return
+        if "why" in told:
+            one.failed(told["why"])
+        else:
+            one.ended(told["status"], told["signal"], told["said"].encode("latin-1"), told["octets"])
 
     def errReceived(self, data: bytes) -> None:
         """What it imports may say something; its last words tell why it ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 
 import pytest
 import pytest_twisted
@@ -216,6 +217,18 @@ async def test_preview_is_a_small_jpeg_of_page_one(desk) -> None:
     shown = Image.open(io.BytesIO(await desk.preview(octets(pdf(3)), width=300)))
     assert (shown.format, shown.size) == ("JPEG", (300, 424))
     assert shown.getpixel((10, 415))[0] < 40
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_large_preview_comes_whole(desk) -> None:
+    """More octets than are read at once: a page of noise."""
+    from PIL import Image
+
+    noise = io.BytesIO()
+    Image.frombytes("L", (700, 700), os.urandom(490_000)).save(noise, "PNG")
+    picture = await desk.preview(octets(noise.getvalue()), width=2_000)
+    assert len(picture) > 256 * 1024
+    Image.open(io.BytesIO(picture)).load()
 
 
 @pytest.mark.parametrize(
