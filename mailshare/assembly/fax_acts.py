@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import BinaryIO
 
-from mailshare.assembly.fax_reporting import FaxReporting
+from mailshare.assembly.fax_giving import FaxGivingActs
 from mailshare.assembly.fax_wishes import read_wishes
 from mailshare.assembly.opening import zone_of
 from mailshare.core.address import Address
@@ -28,7 +28,7 @@ _PIECE = 262_144
 _CODED = 57 * 4096  # octets that become whole lines of base64
 
 
-class FaxActs(FaxReporting):
+class FaxActs(FaxGivingActs):
     """Sends, cancels and sends again; put together with a class that knows the running server."""
 
     async def fax_send(

@@ -106,7 +106,7 @@ class FaxLooking(Changes):
             "words": _cause_words(str(told.get("cause", ""))),
             "refused": event.kind == "fax.screened",
             "trace": trace,
-            "kept": bool(trace) and bool(await self._store.find(trace)),
+            "kept": bool(trace) and bool(await self._messages_of(trace)),
         }
 
     async def fax_received_page(
@@ -114,18 +114,57 @@ class FaxLooking(Changes):
     ) -> Mapping[str, object]:
         """A page of a fax that came in, as long as a mailbox has its mail. As :meth:`fax_page`."""
         office = self._fax_room().running()
-        body = await self._received_body(trace)
+        _, body = await self._received_message(trace)
         picture, total = await office.pictures.incoming(body, page, _wide(width))
         if page == 1:
             await self._looked(trace, by, {})
         return _picture(picture, total)
 
-    async def _received_body(self, trace: str) -> IBody:
+    async def fax_received_show(self, *, trace: str) -> Mapping[str, object]:
+        """One fax that came in: as in the list, with ``holders``, whose mailboxes have it, and to whom it was given."""
         came = await self._store.events.page(since=0, until=self._clock() + SECOND, trace=trace, limit=_PAGE)
-        if any(event.kind == "fax.received" for _, event in came):
-            for number, _, _ in await self._store.find(trace):
-                if (found := await self._store.message(number)) is not None:
-                    return found[0]
+        event = next((one for _, one in came if one.kind in ("fax.received", "fax.screened")), None)
+        if event is None:
+            raise NoSuchEntry("The journal knows of no fax of this trace")
+        people, holders = self._directory().user_by_id, dict[str, None]()
+        for number in await self._messages_of(trace):
+            for user_id, _ in await self._store.mailboxes.holders(number):
+                holders[people[user_id].name if user_id in people else str(user_id)] = None
+        given = [
+            {
+                "at": moment(one.at),
+                "by": one.data.get("by", ""),
+                "from": one.data.get("from", ""),
+                "to": one.data.get("to", []),
+            }
+            for _, one in came
+            if one.kind == "fax.given"
+        ]
+        return {**await self._received_json(event), "holders": list(holders), "given": given}
+
+    async def _messages_of(self, trace: str) -> list[int]:
+        """The stored messages with its pages: the one it became, and copies that were fetched or given."""
+        traces = [trace]
+        for _, event in await self._store.events.page(
+            since=0, until=self._clock() + SECOND, trace=trace, kinds=("fax.fetched", "fax.given"), limit=_PAGE
+        ):
+            if copy := event.data.get("as"):
+                traces.append(str(copy))
+        return [number for one in traces for number, found, _ in await self._store.find(one) if found == one]
+
+    async def _received_message(self, trace: str) -> tuple[int, IBody]:
+        """A message with its pages; one that lies in a mailbox before others.
+
+        :raises NoSuchEntry: nobody has it any more.
+        """
+        came = await self._store.events.page(
+            since=0, until=self._clock() + SECOND, trace=trace, kinds=("fax.received",), limit=1
+        )
+        numbers = await self._messages_of(trace) if came else []
+        held = [one for one in numbers if await self._store.mailboxes.holders(one)]
+        for number in (*held, *numbers):
+            if (found := await self._store.message(number)) is not None:
+                return number, found[0]
         raise NoSuchEntry("No mailbox has this fax any more")
 
     async def _looked(self, trace: str, by: str, facts: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
-from mailshare.cli.faxing import fax
+from mailshare.cli.fax_in import fax
 from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.manager_access import manager, setup

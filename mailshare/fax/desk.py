@@ -44,7 +44,10 @@ DESK = "fax-desk"
 ANSWERED_FOR = 14 * 24 * HOUR
 """So long a report can be answered, microseconds."""
 _MOST_READ = 1 << 20  # octets of a mail in which an order is looked for
-_MOST_WRONG = 5  # codes that may be wrong in an hour, for one box and user
+MOST_WRONG = 5
+"""So many codes may be wrong in an hour, for one box and user."""
+WRONG_CODE = "fax.wrong-code"
+"""Kind of the line of the journal by that wrong codes are counted over a start."""
 _NEVER = {"notify": ["NEVER"]}
 
 Reveal = Callable[[object], Awaitable[str]]
@@ -239,11 +242,13 @@ class FaxDesk:
         address = Address(user.name, self._store.directory.current().hostname)
         for row in rows:
             at = self._now()
-            event = Event(at, "fax.fetched", row.trace, row.account_id, user.id, row.message_id, {"box": box.name})
+            trace = trace_id(at, self._token(3))
+            told = {"box": box.name, "as": trace}
+            event = Event(at, "fax.fetched", row.trace, row.account_id, user.id, row.message_id, told)
             await self._store.delivery.deliver(
                 Envelope(None, (Recipient(address),)),
                 await copied(self._store, await self._store.queue.body(row.message_id)),
-                Origin(Source.FAX, trace_id(at, self._token(3))),
+                Origin(Source.FAX, trace),
                 [Target(user.id, "fax-box", f"Delivered-To: {address}\r\n".encode())],
                 events=[event],
                 at=at,
@@ -288,17 +293,38 @@ class FaxDesk:
         if order.word == "put" and box.kind != "bulletin":
             raise PolicyRefusal(f"Nothing is put into {box.name} by mail", enhanced=(5, 6, 1))
         if box.code:
-            tries = self._wrong.setdefault((box.name, user.id), [])
-            tries[:] = [at for at in tries if at > self._now() - HOUR]
-            if len(tries) >= _MOST_WRONG:
+            tries = await self.wrong_codes(box, user)
+            if len(tries) >= MOST_WRONG:
                 raise PolicyRefusal(f"Too many wrong codes for {box.name}; try again in an hour")
             if self.reveal is None:
                 raise Unavailable
             if not hmac.compare_digest(order.code.encode(), (await self.reveal(box.code)).encode()):
                 if count:
-                    tries.append(self._now())
+                    await self._wrong_code(box, user, tries)
                 raise PolicyRefusal(f"That is not the code of {box.name}")
         return order
+
+    async def wrong_codes(self, box: FaxBox, user: User) -> list[int]:
+        """When this user gave wrong codes for a box in the last hour, microseconds.
+
+        They are counted in memory from the first question on; what was before, also before a start, the journal knows.
+        """
+        tries = self._wrong.get((box.name, user.id))
+        if tries is None:
+            since = self._now() - HOUR
+            past = await self._store.events.page(since=since, until=self._now() + HOUR, kinds=(WRONG_CODE,))
+            known = [one.at for _, one in past if one.user_id == user.id and one.data.get("box") == box.name]
+            tries = self._wrong.setdefault((box.name, user.id), known)
+        tries[:] = [at for at in tries if at > self._now() - HOUR]
+        return tries
+
+    async def _wrong_code(self, box: FaxBox, user: User, tries: list[int]) -> None:
+        at = self._now()
+        tries.append(at)
+        try:
+            await self._store.events.append([Event(at, WRONG_CODE, user_id=user.id, data={"box": box.name})])
+        except MailshareError as fault:  # the code was wrong all the same, and it is counted in memory
+            self._log.warn("the journal does not tell of a wrong code: {why}", why=fault.public)
 
     # ------------------------------------------------------------------ inside
 

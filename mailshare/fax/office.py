@@ -19,6 +19,7 @@ from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.desk import FaxDesk, Reveal, Tell
 from mailshare.fax.files import Aside, Incoming, Ledgers, Once
 from mailshare.fax.gateway import FaxGateway
+from mailshare.fax.giving import Giving
 from mailshare.fax.offramp import FaxAgent
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
@@ -70,6 +71,7 @@ class FaxOffice:
         self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, zone)
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
+        self.giving = Giving(store, self.gateway, reactor, token)
         self.admission = Admission(lambda: self.rules)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
@@ -85,6 +87,7 @@ class FaxOffice:
         :param tell: writes notices to people. :param reveal: reads the codes of boxes and callers.
         """
         self.desk.door, self.desk.tell, self.desk.reveal = intake, tell, reveal
+        self.giving.door = intake
         self.admission.reveal = reveal
         arrivals = Arrivals(
             self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token

@@ -72,6 +72,14 @@ class Pictures:
     async def _document(self, body: IBody, *, outgoing: bool) -> tuple[bytes, str]:
         if outgoing:
             return (await self._pages.of_body(body)).tiff, "image/tiff"
+        return await self.pages_of(body)
+
+    @staticmethod
+    async def pages_of(body: IBody) -> tuple[bytes, str]:
+        """The pages of a mail that a fax became, in the file that came with it, and its media type.
+
+        :raises NotConvertible: it holds none.
+        """
         letter = await read_letter(body)
         parts = sorted((one for one in letter.parts if one.kind in _PAGES), key=lambda one: _PAGES.index(one.kind))
         if not parts:

@@ -43,7 +43,7 @@ class IEventLog(Interface):
     def expire(before: int, *, audit_before: int | None = None) -> Awaitable[int]:
         """Delete older events, in slices. A report that is due and was not sent yet (``report.due`` without its
         ``report.sent``) is work and stays, as long as it may still be sent; so do ``public.sent`` and
-        ``device.sent`` for the hour in which they count.
+        ``device.sent`` and ``fax.wrong-code`` for the hour in which they count.
 
         :param audit_before: what administrators did (kinds that begin with ``admin.``) stays from this time on;
             ``None`` treats it as all the rest.

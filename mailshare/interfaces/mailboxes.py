@@ -68,6 +68,9 @@ class IMailboxes(Interface):
     def entries(user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Awaitable[Sequence[Entry]]:
         """What lies in a mailbox, newest first; takes no lock."""
 
+    def holders(message_id: int) -> Awaitable[Sequence[tuple[int, int]]]:
+        """``(user id, uid)`` of each mailbox that has this message."""
+
     def give(
         user_id: int,
         uid: int,

@@ -35,7 +35,7 @@ _AFTER = (
 )
 # Work, and no log: what is counted over an hour; a report that is due, until it is sent or nobody would send it now.
 _WORK = (
-    "kind IN ('public.sent', 'device.sent') AND at >= :counted OR kind = 'report.due' "
+    "kind IN ('public.sent', 'device.sent', 'fax.wrong-code') AND at >= :counted OR kind = 'report.due' "
     "AND at >= :work AND NOT EXISTS (SELECT 1 FROM event sent WHERE sent.trace = event.trace "
     "AND sent.trace <> '' AND sent.kind = 'report.sent' "
     "AND json_extract(sent.data, '$.action') = json_extract(event.data, '$.action') "

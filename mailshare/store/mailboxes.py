@@ -76,6 +76,18 @@ class Mailboxes:
         """What lies in a mailbox, newest first."""
         return await self.database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))
 
+    async def holders(self, message_id: int) -> Sequence[tuple[int, int]]:
+        """Who has a message."""
+
+        def read(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+            return connection.execute(
+                "SELECT mailbox.user_id, entry.uid FROM entry JOIN mailbox ON mailbox.id = entry.mailbox_id "
+                "WHERE entry.message_id = ? AND mailbox.name = 'INBOX' AND mailbox.gone_at = 0 ORDER BY 1",
+                (message_id,),
+            ).fetchall()
+
+        return await self.database.read(read)
+
     async def give(
         self,
         user_id: int,

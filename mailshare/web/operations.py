@@ -6,126 +6,15 @@ and the JSON body together, checked against ``params``.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
-from typing import Any
 
-from attrs import field, frozen
-
-from mailshare.core.errors import PeerFault
 from mailshare.core.levels import Level
+from mailshare.web.fax_operations import FAX_OPERATIONS
+from mailshare.web.operation import ELEMENTS, Operation
+
+__all__ = ["BASE", "BY_NAME", "ELEMENTS", "OPERATIONS", "Operation"]
 
 BASE = "/api/v1"
-_NEEDED = "this is needed"
-
-_TELL_THEMSELVES = frozenset(
-    {
-        "send_receive",  # looks after mail and changes nothing that an administrator sets
-        "verify",
-        "steer",
-        "look",
-        "fetch_anyway",
-        "import_uids",
-        "admin_give",
-        "admin_always",
-        "admin_teach",
-        "admin_sort",
-        "admin_reset",
-        "delete_rule",
-        "steer_job",
-        "find_servers",  # these two only look
-        "test_login",
-        "print_document",
-    }
-)
-
-
-@frozen
-class Operation:
-    """One thing to ask.
-
-    :ivar name: method of the office.
-    :ivar path: below ``/api/v1``; ``<name>`` parts are arguments.
-    :ivar params: argument to kind: ``str``, ``int``, ``bool``, ``list`` or ``dict``.
-    :ivar required: arguments that must be there.
-    :ivar offline: possible on the store alone, while no server runs.
-    :ivar needs: how far somebody's hand must reach; not given: looking for GET, else changing.
-    :ivar remote: also for the manager and its API; else over the control socket alone.
-    :ivar raw: the body is a document, given as the argument ``document``; all others stand in the query.
-    """
-
-    name: str
-    method: str
-    path: str
-    params: Mapping[str, type] = field(factory=dict)
-    required: tuple[str, ...] = ()
-    offline: bool = True
-    raw: bool = False
-    needs: Level | None = None
-    remote: bool = True
-
-    @property
-    def level(self) -> Level:
-        """How far somebody's hand must reach to do this."""
-        return self.needs or (Level.READ if self.method == "GET" else Level.ADMIN)
-
-    @property
-    def audited(self) -> bool:
-        """It changes something, and writes no line of its own into the audit."""
-        return self.method != "GET" and self.name not in _TELL_THEMSELVES
-
-    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Check arguments; texts of a query become numbers and truths.
-
-        :raises PeerFault: 400, one is unknown, missing or of the wrong kind.
-        """
-        unknown = sorted(set(given) - set(self.params))
-        if unknown:
-            raise PeerFault(f"{self.name} does not know {', '.join(unknown)}", code=400)
-        missing = [name for name in self.required if given.get(name) in (None, "")]
-        if missing:
-            raise PeerFault("; ".join(f"{name}: {_NEEDED}" for name in missing), code=400)
-        return {name: _fitting(name, value, self.params[name]) for name, value in given.items()}
-
-
-_MOST_INT = 2**53  # what JSON carries exactly (RFC 8259 section 6), and well within a column of the store
-ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}
-"""Kind of the elements of a list by its name; texts for the others."""
-
-_WANTED: Mapping[type, str] = {
-    int: "a whole number is needed here, e.g. 5",
-    bool: "true or false is needed here",
-    str: "a text is needed here",
-    list: "a list is needed here",
-    dict: "a JSON object is needed here",
-}
-_EACH: Mapping[type, str] = {
-    int: "each of them must be a whole number",
-    str: "each of them must be a text",
-    dict: "each of them must be a JSON object",
-}
-_TOO_LARGE = "this number is too large"
-
-
-def _fitting(name: str, value: Any, kind: type) -> Any:
-    if kind is int and isinstance(value, str) and len(value) < 18 and value.isascii() and value.lstrip("-").isdigit():
-        with contextlib.suppress(ValueError):
-            value = int(value)
-    if kind is bool and value in ("true", "false"):
-        return value == "true"
-    if kind is list and isinstance(value, str):
-        return [part for part in value.split(",") if part]
-    if type(value) is not kind:
-        raise PeerFault(f"{name}: {_WANTED[kind]}", code=400)
-    elements: list[Any] = value if isinstance(value, list) else []
-    element = ELEMENTS.get(name, str)
-    if not all(type(each) is element for each in elements):
-        raise PeerFault(f"{name}: {_EACH[element]}", code=400)
-    if any(type(number) is int and abs(number) > _MOST_INT for number in (value, *elements)):
-        raise PeerFault(f"{name}: {_TOO_LARGE}", code=400)
-    return value
-
-
 _USER: Mapping[str, type] = {
     "names": list,
     "accounts": list,
@@ -166,7 +55,6 @@ _CONTACT: Mapping[str, type] = {
     "printer": str,
     "members": list,
 }
-_PICTURE: Mapping[str, type] = {"page": int, "width": int, "by": str}
 _KEEPER: Mapping[str, type] = {"password": str, "role": str, "accounts": list}
 _ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all": bool}
 OPERATIONS: tuple[Operation, ...] = (
@@ -216,72 +104,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {"name": str, "label": str},
         ("name", "label"),
     ),
-    Operation("fax_queue", "GET", "/fax", {"all": bool, "limit": int}),
-    Operation("fax_lines", "GET", "/fax/lines", offline=False),
-    Operation("fax_boxes", "GET", "/fax/boxes", offline=False),
-    Operation("fax_book", "GET", "/fax/book"),
-    Operation("fax_receive", "POST", "/fax/receive", offline=False, needs=Level.OPERATE),
-    Operation(
-        "fax_send",
-        "POST",
-        "/fax",
-        {
-            "file": str,
-            "to": list,
-            "user": str,
-            "subject": str,
-            "text": str,
-            "at": str,
-            "deadline": str,
-            "priority": str,
-            "forecast": bool,
-        },
-        ("file", "to"),
-        offline=False,
-        remote=False,  # it names a file of this machine
-    ),
-    Operation(
-        "fax_document",
-        "POST",
-        "/fax/documents",
-        {
-            "to": list,
-            "name": str,
-            "user": str,
-            "subject": str,
-            "text": str,
-            "at": str,
-            "deadline": str,
-            "priority": str,
-            "forecast": bool,
-        },
-        ("to",),
-        offline=False,
-        raw=True,
-        needs=Level.OPERATE,
-    ),
-    Operation("fax_show", "GET", "/fax/<id>", {"id": int}, ("id",)),
-    Operation(
-        "fax_page", "GET", "/fax/<id>/page", {"id": int, **_PICTURE}, ("id",), offline=False, needs=Level.OPERATE
-    ),
-    Operation("fax_report", "GET", "/fax/<id>/report", {"id": int}, ("id",), offline=False, needs=Level.OPERATE),
-    Operation("fax_activity", "GET", "/fax/activity", {"days": int, "pdf": bool}, offline=False),
-    Operation("fax_received", "GET", "/fax/received", {"days": int, "limit": int}),
-    Operation(
-        "fax_received_page",
-        "GET",
-        "/fax/received/<trace>/page",
-        {"trace": str, **_PICTURE},
-        ("trace",),
-        offline=False,
-        needs=Level.OPERATE,
-    ),
-    Operation(
-        "fax_cancel", "POST", "/fax/<id>/cancel", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
-    ),
-    Operation(
-        "fax_resend", "POST", "/fax/<id>/resend", {"id": int}, ("id",), offline=False, needs=Level.OPERATE
-    ),
+    *FAX_OPERATIONS,
     Operation("book", "GET", "/book"),
     Operation("export_book", "GET", "/book/export", {"form": str}),
     Operation("check_number", "GET", "/book/number", {"number": str}, ("number",)),

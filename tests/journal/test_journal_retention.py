@@ -169,7 +169,7 @@ def test_a_journal_of_today_only_keeps_the_work_that_waits(tmp_path: Path) -> No
     assert sorted(event.kind for _, event in left) == ["report.due", "x"]
 
 
-@pytest.mark.parametrize("kind", ["public.sent", "device.sent"])
+@pytest.mark.parametrize("kind", ["public.sent", "device.sent", "fax.wrong-code"])
 def test_what_counts_for_an_hour_stays_over_midnight(tmp_path: Path, kind: str) -> None:
     """Twenty minutes past midnight a journal of today only still knows the last hour, and no more than that."""
     shelf = Shelf(tmp_path, "2026-11-22T00:20:00+01:00", 0)

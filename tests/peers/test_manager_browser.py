@@ -62,6 +62,9 @@ name = "shop"
 title = "The shop"
 short = "7"
 number = "+49305550100"
+[[fax_box]]
+name = "board"
+to = ["andrew"]
 """
 CHOSEN = {"pop3s": "pop3s", "submissions": "submissions", "web": "https"}
 SCREENS = (
@@ -71,7 +74,7 @@ SCREENS = (
     "/setup/listen", "/setup/account", "/setup/probe", "/setup/users", "/setup/timer", "/setup/done", "/setup/restore",
     "/nowhere", "/print", "/fax", "/fax?all=true",
     "/fax/send", "/fax/received", "/book", "/book/new", "/book/entries/shop", "/book/keys", "/book/import",
-    "/printers?all=true",
+    "/printers?all=true", "/fax/boxes", "/fax/boxes/board",
 )  # fmt: skip
 PICTURES = {
     "/": "dashboard", "/users/andrew/handout": "handout", "/accounts/1/timer": "timer",

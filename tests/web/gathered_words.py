@@ -33,7 +33,7 @@ _SAID_BY_ROOMS = (
 )  # fmt: skip
 """Rooms whose refusals a page may show."""
 _ALL_WORDS = (
-    "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/operations.py",
+    "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/operation.py",
     "web/handout/page.py", "web/handout/cautions.py",
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",
@@ -44,7 +44,8 @@ _ALL_WORDS = (
 STATES = (
     "queued", "active", "deferred", "held", "delivered", "failed", "cancelled", "completed", "canceled", "aborted",
     "processing", "pending", "stopped", "idle", "waiting", "viewer", "account admin", "owner", "read", "operate",
-    "admin", "person", "public", "from", "list", "to", "name",
+    "admin", "person", "public", "from", "list", "to", "name", "confidential", "bulletin", "relay",
+    "destination", "group", "printer",
 )  # fmt: skip
 """Single words that templates show as they come."""
 HEADERS = {

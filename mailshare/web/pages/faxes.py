@@ -10,6 +10,7 @@ from typing import Any
 from mailshare.core.errors import MailshareError, PeerFault, Unavailable
 from mailshare.web.control import http_status
 from mailshare.web.live import watched
+from mailshare.web.pages.fax_boxes import people_of
 from mailshare.web.routing import Page
 from mailshare.web.uploads import LARGEST
 from mailshare.web.visit import Visit
@@ -65,12 +66,10 @@ async def _received(visit: Visit, days: int = 30) -> list[Mapping[str, Any]]:
 
 async def one_received(visit: Visit) -> bytes:
     """One of them, with its pages."""
-    trace = visit.path["trace"]
-    row = next((one for one in await _received(visit, 365) if one["trace"] == trace), None)
-    if row is None:
-        raise PeerFault("The journal knows of no fax of this trace", code=404)
+    row = await visit.ask("fax_received_show", trace=visit.path["trace"])
     pages = range(1, min(int(row["pages"]), _MOST_SHOWN) + 1) if row["kept"] and visit.may("fax_received_page") else ()
-    return visit.page("fax_received.html", row=row, pages=pages)
+    people = await people_of(visit)
+    return visit.page("fax_received.html", row=row, pages=pages, people=people)
 
 
 async def fax(visit: Visit) -> bytes:
