@@ -83,13 +83,10 @@ class FaxGivingActs(FaxReporting, PlaceActs):
             raise NoSuchUser(f"There is no box {name[:64]}")
         rows = [] if box.kind == "relay" else await office.desk.kept(box)
         past = await self._past_of(box.name)
-        wrong = []
-        if box.code and box.kind != "relay":
-            for user in self._directory().users:
-                if count := len(await office.desk.wrong_codes(box, user)):
-                    wrong.append({"user": user.name, "count": count})
+        counted = self._directory().users if box.code and box.kind != "relay" else ()
+        wrong = [(user.name, len(await office.desk.wrong_codes(box, user))) for user in counted]
         faxes = [await self._kept_json(row) for row in rows]
-        return {**head, "faxes": faxes, "past": past, "wrong_codes": wrong}
+        return {**head, "faxes": faxes, "past": past, "wrong_codes": [{"user": user, "count": count} for user, count in wrong if count]}
 
     async def _past_of(self, box: str) -> list[Mapping[str, object]]:
         """What became of what lay in it, newest first."""
