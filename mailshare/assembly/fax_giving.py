@@ -86,7 +86,8 @@ class FaxGivingActs(FaxReporting, PlaceActs):
         counted = self._directory().users if box.code and box.kind != "relay" else ()
         wrong = [(user.name, len(await office.desk.wrong_codes(box, user))) for user in counted]
         faxes = [await self._kept_json(row) for row in rows]
-        return {**head, "faxes": faxes, "past": past, "wrong_codes": [{"user": user, "count": count} for user, count in wrong if count]}
+        told = [{"user": user, "count": count} for user, count in wrong if count]
+        return {**head, "faxes": faxes, "past": past, "wrong_codes": told}
 
     async def _past_of(self, box: str) -> list[Mapping[str, object]]:
         """What became of what lay in it, newest first."""
