@@ -50,28 +50,19 @@ class Connection(TwistedProtocol):
     log = Logger()
     transport: Any  # ITransport and IConsumer, and more where the socket can do more
 
+    # Most connections end before most of these have changed.
+    _unparsed = _rate_octets = _faults = _may_wait = 0
+    _paused = _running = _gone = _closing = _ended = _stopping = _handshaking = _full = _was_receiving = False
+    _session_end = _since = _commanded = _body_start = _rate_start = _full_since = 0.0
+    _socket: Any = None
+
     def __init__(self, factory: EngineFactory, peer: str) -> None:
         self.factory: EngineFactory = factory
         self.peer = peer
         self._session: Session | None = None
         self._outlet: Outlet | None = None
         self._input: deque[bytes] = deque()
-        self._unparsed = 0
-        self._paused = False
-        self._running = False
-        self._gone = False
-        self._closing = False
-        self._ended = False
-        self._stopping = False
-        self._handshaking = False
-        self._full = False
         self._waiters: list[Deferred[None]] = []
-        self._was_receiving = False
-        self._deadline = self._session_end = self._since = self._body_start = self._rate_start = self._full_since = 0.0
-        self._rate_octets = 0
-        self._faults = 0
-        self._may_wait = 0
-        self._socket: Any = None
 
     @property
     def secure(self) -> bool:
@@ -94,9 +85,7 @@ class Connection(TwistedProtocol):
         """Send what the engine has queued, in one write."""
         if self._session is None or self._gone or self._closing:
             return
-        data = self._session.engine.take_output()
-        if data and self._outlet is not None:
-            self._outlet.write(data, queued=self._full)
+        self._send(self._session)
 
     async def drain(self) -> None:
         """Send what the engine has queued; go on when the peer has read enough of it.
@@ -130,7 +119,8 @@ class Connection(TwistedProtocol):
         """Send the last words for this reason and close."""
         if not (self._gone or self._closing):
             self.flush()
-            self.transport.write(self.factory.last_words(why))
+            if self._outlet is not None:
+                self._outlet.write(self.factory.last_words(why), queued=self._full)
             self._close()
 
     def stop(self) -> None:
@@ -159,23 +149,23 @@ class Connection(TwistedProtocol):
         now = self.factory.reactor.seconds()
         self._handshaking = self.secure
         self._session_end = now + self.factory.limits.session
-        self._since = now
+        self._since = self._commanded = now
         self._session = self.factory.build_session(self)
         self._expect_commands()
-        self._deadline = now + self._session.patience
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
         self._start(greet=True)
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets."""
-        if self._session is None or self._closing:
+        session = self._session
+        if session is None or self._closing:
             return
         self._handshaking = False
         self._rate_octets += len(data)
         self._since = self.factory.reactor.seconds()
         if not self._running:
-            self._start(data)
+            self._take(session, data)
             return
         self._input.append(data)
         self._unparsed += len(data)
@@ -187,7 +177,7 @@ class Connection(TwistedProtocol):
         """TLS stands."""
         self._handshaking = False
         if self._session is not None:
-            self._deadline = self.factory.reactor.seconds() + self._session.patience
+            self._commanded = self.factory.reactor.seconds()
 
     def readConnectionLost(self) -> None:
         """The peer sends no more: answer what it sent, then close."""
@@ -225,10 +215,30 @@ class Connection(TwistedProtocol):
 
     # ------------------------------------------------------------------ inside
 
-    def _start(self, data: bytes = b"", *, greet: bool = False) -> None:
+    def _take(self, session: Session, data: bytes) -> None:
+        """Octets came while nothing was under way. What the engine answers alone is sent without any coroutine."""
+        engine, event = session.engine, None
+        try:
+            engine.feed(data)
+            if not self._full:
+                event = engine.next_event()
+                answered = event is ANSWERED and engine.errors == self._faults
+                if answered:
+                    event = engine.next_event()
+                if event is None:
+                    if answered:
+                        self._renew(session, self._since)
+                    self._finish(session)
+                    return
+        except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
+            self._failed(Failure())
+            return
+        self._start(event)
+
+    def _start(self, event: object | None = None, *, greet: bool = False) -> None:
         self._running = True
         try:
-            rest = first_step(self._run(data, greet=greet))
+            rest = first_step(self._run(event, greet=greet))
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
             self._failed(Failure())
             self._stopped()
@@ -246,25 +256,22 @@ class Connection(TwistedProtocol):
             self._failed(Failure())
         self._stopped()
 
-    async def _run(self, data: bytes, *, greet: bool) -> None:
+    async def _run(self, event: object | None, *, greet: bool) -> None:
         """Handle events until more input is needed.
 
-        :param data: octets that have just come; empty to go on with those that wait.
+        :param event: the first one, if it is known.
         """
         session = self._session
         assert session is not None
         engine = session.engine
         if greet:
             await session.begin()
-        elif data:
-            engine.feed(data)
-        elif self._input:
-            self._feed(engine)
         handled = 0
         while not (self._gone or self._closing):
-            if self._full:
-                await self.drain()
-            event = engine.next_event()
+            if event is None:
+                if self._full:
+                    await self.drain()
+                event = engine.next_event()
             if event is None:
                 if engine.closing or not self._input:
                     break
@@ -277,9 +284,10 @@ class Connection(TwistedProtocol):
                 if rest is not None:
                     self.flush()
                     await rest
-                    self._renew(session)
+                    self._renew(session, self.factory.reactor.seconds())
                 if engine.waiting:
                     raise LocalFault("An event was left without its answer")
+            event = None
             if engine.errors > self._faults:
                 await self._punish(engine.errors)
             handled += 1
@@ -288,20 +296,25 @@ class Connection(TwistedProtocol):
             if self._stopping and not session.receiving:
                 break
         if handled:  # octets that make no command move no deadline
-            self._renew(session)
+            self._renew(session, self.factory.reactor.seconds())
         self._finish(session)
 
     def _finish(self, session: Session) -> None:
         """The engine is idle: send, and close if it is time."""
         if self._gone or self._closing:
             return
-        self.flush()
+        self._send(session)
         if session.engine.closing:
             self._close()
         elif self._stopping and not session.receiving:
             self.say_goodbye(Goodbye.SHUTDOWN)
         elif self._ended:
             self._close()
+
+    def _send(self, session: Session) -> None:
+        data = session.engine.take_output()
+        if data and self._outlet is not None:
+            self._outlet.write(data, queued=self._full)
 
     def _feed(self, engine: ServerEngine) -> None:
         data = self._input.popleft()
@@ -325,11 +338,10 @@ class Connection(TwistedProtocol):
         self.transport.startTLS(self.factory.tls)
         engine.secured()
 
-    def _renew(self, session: Session) -> None:
-        """Commands or pieces of a body are done: set the next deadline. While a run goes on none is looked at."""
-        now = self.factory.reactor.seconds()
+    def _renew(self, session: Session, now: float) -> None:
+        """Commands or pieces of a body are done: wait anew. While a run goes on no deadline is looked at."""
         if not session.receiving:
-            self._deadline = now + session.patience
+            self._commanded = now
             if self._was_receiving:
                 self._was_receiving = False
                 self._expect_commands()
@@ -404,8 +416,8 @@ class Connection(TwistedProtocol):
         self._closing = True
         self._since = self.factory.reactor.seconds()
         self._input.clear()
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        if self._outlet is not None:
+            self._outlet.close(queued=self._full)
 
     # ------------------------------------------------------------------ deadlines
 
@@ -432,7 +444,7 @@ class Connection(TwistedProtocol):
             self.say_goodbye(Goodbye.TIMEOUT)
         elif session.receiving:
             self._tick_body(now)
-        elif now >= self._deadline:
+        elif now - self._commanded >= session.patience:
             self.say_goodbye(Goodbye.TIMEOUT)
 
     def _tick_body(self, now: float) -> None:

@@ -1,7 +1,8 @@
 """The way out of a connection: straight to the socket while nothing waits there, else through the transport's queue.
 
 A transport's ``write`` queues, asks the reactor to tell when the socket takes octets, and stops asking afterwards:
-three system calls and a turn of the reactor for a reply that the socket would have taken at once.
+three system calls and a turn of the reactor for a reply that the socket would have taken at once. Closing costs as much
+once more, although nothing is left to be sent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.internet.protocol import connectionDone
+from twisted.internet.tcp import Server
 from zope.interface import implementer
 
 
@@ -37,7 +40,10 @@ class Outlet:
     def __init__(self, transport: Any, listener: Listener, *, secure: bool) -> None:
         self._transport = transport
         self._listener = listener
-        self._straight = None if secure else getattr(transport, "writeSomeData", None)
+        self._straight: Any = None
+        if not secure:
+            socket = isinstance(transport, Server)
+            self._straight = transport.socket.send if socket else getattr(transport, "writeSomeData", None)
         # A pull producer is told whenever the queue has become empty, a push producer only after it was paused.
         transport.registerProducer(self, self._straight is None)
 
@@ -49,11 +55,25 @@ class Outlet:
         if self._straight is None or queued:
             self._transport.write(data)
             return
-        sent = self._straight(data)
+        try:
+            sent = self._straight(data)
+        except OSError:  # the socket is full, or broken: the transport meets that again and ends in good order
+            sent = 0
         if sent != len(data):
-            # What is no count is a lost connection: the transport meets it again and ends in good order.
             self._transport.write(data[sent:] if isinstance(sent, int) else data)
             self._listener.outlet_full()
+
+    def close(self, *, queued: bool) -> None:
+        """End the connection when everything is sent, which is now where nothing waits.
+
+        :param queued: as for :meth:`write`.
+        """
+        transport = self._transport
+        transport.unregisterProducer()
+        if isinstance(transport, Server) and self._straight is not None and not queued:
+            transport.connectionLost(connectionDone)
+        else:
+            transport.loseConnection()
 
     def open_again(self) -> int | None:
         """Another descriptor of the socket; ``None`` where octets must not go past the transport."""

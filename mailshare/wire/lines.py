@@ -43,30 +43,34 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> None:
         """Add octets at the end."""
-        if self._start:
-            self._buffer = self._buffer[self._start :]
-            self._searched -= self._start
+        start = self._start
+        if start:
+            rest = self._buffer[start:]
+            self._buffer = rest + data if rest else data
+            self._searched -= start
             self._start = 0
-        self._buffer = self._buffer + data if self._buffer else data
+        else:
+            self._buffer = self._buffer + data if self._buffer else data
 
     def next_line(self) -> bytes | Overlong | None:
         """The next line without its CRLF.
 
         :returns: :data:`OVERLONG` once for each line that is too long; ``None`` to wait for more octets.
         """
-        while self._searched < len(self._buffer):
-            end = self._buffer.find(b"\r\n", self._searched)
-            if end < 0:
-                return self._unfinished()
-            start, self._start = self._start, end + 2
-            self._searched = self._start
-            if self._eating:
-                self._eating = False
-                continue
-            if end + 2 - start > self.max_line:
-                return OVERLONG
-            return self._buffer[start:end]
-        return None
+        buffer, searched = self._buffer, self._searched
+        if searched >= len(buffer):
+            return None
+        end = buffer.find(b"\r\n", searched)
+        if end < 0:
+            return self._unfinished()
+        start = self._start
+        self._start = self._searched = end + 2
+        if self._eating:
+            self._eating = False
+            return self.next_line()
+        if end + 2 - start > self.max_line:
+            return OVERLONG
+        return buffer[start:end]
 
     def take(self, most: int) -> bytes:
         """Raw octets, for a part of the protocol that is not made of lines; at most ``most``, perhaps none."""

@@ -125,6 +125,7 @@ class POP3Server:
         if not output:
             return b""
         self._output = []
+        self._crowd = 0
         return output[0] if len(output) == 1 else b"".join(output)
 
     def next_event(self) -> Event | None:
@@ -132,24 +133,25 @@ class POP3Server:
 
         :returns: ``None`` when more input is needed, an answer is outstanding, or the connection is to be closed.
         """
-        while not self.waiting and not self.closing:
-            event, self._next = self._next, None
-            if event is None and self._crowd > _CROWDED:
+        event: Event | None
+        while not (self.waiting or self.closing):
+            if self._next is not None:
+                event, self._next = self._next, None
+            elif self._crowd > _CROWDED:
                 event = PauseWanted()
-            if event is None:
+            else:
                 line = self._lines.next_line()
                 if line is None:
                     break
                 self._unseen = True
                 event = self._read(line)
-            if event is not None:
-                self._unseen = False
-                if event is not ANSWERED:
-                    self._event = event
-                    self.waiting = True
-                return event
-            if not len(self._lines):
-                break
+                if event is None:
+                    continue
+            self._unseen = False
+            if event is not ANSWERED:
+                self._event = event
+                self.waiting = True
+            return event
         if self._unseen and not self.waiting:
             self._unseen = False
             return ANSWERED
@@ -160,7 +162,6 @@ class POP3Server:
     def resume(self) -> None:
         """The client has read the output."""
         self._answered(PauseWanted)
-        self._crowd = 0
 
     def secured(self) -> None:
         """TLS has begun: what was said in clear is forgotten (RFC 2595 section 4).
@@ -312,7 +313,11 @@ class POP3Server:
         if isinstance(line, Overlong):
             self._error(TOO_LONG, close=self.view is None)
             return ANSWERED
-        event = self._settle(self._commands.run, line)
+        try:
+            outcome = self._commands.run(line)
+        except (PeerFault, Goodbye) as fault:
+            return self._declined(fault)
+        event = self._told(outcome)
         return self._begin_tls() if event is START_TLS else event
 
     def _begin_tls(self) -> Event:
@@ -327,22 +332,32 @@ class POP3Server:
         """Do something that comes to a reply, an event, or a mistake of the client."""
         try:
             outcome = act(*given)
-        except Goodbye:
+        except (PeerFault, Goodbye) as fault:
+            return self._declined(fault)
+        return self._told(outcome + b"\r\n" if line and isinstance(outcome, bytes) else outcome)
+
+    def _told(self, outcome: Outcome) -> Event | None:
+        """Send what is a reply; give back what must be asked."""
+        if isinstance(outcome, bytes):
+            self._output.append(outcome)
+            self._crowd += len(outcome)
+        elif isinstance(outcome, tuple):
+            self._output += outcome
+            self._crowd += len(outcome[1])
+        else:
+            return outcome
+        return None
+
+    def _declined(self, fault: PeerFault | Goodbye) -> Event | None:
+        """A mistake, a number that leads nowhere, or ``QUIT`` before login."""
+        if isinstance(fault, Goodbye):
             self._say("+OK Bye")
             self.closing = True
-        except NotThere as fault:
+        elif isinstance(fault, NotThere):
             self._say(f"-ERR {fault.public}")
-        except PeerFault as fault:
+        else:
             self._error(fault.public, close=isinstance(fault, Hopeless))
             return ANSWERED
-        else:
-            if isinstance(outcome, bytes):
-                self._send(outcome + b"\r\n" if line else outcome)
-            elif isinstance(outcome, tuple):
-                self._output += outcome
-                self._crowd += len(outcome[1])
-            else:
-                return outcome
         return None
 
     def _login_failed(self, code: str = "AUTH", text: str = _WRONG, *, counts: bool = True) -> None:

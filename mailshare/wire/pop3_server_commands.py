@@ -20,6 +20,7 @@ from mailshare.wire.replies import START_TLS
 MAX_LINE = 255
 """Octets of a command line with its CRLF (RFC 2449 section 4)."""
 TOO_LONG = "That line is too long"
+_MOST = MAX_LINE - 2
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LINES = re.compile(rb"[0-9]{1,20}\Z")
 _FOREIGN = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"DELETE"))
@@ -63,7 +64,7 @@ class Commands:
             return self._line(self.authorization.response(line))
         verb, blank, argument = line.partition(b" ")
         verb = verb.upper()
-        if len(line) > MAX_LINE - 2 and verb != b"AUTH":
+        if len(line) > _MOST and verb != b"AUTH":
             raise PeerFault(TOO_LONG)
         if _CONTROL.search(line):
             raise PeerFault("Control characters, bare CR and bare LF have no place in a command")

@@ -24,6 +24,7 @@ def _nothing(_uid: int) -> None:
 class MaildropView:
     """Totals from the start, the listing from when it was first asked for.
 
+    :ivar listed: the listing is here.
     :ivar deleted: indexes marked with ``DELE``.
     :ivar retrieved: indexes sent whole by ``RETR``.
     :ivar at_hand: for one of the maildrop's own numbers, the message as it goes on the wire, without its final dot, if
@@ -35,16 +36,12 @@ class MaildropView:
         self._octets = octets
         self._deleted_octets = 0
         self._sizes: Sequence[int] | None = None
+        self.listed = False
         self._uids: Sequence[int] = ()
         self._uidl: Callable[[int], str] = str
         self.at_hand: Callable[[int], bytes | None] = _nothing
         self.deleted: set[int] = set()
         self.retrieved: set[int] = set()
-
-    @property
-    def listed(self) -> bool:
-        """Whether the listing is here."""
-        return self._sizes is not None
 
     def take_listing(self, sizes: Sequence[int], uids: Sequence[int], uidl: Callable[[int], str]) -> None:
         """Take the listing.
@@ -53,6 +50,7 @@ class MaildropView:
         :param uids: the maildrop's own number of each.
         :param uidl: the unique-id of such a number, 1 to 70 characters 0x21-0x7e.
         """
+        self.listed = True
         self._sizes = sizes
         self._uids = uids
         self._uidl = uidl

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
+
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
 
 from mailshare.pop3.session import CHUNK
@@ -127,3 +131,64 @@ def test_tls_is_never_written_past():
     other = Socket(100)
     Outlet(other, Heard(), secure=True).write(b"secret", queued=False)
     assert (other.taken, other.value()) == (b"", b"secret")
+
+
+class Still:
+    """A reactor that never takes a turn."""
+
+    def addReader(self, _: object) -> None:
+        """Somebody wants to read."""
+
+    addWriter = removeReader = removeWriter = addReader
+
+
+def on_a_socket(office) -> tuple[socket.socket, Server]:
+    """Both ends of a TCP connection to the POP3 server, whose reactor stands still; the client's takes little."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        client.connect(listening.getsockname())
+        accepted, address = listening.accept()
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    accepted.setblocking(False)
+    protocol = office.factory.buildProtocol(None)
+    protocol.peer = "192.0.2.7"
+    transport = Server(accepted, protocol, address, None, 1, Still())  # type: ignore[arg-type]
+    protocol.makeConnection(transport)
+    client.settimeout(60)
+    return client, transport
+
+
+def test_a_session_ends_in_the_turn_of_its_last_reply(office):
+    """A session over a socket needs no turn of the reactor after QUIT: everything was read and sent in those before."""
+    client, transport = on_a_socket(office)
+    with closing(client):
+        for line in (b"USER joe\r\n", b"PASS secret\r\n", b"RETR 1\r\n", b"QUIT\r\n"):
+            client.sendall(line)
+            transport.doRead()
+        assert not transport.connected
+        with client.makefile("rb") as replies:
+            assert replies.read().endswith(b"first\r\n..dot\r\n.\r\n+OK Bye\r\n")
+
+
+def test_what_the_socket_left_is_sent_before_it_closes(office):
+    """A client that asks for more than the socket takes, and leaves, gets all of it before the end."""
+    office.box.messages = {1: BIG}
+    client, transport = on_a_socket(office)
+    with closing(client):
+        client.sendall(b"USER joe\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n")
+        transport.doRead()
+        assert transport.connected
+        got = b""
+        client.settimeout(0.01)
+        while True:
+            if transport.connected and (end := transport.doWrite()):
+                transport.connectionLost(end)
+            try:
+                piece = client.recv(1 << 20)
+            except TimeoutError:
+                continue
+            if not piece:
+                break
+            got += piece
+        assert got.endswith(BIG + b".\r\n+OK Bye\r\n")
