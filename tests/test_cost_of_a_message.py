@@ -32,7 +32,7 @@ from mailshare.smtp.factory import SMTPFactory
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
-CALLS = {1: 830, 20: 3_050}
+CALLS = {1: 740, 20: 1_950}
 STATEMENTS = {1: 9, 20: 29}
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from mailshare.core.address import Address
-from mailshare.core.derived import changed
+from mailshare.core.derived import changed, once
+from mailshare.core.report_parts import printable
 
 
 @frozen(slots=False)  # made for each recipient: without slots in two thirds of the time
@@ -25,6 +26,11 @@ class Recipient:
     notify: frozenset[str] = frozenset()
     orcpt: str = ""
     params: Mapping[str, object] = field(factory=dict, hash=False)
+
+    @once
+    def text(self) -> str:
+        """The address for the journal: printable, at most 320 characters."""
+        return printable(str(self.address), 320)
 
 
 @frozen(slots=False)  # for changed()

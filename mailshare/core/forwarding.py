@@ -7,11 +7,12 @@ goes in a circle and what already reaches the target is not sent on, and then th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
 from mailshare.core.address import Address
+from mailshare.core.derived import derived
 from mailshare.core.envelope import Envelope
 from mailshare.core.headers import Headers
 from mailshare.core.identity import envelope_sender
@@ -56,12 +57,13 @@ def forward(
     :param came_back: it bears this office's trace: it left here before.
     :param held: of mail that ADMIN gives by hand, the reason for which ADMIN had it.
     """
+    away = _forwarding(directory)
     hops: list[Hop] = []
     steps: list[Step] = []
     emptied: set[int] = set()
-    for target in targets:
-        user = directory.user_by_id.get(target.user_id)
-        if user is None or not user.forward:
+    for target in targets if away else ():
+        user = away.get(target.user_id)
+        if user is None:
             continue
         why = _why_not(user, (target.reason, held), headers, came_back=came_back)
         why = why or ("the provider takes it for junk" if origin.junk else "")
@@ -76,6 +78,12 @@ def forward(
         if fresh and not user.forward_keep:
             emptied.add(user.id)
     return Onward(tuple(hops), frozenset(emptied), tuple(steps))
+
+
+@derived
+def _forwarding(directory: Directory) -> Mapping[int, User]:
+    """The users who have mail sent on, by id; in most offices few or nobody."""
+    return {user.id: user for user in directory.users if user.forward}
 
 
 def forwarders(routing: Routing) -> dict[int, str]:

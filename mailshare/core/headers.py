@@ -147,6 +147,11 @@ class Headers:
 
     @_by_name.default
     def _index(self) -> dict[str, tuple[Field, ...]]:
+        # Nearly every block has each name once and nothing but fields: no step of ours for each of them then.
+        names = [each.name.lower() for each in self.fields]
+        single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(self.fields), strict=True))
+        if len(single) == len(self.fields) and "" not in single:
+            return single
         index: dict[str, list[Field]] = {}
         for each in self.fields:
             if each.name:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.autoreply import PAUSE, why_no_answer
+from mailshare.core.derived import derived
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError
 from mailshare.core.forwarding import forwarders
@@ -57,8 +58,9 @@ class Answers:
         if origin.source not in (Source.COLLECT, Source.SMTP):
             return
         directory = self._store.directory.current()
-        for user_id, reason in _readers(routing).items():
-            user = directory.user_by_id.get(user_id)
+        away = _away(directory)
+        for user_id, reason in _readers(routing).items() if away else ():
+            user = away.get(user_id)
             if user is None or user.vacation is None or reason in _NOT_MEANT:
                 continue
             if not user.vacation.active(self._today()):
@@ -126,6 +128,12 @@ class Answers:
             return why
         finally:
             self._one_at_a_time.release()
+
+
+@derived
+def _away(directory: Directory) -> Mapping[int, User]:
+    """The users who have told that they are away, at some time or other, by id."""
+    return {user.id: user for user in directory.users if user.vacation is not None}
 
 
 def _readers(routing: Routing) -> dict[int, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
+from mailshare.core.derived import derived
 from mailshare.core.devices import SENT
 from mailshare.core.envelope import Envelope
 from mailshare.core.forwarding import forwarders
 from mailshare.core.report_parts import printable
-from mailshare.core.values import Directory, Event, Origin, Outcome, QueueItem, QueueState, Routing
+from mailshare.core.values import Directory, Event, Origin, Outcome, QueueItem, QueueState, Routing, Step
 
 PUBLIC = "public.sent"
 _MOST = 200  # recipients or steps told in one line
@@ -36,11 +37,6 @@ def route_event(
     Mailboxes are told by login name, so that the line can still be read when the user is gone; the Message-ID stands
     in it, so that the line can still be found when the message is gone.
     """
-    users = directory.user_by_id
-
-    def named(pairs: Iterable[tuple[int, str]]) -> list[list[object]]:
-        return [[users[one].name if one in users else one, reason] for one, reason in islice(pairs, _MOST)]
-
     data: dict[str, object] = {
         "source": origin.source.value,
         "peer": printable(origin.peer, 100),
@@ -50,16 +46,40 @@ def route_event(
         "uidl": printable(origin.ledger.uidl, 100) if origin.ledger is not None else "",
         "message_id": printable(message_id, 200),
         "sender": printable(str(envelope.sender or ""), 320),
-        "recipients": [printable(str(each.address), 320) for each in envelope.recipients[:_MOST]],
+        "recipients": [each.text for each in envelope.recipients[:_MOST]],
         "size": size,
-        "steps": [[each.code, printable(each.detail, 200)] for each in (*origin.steps, *routing.steps)[:_MOST]],
-        "targets": named((each.user_id, each.reason) for each in routing.targets),
-        "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
+        **_decided(directory)(routing),
     }
-    kept = {each.user_id for each in routing.targets}
-    if passing := named(pair for pair in forwarders(routing).items() if pair[0] not in kept):
-        data["sent_on"] = passing
+    if origin.steps:
+        data["steps"] = _steps((*origin.steps, *routing.steps))
     return Event(at, "route", origin.trace, origin.account_id, origin.user_id, data=data)
+
+
+@derived
+def _decided(directory: Directory) -> Callable[[Routing], Mapping[str, list[list[object]]]]:
+    """What a line tells of a routing of this directory; many messages have the same one."""
+    users = directory.user_by_id
+
+    def named(pairs: Iterable[tuple[int, str]]) -> list[list[object]]:
+        return [[users[one].name if one in users else one, reason] for one, reason in islice(pairs, _MOST)]
+
+    @derived
+    def told(routing: Routing) -> Mapping[str, list[list[object]]]:
+        found: dict[str, list[list[object]]] = {
+            "steps": _steps(routing.steps),
+            "targets": named((each.user_id, each.reason) for each in routing.targets),
+            "hops": [[each.agent, printable(each.address, 320), each.reason] for each in routing.hops[:_MOST]],
+        }
+        kept = {each.user_id for each in routing.targets}
+        if passing := named(pair for pair in forwarders(routing).items() if pair[0] not in kept):
+            found["sent_on"] = passing
+        return found
+
+    return told
+
+
+def _steps(steps: Sequence[Step]) -> list[list[object]]:
+    return [[each.code, printable(each.detail, 200)] for each in steps[:_MOST]]
 
 
 def route_events(

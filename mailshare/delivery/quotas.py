@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from mailshare.core.derived import derived
 from mailshare.core.errors import MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.personal import Quota
 from mailshare.core.report_words import mailbox_filling
@@ -68,14 +69,14 @@ class Quotas:
         :param known: ids of users whose mailbox was found to be full when the message was to be stored.
         :raises PolicyRefusal: 552 5.2.2, nobody would get it; the sender still has it.
         """
-        if origin.source is not Source.SMTP:
+        limited = _limited(directory)
+        if origin.source is not Source.SMTP or not limited:
             return Bounded(routing)
         bound = [
             user
             for target in routing.targets
             if target.reason not in _SILENT
-            and (user := directory.user_by_id.get(target.user_id)) is not None
-            and user.quota
+            and (user := limited.get(target.user_id)) is not None
             and user.kind is UserKind.PERSON
         ]
         if not bound:
@@ -96,8 +97,8 @@ class Quotas:
 
     async def watch(self, user_ids: Iterable[int], size: int, origin: Origin) -> None:
         """Warn those whose mailbox has just passed a level; never raises: the message is stored already."""
-        users = self._store.directory.current().user_by_id
-        bound = [users[one] for one in user_ids if one in users and users[one].quota]
+        limited = _limited(self._store.directory.current())
+        bound = [limited[one] for one in user_ids if one in limited] if limited else []
         if not bound:
             return
         try:
@@ -136,6 +137,12 @@ class Quotas:
 
     async def _counts(self) -> Mapping[int, MailboxCount]:
         return {count.user_id: count for count in await self._store.mailboxes.counts()}
+
+
+@derived
+def _limited(directory: Directory) -> Mapping[int, User]:
+    """The users with a bound, by id; in most offices nobody."""
+    return {user.id: user for user in directory.users if user.quota}
 
 
 def _full(user: User, count: MailboxCount | None, size: int) -> bool:

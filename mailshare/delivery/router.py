@@ -54,6 +54,7 @@ from mailshare.core.values import (
     UserKind,
 )
 from mailshare.delivery.public_rate import PublicRate
+from mailshare.delivery.remembered import Remembered
 from mailshare.interfaces import IGateway, IRouter
 
 _NOWHERE = frozenset({"loop", "oversize"})  # ADMIN has it, and nothing is done with it
@@ -70,6 +71,7 @@ class Router:
     def __init__(self, public_rate: PublicRate | None = None, gateways: Sequence[IGateway] = ()) -> None:
         self._public_rate = public_rate
         self._gateways = gateways
+        self._remembered = Remembered()
 
     def route(
         self,
@@ -81,13 +83,19 @@ class Router:
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
         author = directory.user_by_id.get(origin.user_id or 0)
+        usual = self._remembered.find(envelope, origin, directory)
+        if usual is not None and _nothing_said(headers, origin, author, directory):
+            return usual
         journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author, self._gateways)
         account = directory.account_by_id.get(origin.account_id or 0)
         if origin.source is Source.COLLECT and account is not None:
             journey.collected(account)
-        else:
-            journey.handed_in()
-        return journey.routing()
+            return journey.routing()
+        journey.handed_in()
+        routing = journey.routing()
+        if journey.by_envelope and not journey.warning:
+            self._remembered.keep(envelope, origin, directory, routing)
+        return routing
 
 
 @define
@@ -112,6 +120,7 @@ class _Journey:
     came_back: bool = False
     dropped: bool = False
     public: list[tuple[int, str]] = field(factory=list)
+    by_envelope: bool = False  # every recipient is a person here: neither header nor clock was asked
 
     # ------------------------------------------------------------------ collected
 
@@ -216,6 +225,7 @@ class _Journey:
         if self._print_status(self._home()):
             return
         named: dict[int, list[Recipient]] = {}
+        people, users = 0, self.directory.user_by_id
         for recipient in self.envelope.recipients:
             if self.gateways and self._by_gateway(recipient):
                 continue
@@ -229,6 +239,7 @@ class _Journey:
                 account = self.directory.account_by_id.get(where.account_id or 0)
                 for user_id in where.user_ids:
                     self._local(user_id, where.reason, recipient.address, account)
+                people += all(users[each].kind is not UserKind.PUBLIC for each in where.user_ids)
             elif isinstance(where, Printed):
                 self._printed(where, recipient.address)
             elif isinstance(where, Named):
@@ -239,6 +250,7 @@ class _Journey:
                 self._nobody(recipient.address, "outside" if isinstance(where, Outside) else where.reason)
         for account_id, recipients in named.items():
             self._by_name(self.directory.account_by_id[account_id], recipients)
+        self.by_envelope = 0 < people == len(self.envelope.recipients)
         home = self._home()
         if self.author is None and self.origin.source is Source.SMTP and home is not None:
             self._warn(home)
@@ -399,6 +411,15 @@ class _Journey:
         if user_id in self.reasons:
             prefix += f"X-Mailshare-Reason: {self.reasons[user_id]}\r\n".encode()
         return Target(user_id, hit.reason, prefix + rest)
+
+
+def _nothing_said(headers: Headers, origin: Origin, author: User | None, directory: Directory) -> bool:
+    """The header of mail that was handed in changes nothing of what the envelope says."""
+    if is_status(headers):
+        return False
+    if author is not None or origin.source is not Source.SMTP or not directory.accounts:
+        return True
+    return not impersonates(headers, people_of(directory).sharers[directory.accounts[0].id], directory)
 
 
 @derived

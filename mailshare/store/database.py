@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.logger import Logger
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 
 T = TypeVar("T")
-as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
-"""JSON for a column. ``json.dumps`` makes a new encoder each time, which costs more than these short texts do."""
+_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=str)
+# What encode() makes anew for each text, which costs more than these short texts do. Only Pythons with C have it.
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_pieces = _make and _make(None, str, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)
 Operation = Callable[[sqlite3.Connection], T]
 
 _PRIMARY = 0xFF  # the low octet of an extended result code is the code itself
@@ -41,6 +43,11 @@ _PASSING = frozenset(
     }
 )
 SYNC_FAILED = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+
+
+def as_json(value: object) -> str:
+    """JSON for a column. What is no JSON is written as its ``str``."""
+    return "".join(_pieces(value, 0)) if _pieces else _encoder.encode(value)
 
 
 class Damage:

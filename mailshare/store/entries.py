@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -169,6 +170,7 @@ class Giving:
         return int(row[0])
 
 
+@lru_cache(maxsize=1024)  # the lines of a person's copies are nearly always the same
 def ready_flag(prefix: bytes) -> int:
     """:data:`READY` for an entry with these lines in front of a body that is ready itself; 0 when they are not."""
     fits = not prefix or (prefix.endswith(b"\r\n") and not dots_begin_lines(b"\r\n" + prefix))

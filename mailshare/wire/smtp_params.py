@@ -13,6 +13,7 @@ from functools import lru_cache
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MessageTooLarge, PeerFault
+from mailshare.core.recipients import old_form
 
 # Blanks before the path are against RFC 5321 section 3.3, unambiguous, and sent by many small devices.
 _ARGUMENT = re.compile(rb' *<((?:"(?:[^"\\]|\\.)*")?[^<>" ]*)>(?: +(.*))?\Z')
@@ -76,6 +77,43 @@ def read_path(path: bytes, *, utf8: bool) -> Address:
         return Address.parse(path.decode())
     except UnicodeDecodeError:
         raise PeerFault("The address is not UTF-8", code=501, enhanced=(5, 1, 3)) from None
+
+
+@lru_cache(maxsize=256)  # a program says the same before each of its messages; a command has 2,048 octets at most
+def read_mail(argument: bytes, extended: bool, max_size: int, auth: bool) -> Envelope:
+    """The envelope that ``MAIL`` opens with this argument.
+
+    :param extended: the client said EHLO.
+    :param max_size: octets of the largest message taken.
+    :param auth: the server offered AUTH.
+    :raises PeerFault, MessageTooLarge: as :func:`split_argument`, :func:`read_path` and :func:`mail_parameters` do;
+        555 5.5.4 for parameters without EHLO.
+    """
+    path, parameters = _argument(argument, b"FROM:", extended=extended)
+    sender = read_path(path, utf8="SMTPUTF8" in parameters) if path else None
+    return mail_parameters(sender, parameters, max_size=max_size, auth=auth)
+
+
+@lru_cache(maxsize=1024)
+def read_recipient(argument: bytes, extended: bool, utf8: bool, old: bool) -> Recipient:
+    """The recipient that ``RCPT`` names with this argument.
+
+    :param utf8: the transaction allows non-ASCII addresses.
+    :param old: an address of the old form (two ``@``) is taken.
+    :raises PeerFault: as :func:`read_mail`; 501 5.1.3 for no address at all.
+    """
+    path, parameters = _argument(argument, b"TO:", extended=extended)
+    if not path:
+        raise PeerFault("The recipient is empty", code=501, enhanced=(5, 1, 3))
+    address = old_form(path.decode("ascii", "replace")) if old and path.count(b"@") == 2 else None
+    return recipient_parameters(address or read_path(path, utf8=utf8), parameters)
+
+
+def _argument(argument: bytes, keyword: bytes, *, extended: bool) -> tuple[bytes, Parameters]:
+    path, parameters = split_argument(argument, keyword)
+    if parameters and not extended:
+        raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
+    return path, parameters
 
 
 def xtext(value: bytes) -> str:

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from mailshare.core.address import Address, is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.core.recipients import old_form
 from mailshare.wire.lines import OVERLONG
 from mailshare.wire.replies import ANSWERED, START_TLS, reply
-from mailshare.wire.smtp_params import mail_parameters, read_path, recipient_parameters, split_argument
+from mailshare.wire.smtp_params import read_mail, read_recipient
 from mailshare.wire.smtp_server_auth import Logins, Step
 from mailshare.wire.smtp_server_body import ChunkReader, DataReader
 from mailshare.wire.smtp_server_core import Ask, EngineCore
@@ -261,13 +260,7 @@ class SMTPServerEngine(EngineCore):
             return self._fault(503, (5, 5, 1), "Say EHLO first")
         if self._envelope is not None:
             return self._fault(503, (5, 5, 1), "A message is begun already")
-        path, parameters = split_argument(argument, b"FROM:")
-        if parameters and not self.extended:
-            raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
-        sender = read_path(path, utf8="SMTPUTF8" in parameters) if path else None
-        envelope = mail_parameters(
-            sender, parameters, max_size=self.settings.max_size, auth=self._auth_offered
-        )
+        envelope = read_mail(argument, self.extended, self.settings.max_size, self._auth_offered)
         self._envelope = envelope
         self._named = 0
         self._taken = set()
@@ -277,14 +270,7 @@ class SMTPServerEngine(EngineCore):
         envelope = self._envelope
         if envelope is None:
             return self._fault(503, (5, 5, 1), "Say MAIL FROM first")
-        path, parameters = split_argument(argument, b"TO:")
-        if not path:
-            raise PeerFault("The recipient is empty", code=501, enhanced=(5, 1, 3))
-        if parameters and not self.extended:
-            raise PeerFault("Parameters need EHLO", code=555, enhanced=(5, 5, 4))
-        double = self.settings.old_form and path.count(b"@") == 2
-        old = old_form(path.decode("ascii", "replace")) if double else None
-        recipient = recipient_parameters(old or read_path(path, utf8=envelope.smtputf8), parameters)
+        recipient = read_recipient(argument, self.extended, envelope.smtputf8, self.settings.old_form)
         if self._unknown >= self.settings.unknown_recipients:
             return self._fault(450, (4, 7, 1), "Too many wrong recipients")
         if self._named >= self.settings.max_recipients:

@@ -1,0 +1,49 @@
+"""What the router said before of envelopes that were handed in: the same people get the next message just so.
+
+Only routings stand here that follow from the envelope, from who hands it in and from the directory, and from nothing
+else: not from the header, a count or the clock.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.values import Directory, Origin, Routing, Source
+
+_MOST = 10_000  # recipients of all envelopes that are remembered
+_Key = tuple[object, ...]
+
+
+@define
+class Remembered:
+    """Routings of one directory. Another directory, which every change of people makes, forgets them all.
+
+    Recipients are known by their identity: the same line of a client gives the same object again, and the objects
+    are kept here, so that no other can take their place.
+    """
+
+    _directory: Directory | None = None
+    _known: dict[_Key, tuple[tuple[Recipient, ...], Routing]] = field(factory=dict)
+    _recipients: int = 0
+
+    def find(self, envelope: Envelope, origin: Origin, directory: Directory) -> Routing | None:
+        """What was said of such an envelope."""
+        if directory is not self._directory or origin.source is Source.COLLECT:
+            return None
+        found = self._known.get(_key(envelope, origin))
+        return None if found is None else found[1]
+
+    def keep(self, envelope: Envelope, origin: Origin, directory: Directory, routing: Routing) -> None:
+        """Remember it."""
+        if directory is not self._directory or self._recipients > _MOST:
+            self._directory = directory
+            self._known.clear()
+            self._recipients = 0
+        if origin.source is not Source.COLLECT:
+            self._known[_key(envelope, origin)] = envelope.recipients, routing
+            self._recipients += len(envelope.recipients)
+
+
+def _key(envelope: Envelope, origin: Origin) -> _Key:
+    return (origin.source, origin.user_id, origin.trusted, origin.folder, origin.junk, *map(id, envelope.recipients))
