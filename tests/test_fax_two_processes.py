@@ -241,3 +241,21 @@ def test_two_offices_fax_each_other_through_kills(houses: Callable[[str, str, st
         assert pages == [one.page for one in read_tiff(sent[house.number])]
         assert len(pages) == 3
     assert len(exchange.calls) == 2
+    assert not [path for house in (left, right) for path in (house.folder / "spool").glob("*/*")]
+
+
+def test_a_kill_before_a_job_is_handed_over_leaves_no_file_behind(houses: Callable[[str, str, str], House]) -> None:
+    """Killed as soon as a file of a job lies there: the fax goes out once, and the spool is empty when it is over."""
+    house = houses("office", "+49305550101", SPOOL)
+    out, done = house.folder / "spool" / "out", house.folder / "spool" / "done"
+    house.sends("+49305550102")
+    wait_until(lambda: any(out.iterdir()), "a file of the job", SECONDS, house.server.log)
+    house.kill_and_start()
+    wait_until(lambda: list(out.glob("*.json")), "the job", SECONDS, house.server.log)
+    [job] = out.glob("*.json")
+    (done / "part").write_text(json.dumps({"cause": "ok", "pages": 3}))
+    os.rename(done / "part", done / job.name)
+    wait_until(house.reports, "the report", SECONDS, house.server.log)
+    assert "Action: delivered" in house.reports()[0]
+    wait_until(lambda: not any(done.iterdir()), "an empty spool", SECONDS, house.server.log)
+    assert not any(out.iterdir())

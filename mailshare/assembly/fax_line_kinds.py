@@ -125,15 +125,35 @@ class LineKinds:
 def _loop(options: LoopOptions, own: LineSurroundings) -> IFaxLine:
     from mailshare.fax.lines.loop import LoopLine, LoopNetwork  # noqa: PLC0415
 
-    network = LoopNetwork.of(own.reactor)
-    return LoopLine(own.name, network, own.numbers, options.numbers, own.channels, options.speed)
+    network, trunk = LoopNetwork.of(own.reactor), None
+    if options.listen or options.trunks:
+        from mailshare.fax.lines.loop_trunk import LoopTrunk  # noqa: PLC0415
+
+        trunk = LoopTrunk(
+            own.name,
+            own.reactor,
+            network.answering,
+            listen=options.listen,
+            routes=options.trunks,
+            channels=own.channels,
+        )
+    return LoopLine(own.name, network, own.numbers, options.numbers, own.channels, options.speed, trunk)
 
 
 def _directory(options: DirectoryOptions, own: LineSurroundings) -> IFaxLine:
+    from mailshare.fax.files import Ledgers  # noqa: PLC0415
     from mailshare.fax.lines.directory import DirectoryLine  # noqa: PLC0415
 
-    folder = os.path.join(own.directory, options.folder)
-    return DirectoryLine(own.name, folder, own.reactor, own.aside, poll=options.poll, channels=own.channels)
+    ledgers = Ledgers(os.path.join(own.data_directory, "fax", "out"), own.aside)
+    return DirectoryLine(
+        own.name,
+        os.path.join(own.directory, options.folder),
+        own.reactor,
+        own.aside,
+        poll=options.poll,
+        channels=own.channels,
+        under_way=ledgers.under_way,
+    )
 
 
 def _hylafax(options: HylaFAXOptions, own: LineSurroundings) -> IFaxLine:

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import re
 
+from mailshare.config.endpoint_strings import interface_of, port_of, split_endpoint
 from mailshare.config.fax_providers import check_provider
 from mailshare.config.fax_schema import FaxLineTable
 from mailshare.config.problems import Findings
@@ -14,7 +15,8 @@ from mailshare.config.timetable import parse_hours
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
 from mailshare.core.fax_dialling import Toll
-from mailshare.core.fax_lines import KINDS, SECRETS, HttpOptions, read_options
+from mailshare.core.fax_lines import KINDS, SECRETS, HttpOptions, LoopOptions, read_options
+from mailshare.core.fax_scripts import is_script
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _NUMBER = re.compile(r"[+0-9*?][0-9*?#A-D .-]*\Z")
@@ -62,6 +64,8 @@ def _kind(line: FaxLineTable, path: Path, directory: str, findings: Findings) ->
             options = read_options(line.kind, line.options)
             if isinstance(options, HttpOptions):
                 check_provider(options, directory, line.secrets)
+            elif isinstance(options, LoopOptions):
+                _check_loop(options)
         else:
             check_extension("fax_lines", line.kind, line.options, installed)
     except (ValueError, ConfigFault) as fault:
@@ -76,6 +80,30 @@ def _kind(line: FaxLineTable, path: Path, directory: str, findings: Findings) ->
         if name not in known:
             words = f"known are {', '.join(sorted(known))}" if known else "it has none"
             findings.error((*path, "secrets", name), f"{name!r} is no secret of the kind {line.kind}; {words}")
+
+
+def _check_loop(options: LoopOptions) -> None:
+    """Its words are known; calls between processes stay on this machine, since nobody is asked for a password.
+
+    :raises ConfigFault: a word is none; an endpoint is none, or is elsewhere.
+    """
+    for number, words in options.numbers.items():
+        if not isinstance(words, str) or not is_script(words):
+            raise ConfigFault(f"numbers {number}: {words!r} is nothing that happens; write for example busy*2,answers")
+    places = {"listen": options.listen, **{f"trunks {number}": one for number, one in options.trunks.items()}}
+    for name, place in places.items():
+        if not place and name == "listen":
+            continue
+        if not isinstance(place, str):
+            raise ConfigFault(f"{name} has the wrong form: {place!r}")
+        kind, *rest = split_endpoint(place)
+        if kind == "unix" and rest and rest[0]:
+            continue
+        if kind != "tcp" or port_of(place if name == "listen" else f"tcp:{rest[-1] if rest else ''}") is None:
+            raise ConfigFault(f"{name}: {place!r} is no endpoint of this machine; write unix:PATH, or tcp:")
+        host = interface_of(place) if name == "listen" else rest[0]
+        if not _on_this_machine(host):
+            raise ConfigFault(f"{name}: {place!r} leaves this machine; a loop line asks nobody for a password")
 
 
 def _on_this_machine(host: str) -> bool:

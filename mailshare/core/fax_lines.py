@@ -17,10 +17,12 @@ def _key(meaning: str, default: Any = "", *, factory: Any = None) -> Any:
 
 @frozen
 class LoopOptions:
-    """``kind = "loop"``: a telephone network inside the process."""
+    """``kind = "loop"``: a telephone network inside the process, and to processes beside it."""
 
     speed: float = _key("how much faster than a telephone calls go; 0 = at once", 0.0)
     numbers: Mapping[str, str] = _key("number to what happens there, e.g. busy, answers, drop:1", factory=dict)
+    listen: str = _key("endpoint at which loop lines of other processes call, on this machine; empty = none do")
+    trunks: Mapping[str, str] = _key("number to the endpoint of the process where it rings", factory=dict)
 
 
 @frozen

@@ -57,18 +57,18 @@ class Ledgers:
 
     async def read(self, row: int) -> PageLedger:
         """The ledger of a row; an empty one when there was no call yet."""
-
-        def read() -> PageLedger:
-            try:
-                with open(self._path(row), "rb") as stream:
-                    return PageLedger.from_json(json.load(stream))
-            except FileNotFoundError:
-                return PageLedger()
-            except (OSError, ValueError, TypeError) as fault:
-                raise Unavailable(detail={"file": self._path(row), "why": str(fault)}) from fault
-
-        ledger: PageLedger = await self._aside(read)
+        ledger: PageLedger = await self._aside(lambda: self._read(self._path(row)))
         return ledger
+
+    @staticmethod
+    def _read(path: str) -> PageLedger:
+        try:
+            with open(path, "rb") as stream:
+                return PageLedger.from_json(json.load(stream))
+        except FileNotFoundError:
+            return PageLedger()
+        except (OSError, ValueError, TypeError) as fault:
+            raise Unavailable(detail={"file": path, "why": str(fault)}) from fault
 
     async def write(self, row: int, ledger: PageLedger) -> None:
         """Keep it; fires when it is durable."""
@@ -78,6 +78,15 @@ class Ledgers:
             write_durably(self._path(row), json.dumps(ledger.as_json()).encode())
 
         await self._aside(write)
+
+    def under_way(self) -> frozenset[str]:
+        """What the lines' own machines call the jobs that they may still have; waits for the disk.
+
+        :raises Unavailable: a ledger cannot be read.
+        """
+        names = os.listdir(self._directory) if os.path.isdir(self._directory) else ()
+        found = [self._read(os.path.join(self._directory, one)) for one in names if one.endswith(".json")]
+        return frozenset(one.native for one in found if one.calling and one.native)
 
     async def forget(self, row: int) -> None:
         """The row is settled."""

@@ -73,13 +73,13 @@ class TestLoop(FaxLineContract):
         assert (await done).seconds > 9
 
 
-async def directory_rig(folder: Path) -> Rig:
+async def directory_rig(folder: Path, under_way: frozenset[str] | None = None) -> Rig:
     clock, receiver = Clock(), NotingReceiver()
 
     async def aside(act: Callable[[], object]) -> object:
         return act()
 
-    line = DirectoryLine("spool", str(folder), clock, aside, poll=1.0)
+    line = DirectoryLine("spool", str(folder), clock, aside, poll=1.0, under_way=lambda: under_way or ())
     line.set_receiver(receiver)
     line.start()
 
@@ -158,4 +158,20 @@ class TestDirectory(FaxLineContract):
         assert os.listdir(self.folder / "in") == ["b.tif"]
         [(ringing, facts)] = rig.receiver.ends
         assert (ringing.caller, facts.station) == ("+49", "S")
+        await rig.line.stop()
+
+    async def test_what_nobody_waits_for_is_taken_away_at_the_start(self) -> None:
+        """A job that was never put out, one that is over; a job that somebody may be at, and files of others, stay."""
+        (waited, begun, lost, torn, over) = (f"00112233445566{number:02}-7-1" for number in range(5))
+        (self.folder / "done").mkdir()
+        (self.folder / "out").mkdir()
+        for name in (f"{waited}.prepared", f"{waited}.tif", f"{begun}.json", f"{begun}.tif", f"{lost}.prepared",
+                     f"{lost}.tif", f"{torn}.tif.new", f"{over}.json", f"{over}.tif", "theirs.tif"):  # fmt: skip
+            (self.folder / "out" / name).write_bytes(b"")
+        (self.folder / "done" / f"{over}.json").write_bytes(b"{}")
+        rig = await directory_rig(self.folder, frozenset({waited}))
+        assert sorted(os.listdir(self.folder / "out")) == sorted(
+            [f"{waited}.prepared", f"{waited}.tif", f"{begun}.json", f"{begun}.tif", "theirs.tif"]
+        )
+        assert not os.listdir(self.folder / "done")
         await rig.line.stop()

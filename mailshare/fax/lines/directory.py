@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
 from mailshare.wire.tiff_fax import read_tiff
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_JOB = re.compile(r"([0-9a-f]{16}-[0-9]+-[0-9]+)\.(?:tif|json|prepared)(?:\.new)?\Z")  # a file of ours in out
 _MOST_TOLD = 65_536  # octets of a file that tells of a call
 
 
@@ -41,18 +42,29 @@ class DirectoryLine:
     :param folder: has ``out``, ``done`` and ``in``, made where they are missing.
     :param aside: what touches files runs there.
     :param poll: seconds between two looks.
+    :param under_way: gives the jobs that are written down as handed over and have not ended; without it, whatever lies
+        in the folder at the start stays there.
     """
 
     capabilities = FaxCapabilities(receive=True, codings=(), reports_pages=False)
     _log = Logger()
 
     def __init__(
-        self, name: str, folder: str, clock: IReactorTime, aside: Aside, *, poll: float = 5.0, channels: int = 1
+        self,
+        name: str,
+        folder: str,
+        clock: IReactorTime,
+        aside: Aside,
+        *,
+        poll: float = 5.0,
+        channels: int = 1,
+        under_way: Callable[[], Collection[str]] | None = None,
     ) -> None:
         self.name = name
         self._folder = folder
         self._aside = aside
         self._poll = poll
+        self._under_way = under_way
         self._channels = channels
         self._calls = Calls()
         self._waiting: dict[str, Deferred[Mapping[str, Any]]] = {}
@@ -68,7 +80,26 @@ class DirectoryLine:
         self._up = True
         for each in ("out", "done", "in"):
             os.makedirs(os.path.join(self._folder, each), exist_ok=True)
+        try:
+            self._sweep()
+        except (OSError, MailshareError) as fault:
+            self._log.warn("the line {line} leaves old jobs where they are: {why}", line=self.name, why=str(fault))
         self._looking.start(self._poll)
+
+    def _sweep(self) -> None:
+        """Take away what a stop of the server left of jobs that nobody waits for.
+
+        Jobs that were prepared and never put out (another sends their fax), and those whose end was written down:
+        nobody has begun with the former, and the latter are over. A job that somebody may be at stays.
+        """
+        if self._under_way is None:
+            return
+        wanted = self._under_way()
+        lying = {found[1] for name in os.listdir(self._path("out", "")) if (found := _JOB.match(name))}
+        for job in lying - frozenset(wanted):
+            put_out = os.path.exists(self._path("out", f"{job}.json"))
+            if not put_out or os.path.exists(self._path("done", f"{job}.json")):
+                self._drop(job)
 
     async def stop(self) -> None:
         """Look no more. Jobs stay where they are: whoever makes the calls goes on, and so do we at the next start."""
@@ -135,12 +166,12 @@ class DirectoryLine:
             os.rename(self._prepared(name), self._path("out", f"{name}.json"))
 
     async def _forgotten(self, name: str) -> None:
-        def drop() -> None:
-            self._take_back(name)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path("done", f"{name}.json"))
+        await self._aside(lambda: self._drop(name))
 
-        await self._aside(drop)
+    def _drop(self, name: str) -> None:
+        self._take_back(name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path("done", f"{name}.json"))
 
     async def _end_of(self, native: str, job: FaxJob) -> FaxOutcome:
         done: Deferred[Mapping[str, Any]] = Deferred()
@@ -165,9 +196,9 @@ class DirectoryLine:
         )
 
     def _take_back(self, name: str) -> None:
-        for path in (self._prepared(name), self._path("out", f"{name}.json"), self._path("out", f"{name}.tif")):
+        for end in ("prepared", "json", "tif", "prepared.new", "tif.new"):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self._path("out", f"{name}.{end}"))
 
     # ------------------------------------------------------------------ both directions
 

@@ -1,11 +1,13 @@
 """A telephone network inside the process: every kind of end that a call can have, at will, and no telephone needed.
 
 Who is called under which number is said in the options of a line: a word for what happens there, e.g. ``busy``; what
-is not said is another loop line with that number, whose office the fax then reaches. Nothing here is left to chance.
+is not said is another loop line with that number, whose office the fax then reaches, or a trunk to another process
+(:mod:`mailshare.fax.lines.loop_trunk`). Nothing here is left to chance.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
@@ -18,6 +20,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from mailshare.core.errors import MailshareError
+from mailshare.core.fax_scripts import BREAKS, END_UNKNOWN, ENDS
 from mailshare.core.values.fax import (
     CallFacts,
     Coding,
@@ -29,47 +32,12 @@ from mailshare.core.values.fax import (
     Ringing,
 )
 from mailshare.fax.lines.calling import Call, Calls
+from mailshare.fax.lines.loop_trunk import HungUp, LoopTrunk
 from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
 
-ENDS: Mapping[str, FaxCause] = {
-    "busy": FaxCause.BUSY,
-    "no-answer": FaxCause.NO_ANSWER,
-    "no-dialtone": FaxCause.NO_DIALTONE,
-    "no-carrier": FaxCause.NO_CARRIER,
-    "congestion": FaxCause.CONGESTION,
-    "rejected": FaxCause.REJECTED,
-    "unknown": FaxCause.BAD_NUMBER,
-    "voice": FaxCause.NOT_A_FAX,
-    "incompatible": FaxCause.INCOMPATIBLE,
-    "bad-line": FaxCause.CANNOT_TRAIN,
-    "poll-refused": FaxCause.POLL_REFUSED,
-    "not-allowed": FaxCause.NOT_ALLOWED,
-    "fault": FaxCause.INTERNAL,
-    "down": FaxCause.LINE_DOWN,
-}
-"""Words for numbers at which no page is ever sent."""
-BREAKS: Mapping[str, FaxCause] = {"drop": FaxCause.DROPPED, "refuse": FaxCause.PAGE_REFUSED}
-"""Words with a number of pages behind them, ``drop:2``: so many arrive in each call, then it ends so."""
-_END_UNKNOWN = "end-unknown"
 _RATE = 14_400
 _RING = 4.0  # seconds
 _TRAIN = 6.0
-
-
-def is_script(text: str) -> bool:
-    """Whether a word says what happens at a number.
-
-    Beside :data:`ENDS` and :data:`BREAKS`: ``answers`` (a machine that takes everything), ``slow`` (one without error
-    correction, which takes MH only), ``end-unknown`` (one that breaks off before it confirms the last page), and
-    several of them: ``busy*2,drop:1,answers`` are the ends of one call after the other.
-    """
-    return all(_step_fits(step.partition("*")[0], step.partition("*")[2]) for step in text.split(","))
-
-
-def _step_fits(word: str, times: str) -> bool:
-    name, colon, number = word.partition(":")
-    counted = name in BREAKS and number.isdecimal() if colon else name in (*ENDS, "answers", "slow", _END_UNKNOWN)
-    return counted and (not times or times.isdecimal())
 
 
 class LoopNetwork:
@@ -90,6 +58,10 @@ class LoopNetwork:
         """The line that a number rings."""
         return next((one for one in self.lines if any(fnmatchcase(number, own) for own in one.numbers)), None)
 
+    def answering(self, number: str) -> IFaxReceiver | None:
+        """Who takes calls to a number."""
+        line = self.at(number)
+        return line.receiver if line is not None else None
 
 
 @frozen
@@ -122,6 +94,7 @@ class LoopLine:
     :param numbers: its own, which others call; ``*`` stands for any digits.
     :param scripts: number (or pattern) to what happens there.
     :param speed: how much faster than a telephone its calls go; 0 = no waiting at all.
+    :param trunk: its ways to other processes.
     :ivar taken: what machines of scripts have taken: number to pages, call by call.
     """
 
@@ -135,6 +108,7 @@ class LoopLine:
         scripts: Mapping[str, str] | None = None,
         channels: int = 4,
         speed: float = 0.0,
+        trunk: LoopTrunk | None = None,
     ) -> None:
         self.name = name
         self.numbers = tuple(numbers)
@@ -143,6 +117,7 @@ class LoopLine:
         self._scripts = {pattern: Script.parse(text) for pattern, text in (scripts or {}).items()}
         self._channels = channels
         self._speed = speed
+        self._trunk = trunk
         self._calls = Calls()
         self._serial = 0
         self.receiver: IFaxReceiver | None = None
@@ -152,6 +127,8 @@ class LoopLine:
         """Be reachable."""
         self._up = True
         self._network.lines.append(self)
+        if self._trunk is not None:
+            self._trunk.start()
 
     async def stop(self) -> None:
         """Hang up."""
@@ -159,6 +136,8 @@ class LoopLine:
         if self in self._network.lines:
             self._network.lines.remove(self)
         await self._calls.end_all()
+        if self._trunk is not None:
+            await self._trunk.stop()
 
     def set_receiver(self, receiver: IFaxReceiver) -> None:
         """Who takes calls."""
@@ -194,25 +173,40 @@ class LoopLine:
         number = call.job.number or call.job.dial
         script = next((one for pattern, one in self._scripts.items() if fnmatchcase(number, pattern)), None)
         await self._after(_RING)
-        far = network.at(number)
         word = "" if script is None else script.next()
+        unsure = word == END_UNKNOWN
         if word:
             cause = await self._by_script(call, pages, word)
-        elif far is None or far.receiver is None:
-            cause = FaxCause.BAD_NUMBER
         else:
-            self._serial += 1
-            ringing = Ringing(f"{call.job.id}-{self._serial}", far.name, _own(self), number)
-            cause = await self._to_line(call, pages, far.receiver, ringing)
+            cause, unsure = await self._to_number(call, pages, number)
         return FaxOutcome(
             cause,
             call.confirmed,
-            end_sent=word == _END_UNKNOWN,
+            end_sent=unsure,
             remote_id=number,
             rate=_RATE,
             ecm=True,
             seconds=network.clock.seconds() - began if self._speed else 0.0,
         )
+
+    async def _to_number(self, call: Call, pages: IFaxPages, number: str) -> tuple[FaxCause, bool]:
+        """The cause, and whether the far end may have the last page without our knowing."""
+        self._serial += 1
+        line = self._network.at(number)
+        name = line.name if line is not None else ""
+        ringing = Ringing(f"{call.job.id}-{self._serial}", name, _own(self), number)
+        if line is not None and line.receiver is not None:
+            return await self._to_line(call, pages, line.receiver, ringing)
+        place = self._trunk.leads_to(number) if self._trunk is not None else ""
+        if self._trunk is None or not place:
+            return FaxCause.BAD_NUMBER, False
+        far = await self._trunk.call(place)
+        if far is None:
+            return FaxCause.NO_CARRIER, False
+        try:
+            return await self._to_line(call, pages, far, ringing)
+        finally:
+            far.hang_up()
 
     async def _by_script(self, call: Call, pages: IFaxPages, word: str) -> FaxCause:
         if word in ENDS:
@@ -223,7 +217,7 @@ class LoopLine:
         self.taken.setdefault(call.job.number or call.job.dial, []).append(taken)
         name, _, count = word.partition(":")
         most = int(count) if count else None
-        if name == _END_UNKNOWN:
+        if name == END_UNKNOWN:
             most = pages.count - call.job.first_page - 1
 
         async def take(_: int, page: FaxPage) -> None:
@@ -234,34 +228,48 @@ class LoopLine:
             return BREAKS.get(name, FaxCause.DROPPED)
         return FaxCause.OK
 
-    async def _to_line(self, call: Call, pages: IFaxPages, far: IFaxReceiver, ringing: Ringing) -> FaxCause:
+    async def _to_line(
+        self, call: Call, pages: IFaxPages, far: IFaxReceiver, ringing: Ringing
+    ) -> tuple[FaxCause, bool]:
         try:
             cause = await far.screen(ringing)
         except MailshareError:
             cause = FaxCause.NO_ANSWER
         if cause is not FaxCause.OK:
-            return cause
+            return cause, False
         await call.tell("answered")
         await self._after(_TRAIN)
-        cause = await far.screen(evolve(ringing, station=call.job.ident, subaddress=call.job.subaddress))
+        try:
+            cause = await far.screen(evolve(ringing, station=call.job.ident, subaddress=call.job.subaddress))
+        except MailshareError:
+            return FaxCause.DROPPED, False
         if cause is not FaxCause.OK:
-            await far.finished(ringing, CallFacts(cause, call.job.ident, call.job.subaddress))
-            return cause
+            await self._over(call, far, ringing, cause)
+            return cause, False
         await call.tell("negotiated", rate=_RATE, ecm=True)
+        sent = -1
 
         async def take(number: int, page: FaxPage) -> None:
+            nonlocal sent
+            sent = number
             await far.page_received(ringing, number, page)
 
-        cause = FaxCause.DROPPED
+        cause, unsure = FaxCause.DROPPED, False
         try:
             await self._pages(call, pages, take, Coding.MMR, None)
             cause = FaxCause.OK
+        except HungUp:
+            unsure = call.job.first_page + sent == pages.count - 1
         except MailshareError:
             cause = FaxCause.PAGE_REFUSED
         finally:
-            facts = CallFacts(cause, call.job.ident, call.job.subaddress, _RATE, ecm=True)
-            await far.finished(ringing, facts)
-        return cause
+            await self._over(call, far, ringing, cause)
+        return cause, unsure
+
+    @staticmethod
+    async def _over(call: Call, far: IFaxReceiver, ringing: Ringing, cause: FaxCause) -> None:
+        with contextlib.suppress(HungUp):  # it knows by itself
+            await far.finished(ringing, CallFacts(cause, call.job.ident, call.job.subaddress, _RATE, ecm=True))
 
     async def _pages(
         self,

@@ -1,0 +1,330 @@
+"""Calls of the pretended network that go to another process: a connection over a local socket is a call.
+
+Whoever calls asks, whoever is called answers, one after the other. A frame is its length in four octets, then a line of
+JSON, then the octets of a page where there is one: ``screen`` with what is known of the call (answered with a cause),
+``page`` (answered when it is on the disk there), ``finished``. A connection that is lost is a call that broke off.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from attrs import asdict
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.endpoints import clientFromString, connectProtocol, serverFromString
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import Int32StringReceiver
+from typing_extensions import override
+from zope.interface import implementer
+
+from mailshare.core.errors import MailshareError, PeerFault, Unavailable
+from mailshare.core.values.fax import CallFacts, Coding, FaxCause, FaxPage, Ringing
+from mailshare.interfaces import IFaxReceiver
+
+_MOST = 32 * 1024 * 1024  # octets of a frame: a page
+_ANSWER = 120.0  # seconds that an answer may take
+_IDLE = 900.0  # seconds from one question to the next; a page may take minutes on a slow line
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_SIZES = ("width", "rows", "x_res", "y_res", "bad_rows")
+_TEXTS = ("caller", "called", "display", "station", "subaddress", "password")
+At = Callable[[str], IFaxReceiver | None]
+"""Who is reached under a number of this process, ``None`` for nobody."""
+
+
+class HungUp(Unavailable):
+    """The connection was lost in the middle of a call."""
+
+
+class _Frames(Int32StringReceiver):
+    MAX_LENGTH = _MOST
+    transport: Any
+
+    def send(self, told: Mapping[str, object], octets: bytes = b"") -> None:
+        """One frame."""
+        self.sendString(json.dumps(told).encode() + b"\n" + octets)
+
+    @override
+    def lengthLimitExceeded(self, length: int) -> None:
+        """A page that is none; Twisted calls this."""
+        del length
+        self.transport.abortConnection()
+
+
+def _frame(octets: bytes) -> tuple[dict[str, Any], bytes]:
+    words, _, rest = octets.partition(b"\n")
+    return dict(json.loads(words)), rest
+
+
+@implementer(IFaxReceiver)
+class FarEnd(_Frames):
+    """The machine that a call in another process reaches, as the one who calls sees it.
+
+    :param clock: ``callLater``.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._asked: Deferred[dict[str, Any]] | None = None
+        self._lost = False
+
+    async def screen(self, call: Ringing) -> FaxCause:
+        """Ask whether it takes the call."""
+        return FaxCause((await self._ask({"screen": asdict(call)}))["cause"])
+
+    async def page_received(self, call: Ringing, number: int, page: FaxPage) -> None:
+        """Send a page, and wait until it lies on the disk there."""
+        told = {"id": call.id, "page": number, "coding": page.coding.value}
+        sizes = {name: getattr(page, name) for name in _SIZES}
+        await self._ask(told | sizes, page.data)
+
+    async def finished(self, call: Ringing, facts: CallFacts) -> None:
+        """Say how it ended."""
+        await self._ask({"id": call.id, "finished": {**asdict(facts), "cause": facts.cause.value}})
+
+    def hang_up(self) -> None:
+        """The call is over."""
+        self.transport.loseConnection()
+
+    async def _ask(self, told: Mapping[str, object], octets: bytes = b"") -> dict[str, Any]:
+        if self._lost:
+            raise HungUp("The far end hung up")
+        self._asked = Deferred(lambda _: self.transport.abortConnection())
+        self._asked.addTimeout(_ANSWER, self._clock)
+        self.send(told, octets)
+        try:
+            answer = await self._asked
+        except defer.TimeoutError as fault:
+            raise HungUp("The far end gave no answer in time") from fault
+        finally:
+            self._asked = None
+        if "refused" in answer:
+            raise Unavailable(str(answer["refused"])[:200])
+        return answer
+
+    @override
+    def stringReceived(self, string: bytes) -> None:
+        """An answer; Twisted calls this."""
+        asked, self._asked = self._asked, None
+        try:
+            answer, _ = _frame(string)
+        except ValueError:
+            self.transport.abortConnection()
+            answer = {"refused": "The far end said what is no answer"}
+        if asked is not None and not asked.called:
+            asked.callback(answer)
+
+    @override
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Twisted calls this."""
+        del reason
+        self._lost = True
+        if self._asked is not None and not self._asked.called:
+            self._asked.errback(HungUp("The far end hung up"))
+
+
+class _Caller(_Frames):
+    """Somebody in another process who calls a line of this one."""
+
+    _log = Logger()
+
+    def __init__(self, trunk: LoopTrunk) -> None:
+        self._trunk = trunk
+        self._ringing: Ringing | None = None
+        self._far: IFaxReceiver | None = None
+        self._turn = DeferredLock()
+        self._idle: Any = None
+        self.over: Deferred[None] = Deferred()
+
+    @override
+    def connectionMade(self) -> None:
+        """Twisted calls this."""
+        self._trunk.callers.add(self)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._idle = self._trunk.reactor.callLater(_IDLE, self.hang_up)
+
+    def hang_up(self) -> None:
+        """The line is taken away, or nothing was heard for long."""
+        self.transport.abortConnection()
+
+    @override
+    def stringReceived(self, string: bytes) -> None:
+        """A question; whoever asks the next before this one is answered is rude. Twisted calls this."""
+        if self._turn.locked:
+            self.hang_up()
+            return
+        self._idle.cancel()
+        self._soon(self._answered(string))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """One after the other: the end of a call comes after what is being worked on."""
+        self._turn.run(Deferred.fromCoroutine, work).addErrback(self._failed)
+
+    def _failed(self, failure: Any) -> None:
+        self._log.failure("a call over the trunk failed", failure=failure)
+        self.hang_up()
+
+    async def _answered(self, string: bytes) -> None:
+        try:
+            answer = await self._answer(*_frame(string))
+        except (ValueError, TypeError, KeyError) as fault:
+            self._log.warn("a call over the trunk says what nobody understands: {why}", why=str(fault)[:200])
+            self.hang_up()
+            return
+        except MailshareError as fault:
+            answer = {"refused": fault.public}
+        if self.transport.connected:
+            self._wait()
+            self.send(answer)
+
+    async def _answer(self, told: Mapping[str, Any], octets: bytes) -> dict[str, object]:
+        if "screen" in told:
+            return {"cause": (await self._screened(told["screen"])).value}
+        if self._far is None or self._ringing is None or told.get("id") != self._ringing.id:
+            raise PeerFault("There is no such call")
+        if "finished" in told:
+            facts = told["finished"]
+            await self._end(_facts(facts))
+            return {}
+        sizes = {name: int(told[name]) for name in _SIZES}
+        page = FaxPage(coding=Coding(told["coding"]), data=octets, **sizes)
+        await self._far.page_received(self._ringing, int(told["page"]), page)
+        return {}
+
+    async def _screened(self, told: Mapping[str, Any]) -> FaxCause:
+        number = str(told["called"])
+        line = self._trunk.at(number)
+        if line is None:
+            return FaxCause.BAD_NUMBER
+        if not _SAFE.match(str(told["id"])) or (self._ringing and self._ringing.id != told["id"]):
+            raise PeerFault("A call has one name, of letters and digits")
+        if self._ringing is None and not self._trunk.has_room():
+            return FaxCause.BUSY
+        texts = {name: str(told.get(name, ""))[:60] for name in _TEXTS}
+        ringing = Ringing(str(told["id"]), self._trunk.name, **texts)
+        cause = await line.screen(ringing)
+        if cause is FaxCause.OK:
+            self._far, self._ringing = line, ringing
+        return cause
+
+    async def _end(self, facts: CallFacts) -> None:
+        far, ringing, self._far = self._far, self._ringing, None
+        if far is not None and ringing is not None:
+            await far.finished(ringing, facts)
+
+    async def _left(self) -> None:
+        """Nobody is there any more; a call that was not over broke off."""
+        known = self._ringing
+        try:
+            if known is not None:
+                await self._end(CallFacts(FaxCause.DROPPED, known.station, known.subaddress))
+        finally:
+            self.over.callback(None)
+
+    @property
+    def is_call(self) -> bool:
+        """A machine here has taken it, and it is not over."""
+        return self._far is not None
+
+    @override
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Whoever called hung up, or is no more; Twisted calls this."""
+        del reason
+        self._trunk.callers.discard(self)
+        if self._idle.active():
+            self._idle.cancel()
+        self._soon(self._left())
+
+
+def _facts(told: Mapping[str, Any]) -> CallFacts:
+    return CallFacts(
+        FaxCause(told["cause"]),
+        str(told["station"])[:20],
+        str(told["subaddress"])[:20],
+        int(told["rate"]),
+        bool(told["ecm"]),
+        float(told["seconds"]),
+        str(told["password"])[:40],
+    )
+
+
+class LoopTrunk:
+    """The ways of one line to other processes.
+
+    :param name: of the line.
+    :param at: who is reached under a number here.
+    :param listen: endpoint at which others call; empty = none do.
+    :param routes: patterns of numbers to the endpoints of the processes where they ring.
+    :param channels: calls that are taken at the same time; the next ones find it busy.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, name: str, reactor: Any, at: At, *, listen: str, routes: Mapping[str, str], channels: int
+    ) -> None:
+        self.name = name
+        self.reactor = reactor
+        self.at = at
+        self.callers: set[_Caller] = set()
+        self._listen = listen
+        self._routes = routes
+        self._channels = channels
+        self._port: IListeningPort | None = None
+        self._wanted = False
+
+    def leads_to(self, number: str) -> str:
+        """The endpoint of the process where a number rings; empty for none."""
+        return next((place for one, place in self._routes.items() if fnmatchcase(number, one)), "")
+
+    async def call(self, place: str) -> FarEnd | None:
+        """A connection to that process; ``None`` when nobody is there."""
+        try:
+            far: FarEnd = await connectProtocol(clientFromString(self.reactor, place), FarEnd(self.reactor))
+        except (ConnectError, OSError):
+            return None
+        return far
+
+    def has_room(self) -> bool:
+        """Whether one more call can be taken."""
+        return sum(one.is_call for one in self.callers) < self._channels
+
+    def start(self) -> None:
+        """Let others call."""
+        self._wanted = True
+        if self._listen:
+            factory = Factory.forProtocol(lambda: _Caller(self))
+            opened = serverFromString(self.reactor, self._listen).listen(factory)
+            opened.addCallbacks(self._opened, self._closed)
+
+    def _opened(self, port: IListeningPort) -> None:
+        self._port = port
+        if not self._wanted:
+            port.stopListening()
+
+    def _closed(self, failure: Any) -> None:
+        why = failure.getErrorMessage()
+        self._log.warn("line {line}: nobody can call at {place}: {why}", line=self.name, place=self._listen, why=why)
+
+    async def stop(self) -> None:
+        """Nobody calls any more; calls that come in break off."""
+        self._wanted = False
+        port, self._port = self._port, None
+        if port is not None:
+            stopped = port.stopListening()
+            if stopped is not None:
+                await stopped
+        calls = list(self.callers)
+        for each in calls:
+            each.hang_up()
+        for each in calls:
+            await each.over
