@@ -25,7 +25,7 @@ from twisted.protocols.basic import Int32StringReceiver
 from typing_extensions import override
 from zope.interface import implementer
 
-from mailshare.core.errors import MailshareError, PeerFault, Unavailable
+from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values.fax import CallFacts, Coding, FaxCause, FaxPage, Ringing
 from mailshare.interfaces import IFaxReceiver
 
@@ -190,7 +190,7 @@ class _Caller(_Frames):
         if "screen" in told:
             return {"cause": (await self._screened(told["screen"])).value}
         if self._far is None or self._ringing is None or told.get("id") != self._ringing.id:
-            raise PeerFault("There is no such call")
+            raise ValueError("there is no such call")
         if "finished" in told:
             facts = told["finished"]
             await self._end(_facts(facts))
@@ -206,7 +206,7 @@ class _Caller(_Frames):
         if line is None:
             return FaxCause.BAD_NUMBER
         if not _SAFE.match(str(told["id"])) or (self._ringing and self._ringing.id != told["id"]):
-            raise PeerFault("A call has one name, of letters and digits")
+            raise ValueError("a call has one name, of letters and digits")
         if self._ringing is None and not self._trunk.has_room():
             return FaxCause.BUSY
         texts = {name: str(told.get(name, ""))[:60] for name in _TEXTS}
