@@ -30,10 +30,18 @@ _PREFERENCES: Mapping[str, object] = {
     "network.dns.forceResolve": "127.0.0.1",
 }
 _STARTED = 60.0  # seconds
+_IN_MAIN_WINDOW = """
+const main = document.documentElement.getAttribute("windowtype") == "mail:3pane";
+return main && document.readyState == "complete";
+"""
 
 
 class Refused(Exception):
     """A script of ours failed inside Thunderbird."""
+
+
+class Unanswered(Exception):
+    """The window that a script ran in went away, as those of the start do."""
 
 
 @define
@@ -75,6 +83,10 @@ class Thunderbird:
         self._connect()
         self._ask("WebDriver:NewSession", {})
         self._ask("Marionette:SetContext", {"value": "chrome"})
+        until = time.monotonic() + _STARTED
+        while not self._is_there():
+            assert time.monotonic() < until, (self.folder / "log").read_text(errors="replace")[-4000:]
+            time.sleep(0.1)
 
     def _connect(self) -> None:
         until = time.monotonic() + _STARTED
@@ -91,6 +103,17 @@ class Thunderbird:
             self._hear()
             return
         raise AssertionError((self.folder / "log").read_text(errors="replace")[-4000:])
+
+    def _is_there(self) -> bool:
+        """Its main window is open and loaded, and scripts run in it."""
+        try:
+            for handle in self._ask("WebDriver:GetWindowHandles", {}):
+                self._ask("WebDriver:SwitchToWindow", {"handle": handle})
+                if self.run(_IN_MAIN_WINDOW):
+                    return True
+        except (Refused, Unanswered):
+            pass
+        return False
 
     def _hear(self) -> Any:
         """One frame: its length, a colon, JSON."""
@@ -122,7 +145,9 @@ class Thunderbird:
             f"(async () => {{ {script} }})().then(value => done({{value}}), error => done({{error: String(error)}}));"
         )
         params = {"script": body, "args": list(given), "sandbox": "system", "newSandbox": True, "scriptTimeout": 60_000}
-        value = self._ask("WebDriver:ExecuteAsyncScript", params)["value"] or {}
+        value = self._ask("WebDriver:ExecuteAsyncScript", params)["value"]
+        if value is None:
+            raise Unanswered
         if "error" in value:
             raise Refused(value["error"])
         return value.get("value")
