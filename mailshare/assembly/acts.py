@@ -24,6 +24,7 @@ from mailshare.assembly.overview_acts import OverviewActs
 from mailshare.assembly.personal import Personal
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
+from mailshare.assembly.run_acts import RunActs
 from mailshare.assembly.tag_testing import TagTesting
 from mailshare.assembly.usage_acts import UsageActs
 from mailshare.config import Config
@@ -62,8 +63,8 @@ class Running(Protocol):
     def facts(self) -> Mapping[str, object]:
         """Further facts for the status: version, listeners, since when, last reload."""
 
-    def send_receive(self, account: Account) -> Awaitable[Mapping[str, object]]:
-        """Collect and send now, whatever the timetable says."""
+    def send_receive(self, account: Account, by: str = "") -> Awaitable[Mapping[str, object]]:
+        """Collect and send now, whatever the timetable says, because somebody asks for it."""
 
     def resume(self, account: Account) -> Awaitable[int]:
         """Use an account's ways out again and send now; how many rows had to wait."""
@@ -89,6 +90,7 @@ class Acts(
     UsageActs,
     ManagerActs,
     FindingActs,
+    RunActs,
     Reading,
 ):
     """The office as its administrator sees it.
@@ -293,13 +295,6 @@ class Acts(
         return await export_toml(self._store, config, secrets=secrets)
 
     # ------------------------------------------------------------------ acting
-
-    async def send_receive(self, *, account: str = "") -> Mapping[str, object]:
-        """Collect and send now, for one account or for all."""
-        if self._running is None:
-            raise Unavailable("The server does not run; start it first")
-        wanted = [self._account(account)] if account else [one for one in self._directory().accounts if one.enabled]
-        return {str(one.address): await self._running.send_receive(one) for one in wanted}
 
     async def _fetch_from(self, account: str) -> Mapping[str, object]:
         """Collect from one account; for :meth:`FaxActs.fax_receive`."""

@@ -63,6 +63,8 @@ class ActsOnNeed:
         acts.tags = self._room.tag_test
         acts.finder = Outside(self._reactor).finder()
         acts.login_test = self._room.login_test
+        acts.recorder = self._room.recorder
+        acts.recorder.told = lambda _, run: acts.tell("run", run)
         for name, lent in self.further.items():
             setattr(acts, name, lent)
         return acts

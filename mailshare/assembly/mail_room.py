@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -14,6 +15,7 @@ from zope.interface import implementer
 from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
 from mailshare.assembly.randomness import Randomness
+from mailshare.assembly.run_recorder import RunRecorder
 from mailshare.assembly.shapes import moment
 from mailshare.config import Config
 from mailshare.core.headers import Headers
@@ -85,6 +87,7 @@ class MailRoom:
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
         doors = provider_doors(config, reactor, self.secrets)
+        self.recorder = RunRecorder(store, reactor)
         retry = retry_rule(config)
         self._door(config, reactor, aside, retry)
         self._fetching(config, reactor, doors, changed)
@@ -92,7 +95,7 @@ class MailRoom:
         self.relay = Relay(
             store,
             self.intake,
-            doors,
+            evolve(doors, steps=self.recorder.sending),
             refused_pause=config.tables.limits.login_refused_pause,
             zone=lambda account: account_zone(account, zone),
             changed=changed,
@@ -142,7 +145,7 @@ class MailRoom:
         self.collector = Collector(
             self._store,
             self.intake,
-            doors,
+            evolve(doors, steps=self.recorder.fetching),
             run_seconds=limits.client_run,
             refused_pause=limits.login_refused_pause,
             limits=collected,
@@ -261,17 +264,30 @@ class MailRoom:
         """A mail program opened somebody's mailbox here."""
         self.timetable.mailbox_opened(user, peer)
 
-    async def send_receive(self, account: Account) -> Mapping[str, object]:
-        """Collect and send one account's mail now.
+    async def send_receive(self, account: Account, by: str = "") -> Mapping[str, object]:
+        """Collect and send one account's mail now; its steps are kept.
 
+        :param by: who asks for it.
         :returns: ``collected`` by user name, ``messages``, ``sent`` by outcome, ``error``, and ``text`` for a person.
         """
         self.relay.reopen(account.id)
         self.collector.reopen(account.id)
         self.listening.hurry(account.id)
         self._sent.pop(account.id, None)
+        self.recorder.begin(account, by, collecting=self.collector.status(account.id).running)
+        try:
+            answer = await self._asked(account)
+        except BaseException:
+            await self.recorder.end(account, "", "Stopped here")
+            raise
+        await self.recorder.end(account, str(answer["text"]), str(answer["error"]))
+        return answer
+
+    async def _asked(self, account: Account) -> Mapping[str, object]:
         floor = self.collector.not_before(account.id)
         early = f"the provider allows the next login at {moment(floor)}" if floor > self._clock() else ""
+        if early:
+            self.recorder.fetching.trouble(account, early)
         before = self.collector.status(account.id).last_try
         collected = await self.timetable.send_receive(account.id)
         sent = self._sent.get(account.id, {})

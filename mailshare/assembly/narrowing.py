@@ -15,7 +15,8 @@ from mailshare.interfaces import IStore
 
 KEEPERS = frozenset(
     {
-        "status", "mailboxes", "mailbox", "outbox", "steer", "attempts", "why", "log", "days", "send_receive", "resume",
+        "status", "runs", "mailboxes", "mailbox", "outbox", "steer", "attempts", "why", "log", "days", "send_receive",
+        "resume",
         "users", "add_user", "change_user", "delete_user", "show_user", "handout", "vacation", "app_passwords",
         "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "admin_list", "admin_show",
         "admin_give", "admin_always", "admin_teach", "rules", "fetch_anyway",
@@ -124,7 +125,7 @@ class Narrowing:
 
     def result(self, name: str, found: Any) -> Any:
         """The answer, without what is others'."""
-        if name in ("outbox", "admin_list", "rules"):
+        if name in ("outbox", "admin_list", "rules", "runs"):
             return self._rows_of(found, lambda row: [row["account"]])
         if name == "accounts":
             return self._rows_of(found, lambda row: [row["address"]])

@@ -391,9 +391,9 @@ class Office(Service):
             **self._running().journal.facts(),
         }
 
-    async def send_receive(self, account: Account) -> Mapping[str, object]:
+    async def send_receive(self, account: Account, by: str = "") -> Mapping[str, object]:
         """Collect and send one account's mail now."""
-        return await self._running().room.send_receive(account)
+        return await self._running().room.send_receive(account, by)
 
     async def resume(self, account: Account) -> int:
         """Use an account's ways out again, whatever paused them, and send what waits now."""

@@ -30,7 +30,7 @@ class LiveAccounts(Protocol):
     def account_statuses(self) -> Sequence[AccountStatus]:
         """What each account did last."""
 
-    def send_receive(self, account: Account) -> Awaitable[Mapping[str, object]]:
+    def send_receive(self, account: Account, by: str = "") -> Awaitable[Mapping[str, object]]:
         """Collect and send now."""
 
 

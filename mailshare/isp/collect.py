@@ -126,6 +126,7 @@ class Collector:
             return {}
         self._set(account.id, memory, evolve(memory.status, last_try=now, running=True))
         tally, run = Tally(), trace_id(now, self._doors.random(3))
+        self._doors.steps.begins(account)
         memory.running = Deferred.fromCoroutine(self._sessions(account, memory, tally, run))
         memory.running.addTimeout(self._run_seconds, self._doors.reactor, self._overdue)
         self.active += 1
@@ -151,6 +152,8 @@ class Collector:
             self.active -= 1
             memory.running = None
             self._finish(account, memory, tally, error)
+            if error:
+                self._doors.steps.trouble(account, error)
         await self._write(account, memory)
         await self._note(account, tally, error, cause, run)
         await self._expiring(account, memory, tally, run)

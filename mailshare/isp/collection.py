@@ -158,6 +158,7 @@ class Collection:
         await self._mark_expired(confirmed, known)
         deletions = [Deferred.fromCoroutine(self._delete(session, m, m.name)) for m in confirmed]
         self._to_fetch = len(to_fetch) + len(self._overdue)
+        self._doors.steps.listed(self._account, self.tally.listed, self._to_fetch)
         self._arrivals.known, self._arrivals.leave_days = known, self._leave_days
         try:
             await self._arrivals.fetch(session, in_order([*to_fetch, *self._overdue]))
@@ -182,6 +183,8 @@ class Collection:
         if self._leave_days == 0 or (already and message in self._overdue):
             await self._delete(session, message, name)
         await self._wanted.drop(self._account.id, (message.name,))
+        done = self.tally.messages + self.tally.again
+        self._doors.steps.collected(self._account, done, self._to_fetch, self.tally.users)
 
     # ------------------------------------------------------------------ listing
 
@@ -316,6 +319,7 @@ class Collection:
         gone = [name for number, name in self._gone.items() if number in left.deleted]
         self.tally.deleted = len(gone)
         self.tally.listed = max(self.tally.listed - len(gone), 0)
+        self._doors.steps.left(self._account, len(gone), self.tally.listed)
         if gone:
             await self._store.ledger.mark(self._account.id, gone, LedgerState.GONE, self._now())
 

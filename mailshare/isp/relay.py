@@ -268,6 +268,7 @@ class Relay:
             return self._nowhere(journey)
         except MailshareError as fault:
             route.failed(fault.public, self._now())
+            self._doors.steps.trouble(route.way.account, fault.public)
             self._set(journey.account.id, error=fault.public, next_try=route.closed_until)
             journey.closed.append(route)
             journey.tried = True
@@ -292,6 +293,7 @@ class Relay:
         self._works[journey.ways[0].name] = (route.way.name, self._now() + _REMEMBERED)
         outcomes = judge(journey.batch, answers, self._now())
         self._note(journey.account.id, answers, outcomes)
+        self._narrate(journey, outcomes)
         return outcomes
 
     def _nowhere(self, journey: _Journey) -> list[Outcome]:
@@ -322,6 +324,7 @@ class Relay:
         route.refused(text, now, _QUOTA_PAUSE if cause == "quota" else pause)
         route.secret_mark = await self._mark(route.way)
         account = route.way.account
+        self._doors.steps.trouble(account, text)
         self._set(journey.account.id, error=text, next_try=route.closed_until)
         data = {"way": route.way.name, "cause": cause, "reply": text, "until": route.closed_until}
         try:
@@ -350,6 +353,13 @@ class Relay:
             account_id, error=error, next_try=0, last_ok=status.last_ok if error else self._now(),
             messages=status.messages + delivered,
         )  # fmt: skip
+
+    def _narrate(self, journey: _Journey, outcomes: Sequence[Outcome]) -> None:
+        addresses = {item.id: item.address for item in journey.batch}
+        for one in outcomes:
+            taken = one.state is QueueState.DELIVERED
+            reply = f"{one.code} {one.status} {one.reply}"
+            self._doors.steps.handed_on(journey.account, addresses[one.item_id], reply, taken=taken)
 
     def _set(self, account_id: int, **facts: object) -> None:
         before = self._statuses.get(account_id, _NOTHING_YET)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from mailshare.core.errors import LoginRefused, PeerFault, ProviderBusy, Unavailable
 from mailshare.core.values import Account, Server
 from mailshare.interfaces import ISecrets, ITokenSource
+from mailshare.isp.run_steps import Narrator
 from mailshare.shell.client import Conversation, Deadlines, connect
 from mailshare.wire.client_engine import Command
 from mailshare.wire.pop3_client import POP3Client
@@ -44,6 +45,7 @@ class Doors:
     :ivar random: gives that many random octets, for nonces.
     :ivar replies: what an SMTP server may send.
     :ivar endpoint: makes another way to a server than TCP, for tests and tunnels.
+    :ivar steps: is told how far signing on has come, and by whoever works on from there.
     """
 
     reactor: IReactorTime
@@ -54,6 +56,7 @@ class Doors:
     deadlines: Deadlines = field(factory=Deadlines)
     replies: SMTPLimits = field(factory=SMTPLimits)
     endpoint: Callable[[Server], IStreamClientEndpoint | None] = lambda _: None
+    steps: Narrator = field(factory=Narrator)
 
     async def mechanism(
         self, account: Account, server: Server, purpose: str, offered: Sequence[str]
@@ -102,13 +105,17 @@ async def open_pop3(doors: Doors, account: Account, server: Server, limits: POP3
     :raises Unavailable, PeerFault: it is away, busy, or does not keep to the protocol.
     """
     engine = POP3Client(secure=False, allow_plain=server.tls == "none", limits=limits)
+    doors.steps.connecting(account, server)
     conversation, hello = await connect(
         server, engine, engine.greeting, doors.reactor, deadlines=doors.deadlines, endpoint=doors.endpoint(server)
     )
     try:
-        _pop3_ok(cast("POP3Reply", hello), "greets with")
+        greeting = cast("POP3Reply", hello)
+        _pop3_ok(greeting, "greets with")
+        doors.steps.connected(account, server, greeting.text)
         if server.tls == "starttls":
             _pop3_ok(await _stls(conversation, server), "does not start TLS")
+        doors.steps.signing_on(account, server, conversation.protection)
         capa = await ask_pop3(conversation, engine.capa())
         mechanism = await doors.mechanism(account, server, "collect", engine.capabilities.get("SASL", ()))
         if mechanism is not None:
@@ -120,6 +127,7 @@ async def open_pop3(doors: Doors, account: Account, server: Server, limits: POP3
             login = server.login or str(account.address)
             _pop3_ok(await ask_pop3(conversation, engine.user(login)), "refuses the name", LoginRefused)
             _pop3_ok(await ask_pop3(conversation, engine.password(password)), "refuses the login", LoginRefused)
+        doors.steps.signed_on(account, server)
         if capa.ok:
             await ask_pop3(conversation, engine.capa())
     except BaseException:
@@ -152,18 +160,23 @@ async def open_smtp(doors: Doors, account: Account, server: Server) -> SMTPConve
     :raises Unavailable, PeerFault: it is away, busy, or does not keep to the protocol.
     """
     engine = SMTPClient(secure=False, allow_plain=server.tls == "none", limits=doors.replies)
+    doors.steps.connecting(account, server)
     conversation, hello = await connect(
         server, engine, engine.greeting, doors.reactor, deadlines=doors.deadlines, endpoint=doors.endpoint(server)
     )
     try:
-        _smtp_ok(cast("SMTPReply", hello), "greets with")
+        greeting = cast("SMTPReply", hello)
+        _smtp_ok(greeting, "greets with")
+        doors.steps.connected(account, server, greeting.text)
         await _hello(conversation, doors.hostname)
         if server.tls == "starttls":
             if "STARTTLS" not in engine.extensions:
                 raise PeerFault("The server offers no TLS, and this account asks for it")
             _smtp_ok(await _starttls(conversation, server), "does not start TLS")
             await _hello(conversation, doors.hostname)
+        doors.steps.signing_on(account, server, conversation.protection)
         await _smtp_login(doors, conversation, account, server)
+        doors.steps.signed_on(account, server)
     except BaseException:
         # Whatever happened, also cancelling: a connection that nobody holds must not stay.
         conversation.give_up(Unavailable("Signing on failed"))

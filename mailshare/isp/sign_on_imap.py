@@ -35,6 +35,7 @@ async def open_imap(doors: Doors, account: Account, server: Server, limits: IMAP
     :raises Unavailable, PeerFault: it is away, busy, or does not keep to the protocol.
     """
     engine = IMAPClient(secure=False, allow_plain=server.tls == "none", limits=limits)
+    doors.steps.connecting(account, server)
     conversation, hello = await connect(
         server, engine, engine.greeting, doors.reactor, deadlines=doors.deadlines, endpoint=doors.endpoint(server)
     )
@@ -45,11 +46,14 @@ async def open_imap(doors: Doors, account: Account, server: Server, limits: IMAP
             raise PeerFault("The server lets us in without a login, so this is not the mailbox asked for")
         if not greeting.ok:
             raise Unavailable(f"The server greets with: {greeting.status} {words_of(greeting)}")
+        doors.steps.connected(account, server, greeting.text)
         if server.tls == "starttls":
             await _start_tls(conversation, server)
         if not engine.capabilities:
             await _capability(conversation)
+        doors.steps.signing_on(account, server, conversation.protection)
         await _log_in(doors, conversation, account, server)
+        doors.steps.signed_on(account, server)
         if not engine.capabilities:
             await _capability(conversation)
         if engine.offers("ID"):

@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
     IHandshakeListener,
     IPushProducer,
     IReactorTime,
+    ISSLTransport,
     IStreamClientEndpoint,
     ITLSTransport,
 )
@@ -31,7 +32,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault, Unavailable, UntrustedServer
 from mailshare.core.values import Server
-from mailshare.shell.trust import tls_options
+from mailshare.shell.trust import Protection, protection, tls_options
 from mailshare.wire.client_engine import Chunk, ClientEngine, Command
 
 EngineT = TypeVar("EngineT", bound=ClientEngine)
@@ -149,6 +150,13 @@ class Conversation(Protocol, Generic[EngineT]):
         self.transport.startTLS(options)
         self.engine.secured()
         return handshake
+
+    @property
+    def protection(self) -> Protection | None:
+        """What it is encrypted with; ``None`` without TLS."""
+        if not ISSLTransport.providedBy(self.transport):
+            return None
+        return protection(self.transport, self.clock.seconds())
 
     def close(self) -> Deferred[None]:
         """Close what is still open, at once; fires when it is gone. Nothing may be asked any more."""

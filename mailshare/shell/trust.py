@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from attrs import frozen
+from cryptography.x509.oid import NameOID
 from OpenSSL.crypto import X509
 from OpenSSL.crypto import Error as CryptoError
 from OpenSSL.SSL import Context
@@ -45,6 +48,37 @@ def tls_options(server: Server) -> IOpenSSLClientConnectionCreator:
     path = server.options.get("ca")
     root = _FurtherTrust(_read(path)) if path else platformTrust()
     return optionsForClientTLS(name, trustRoot=root)
+
+
+@frozen
+class Protection:
+    """What a connection is encrypted with.
+
+    :ivar version: of TLS.
+    :ivar issuer: of the server's certificate; empty when it says nothing.
+    :ivar days: for which the certificate is still good.
+    """
+
+    version: str
+    issuer: str
+    days: int
+
+
+def protection(transport: Any, now: float) -> Protection:
+    """How a connection inside TLS is protected.
+
+    :param now: seconds since 1970.
+    """
+    connection = transport.getHandle()
+    certificate = connection.get_peer_certificate()
+    version = str(connection.get_protocol_version_name())
+    if certificate is None:
+        return Protection(version, "", 0)
+    found = certificate.to_cryptography()
+    names = [*found.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    names += found.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    issuer = str(names[0].value)[:80] if names else ""
+    return Protection(version, issuer, int((found.not_valid_after_utc.timestamp() - now) // 86_400))
 
 
 def _read(path: str) -> list[X509]:

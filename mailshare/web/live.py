@@ -48,26 +48,48 @@ def part(visit: Visit, template: str, **values: object) -> str:
     return html_lines(html.decode("utf-8"))
 
 
-async def status_stream(visit: Visit) -> Deferred[None]:
-    """``/live``: the indicators, and how each account is."""
+def own(visit: Visit, address: str) -> bool:
+    """Whether an account is one that the reader may see."""
+    accounts = visit.caller.accounts
+    return accounts is None or address.casefold() in accounts
 
-    def frame(kind: str, value: Mapping[str, object]) -> str:
+
+async def status_stream(visit: Visit) -> Deferred[None]:
+    """``/live``: the indicators, how each account is, the run that was asked for, and new lines of the journal.
+
+    The query's ``after`` asks for lines behind that one.
+    """
+    asked = {one["account"]: one for one in await visit.ask("runs")}
+
+    def frame(kind: str, value: Mapping[str, Any]) -> str:
         """The pieces of the page that an event changes."""
         if kind == "indicators":
             return part(visit, "live/indicators.html", indicators=value)
         if kind == "login-test" and visit.me is not None and value["by"] == visit.me.name:
             return part(visit, "live/steps.html", steps=value["steps"])
         if kind == "status":
-            return part(visit, "live/status.html", status=value)
-        return ""
+            rows = [one for one in value["accounts"] if own(visit, one["address"])]
+            return part(visit, "live/status.html", status={**value, "accounts": rows})
+        if kind == "runs":
+            return part(visit, "live/asked.html", runs=value["runs"])
+        return part(visit, "live/log.html", events=value["events"]) if kind == "lines" else ""
+
+    def told(kind: str, value: Mapping[str, Any]) -> None:
+        """Something is new; of runs all are sent, since only the newest event of a kind waits for a slow reader."""
+        if kind != "run":
+            stream.send(kind, value)
+        elif own(visit, value["account"]):
+            asked[value["account"]] = value
+            stream.send("runs", {"runs": list(asked.values())})
 
     status = await visit.ask("status")
     stream = opened(visit, frame)
-    stop = visit.rooms.office.watch(stream.send)
+    stop = visit.rooms.office.watch(told)
     stream.done.addBoth(lambda _: stop())
-    over = stream.start()
+    over = _beating(visit, stream, _Tail.of(visit, stream).look, _TAIL) if visit.asked("after") else stream.start()
     stream.send("status", status)
     stream.send("indicators", status["indicators"])
+    stream.send("runs", {"runs": list(asked.values())})
     return over
 
 
@@ -129,6 +151,13 @@ class _Tail:
     kinds: list[str]
     busy: bool = field(default=False)
 
+    @classmethod
+    def of(cls, visit: Visit, stream: EventStream) -> _Tail:
+        """As the query asks for it."""
+        after = visit.asked("after", "0")
+        kinds = [one for one in visit.query.get("kind", []) if one]
+        return cls(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, kinds)
+
     async def look(self) -> None:
         if self.busy or self.stream.behind:
             return
@@ -152,7 +181,4 @@ async def journal_stream(visit: Visit) -> Deferred[None]:
         return part(visit, "live/log.html", events=value["events"])
 
     stream = opened(visit, frame)
-    after = visit.asked("after", "0")
-    kinds = [one for one in visit.query.get("kind", []) if one]
-    tail = _Tail(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, kinds)
-    return _beating(visit, stream, tail.look, _TAIL)
+    return _beating(visit, stream, _Tail.of(visit, stream).look, _TAIL)

@@ -59,7 +59,15 @@ _KEEPER: Mapping[str, type] = {"password": str, "role": str, "accounts": list}
 _ROWS: Mapping[str, type] = {"message": str, "account": str, "route": str, "all": bool}
 OPERATIONS: tuple[Operation, ...] = (
     Operation("status", "GET", "/status"),
-    Operation("send_receive", "POST", "/sendreceive", {"account": str}, offline=False, needs=Level.OPERATE),
+    Operation(
+        "send_receive",
+        "POST",
+        "/sendreceive",
+        {"account": str, "wait": int, "by": str},
+        offline=False,
+        needs=Level.OPERATE,
+    ),
+    Operation("runs", "GET", "/runs", {"account": str}, offline=False),
     Operation("overview", "GET", "/overview"),
     Operation("look", "POST", "/messages/look", {"item": int, "name": str, "uid": int, "by": str}),
     Operation("mailboxes", "GET", "/mailboxes"),

@@ -57,7 +57,7 @@ class Provider:
         """As a server has them."""
         return [AccountStatus(self.account.id, MAIL, self.collector.status(self.account.id))]
 
-    async def send_receive(self, _account: object) -> dict[str, object]:
+    async def send_receive(self, _account: object, _by: str = "") -> dict[str, object]:
         """As a server does, at once."""
         self.asked += 1
         self.collect()

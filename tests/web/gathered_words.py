@@ -35,6 +35,7 @@ _SAID_BY_ROOMS = (
 _ALL_WORDS = (
     "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/operation.py",
     "web/handout/page.py", "web/handout/cautions.py",
+    "isp/run_steps.py",
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",
     "assembly/probing.py", "config/checks.py", "config/reading.py", "config/timetable.py", "config/rule_checks.py",

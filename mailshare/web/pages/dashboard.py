@@ -10,6 +10,7 @@ from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
 _LINES = 12
+_AT_ONCE = 1  # seconds that a browser waits for the end of a run before it is shown how far it is
 
 
 async def dashboard(visit: Visit) -> bytes:
@@ -18,7 +19,10 @@ async def dashboard(visit: Visit) -> bytes:
     events = await last_lines(visit, _LINES)
     last = events[0]["id"] if events else 0
     more = await visit.ask("overview") if visit.may("overview") else None
-    return visit.page("dashboard.html", now=status, events=events, last=last, more=more, chart=chart(more))
+    runs = await visit.ask("runs")
+    return visit.page(
+        "dashboard.html", now=status, events=events, last=last, more=more, chart=chart(more), asked_runs=runs
+    )
 
 
 _SERIES = ("came", "went", "failed")
@@ -54,9 +58,14 @@ async def last_lines(visit: Visit, most: int) -> list[dict[str, object]]:
 
 
 async def send_receive(visit: Visit) -> bytes:
-    """Collect and send now; the line on the next page says what came of it."""
-    account = visit.text("account")
-    answers = await visit.ask("send_receive", account=account) if account else await visit.ask("send_receive")
+    """Collect and send now; the next page says what came of it, or how far it is."""
+    chosen = visit.text("account")
+    own = [chosen] if chosen else sorted(visit.caller.accounts or ("",))
+    answers: dict[str, Any] = {}
+    for account in own:
+        answers.update(await visit.ask("send_receive", account=account or None, wait=_AT_ONCE))
+    if any(one.get("running") for one in answers.values()):
+        return visit.go("/#asked", "Sending and receiving; the steps are shown here")
     bad = any(one["error"] for one in answers.values())
     said = "; ".join(f"{address}: {one['text']}" for address, one in answers.items())
     return visit.go(visit.back, said or "There is no account to collect from", bad=bad)
