@@ -148,25 +148,25 @@ class _Canvas:
     rows: int
     octets: bytearray = field(init=False, repr=False)
     bitmap: Any = field(init=False)
-    _white: bytes = field(init=False, repr=False)
+    _memory: Any = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         import pypdfium2.raw as pdfium  # noqa: PLC0415
 
-        self._white = b"\xff" * (self.width * self.rows)
-        self.octets = bytearray(self._white)
-        memory = (ctypes.c_ubyte * len(self.octets)).from_buffer(self.octets)
-        self.bitmap = pdfium.FPDFBitmap_CreateEx(self.width, self.rows, pdfium.FPDFBitmap_Gray, memory, self.width)
+        self.octets = bytearray(self.width * self.rows)
+        self._memory = (ctypes.c_ubyte * len(self.octets)).from_buffer(self.octets)
+        kind = pdfium.FPDFBitmap_Gray
+        self.bitmap = pdfium.FPDFBitmap_CreateEx(self.width, self.rows, kind, self._memory, self.width)
         if not self.bitmap:
             raise MemoryError
 
     def clear(self) -> None:
         """Make it white."""
-        self.octets[:] = self._white
+        ctypes.memset(self._memory, 0xFF, len(self.octets))
 
     def picture(self) -> Any:
-        """What is on it, as a picture; the canvas may be drawn on again."""
-        return Image.frombytes("L", (self.width, self.rows), bytes(self.octets))
+        """What is on it, as a picture; until it is drawn on again."""
+        return Image.frombuffer("L", (self.width, self.rows), self.octets, "raw", "L", 0, 1)
 
 
 def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
