@@ -53,7 +53,7 @@ def inked(grey: bytes | bytearray, width: int) -> Bits:
         parts.append((ink, at, end))
         at = end
     view = memoryview(grey)
-    drawn = memoryview(b"".join(view[start:end] for ink, start, end in parts if ink))
+    drawn = b"".join(view[start:end] for ink, start, end in parts if ink)
     step = width * _AT_ONCE
     packed = b"".join(_packed(drawn[start : start + step], width) for start in range(0, len(drawn), step))
     out, at = [], 0
@@ -64,7 +64,7 @@ def inked(grey: bytes | bytearray, width: int) -> Bits:
     return Bits(width, rows, b"".join(out))
 
 
-def _packed(grey: memoryview, width: int) -> bytes:
+def _packed(grey: bytes, width: int) -> bytes:
     """Pixels by the threshold, eight in an octet."""
     rows = len(grey) // width
     picture = Image.frombuffer("L", (width, rows), grey, "raw", "L", 0, 1)
@@ -91,14 +91,19 @@ def bits_of(picture: Any) -> Bits:
     return inked(picture.convert("L").tobytes(), width)
 
 
-def black_and_white(page: Any, lines: int, photos: str = "auto") -> Bits:
+def black_and_white(grey: bytes | bytearray, width: int, lines: int, photos: str = "auto") -> Bits:
     """A grey page in two colours: letters and lines by a threshold, photographs by dots.
 
     Dots where letters are would cost readability and many times the minutes of the call; a threshold where a
     photograph is would leave nothing to see.
 
-    :param page: a picture of mode ``L``, its width a multiple of 8.
+    :param grey: an octet for each pixel, rows from the top.
+    :param width: pixels, a multiple of 8.
     :param lines: an inch.
     :param photos: as of a :class:`~mailshare.documents.fax_paper.Layout`.
     """
-    return inked((page if photos == "threshold" else with_dots(page, lines, photos)).tobytes(), page.width)
+    if photos == "threshold":
+        return inked(grey, width)
+    page = Image.frombuffer("L", (width, len(grey) // width), grey, "raw", "L", 0, 1)
+    dotted = with_dots(page, lines, photos)
+    return inked(grey if dotted is page else dotted.tobytes(), width)

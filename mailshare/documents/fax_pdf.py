@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
-from PIL import Image
 
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.values.fax import FaxPage
-from mailshare.documents.fax_bits import black_and_white, inked
+from mailshare.documents.fax_bits import black_and_white
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
@@ -164,10 +163,6 @@ class _Canvas:
         """Make it white."""
         ctypes.memset(self._memory, 0xFF, len(self.octets))
 
-    def picture(self) -> Any:
-        """What is on it, as a picture; until it is drawn on again."""
-        return Image.frombuffer("L", (self.width, self.rows), self.octets, "raw", "L", 0, 1)
-
 
 def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
     import pypdfium2.raw as pdfium  # noqa: PLC0415
@@ -182,10 +177,7 @@ def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
             if photos == "auto" and not _has_pictures(page, pdfium):
                 photos = "threshold"
             page.close()
-            if photos == "threshold":
-                bits = inked(canvas.octets, canvas.width)
-            else:
-                bits = black_and_white(canvas.picture(), layout.lines, photos)
+            bits = black_and_white(canvas.octets, canvas.width, layout.lines, photos)
             yield coded_bits(bits, ACROSS, layout.lines)
     finally:
         pdfium.FPDFBitmap_Destroy(canvas.bitmap)

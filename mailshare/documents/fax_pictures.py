@@ -70,7 +70,7 @@ def on_page(picture: Any, dots: tuple[float, float], layout: Layout, *, stands: 
         across = down = max(picture.width / _PAPER[0], picture.height / _PAPER[1], 50.0)
     inches = (picture.width / across, picture.height / down)
     page = on_paper(_grey(picture), inches, layout, stands=stands)
-    bits = black_and_white(page, layout.lines, "threshold" if plain else layout.photos)
+    bits = black_and_white(page.tobytes(), layout.width, layout.lines, "threshold" if plain else layout.photos)
     return coded_bits(bits, ACROSS, layout.lines)
 
 

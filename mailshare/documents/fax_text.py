@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from mailshare.core.values.fax import FaxPage
-from mailshare.documents.fax_bits import black_and_white
+from mailshare.documents.fax_bits import inked
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 
@@ -66,7 +66,7 @@ def _sheet(lines: Sequence[str], layout: Layout) -> FaxPage:
 def _settled(page: Any, layout: Layout) -> FaxPage:
     """From square pixels to the lines of the layout."""
     right = page.resize((layout.width, layout.rows), Image.Resampling.BILINEAR)
-    return coded_bits(black_and_white(right, layout.lines, "threshold"), ACROSS, layout.lines)
+    return coded_bits(inked(right.tobytes(), layout.width), ACROSS, layout.lines)
 
 
 def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> FaxPage:
@@ -120,7 +120,7 @@ def head_line(words: Sequence[str], page: FaxPage) -> FaxPage:
     height = max(round(_HEAD * page.y_res), 8)
     right_size = strip.resize((page.width, height), Image.Resampling.BILINEAR)
     right_size.paste(255, (0, height - 1, page.width, height))
-    return coded_bits(black_and_white(right_size, page.y_res, "threshold"), page.x_res, page.y_res, page.coding)
+    return coded_bits(inked(right_size.tobytes(), page.width), page.x_res, page.y_res, page.coding)
 
 
 _BREAKS = frozenset({"p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "pre"})

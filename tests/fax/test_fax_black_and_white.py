@@ -41,5 +41,5 @@ def test_dots_grow_with_darkness() -> None:
         dots = with_dots(Image.new("L", (120, 120), grey), 196, "dither")
         assert set(dots.tobytes()) <= {0, 255}
         assert dots.tobytes().count(0) / 120**2 == pytest.approx(1 - grey / 255, abs=0.04)
-    made = black_and_white(Image.new("L", (120, 120), 0), 196, "dither")
+    made = black_and_white(bytes(120 * 120), 120, 196, "dither")
     assert made.data == b"\xff" * (120 * 120 // 8)
