@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 from twisted.logger import Logger
 
@@ -29,20 +29,32 @@ class Announcing:
 
     def follow(self, config: Config, places: Places) -> None:
         """The office listens at these places; nothing waits for the announcements."""
-        self._service.soon(self._follow(config.tables.print.announce, list(places)))
+        wanted = list(places), bool(config.certificates)
+        self._service.soon(self._follow(config.tables.print.announce, *wanted))
 
-    async def _follow(self, interfaces: Sequence[str], places: Places) -> None:
+    async def _follow(self, interfaces: Sequence[str], places: Places, upgrade: bool) -> None:
         known = self._announcer
         if known is not None and known.interfaces != tuple(interfaces):
             await self.close()
         if not interfaces:
             return
         if self._announcer is None:
-            self._announcer = Announcer(interfaces, self._service.hostname, self._aside)
+            self._announcer = Announcer(interfaces, self._service.hostname, self._aside, self._clashed)
+        await self._tried(self._announcer.announce(self._wanted(places, interfaces, upgrade=upgrade)))
+
+    async def _tried(self, work: Awaitable[None]) -> None:
         try:
-            await self._announcer.announce(self._wanted(places, interfaces))
+            await work
         except MailshareError as fault:
             self._log.error("queues are not announced: {fault}", fault=fault.public)
+
+    def _clashed(self) -> None:
+        """In a thread of the announcer: somebody else has come into the network with a name of ours."""
+        self._service.reactor.callFromThread(self._give_way)
+
+    def _give_way(self) -> None:
+        if self._announcer is not None:
+            self._service.soon(self._tried(self._announcer.give_way()))
 
     async def close(self) -> None:
         """Take everything back."""
@@ -50,13 +62,17 @@ class Announcing:
         if announcer is not None:
             await announcer.close()
 
-    def _wanted(self, places: Places, interfaces: Sequence[str]) -> Sequence[Announcement]:
+    def _wanted(self, places: Places, interfaces: Sequence[str], *, upgrade: bool) -> Sequence[Announcement]:
         ports = {str(one["service"]): _port(str(one["address"]), interfaces) for one in reversed(list(places))}
         service, out = self._service, list[Announcement]()
         host = local_host(service.hostname)
         for one in service.destinations.values():
             at = Ports(
-                ports.get("ipp", 0), ports.get("ipps", 0), ports.get("lpd", 0), ports.get(f"socket {one.name}", 0)
+                ports.get("ipp", 0),
+                ports.get("ipps", 0),
+                ports.get("lpd", 0),
+                ports.get(f"socket {one.name}", 0),
+                upgrade,
             )
             queue = Queue(
                 name=one.name,

@@ -129,7 +129,12 @@ class PrintRoom:
         # What speaks HTTP is a fifth of all that a start would import; an office that does not print needs none of it.
         from mailshare.printing.http import PrintSite  # noqa: PLC0415
 
-        return PrintSite(self.service, access, limits, secure=service == "ipps", check=self.check)
+        tls: Any = None
+        if config.certificates and service == "ipp":
+            from mailshare.shell.certificates import CertificateDirectory  # noqa: PLC0415 - as above
+
+            tls = CertificateDirectory(config.certificates)
+        return PrintSite(self.service, access, limits, secure=service == "ipps", check=self.check, tls=tls)
 
 
 def destinations_of(config: Config) -> Sequence[Destination]:

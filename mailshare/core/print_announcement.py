@@ -60,12 +60,16 @@ class Queue:
 
 @frozen
 class Ports:
-    """Where the queue is reached; 0 = not by that protocol."""
+    """Where the queue is reached; 0 = not by that protocol.
+
+    :ivar upgrade: at ``ipp`` TLS is to be had, too, by HTTP Upgrade.
+    """
 
     ipp: int = 0
     ipps: int = 0
     lpd: int = 0
     socket: int = 0
+    upgrade: bool = False
 
 
 def local_host(hostname: str) -> str:
@@ -100,7 +104,8 @@ def announcements(queue: Queue, ports: Ports, taken: Collection[str] = ()) -> Se
     path = {"rp": f"ipp/print/{queue.name}"}
     if ports.ipp:
         facts["adminurl"] = page = f"http://{queue.host}:{ports.ipp}/ipp/print/{queue.name}/"
-        out.append(Announcement(IPP, name, ports.ipp, _txt({**facts, **path}), SUBTYPES))
+        tls = {"TLS": "1.3"} if ports.upgrade else {}
+        out.append(Announcement(IPP, name, ports.ipp, _txt({**facts, **path, **tls}), SUBTYPES))
     if ports.ipps:
         # The page by the same protocol: what IPP tells of itself in ``printer-more-info``.
         secure = {"adminurl": f"https://{queue.host}:{ports.ipps}/ipp/print/{queue.name}/", "TLS": "1.3"}

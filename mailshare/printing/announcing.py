@@ -2,7 +2,8 @@
 
 One responder cannot hold a service and its subtypes under one name, so there are three: for the services, and for each
 of the two subtypes. A name that somebody else has in the network gets a number (RFC 6762 section 9): all services of a
-queue bear the same name, so it is asked for before any of them is announced.
+queue bear the same name, so it is asked for before any of them is announced. When somebody is seen with it later, as
+after two networks were joined, all services of the queue move to another one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _TTL = 120
 _LONGEST = 30  # seconds
 _PROBING = 1_000  # milliseconds in which whoever has a name answers (RFC 6762 section 8.1 asks for 750)
 _MOST_TRIED = 20
+_DEFENDED = 10  # seconds after which whoever should have given way, and has not, is given way to
 
 
 class Aside(Protocol):
@@ -33,20 +35,73 @@ class Aside(Protocol):
         """Run it."""
 
 
+class Rivals:
+    """Others in the network who bear a name of ours (RFC 6762 section 9), seen in whatever is said there.
+
+    Of two, the one that comes later in the alphabet keeps the name, as in section 8.2: else both would go, and meet
+    again under the next one. Not everybody knows that, so who is seen again after ten seconds is given way to as well.
+
+    :ivar ours: what is announced: the full name, small, to ``(instance, server, port)``.
+    :ivar names: instances that belong to somebody else.
+    """
+
+    def __init__(self) -> None:
+        self.ours: Mapping[str, tuple[str, str, int]] = {}
+        self.names: set[str] = set()
+        self._defended: dict[str, float] = {}
+
+    def watch(self, responder: Any, clashed: Callable[[], None]) -> None:
+        """Look at what a responder hears."""
+        from zeroconf import DNSService, RecordUpdateListener  # noqa: PLC0415 - an optional package
+
+        heard = self.heard
+
+        class Listener(RecordUpdateListener):
+            def async_update_records(self, zc: Any, now: float, records: Sequence[Any]) -> None:
+                """Records have come; zeroconf calls this in its loop."""
+                del zc
+                new = [one.new for one in records if isinstance(one.new, DNSService) and one.new.ttl]
+                lost = [heard(one.name, one.server, one.port, now) for one in new]
+                if any(lost):
+                    clashed()
+
+        responder.loop.call_soon_threadsafe(responder.async_add_listener, Listener(), None)
+
+    def heard(self, name: str, server: str, port: int, now: float) -> bool:
+        """Somebody says where a service is; True when one of our names is lost by that.
+
+        :param now: milliseconds.
+        """
+        instance, own, own_port = self.ours.get(name.lower(), ("", "", 0))
+        if not instance or instance in self.names or (own, own_port) == (server.lower(), port):
+            return False
+        first = self._defended.setdefault(instance, now)
+        if (own, own_port) > (server.lower(), port) and now - first < _DEFENDED * 1_000:
+            return False
+        self.names.add(instance)
+        return True
+
+
 class Announcer:
     """The announcements of one office.
 
     :param interfaces: addresses of interfaces, or :data:`ALL`.
     :param hostname: of the server; its first label is that of the name that services point to.
+    :param clashed: told, in a thread of a responder, that :meth:`give_way` has something to do.
     :ivar names: under which services are announced, by those that were wanted.
     """
 
     _log = Logger()
 
-    def __init__(self, interfaces: Sequence[str], hostname: str, aside: Aside) -> None:
+    def __init__(
+        self, interfaces: Sequence[str], hostname: str, aside: Aside, clashed: Callable[[], None] = lambda: None
+    ) -> None:
         self.interfaces = tuple(interfaces)
         self._host = f"{local_host(hostname)}."
         self._aside = aside
+        self._clashed = clashed
+        self._wanted: Sequence[Announcement] = ()
+        self._rivals = Rivals()
         self._one_at_a_time = DeferredLock()
         self._responders: dict[str, Any] = {}
         self._told: dict[tuple[str, str, str], tuple[Announcement, Any]] = {}
@@ -59,9 +114,17 @@ class Announcer:
         """
         await self._one_at_a_time.acquire()
         try:
+            self._wanted = wanted
             await self._aside(lambda: self._follow(wanted))
         finally:
             self._one_at_a_time.release()
+
+    async def give_way(self) -> None:
+        """Announce under other names what somebody else was seen with under ours.
+
+        :raises ConfigFault: as :meth:`announce`.
+        """
+        await self.announce(self._wanted)
 
     async def close(self) -> None:
         """Say good-bye on all interfaces."""
@@ -85,7 +148,8 @@ class Announcer:
             for one in wanted
             for sub in ("", *one.subtypes)
         }
-        gone = [key for key, (one, _) in self._told.items() if new.get(key) != one]
+        clashing = {wanted for wanted, used in self.names.items() if used in self._rivals.names}
+        gone = [key for key, (one, _) in self._told.items() if new.get(key) != one or one.instance in clashing]
         self._all([(key[0], "async_unregister_service", (self._told.pop(key)[1],), {}) for key in gone])
         self._choose_names([one for key, one in new.items() if not key[0]])
         fresh = []
@@ -105,6 +169,11 @@ class Announcer:
             )
             fresh.append((key[0], "async_register_service", (info,), {"cooperating_responders": True}))
             self._told[key] = (one, info)
+        self._rivals.ours = {
+            info.name.lower(): (self.names[one.instance], info.server.lower(), info.port)
+            for (sub, _, _), (one, info) in self._told.items()
+            if not sub
+        }
         self._all(fresh)
 
     def _choose_names(self, services: Sequence[Announcement]) -> None:
@@ -112,13 +181,15 @@ class Announcer:
         wanted: dict[str, list[Announcement]] = {}
         for one in services:
             wanted.setdefault(one.instance, []).append(one)
-        self.names = {name: used for name, used in self.names.items() if name in wanted}
+        kept = {name: used for name, used in self.names.items() if name in wanted}
+        self.names = {name: used for name, used in kept.items() if used not in self._rivals.names}
         looking = {name: 1 for name in wanted if name not in self.names}
         while looking:
             responder = self._responder("")
             names = {name: numbered(name, number) for name, number in looking.items()}
             work = self._conflicts(responder, names, wanted)
             taken = asyncio.run_coroutine_threadsafe(work, responder.loop).result(_LONGEST)
+            taken |= {name for name, used in names.items() if used in self._rivals.names}
             self.names |= {name: used for name, used in names.items() if name not in taken}
             looking = {name: looking[name] + 1 for name in taken if looking[name] < _MOST_TRIED}
             for name in taken:
@@ -160,7 +231,9 @@ class Announcer:
 
             chosen: Any = InterfaceChoice.All if ALL in self.interfaces else list(self.interfaces)
             try:
-                self._responders[sub] = Zeroconf(interfaces=chosen)
+                self._responders[sub] = made = Zeroconf(interfaces=chosen)
+                if not sub:
+                    self._rivals.watch(made, self._clashed)
             except (OSError, RuntimeError) as fault:
                 raise ConfigFault(f"Queues cannot be announced on {', '.join(self.interfaces)}: {fault}") from None
         return self._responders[sub]
@@ -175,6 +248,7 @@ class Announcer:
     def _end(self) -> None:
         self._told.clear()
         self.names.clear()
+        self._rivals = Rivals()
         responders, self._responders = list(self._responders.values()), {}
         for one in responders:
             one.unregister_all_services()

@@ -11,10 +11,12 @@ from io import BytesIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 from typing_extensions import override
+from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault
 from mailshare.printing.access import Access
@@ -38,6 +40,9 @@ OPERATIONS: Mapping[int, Begin] = {**CREATING, **ASKING, **STEERING, **OPERATING
 IPP_TYPE = b"application/ipp"
 _BEYOND = 1 << 24  # octets after which a client that sends more than is taken is cut off
 _WORTH_PACKING = 2_048
+_HANDSHAKE = 30  # seconds
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\n\r\n"
 
 
 class PrintRequest(http.Request):
@@ -119,6 +124,11 @@ class PrintRequest(http.Request):
         site: PrintSite = self.channel.factory
         if not site.access.prints(self.channel.peer):
             self._plain(403, b"Printing is not allowed from here\n")
+        elif self._wants_tls(site):
+            self.channel.into_tls(site.tls, lambda: self.requestReceived(command, path, version))
+        elif command == b"OPTIONS":
+            self.setHeader("Allow", ", ".join(_METHODS))
+            self._plain(200, b"")
         elif self._stranger:
             self.setHeader("WWW-Authenticate", CHALLENGE)
             self._plain(401, b"A name and a password of this office are asked for\n")
@@ -130,6 +140,14 @@ class PrintRequest(http.Request):
             self._page(site)
         else:
             self._plain(415 if command == b"POST" else 405, b"Here application/ipp is spoken, by POST\n")
+
+    def _wants_tls(self, site: PrintSite) -> bool:
+        """The client asks to go on inside TLS (RFC 2817 section 3), before it sends anything that matters."""
+        asked = {word.strip().lower() for word in self._header("Connection").split(",")}
+        offered = {word.strip().partition("/")[0].upper() for word in self._header("Upgrade").split(",")}
+        bare = self._header("Content-Length") in ("", "0") and not self._header("Transfer-Encoding")
+        possible = site.tls is not None and not self.isSecure() and self.clientproto == b"HTTP/1.1"
+        return possible and bare and "upgrade" in asked and "TLS" in offered
 
     def _ipp(self, data: bytes) -> None:
         if self._disconnected:
@@ -247,10 +265,34 @@ class Feeding:
             self._exchange.abort()
 
 
+@implementer(IHandshakeListener)
 class PrintChannel(CountedChannel):
     """One connection."""
 
     requestFactory = PrintRequest
+    _inside: Callable[[], None] | None = None  # what waits for the handshake
+
+    def into_tls(self, context: Any, then: Callable[[], None]) -> None:
+        """Go on inside TLS.
+
+        What the client has said in the clear behind its request is not taken as if it had come inside: it is cut off.
+
+        :param then: answers the request, once the handshake is done: what is written before stops all reading.
+        """
+        if self.clearLineBuffer() or self._dataBuffer:
+            self.forceAbortClient()
+            return
+        self._inside = then
+        self.setTimeout(_HANDSHAKE)
+        self.transport.write(_SWITCHING)
+        self.transport.startTLS(context)
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands; Twisted calls this."""
+        then, self._inside = self._inside, None
+        if then is not None:
+            self.setTimeout(None)
+            then()
 
 
 class PrintSite(http.HTTPFactory):
@@ -258,6 +300,8 @@ class PrintSite(http.HTTPFactory):
 
     :param secure: connections are inside TLS, whatever the transport says.
     :param check: knows logins, for rules that ask for one.
+    :ivar tls: with what a connection that came in the clear goes on inside TLS if the client wants it; ``None``: it
+        does not.
     """
 
     noisy = False
@@ -271,6 +315,7 @@ class PrintSite(http.HTTPFactory):
         *,
         secure: bool,
         check: Check | None = None,
+        tls: Any = None,
     ) -> None:
         super().__init__(timeout=60, reactor=service.reactor)
         self.service = service
@@ -278,6 +323,7 @@ class PrintSite(http.HTTPFactory):
         self.pages = Pages(service)
         self._secure = secure
         self._check = check
+        self.tls = tls
         self.connections = OpenConnections(limits, service.reactor)
 
     @override

@@ -220,13 +220,15 @@ def test_inside_tls(
     tmp_path: Path,
     free_port: Callable[[], int],
 ) -> None:
-    """TLS from the first octet: the printer's URIs are those of ipps, and what was sent lies in the folder."""
-    port, folder = free_port(), tmp_path / "office"
+    """From the first octet, the printer's URIs being those of ipps, and by HTTP Upgrade; both print into the folder."""
+    port, plain, folder = free_port(), free_port(), tmp_path / "office"
     (folder / "certs").mkdir(parents=True)
     (folder / "certs" / "localhost.pem").write_bytes(certificates.both.read_bytes())
     (folder / "m.toml").write_text(
         f"""\
 [listen]
+certificates = "certs"
+ipp = ["tcp:{plain}:interface=127.0.0.1"]
 ipps = ["tls:certs:{port}:interface=127.0.0.1"]
 [[destination]]
 name = "office"
@@ -235,7 +237,7 @@ address = "dir:out"
     )
     argv = [script("twistd"), "--nodaemon", "--pidfile=", "mailshare", "-c", str(folder / "m.toml")]
     running = Running(argv, folder / "server.log", {}, spawn)
-    running.start([port], 60)
+    running.start([port, plain], 60)
     try:
         printer = Printer(folder, port, 0, 0, running)
         uri = f"ipps://localhost:{port}/ipp/print/office"
@@ -243,9 +245,15 @@ address = "dir:out"
         words = [program("ipptool"), "-tI", "-f", papers / "document-a4.pdf", uri, TESTS / "print-job.test"]
         assert b"[PASS]" in run(*words, seconds=60)
         assert printer.printed(1) == [hashlib.sha256((papers / "document-a4.pdf").read_bytes()).hexdigest()]
+        # B-5.1 of the self-certification's DNS-SD part: -E wants TLS, and asks for it by Upgrade (RFC 2817).
+        words[1:2] = ["-E", "-tI"]
+        upgraded = run(*words[:-2], f"ipp://localhost:{plain}/ipp/print/office", words[-1], seconds=60)
+        assert b"[PASS]" in upgraded
+        assert len(printer.printed(2)) == 2
         said = run(program("ipptool"), "-tv", uri, TESTS / "get-printer-attributes.test", seconds=60).decode()
-        assert re.search(r"uri-security-supported \(keyword\) = tls", said)
-        assert f"printer-uri-supported (uri) = {uri}" in said
+        both = f"{uri},ipp://localhost:{plain}/ipp/print/office"
+        assert re.search(r"uri-security-supported \(1setOf keyword\) = tls,none", said)
+        assert f"printer-uri-supported (1setOf uri) = {both}" in said
         browser = [program("curl"), "--silent", "--show-error", "--noproxy", "*", "--cacert", certificates.authority]
         assert b"office" in run(*browser, f"https://localhost:{port}/", seconds=60)
     finally:

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from mailshare.assembly.announcing import _port
 from mailshare.core.print_abilities import MODEL, Abilities
 from mailshare.core.print_announcement import Ports, Queue, announcements, instance_name, numbered
-from mailshare.printing.announcing import Announcer
+from mailshare.printing.announcing import Announcer, Rivals
 
 LOOPBACK = "127.0.0.1"
 OFFICE = Queue("office", "Office printer", "Room 1", "01900000-0000-7000-8000-000000000001", "print.local", Abilities())
@@ -80,6 +80,30 @@ def test_two_queues_of_one_title_have_two_names() -> None:
 def test_what_cannot_be_reached_is_not_announced(address: str, interfaces: list[str], port: int) -> None:
     """A listener on loopback is nothing for the network."""
     assert _port(address, interfaces) == port
+
+
+def test_upgrade_is_announced_where_it_is_to_be_had() -> None:
+    """DNS-SD case B-5: a client learns from the record that plain IPP goes on inside TLS when it asks."""
+    with_tls, without = (announcements(OFFICE, Ports(631, upgrade=upgrade))[0].facts for upgrade in (True, False))
+    assert with_tls["TLS"] == "1.3"
+    assert "TLS" not in without
+
+
+def test_of_two_with_one_name_one_gives_way() -> None:
+    """RFC 6762 section 9: not to itself, not to a name that is no longer ours; who does not yield is yielded to."""
+    ours, minutes = Rivals(), 60_000.0
+    ours.ours = {"flur._ipp._tcp.local.": ("Flur", "print.local.", 631)}
+    assert not ours.heard("Flur._ipp._tcp.local.", "Print.local.", 631, 0)
+    assert not ours.heard("Hof._ipp._tcp.local.", "other.local.", 631, 0)
+    assert not ours.heard("Flur._ipp._tcp.local.", "other.local.", 631, 0)
+    assert not ours.heard("Flur._ipp._tcp.local.", "other.local.", 631, 9_000)
+    assert ours.names == set()
+    assert ours.heard("Flur._ipp._tcp.local.", "other.local.", 631, minutes)
+    assert ours.names == {"Flur"}
+    assert not ours.heard("Flur._ipp._tcp.local.", "other.local.", 631, 2 * minutes)
+    theirs = Rivals()
+    theirs.ours = {"flur._ipp._tcp.local.": ("Flur", "other.local.", 631)}
+    assert theirs.heard("Flur._ipp._tcp.local.", "print.local.", 631, 0)
 
 
 class Found:
@@ -158,4 +182,35 @@ async def test_a_name_that_somebody_else_has_gets_a_number() -> None:
     finally:
         for one in (ours, theirs):
             await one.close()
+        await deferToThread(client.close)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_somebody_comes_to_have_later_is_given_up() -> None:
+    """As when two networks are joined: he did not ask, we were first, and yet all our services get another name."""
+    title = f"Hof {id(zeroconf):x}"  # as above
+    clashed = threading.Event()
+    ours = Announcer([LOOPBACK], "print.example", deferToThread, clashed.set)
+    client = zeroconf.Zeroconf(interfaces=[LOOPBACK])
+    kind = "_ipp._tcp.local."
+    name = f"{title} via mail"
+    try:
+        await ours.announce(announcements(evolve(OFFICE, title=title), Ports(8631, 8632)))
+        assert ours.names == {name: name}
+        foreign = zeroconf.ServiceInfo(kind, f"{name}.{kind}", port=9631, server="zoo.local.",
+                                       parsed_addresses=[LOOPBACK], properties={"UUID": "other"})  # fmt: skip
+        await deferToThread(client.register_service, foreign, cooperating_responders=True)
+        assert await deferToThread(clashed.wait, 20)
+        await ours.give_way()
+        assert ours.names == {name: f"{name} (2)"}
+        for each in ("_ipp._tcp.local.", "_ipps._tcp.local.", "_printer._tcp.local."):
+            info = await deferToThread(client.get_service_info, each, f"{name} (2).{each}", 5000)
+            assert info is not None, each
+            assert info.server == "print.local."
+        clashed.clear()
+        await ours.give_way()  # nothing more is lost
+        assert ours.names == {name: f"{name} (2)"}
+        assert not clashed.is_set()
+    finally:
+        await ours.close()
         await deferToThread(client.close)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from counter import PDF, Counter, common, settled, value
 from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import StringTransportWithDisconnection
+from zope.interface import directlyProvides
 
 from mailshare.printing.access import Access
 from mailshare.printing.destinations import PrintRules
@@ -162,6 +164,73 @@ def test_only_from_where_printing_is_allowed(counter: Counter) -> None:
     body = request(Operation.PAUSE_PRINTER)
     near.send(head(body) + body)
     assert near.message().code == Status.NOT_AUTHORIZED
+
+
+class Secret(Client):
+    """A client whose connection can go on inside TLS: what is said there is seen apart."""
+
+    def __init__(self, site: PrintSite) -> None:
+        super().__init__(site)
+        self.clear: list[bytes] = []
+        self.transport.startTLS = self.inside  # type: ignore[attr-defined]
+
+    def inside(self, context: object) -> None:
+        assert context == "certificates"
+        self.clear.append(self.transport.value())
+        self.transport.clear()
+        directlyProvides(self.transport, ISSLTransport)
+        assert self.transport.value() == b""  # what is written before the handshake is done stops all reading
+        self.channel.handshakeCompleted()
+
+
+UPGRADE = b"Connection: Keep-Alive, Upgrade\r\nUpgrade: TLS/1.2,TLS/1.1\r\n"
+
+
+def test_a_connection_goes_on_inside_tls_when_it_is_asked_to(counter: Counter) -> None:
+    """RFC 2817 section 3, DNS-SD case B-5.1: 101 in the clear, the answer and all requests after it inside."""
+    office = site(counter)
+    office.tls = "certificates"
+    client = Secret(office)
+    client.send(b"OPTIONS * HTTP/1.1\r\nHost: office.example\r\n" + UPGRADE + b"\r\n")
+    (said,) = client.clear
+    assert said.startswith(b"HTTP/1.1 101 ")
+    assert b"\r\nUpgrade: TLS/1.2, HTTP/1.1\r\n" in said
+    first, headers, body = client.answer()
+    assert (first, headers[b"allow"], body) == (b"HTTP/1.1 200 OK", b"GET, HEAD, OPTIONS, POST", b"")
+    asked = request(Operation.GET_PRINTER_ATTRIBUTES)
+    client.send(head(asked, UPGRADE[:-2]) + asked)
+    assert client.message().code == Status.OK
+    assert len(client.clear) == 1
+
+
+def test_what_was_said_in_the_clear_is_not_taken_as_said_inside(counter: Counter) -> None:
+    """Somebody in between puts a request behind the one that asks for TLS: the connection is cut."""
+    office = site(counter)
+    office.tls = "certificates"
+    asked = request(Operation.PRINT_JOB, PDF)
+    client = Secret(office)
+    client.send(b"OPTIONS * HTTP/1.1\r\nHost: office.example\r\n" + UPGRADE + b"\r\n" + head(asked) + asked)
+    assert (client.clear, client.transport.connected) == ([], False)
+    assert settled(counter.service.store.print_jobs.jobs()) == []
+
+
+def test_tls_is_entered_only_where_it_can_be(counter: Counter) -> None:
+    """Without certificates, with a document under way, or from a stranger the answer comes in the clear."""
+    plain = b"OPTIONS * HTTP/1.1\r\nHost: office.example\r\n" + UPGRADE + b"\r\n"
+    asked = request(Operation.GET_PRINTER_ATTRIBUTES)
+    for tls, access, said, status in (
+        (None, LOCAL, plain, b"200"),
+        ("certificates", LOCAL, head(asked, UPGRADE[:-2]) + asked, b"200"),
+        ("certificates", Access(), plain, b"403"),
+        ("certificates", LOCAL, plain.replace(b", Upgrade", b""), b"200"),
+        ("certificates", LOCAL, plain.replace(b"TLS/1", b"websocket/1"), b"200"),
+    ):
+        office = site(counter, access)
+        office.tls = tls
+        client = Secret(office)
+        client.send(said)
+        assert client.clear == []
+        assert client.answer()[0].split()[1] == status
 
 
 def test_pages_for_people(counter: Counter) -> None:
