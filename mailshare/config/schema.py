@@ -101,7 +101,7 @@ class ListenTable:
     ipps: tuple[str, ...] = _key("the same inside TLS: tls:DIRECTORY:PORT", factory=tuple)
     lpd: tuple[str, ...] = _key("printing by the old LPD protocol; the queue is the destination's name", factory=tuple)
     web: tuple[str, ...] = _key("the manager, for browsers: tls:DIRECTORY:PORT, or tcp: on this machine", factory=tuple)
-    certificates: str = _key("directory of PEM files for STLS, STARTTLS and IPP's HTTP Upgrade, relative to this file", "")
+    certificates: str = _key("directory of PEM files for STLS, STARTTLS and IPP's Upgrade, relative to this file", "")
     authority: str = _key("PEM file of the private authority behind the certificates; handed out to clients", "")
 
     def endpoints(self) -> tuple[tuple[str, str], ...]:
