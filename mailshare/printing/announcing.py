@@ -57,6 +57,8 @@ class Rivals:
         heard = self.heard
 
         class Listener(RecordUpdateListener):
+            """Hands on what it hears."""
+
             def async_update_records(self, zc: Any, now: float, records: Sequence[Any]) -> None:
                 """Records have come; zeroconf calls this in its loop."""
                 del zc
