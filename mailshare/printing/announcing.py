@@ -25,6 +25,7 @@ _TTL = 120
 _LONGEST = 30  # seconds
 _PROBING = 1_000  # milliseconds in which whoever has a name answers (RFC 6762 section 8.1 asks for 750)
 _MOST_TRIED = 20
+_SRV = 33  # the kind of record that says where a service is (RFC 2782)
 _DEFENDED = 10  # seconds after which whoever should have given way, and has not, is given way to
 
 
@@ -52,7 +53,7 @@ class Rivals:
 
     def watch(self, responder: Any, clashed: Callable[[], None]) -> None:
         """Look at what a responder hears."""
-        from zeroconf import DNSService, RecordUpdateListener  # noqa: PLC0415 - an optional package
+        from zeroconf import RecordUpdateListener  # noqa: PLC0415 - an optional package
 
         heard = self.heard
 
@@ -62,7 +63,7 @@ class Rivals:
             def async_update_records(self, zc: Any, now: float, records: Sequence[Any]) -> None:
                 """Records have come; zeroconf calls this in its loop."""
                 del zc
-                new = [one.new for one in records if isinstance(one.new, DNSService) and one.new.ttl]
+                new = [one.new for one in records if one.new.type == _SRV and one.new.ttl]
                 lost = [heard(one.name, one.server, one.port, now) for one in new]
                 if any(lost):
                     clashed()
