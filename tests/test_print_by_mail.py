@@ -12,21 +12,33 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pikepdf
+import pytest
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from mailshare.assembly.document_room import DocumentRoom
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config
 from mailshare.core.address import Address
+from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MessageTooLarge, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.print_manifest import PrintManifest, read_manifest
 from mailshare.core.print_status import Happening, PrintStatus
-from mailshare.core.values import Certainty, Origin, PrintChange, PrintJob, PrintState, QueueState, Source
+from mailshare.core.values import (
+    Certainty,
+    DocumentFacts,
+    Origin,
+    PrintChange,
+    PrintJob,
+    PrintState,
+    QueueState,
+    Source,
+)
 from mailshare.testing.isp import PretendISP
 from mailshare.wire.ipp_codec import decode, encode
 from mailshare.wire.ipp_codes import Operation, Status
@@ -86,6 +98,16 @@ class FussyISP(PretendISP):
         return super().take(envelope, octets)
 
 
+class Uncounted:
+    """Stands in for the room of documents, which would start a process for each office: no document here has pages."""
+
+    async def facts(self, octets: AsyncIterator[bytes], declared: str = "") -> DocumentFacts:
+        del declared
+        async for _ in octets:
+            pass
+        raise NotConvertible(Hindrance.DAMAGED)
+
+
 @define
 class Place:
     """An office, its provider, and the mails that the provider took."""
@@ -137,7 +159,8 @@ class Place:
 
 
 @pytest_twisted.async_yield_fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    monkeypatch.setattr(DocumentRoom, "documents", Uncounted())
     isp = FussyISP(reactor, os.urandom)
     isp.startService()
     made = Place(tmp_path, isp)
@@ -186,8 +209,9 @@ async def test_a_document_leaves_in_parts(place: Place) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_pages_are_counted_before_a_job_leaves(place: Place) -> None:
+async def test_pages_are_counted_before_a_job_leaves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest tells them, and the program that printed sees them as job-impressions."""
+    monkeypatch.undo()
     await place.start()
     made, out = pikepdf.new(), io.BytesIO()
     for _ in range(3):
