@@ -224,7 +224,7 @@ class Connection(TwistedProtocol):
                 event = engine.next_event()
                 answered = event is ANSWERED and engine.errors == self._faults
                 if answered:
-                    event = engine.next_event()
+                    event = None if getattr(engine, "spent", False) else engine.next_event()
                 if event is None:
                     if answered:
                         self._renew(session, self._since)

@@ -16,7 +16,7 @@ class ServerEngine(Protocol):
     :ivar errors: faults of the peer so far, for slowing down and closing.
 
     An engine with a true ``wants_end`` is fed once with no octets when the peer has closed its side, and may have
-    events after that.
+    events after that. One with a true ``spent`` need not be asked for events before it is fed again.
     """
 
     waiting: bool

@@ -65,6 +65,7 @@ class POP3Server:
     """One connection.
 
     :ivar waiting: an event is out that must be answered first.
+    :ivar spent: no event comes before octets are fed or the last event is answered.
     :ivar closing: close the transport once the output is sent.
     :ivar errors: commands that made no sense, so far; for the shell to slow down and to end.
     """
@@ -84,6 +85,7 @@ class POP3Server:
         self._next: Event | None = None
         self._reply: MessageReply | None = None
         self.waiting = False
+        self.spent = False
         self.closing = False
 
     @property
@@ -112,6 +114,7 @@ class POP3Server:
 
     def feed(self, data: bytes) -> None:
         """Take octets from the client."""
+        self.spent = False
         if self._first:
             self._first = False
             if data.startswith(b"\x16\x03"):  # a TLS handshake on a plain port: nothing can be said to it
@@ -142,6 +145,7 @@ class POP3Server:
             else:
                 line = self._lines.next_line()
                 if line is None:
+                    self.spent = True
                     break
                 self._unseen = True
                 event = self._read(line)
