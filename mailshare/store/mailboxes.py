@@ -12,9 +12,9 @@ from zope.interface import implementer
 from mailshare.core.errors import MailboxInUse, Unavailable
 from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
 from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxes, IMaildrop
-from mailshare.store.database import Database
+from mailshare.store.database import Database, as_json
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
-from mailshare.store.events import write_events
+from mailshare.store.events import write_alike
 from mailshare.store.messages import BodyOf
 from mailshare.store.notifier import Notifier
 from mailshare.store.read_ahead import ReadAhead, Room
@@ -170,6 +170,8 @@ class Maildrop:
         database, mailbox = self._mailboxes.database, self._total.number
         gone, seen, now = json.dumps(list(deleted)), json.dumps(list(retrieved)), database.now()
         read_now = frozenset(retrieved)
+        noted = as_json({"peer": self._owner})
+        with_reading, unseen = (as_json({"peer": self._owner, "read": read}) for read in (True, False))
 
         def write(connection: sqlite3.Connection) -> int:
             dropped = connection.execute(
@@ -187,9 +189,11 @@ class Maildrop:
                 "WHERE id = ?",
                 (len(dropped), sum(row[0] for row in dropped), unread, mailbox),
             )
-            told: list[tuple[int, str, Mapping[str, object]]] = [(number, READ, {}) for (number,) in marked]
-            for _, flags, number, uid in dropped:
-                told.append((number, DELETED, {"read": bool(flags & RETRIEVED) or uid in read_now}))
+            told = [(number, READ, noted) for (number,) in marked]
+            told += [
+                (number, DELETED, with_reading if flags & RETRIEVED or uid in read_now else unseen)
+                for _, flags, number, uid in dropped
+            ]
             self._tell(connection, told, now)
             return len(dropped)
 
@@ -201,19 +205,16 @@ class Maildrop:
         self._ahead.forget()
         return count
 
-    def _tell(
-        self, connection: sqlite3.Connection, told: Sequence[tuple[int, str, Mapping[str, object]]], at: int
-    ) -> None:
+    def _tell(self, connection: sqlite3.Connection, told: Sequence[tuple[int, str, str]], at: int) -> None:
         """A line for each message, in the transaction that it tells of, so that its trace tells who had it when."""
         numbers = json.dumps([number for number, _, _ in told])
         traces = dict(
             connection.execute("SELECT id, trace FROM message WHERE id IN (SELECT value FROM json_each(?))", (numbers,))
         )
-        events = [
-            Event(at, kind, traces.get(number, ""), None, self._user_id, number, {"peer": self._owner, **facts})
-            for number, kind, facts in told
-        ]
-        write_events(connection, events)
+        write_alike(
+            connection, at, self._user_id,
+            [(kind, traces.get(number, ""), number, data) for number, kind, data in told],
+        )  # fmt: skip
 
     def release(self) -> None:
         """Give the lock back."""
