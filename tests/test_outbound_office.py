@@ -247,3 +247,22 @@ async def test_rows_are_steered_by_message_account_route_and_all(place: Place) -
         await deferLater(reactor, 0.02)
     assert len(place.isp.relayed) == 3
     assert await states() == ["delivered", "delivered", "delivered", "cancelled"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_deletion_is_taken_back_after_a_restart_and_nothing_is_sent_in_between(place: Place) -> None:
+    """Also not when everything is tried at once; the row lies in the store with what it was."""
+    place.write(threshold=0)
+    office = await place.start()
+    await place.send("bob@far.example")
+    (row,) = await office.acts.outbox()
+    assert (await office.acts.steer(act="delete", ids=[row["id"]]))["rows"] == [row["id"]]  # type: ignore[list-item]
+    await office.acts.send_receive()
+    await office.stopService()
+    office = await place.start()
+    await office.acts.send_receive()
+    assert place.isp.relayed == []
+    assert (await office.acts.steer(act="undelete", ids=[row["id"]]))["changed"] == 1  # type: ignore[list-item]
+    assert [one["state"] for one in await office.acts.outbox()] == ["queued"]
+    await office.acts.send_receive()
+    await until(lambda: len(place.isp.relayed) == 1)

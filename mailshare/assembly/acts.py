@@ -18,10 +18,9 @@ from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.fax_acts import FaxActs
 from mailshare.assembly.finding_acts import FindingActs
-from mailshare.assembly.manager_acts import ManagerActs
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.overview_acts import OverviewActs
-from mailshare.assembly.personal import Personal
+from mailshare.assembly.presence_acts import PresenceActs
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
 from mailshare.assembly.run_acts import RunActs
@@ -41,12 +40,12 @@ from mailshare.journal.why import lines_of_run, why
 from mailshare.journal.words import kind_words
 from mailshare.status import AccountStatus, Indicators, RunStatus
 
-_STEERING = {"retry": "retry", "hold": "hold", "release": "release", "delete": "cancel"}
 _STEERED = {
-    "retry": QueueState.QUEUED,
-    "hold": QueueState.HELD,
-    "release": QueueState.QUEUED,
-    "delete": QueueState.CANCELLED,
+    "retry": (QueueState.QUEUED,),
+    "hold": (QueueState.HELD,),
+    "release": (QueueState.QUEUED,),
+    "delete": (QueueState.CANCELLED,),
+    "undelete": (QueueState.QUEUED, QueueState.HELD),
 }
 _MOST_ROWS = 1000
 
@@ -85,10 +84,9 @@ class Acts(
     BookActs,
     DryRun,
     ProviderActs,
-    Personal,
+    PresenceActs,
     TagTesting,
     UsageActs,
-    ManagerActs,
     FindingActs,
     RunActs,
     Reading,
@@ -181,8 +179,16 @@ class Acts(
         return AccountStatus(account.id, str(account.address), run)
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:
-        """Totals of all mailboxes, by user name."""
-        rows = [shapes.mailbox_json(one, self._directory()) for one in await self._store.mailboxes.counts()]
+        """Totals of all mailboxes, by user name; since when the oldest message lies there, and the last retrieval."""
+        oldest, fetched = await self._store.mailboxes.oldest(), await self.last_fetched()
+        rows = [
+            {
+                **shapes.mailbox_json(one, self._directory()),
+                "oldest": shapes.moment(oldest.get(one.user_id, 0)),
+                "fetched": shapes.moment(fetched.get(one.user_id, 0)),
+            }
+            for one in await self._store.mailboxes.counts()
+        ]
         return sorted(rows, key=lambda row: str(row["user"]))
 
     async def outbox(
@@ -312,18 +318,25 @@ class Acts(
         route: str = "",
         all: bool = False,  # noqa: A002
     ) -> Mapping[str, object]:
-        """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox, chosen in one of these ways."""
-        if act not in _STEERING:
-            raise PeerFault(f"{act!r} is none of {', '.join(_STEERING)}", code=404)
+        """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox, chosen in one of these ways.
+
+        ``undelete`` takes a deletion back, within 30 seconds and by the numbers of the rows.
+
+        :returns: ``changed`` of ``asked`` rows; ``rows`` are those that are now as it was wanted.
+        """
+        if act not in _STEERED:
+            raise PeerFault(f"{act!r} is none of {', '.join(_STEERED)}", code=404)
         whose = self._account(account) if account else None
         ids = await chosen_rows(
             self._store, act, ids=ids, message=message.strip(), account=whose, route=route, everything=all
         )
-        changed = await self._store.queue.steer(tuple(ids), _STEERING[act], self._clock())
-        await self._store.events.append([each async for each in self._steered(act, ids)])
+        meant = [one for one in ids if act != "undelete" or await self._is_deleted(one)]
+        changed = await self._store.queue.steer(tuple(meant), act, self._clock())
+        told = [each async for each in self._steered(act, meant)]
+        await self._store.events.append(told)
         if self._running is not None:
             self._running.wake(urgent=act == "retry")
-        return {"changed": changed, "asked": len(ids)}
+        return {"changed": changed, "asked": len(ids), "rows": [each.data["item"] for each in told]}
 
     async def pause(self, *, paused: bool) -> Mapping[str, object]:
         """Collect and send no more by itself, or go on. Who asks for it by hand is still served."""
@@ -352,11 +365,15 @@ class Acts(
         """Write into the audit that this was done."""
         await write_audit(self._store, self._clock(), act, arguments)
 
+    async def _is_deleted(self, number: int) -> bool:
+        item = await self._store.queue.item(number)
+        return item is not None and item.state is QueueState.CANCELLED
+
     async def _steered(self, act: str, ids: Sequence[int]) -> AsyncIterator[Event]:
         """A line for each row that is as it was wanted, so that the message's own chain tells of it."""
         for number in ids:
             item = await self._store.queue.item(number)
-            if item is not None and item.state is _STEERED[act]:
+            if item is not None and item.state in _STEERED[act]:
                 data = {"item": item.id, "to": item.address, "state": item.word}
                 yield Event(
                     self._clock(), f"admin.{act}", item.trace, item.account_id, item.submitter_id, item.message_id, data

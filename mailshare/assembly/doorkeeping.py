@@ -16,6 +16,7 @@ from mailshare.portal.administrators import Administrators
 from mailshare.portal.api_tokens import ApiTokens
 from mailshare.portal.guesses import Guesses
 from mailshare.portal.handout_links import HandoutLinks
+from mailshare.portal.last_seen import LastSeen
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.setup_code import SetupCode
 from mailshare.portal.throttle import Throttle
@@ -28,14 +29,16 @@ class Doorkeeping:
     """Administrators, their sessions and tokens, and the code of the first run.
 
     :param throttle: that of POP3 and SMTP, so that a guesser gains nothing by going from door to door.
+    :param seen: where it is noted when somebody came in last.
     """
 
-    def __init__(self, store: IStore, reactor: Any, passwords: Passwords, throttle: Throttle) -> None:
+    def __init__(self, store: IStore, reactor: Any, passwords: Passwords, throttle: Throttle, seen: LastSeen) -> None:
         def clock() -> int:
             return int(reactor.seconds() * SECOND)
 
         guesses = Guesses(throttle, reactor)
-        self.administrators = Administrators(store.settings, passwords, guesses, clock, self._gone)
+        self._throttle, self._seen, self._seconds = throttle, seen, reactor.seconds
+        self.administrators = Administrators(store.settings, passwords, guesses, clock, self._gone, self._came)
         self.sessions = WebSessions(store.settings, os.urandom, clock, self._is_there)
         self.tokens = ApiTokens(store.settings, os.urandom, clock, self.administrators.find)
         self.setup_code = SetupCode(self.administrators, guesses, os.urandom)
@@ -51,7 +54,17 @@ class Doorkeeping:
 
     def for_acts(self, *, running: bool) -> Doorkeepers:
         """What the administrator's acts need of them."""
-        return Doorkeepers(self.administrators, self.tokens, self.setup_code if running else None)
+        return Doorkeepers(
+            self.administrators,
+            self.tokens,
+            self.setup_code if running else None,
+            self._seen,
+            self._throttle if running else None,
+            self._seconds,
+        )
+
+    def _came(self, key: str, peer: str) -> None:
+        self._seen.note(key, "manager", peer)
 
     def _is_there(self, name: str) -> bool:
         return self.administrators.find(name) is not None

@@ -15,6 +15,7 @@ from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.keys import machine_key
 from mailshare.config import Config, Limits
 from mailshare.core.errors import LoginRefused
+from mailshare.core.values import SECOND
 from mailshare.delivery.submission import Desk
 from mailshare.interfaces import IStore
 from mailshare.journal.counting import Counting
@@ -23,6 +24,7 @@ from mailshare.pop3.limits import POP3Limits
 from mailshare.pop3.observed import LoginRejected, Observed, SessionClosed, SessionOpened
 from mailshare.portal.app_passwords import AppPasswords
 from mailshare.portal.checkers import CheckerStack, Declared, DirectoryChecker
+from mailshare.portal.last_seen import FETCHED, LastSeen
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.realm import MailRealm, mail_avatars
 from mailshare.portal.throttle import Throttle
@@ -35,6 +37,7 @@ from mailshare.shell.server import EngineFactory
 from mailshare.smtp.device_gate import DeviceGate
 from mailshare.smtp.device_rate import DeviceRate
 from mailshare.smtp.factory import SMTPFactory, SMTPLimits
+from mailshare.store.naming import resolved_login
 
 Told = Callable[[str, str, Mapping[str, object]], None]
 Opened = Callable[[str, str], None]
@@ -48,6 +51,7 @@ class Entrance:
     :param tell: ``(kind, user name, data)`` of what sessions did, for the journal.
     :param opened: ``(user name, peer)`` of each mailbox that a mail program opens.
     :ivar device_rate: what machines sent in the last hour.
+    :ivar seen: when each user came in last.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Entrance:
         self._tell = tell
         self._opened = opened
         self.throttle = Throttle()
+        self.seen = LastSeen(store.settings, lambda: int(reactor.seconds() * SECOND))
         self._counting = counting
         self._store = store
         self.device_rate = DeviceRate(reactor.seconds)
@@ -98,7 +103,9 @@ class Entrance:
             raise LoginRefused from None
         if not isinstance(found, bytes) or not found:
             raise LoginRefused
-        return found.decode("utf-8")
+        login = found.decode("utf-8")
+        self._came("print", login, peer)
+        return login
 
     def factory(self, service: str, config: Config) -> EngineFactory:
         """The factory for ``pop3``, ``pop3s``, ``smtp``, ``submission``, ``submissions`` or ``device``."""
@@ -124,6 +131,7 @@ class Entrance:
             anonymous=service == "smtp",
             device=Devices(config).login if by_address else _nobody,
             observe=self._counting.sending,
+            entered=lambda login, peer: self._came("smtp", login, peer),
             gates=[*self._gates, *self._device_gate(service, config)],
             **common,
         )
@@ -139,13 +147,21 @@ class Entrance:
         if isinstance(seen, SessionOpened):
             self._counting.receiving(1)
             self._opened(seen.user, seen.peer)
+            self._came("pop3", seen.user, seen.peer)
         elif isinstance(seen, SessionClosed):
             self._counting.receiving(-1)
+            if seen.retrieved:
+                self._came(FETCHED, seen.user, seen.peer)
             if seen.retrieved or seen.deleted:
                 data = {"peer": seen.peer, "retrieved": seen.retrieved, "deleted": seen.deleted, "quit": seen.quit}
                 self._tell("pop3.session", seen.user, data)
         elif isinstance(seen, LoginRejected):
             self._tell("login.refused", "", {"peer": seen.peer, "login": seen.user[:64], "mechanism": seen.mechanism})
+
+    def _came(self, door: str, login: str, peer: str) -> None:
+        user = self._store.directory.current().user_by_name.get(resolved_login(login))
+        if user is not None:
+            self.seen.note(str(user.id), door, peer)
 
 
 class Devices:

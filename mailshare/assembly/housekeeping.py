@@ -1,4 +1,4 @@
-"""What has to be done now and then: messages that nothing refers to go."""
+"""What has to be done now and then: messages that nothing refers to go, and who came in is written down."""
 
 from __future__ import annotations
 
@@ -11,31 +11,47 @@ from twisted.logger import Logger
 from mailshare.core.errors import MailshareError
 from mailshare.core.values import SECOND
 from mailshare.interfaces import IStore
+from mailshare.portal.last_seen import WRITTEN, LastSeen
 
 _GARBAGE = 3600.0
 
 
 class Housekeeping(Service):
-    """Collects garbage hourly. The journal has its own keeper, :class:`mailshare.journal.retention.Retention`."""
+    """Collects garbage hourly, and writes the last logins. The journal has its own keeper,
+    :class:`mailshare.journal.retention.Retention`.
+    """
 
     _log = Logger()
 
-    def __init__(self, store: IStore, reactor: Any) -> None:
+    def __init__(self, store: IStore, reactor: Any, seen: LastSeen) -> None:
         self._store = store
+        self._seen = seen
         self._reactor = reactor
         self._garbage = LoopingCall(self.collect)
         self._garbage.clock = reactor
+        self._logins = LoopingCall(self.write_logins)
+        self._logins.clock = reactor
 
     def startService(self) -> None:
         """Begin; the first collection is an hour away."""
         super().startService()
         self._garbage.start(_GARBAGE, now=False)
+        self._logins.start(WRITTEN, now=False)
 
-    def stopService(self) -> None:
-        """Stop the clock."""
+    async def stopService(self) -> None:
+        """Stop the clock, and write what is not written yet."""
         super().stopService()
-        if self._garbage.running:
-            self._garbage.stop()
+        for each in (self._garbage, self._logins):
+            if each.running:
+                each.stop()
+        await self.write_logins()
+
+    async def write_logins(self) -> None:
+        """Write the last logins; trouble is logged, and they are kept for the next time."""
+        try:
+            await self._seen.write()
+        except MailshareError as error:
+            self._log.warn("the last logins were not written down: {error}", error=error.public)
 
     async def collect(self) -> None:
         """Collect garbage; trouble is logged, and met again an hour later."""

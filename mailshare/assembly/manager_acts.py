@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define
@@ -12,6 +12,9 @@ from mailshare.assembly.changes import Changes
 from mailshare.core.errors import NoSuchUser, PeerFault, PolicyRefusal, Unavailable
 from mailshare.core.values import Administrator, ApiToken, Role
 from mailshare.interfaces import IAdministrators, IApiTokens, ISetupCode
+from mailshare.portal.administrators import throttle_key
+from mailshare.portal.last_seen import LastSeen, Seen
+from mailshare.portal.throttle import Throttle
 
 
 @define
@@ -19,11 +22,16 @@ class Doorkeepers:
     """Those who know who may log in.
 
     :ivar setup_code: ``None`` while no server runs.
+    :ivar seen: when each user and administrator came in last.
+    :ivar throttle: slows down guesses; ``None`` while no server runs. ``seconds`` is its clock.
     """
 
     administrators: IAdministrators
     tokens: IApiTokens
     setup_code: ISetupCode | None = None
+    seen: LastSeen | None = None
+    throttle: Throttle | None = None
+    seconds: Callable[[], float] = float
 
 
 class ManagerActs(Changes):
@@ -44,8 +52,13 @@ class ManagerActs(Changes):
         return {"needed": True, "code": code.code()}
 
     async def administrators(self) -> Sequence[Mapping[str, object]]:
-        """All, by name."""
-        return [administrator_json(one) for one in self._doors().administrators.everybody()]
+        """All, by name, with when and from where each logged in last."""
+        doors = self._doors()
+        found = []
+        for one in doors.administrators.everybody():
+            seen = await doors.seen.of(throttle_key(one.name)) if doors.seen is not None else {}
+            found.append({**administrator_json(one), "last_seen": seen_json(seen)})
+        return found
 
     async def add_administrator(
         self, *, name: str, password: str, role: str = "owner", accounts: Sequence[str] = ()
@@ -102,6 +115,11 @@ def administrator_json(one: Administrator) -> dict[str, object]:
         "accounts": list(one.accounts),
         "made": shapes.moment(one.made),
     }
+
+
+def seen_json(seen: Seen) -> dict[str, object]:
+    """When somebody came in last, by door."""
+    return {door: {"at": shapes.moment(at), "peer": peer} for door, (at, peer) in sorted(seen.items())}
 
 
 def token_json(one: ApiToken) -> dict[str, object]:

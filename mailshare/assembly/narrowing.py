@@ -18,14 +18,15 @@ KEEPERS = frozenset(
         "status", "runs", "mailboxes", "mailbox", "outbox", "steer", "attempts", "why", "log", "days", "send_receive",
         "resume",
         "users", "add_user", "change_user", "delete_user", "show_user", "handout", "vacation", "app_passwords",
-        "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "admin_list", "admin_show",
+        "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "unlock_user", "admin_list",
+        "admin_show",
         "admin_give", "admin_always", "admin_teach", "rules", "fetch_anyway",
     }
 )  # fmt: skip
 _BY_ADDRESS = frozenset({"account_show", "resume", "next_runs"})
 _PEOPLE = frozenset(
     {"show_user", "change_user", "delete_user", "handout", "vacation", "app_passwords", "add_app_password",
-     "revoke_app_password", "mailbox"}
+     "revoke_app_password", "unlock_user", "mailbox"}
 )  # fmt: skip
 _NEEDS_ACCOUNT = frozenset({"send_receive", "admin_list", "fetch_anyway"})
 _CASES = frozenset({"admin_show", "admin_give", "admin_always", "admin_teach"})

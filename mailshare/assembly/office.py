@@ -213,7 +213,7 @@ class Office(Service):
             extensions=extensions,
         )
         printing.check_logins(entrance.login)
-        keeping = Doorkeeping(store, reactor, passwords, entrance.throttle)
+        keeping = Doorkeeping(store, reactor, passwords, entrance.throttle, entrance.seen)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         keepers = keeping.for_acts(running=True)
         acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax)
@@ -229,7 +229,7 @@ class Office(Service):
             declared=declared,
             entrance=entrance,
             listeners=Listeners(self._early, factories(entrance, printing, web)),
-            housekeeping=Housekeeping(store, reactor),
+            housekeeping=Housekeeping(store, reactor, entrance.seen),
             journal=journal,
             acts=acts,
             pulse=Pulse(reactor, acts, journal.counting),
@@ -293,7 +293,7 @@ class Office(Service):
         await parts.printing.close()
         await parts.documents.close()
         parts.room.relay.close()
-        parts.housekeeping.stopService()
+        await parts.housekeeping.stopService()
         await parts.journal.stop()
         parts.door.close()
         parts.web.close()

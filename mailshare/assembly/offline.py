@@ -22,6 +22,7 @@ from mailshare.core.errors import ConfigFault, Unavailable
 from mailshare.interfaces import IStore
 from mailshare.isp.probing import Probe
 from mailshare.isp.secrets import Secrets
+from mailshare.portal.last_seen import LastSeen
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.throttle import Throttle
 from mailshare.web.operations import BY_NAME
@@ -60,7 +61,9 @@ async def _act(config: Config, reactor: Any, name: str, arguments: dict[str, Any
             config=lambda: config,
             probe=_probe(config, reactor, store),
         )
-        keeping = Doorkeeping(store, reactor, Passwords(threads.run, os.urandom), Throttle())
+        keeping = Doorkeeping(
+            store, reactor, Passwords(threads.run, os.urandom), Throttle(), LastSeen(store.settings, _micros)
+        )
         await keeping.load()
         acts.doorkeepers = keeping.for_acts(running=False)
         result = await getattr(acts, name)(**arguments)

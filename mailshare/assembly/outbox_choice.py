@@ -36,6 +36,8 @@ async def chosen_rows(
     """
     if sum(map(bool, (ids, message, account, route, everything))) != 1:
         raise PeerFault("Say which rows: their ids, or one of message, account, route or all", code=400)
+    if act not in _STATES and not ids:
+        raise PeerFault("Only rows named by their numbers can be brought back", code=400)
     if ids:
         if not all(type(one) is int for one in ids):
             raise PeerFault("ids are whole numbers", code=400)

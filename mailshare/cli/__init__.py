@@ -16,6 +16,7 @@ from mailshare.cli.handing_out import user_handout
 from mailshare.cli.manager_access import manager, setup
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
+from mailshare.cli.presence import user_logins, user_unlock
 from mailshare.cli.printers import printers
 from mailshare.cli.printing import job, jobs, print_
 from mailshare.cli.probing import account
@@ -41,7 +42,8 @@ def main(context: click.Context, config: str) -> None:
     context.obj = Context(config)
 
 
-user.add_command(user_handout)
+for _of_users in (user_handout, user_logins, user_unlock):
+    user.add_command(_of_users)
 for _command in (
     check,
     status,

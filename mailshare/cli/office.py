@@ -12,6 +12,7 @@ from mailshare.cli import screens
 from mailshare.cli.calling import Context, with_json
 
 _Answer = tuple[Any, Iterable[str]]
+_NAMED = 100
 _OUTBOX = ("id", "state", "from", "to", "size", "attempts", "next", "why")
 
 
@@ -99,7 +100,11 @@ def _steering(act: str, text: str) -> click.Command:
         if act == "delete" and not ids and not yes:
             click.confirm("Delete all of these from the outbox?", abort=True)
         answer = context.ask("steer", act=act, ids=list(ids) or None, all=everything or None, **given)
-        return answer, [f"{act}: {answer['changed']} of {answer['asked']} rows changed"]
+        lines = [f"{act}: {answer['changed']} of {answer['asked']} rows changed"]
+        if act == "delete" and answer["rows"]:
+            rows = " ".join(map(str, answer["rows"][:_NAMED]))
+            lines.append(f"Back within 30 seconds: mailshare outbox undelete {rows}")
+        return answer, lines
 
     command.__doc__ = text
     return click.command(act)(command)
@@ -109,9 +114,22 @@ for _act, _text in (
     ("retry", "Try these rows now."),
     ("hold", "Keep these rows back until they are released."),
     ("release", "Let held rows go on."),
-    ("delete", "Cancel these rows; they are not sent."),
+    ("delete", "Cancel these rows; they are not sent. For 30 seconds undelete brings them back."),
 ):
     outbox.add_command(_steering(_act, _text))
+
+
+@outbox.command("undelete")
+@click.argument("ids", nargs=-1, type=int, required=True)
+@click.pass_obj
+@with_json
+def outbox_undelete(context: Context, ids: tuple[int, ...]) -> _Answer:
+    """Bring back rows that were deleted in the last 30 seconds, queued or held as they were."""
+    answer = context.ask("steer", act="undelete", ids=list(ids))
+    lines = [f"undelete: {answer['changed']} of {answer['asked']} rows are back"]
+    if answer["changed"] < answer["asked"]:
+        lines.append("What was deleted longer ago stays deleted.")
+    return answer, lines
 
 
 @click.command()

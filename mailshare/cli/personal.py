@@ -28,7 +28,13 @@ def user_show(context: Context, /, name: str) -> _Answer:
         lines += [f"    {address}" for address in place["addresses"]]
     lines.append(f"  inside: {', '.join(one['inside'])}")
     lines.append(f"  mailbox: {one['messages']} messages, {one['octets']} octets, {one['unread']} not fetched yet")
+    logins = ", ".join(f"{door} {seen['at']} from {seen['peer']}" for door, seen in one["last_seen"].items())
+    slowed = one["slowed"]
     facts = {
+        "oldest message since": one["oldest"],
+        "last fetched": one["fetched"],
+        "last logins": logins or "never",
+        "waits": f"{slowed['failures']} wrong tries; mailshare user unlock {one['name']}" if slowed else "",
         "full": f"{one['quota_percent']} %" if one["quota"] or one["quota_messages"] else "",
         "copies to": ", ".join(one["cc"]),
         "copies from": ", ".join(one["copies_from"]),

@@ -65,6 +65,9 @@ class IMailboxes(Interface):
     def counts() -> Awaitable[Sequence[MailboxCount]]:
         """Totals of all mailboxes."""
 
+    def oldest() -> Awaitable[Mapping[int, int]]:
+        """User id to since when the oldest message lies in the mailbox, microseconds UTC; empty ones are left out."""
+
     def entries(user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Awaitable[Sequence[Entry]]:
         """What lies in a mailbox, newest first; takes no lock."""
 

@@ -72,7 +72,9 @@ class IQueue(Interface):
         """``account_id`` to (messages due now, earliest ``next_at`` of those not due or 0)."""
 
     def steer(ids: Sequence[int], act: str, at: int) -> Awaitable[int]:
-        """``act``: ``"hold"``, ``"release"``, ``"retry"`` (now) or ``"cancel"``. Active rows are left alone.
+        """``act``: ``"hold"``, ``"release"``, ``"retry"`` (now), ``"cancel"``, ``"delete"`` or ``"undelete"``.
+
+        Active rows are left alone. ``"delete"`` is a cancelling that ``"undelete"`` takes back within 30 seconds.
 
         :returns: rows changed.
         """

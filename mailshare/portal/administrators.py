@@ -26,6 +26,11 @@ _THEMES = ("", "light", "dark")
 _COMMON = ("password", "passwort", "mailshare", "administrator", "qwertz", "qwerty", "letmein", "welcome", "12345")
 
 
+def throttle_key(name: str) -> str:
+    """What guesses at an administrator are counted under: no mailbox can be called so."""
+    return f"administrator {name.casefold()[:64]}"
+
+
 def weakness(password: str, name: str = "") -> str:
     """Why a password is too weak for an administrator, as a sentence; empty when it is not.
 
@@ -50,6 +55,7 @@ class Administrators:
 
     :param gone: called with a name whose sessions and tokens end: removed, or the password was changed.
     :param clock: microseconds UTC.
+    :param came: called with the key (:func:`throttle_key`) and the peer of each who gave the right password.
     """
 
     def __init__(
@@ -59,12 +65,14 @@ class Administrators:
         guesses: Guesses,
         clock: Callable[[], int],
         gone: Callable[[str], None] = lambda _: None,
+        came: Callable[[str, str], None] = lambda _key, _peer: None,
     ) -> None:
         self._settings = settings
         self._passwords = passwords
         self._guesses = guesses
         self._clock = clock
         self.gone = gone
+        self._came = came
         self._known: dict[str, Administrator] = {}
         self._hashes: dict[str, str] = {}
 
@@ -90,7 +98,7 @@ class Administrators:
         """Log somebody in: one argon2 computation, whether there is such a name or not."""
         octets, login = password.encode("utf-8", "replace"), name.casefold()[:64]
         # No mailbox can be called so: guesses at the one do not slow down the other, only the guesser himself.
-        key = f"administrator {login}"
+        key = throttle_key(login)
         await self._guesses.in_line(peer, key)
         stored = self._hashes.get(login, "")
         if len(octets) > MAX_PASSWORD or not await self._passwords.verify(stored, octets):
@@ -99,6 +107,7 @@ class Administrators:
         administrator = self._known.get(login)
         if administrator is None or self._hashes.get(login) != stored:
             raise LoginRefused
+        self._came(key, peer)
         return administrator
 
     async def add(self, name: str, password: str, role: Role, accounts: Sequence[str] = ()) -> Administrator:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 DELAYS = (0.5, 2.0, 4.0, 8.0, 15.0)
 FORGET = 15 * 60.0
@@ -24,6 +24,15 @@ APART = 0.4
 """Seconds between two refusals of one peer, however many tries it made at once before the first was refused."""
 MAX_REMEMBERED = 10_000
 _MAX_GUESSES = 100
+_MAX_OTHERS = 8
+
+
+def peer_name(key: str) -> str:
+    """What counts as one peer, for people: the network in place of the first half of an IPv6 address."""
+    try:
+        return f"{IPv6Address(bytes.fromhex(key) + bytes(8))}/64" if len(key) == 16 else key
+    except ValueError:
+        return key
 
 
 @lru_cache(maxsize=4096)
@@ -39,6 +48,30 @@ def peer_key(peer: str) -> str:
     return str(mapped) if mapped is not None else address.packed[:8].hex()
 
 
+def _login_key(name: str) -> str:
+    """Logins are the same in any case."""
+    return name.strip().casefold()[:128]
+
+
+@frozen
+class Slowed:
+    """Somebody who waits before a try is looked at.
+
+    :ivar name: a login as it was given, or a peer: an address, or the network that counts as one.
+    :ivar failures: wrong tries, each wrong password counted once.
+    :ivar last, until: seconds: the last failure, and when all is forgotten.
+    :ivar wait: seconds that the next try waits.
+    :ivar others: the last of those tried: of a login the peers that failed, of a peer the logins that it failed at.
+    """
+
+    name: str
+    failures: int
+    last: float
+    until: float
+    wait: float
+    others: tuple[str, ...]
+
+
 @define
 class _Record:
     failures: int = 0
@@ -46,6 +79,7 @@ class _Record:
     free_at: float = 0.0
     refused_at: float = 0.0
     guesses: set[bytes] = Factory(set)
+    others: dict[str, None] = Factory(dict)
 
     def delay(self) -> float:
         return DELAYS[min(self.failures, len(DELAYS)) - 1] if self.failures else 0.0
@@ -67,7 +101,7 @@ class Throttle:
 
         :returns: seconds, 0 for none; ``None`` when the line of this peer is too long: refuse without looking.
         """
-        peers, users = self._find(self._peers, peer_key(peer), now), self._find(self._users, user, now)
+        peers, users = self._find(self._peers, peer_key(peer), now), self._find(self._users, _login_key(user), now)
         wait = users.delay() if users else 0.0
         if peers is None or not peers.failures:
             return wait
@@ -82,7 +116,7 @@ class Throttle:
 
         :returns: seconds to wait before the refusal is told.
         """
-        key = peer_key(peer)
+        key, user = peer_key(peer), _login_key(user)
         guess = hashlib.sha256(b"\0".join((key.encode(), user.encode(), password))).digest()
         record = self._make(self._peers, key, now)
         record.refused_at = min(max(now, record.refused_at + APART), now + LONGEST_LINE)
@@ -91,10 +125,49 @@ class Throttle:
             return record.refused_at - now
         if len(record.guesses) < _MAX_GUESSES:
             record.guesses.add(guess)
-        for each in (record, self._make(self._users, user, now)):
+        for each, other in ((record, user), (self._make(self._users, user, now), key)):
             each.failures += 1
             each.last = now
+            each.others.pop(other, None)
+            each.others[other] = None
+            while len(each.others) > _MAX_OTHERS:
+                del each.others[next(iter(each.others))]
         return record.refused_at - now
+
+    def slowed_users(self, now: float) -> list[Slowed]:
+        """Logins at which somebody failed lately, the latest first."""
+        return self._slowed(self._users, now)
+
+    def slowed_peers(self, now: float) -> list[Slowed]:
+        """Peers that failed lately, the latest first."""
+        return self._slowed(self._peers, now)
+
+    def _slowed(self, records: OrderedDict[str, _Record], now: float) -> list[Slowed]:
+        found = []
+        for key in list(records):
+            one = self._find(records, key, now)
+            if one is not None and one.failures:
+                wait = max(0.0, one.free_at - now) + one.delay()
+                others = tuple(peer_name(other) if records is self._users else other for other in one.others)
+                name = key if records is self._users else peer_name(key)
+                found.append(Slowed(name, one.failures, one.last, one.last + self.forget, wait, others))
+        return sorted(found, key=lambda one: -one.last)
+
+    def forgive_user(self, name: str) -> bool:
+        """Forget the failures at a login, and those of peers that failed at nobody else.
+
+        :returns: whether there were any.
+        """
+        key = _login_key(name)
+        record = self._users.pop(key, None)
+        for peer in record.others if record is not None else ():
+            if peer in self._peers and set(self._peers[peer].others) <= {key}:
+                del self._peers[peer]
+        return record is not None
+
+    def forgive_peer(self, peer: str) -> bool:
+        """Forget the failures of a peer, by its address or as :class:`Slowed` names it; whether there were any."""
+        return self._peers.pop(peer_key(peer.removesuffix("/64")), None) is not None
 
     def _find(self, records: OrderedDict[str, _Record], key: str, now: float) -> _Record | None:
         record = records.get(key)

@@ -93,6 +93,7 @@ class SMTPFactory(EngineFactory):
     :param device: gives the login that a peer's address stands for, or ``""``; for scanners and the like that cannot
         log in. It is handed to the portal as a proven login.
     :param observe: called with +1 when a message begins to come in, with -1 when that is over.
+    :param entered: is told ``(login, peer)`` of each who logged in, machines that are known by their address too.
     :param nonce: makes a fresh nonce for SCRAM.
     """
 
@@ -110,6 +111,7 @@ class SMTPFactory(EngineFactory):
         anonymous: bool = True,
         device: Callable[[str], str] = _nobody,
         observe: Callable[[int], None] = _unobserved,
+        entered: Callable[[str, str], None] = lambda _login, _peer: None,
         nonce: Callable[[], str] = random_nonce,
     ) -> None:
         self.smtp_limits = limits or SMTPLimits()
@@ -122,6 +124,7 @@ class SMTPFactory(EngineFactory):
         self.anonymous = anonymous
         self.device = device
         self.observe = observe
+        self.entered = entered
         self._nonce = nonce
 
     def trusts(self, host: str) -> bool:

@@ -236,6 +236,8 @@ class SMTPSession:
         self._avatar = submitter_for(interface, avatar)
         self._avatar_login = name
         self._logout = logout
+        if name:
+            self._factory.entered(name, self.peer)
         return self._avatar
 
     def _leave(self) -> None:

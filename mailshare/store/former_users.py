@@ -15,7 +15,7 @@ from mailshare.core.errors import NoSuchUser, PolicyRefusal
 from mailshare.core.personal import FormerUser
 
 SCOPE = "former-user"
-_OF_PERSONS = ("app-password", "answered", "quota-told")
+_OF_PERSONS = ("app-password", "answered", "last-seen", "quota-told")
 
 
 def remember_former(connection: sqlite3.Connection, user_id: int, at: int) -> None:

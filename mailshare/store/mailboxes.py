@@ -72,6 +72,18 @@ class Mailboxes:
 
         return await self.database.read(read)
 
+    async def oldest(self) -> Mapping[int, int]:
+        """Since when the oldest message lies in each mailbox: one step into the index for each."""
+
+        def read(connection: sqlite3.Connection) -> dict[int, int]:
+            rows = connection.execute(
+                "SELECT user_id, (SELECT added FROM entry WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1) "
+                "FROM mailbox WHERE name = 'INBOX' AND gone_at = 0"
+            )
+            return {user: added for user, added in rows if added is not None}
+
+        return await self.database.read(read)
+
     async def entries(self, user_id: int, *, before_uid: int | None = None, limit: int = 500) -> Sequence[Entry]:
         """What lies in a mailbox, newest first."""
         return await self.database.read(lambda connection: list_entries(connection, user_id, before_uid, limit))

@@ -37,12 +37,23 @@ _ATTEMPT = (
     "INSERT INTO attempt (delivery_id, num, at, code, status, reply, detail) "
     "SELECT ?1, coalesce(max(num), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempt WHERE delivery_id = ?1"
 )
+UNDELETE = 30_000_000
+"""Microseconds in which a deletion can be taken back. The row is over from the first of them on: nobody sends it, and
+what it was stands with it, so that a restart in between changes nothing."""
 # act: (states it applies to, what it sets)
 _STEERING = {
     "hold": ("state = 0", f"state = {int(QueueState.HELD)}"),
     "release": (f"state = {int(QueueState.HELD)}", "state = 0, next_at = :at"),
     "retry": ("state IN (0, 3, 4, 5)", "state = 0, next_at = :at, done = 0"),
     "cancel": ("state IN (0, 5)", f"state = {int(QueueState.CANCELLED)}, done = :at"),
+    "delete": (
+        "state IN (0, 5)",
+        f"state = {int(QueueState.CANCELLED)}, done = :at, progress = json_set(progress, '$.deleted', state)",
+    ),
+    "undelete": (
+        f"json_extract(progress, '$.deleted') IS NOT NULL AND done >= :at - {UNDELETE}",
+        "state = json_extract(progress, '$.deleted'), done = 0, progress = json_remove(progress, '$.deleted')",
+    ),
 }
 
 
@@ -238,7 +249,7 @@ class Queue:
         return await self._database.read(read)
 
     async def steer(self, ids: Sequence[int], act: str, at: int) -> int:
-        """Hold, release, retry or cancel rows."""
+        """Hold, release, retry, cancel, delete or undelete rows."""
         if act not in _STEERING:
             raise LocalFault(f"There is no act {act!r} for queue rows")
         states, change = _STEERING[act]
@@ -254,7 +265,7 @@ class Queue:
             return len(rows), sorted({row[1] for row in rows})
 
         changed, agents = await self._database.write(write)
-        if act in {"release", "retry"}:
+        if act in {"release", "retry", "undelete"}:
             for agent in agents:
                 self._notifier.wake(agent)
         return changed

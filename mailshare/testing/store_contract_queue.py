@@ -119,6 +119,27 @@ class QueueContract:
             with pytest.raises(LocalFault):
                 await queue.steer(ids, "shred", NOW)
 
+    async def test_a_deletion_is_taken_back_within_its_time(self, store_factory: StoreFactory) -> None:
+        """Held or queued as it was, by whoever opens the store next as well; not claimed meanwhile, and not later."""
+        async with office(store_factory) as place:
+            queue, woken = place.store.queue, []
+            hops = [place.hop("a@b.example"), place.hop("c@d.example"), place.hop("e@f.example")]
+            await place.deliver("1", [], hops=hops)
+            late, held, queued = sorted(row.id for row in await queue.items())
+            assert await queue.steer([held], "hold", NOW) == 1
+            assert await queue.steer([held, queued], "delete", NOW) == 2
+            assert await queue.steer([late], "cancel", NOW) == 1
+            assert await queue.claim("relay", 9, NOW + SECOND, SECOND) == []
+            assert await queue.waiting() == 0
+            place.store.notifier.subscribe("relay", lambda: woken.append(1))
+            assert await queue.steer([late, held], "undelete", NOW + 30 * SECOND) == 1
+            assert await queue.steer([queued], "undelete", NOW + 30 * SECOND + 1) == 0
+            assert await queue.steer([queued], "undelete", NOW + SECOND) == 1
+            assert woken == [1, 1]
+            rows = {row.id: (row.word, row.progress) for row in await queue.items()}
+            assert rows == {held: ("held", {}), queued: ("queued", {})}
+            assert await queue.waiting() == 1
+
     async def test_garbage_leaves_what_is_needed(self, store_factory: StoreFactory) -> None:
         """A message goes with its last entry and queue row, and not before."""
         async with office(store_factory) as place:

@@ -31,6 +31,8 @@ _TELL_THEMSELVES = frozenset(
         "find_servers",  # these two only look
         "test_login",
         "print_document",
+        "unlock_user",
+        "unlock_login",
     }
 )
 

@@ -92,6 +92,9 @@ OPERATIONS: tuple[Operation, ...] = (
         ("name",),
     ),
     Operation("show_user", "GET", "/users/<name>", {"name": str}, ("name",)),
+    Operation("unlock_user", "POST", "/users/<name>/unlock", {"name": str, "by": str}, ("name",), offline=False),
+    Operation("slowed_logins", "GET", "/logins/slowed"),
+    Operation("unlock_peer", "POST", "/logins/unlock", {"peer": str, "by": str}, ("peer",), offline=False),
     Operation("former_users", "GET", "/former-users"),
     Operation("restore_user", "POST", "/former-users/<name>/restore", {"name": str, "number": int}, ("name",)),
     Operation(

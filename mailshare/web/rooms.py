@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from mailshare.core.errors import Unavailable
 from mailshare.core.values import Administrator, WebSession
@@ -29,6 +29,28 @@ from mailshare.web.uploads import NewFile
 MOST_STREAMS = 200
 MOST_OF_ONE = 20
 _MOST_LINES = 500
+
+
+@frozen
+class Undo:
+    """A button that takes back what was just done.
+
+    :ivar way: where it posts to, with ``fields``.
+    :ivar seconds: after which that is too late; 0 = never.
+    """
+
+    way: str
+    fields: Mapping[str, str]
+    seconds: int = 0
+
+
+@frozen
+class Line:
+    """What the next page of a browser tells."""
+
+    text: str = ""
+    bad: bool = False
+    undo: Undo | None = None
 
 
 async def _no_copy() -> BinaryIO:
@@ -64,22 +86,22 @@ class Rooms:
     new_file: NewFile = BytesIO
     copy: Callable[[], Awaitable[BinaryIO]] = _no_copy
     streams: dict[EventStream, str] = field(factory=dict)
-    _lines: dict[str, tuple[str, bool]] = field(factory=dict)
+    _lines: dict[str, Line] = field(factory=dict)
 
     @staticmethod
     def moment(at: int) -> str:
         """Microseconds UTC as the text that templates take; empty for 0."""
         return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
-    def say(self, session: WebSession, text: str, *, bad: bool = False) -> None:
+    def say(self, session: WebSession, line: Line) -> None:
         """Show a line on the next page of a browser."""
-        self._lines[session.id] = text, bad
+        self._lines[session.id] = line
         while len(self._lines) > _MOST_LINES:
             del self._lines[next(iter(self._lines))]
 
-    def said(self, session: WebSession | None) -> tuple[str, bool]:
+    def said(self, session: WebSession | None) -> Line:
         """The line that waits for a browser, once."""
-        return self._lines.pop(session.id, ("", False)) if session is not None else ("", False)
+        return self._lines.pop(session.id, Line()) if session is not None else Line()
 
     def visitor(self, request: Any) -> tuple[Administrator | None, WebSession | None]:
         """Who the cookie of a request belongs to; a locked session has nobody."""

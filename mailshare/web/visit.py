@@ -6,17 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
 
 from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
 from mailshare.web.languages import language_of
 from mailshare.web.manual import beside
+from mailshare.web.rooms import Line, Rooms, Undo
 from mailshare.web.uploads import FormBody, Upload
-
-if TYPE_CHECKING:
-    from mailshare.web.rooms import Rooms
 
 _MOST_FIELDS = 2000
 LANGUAGE_COOKIE = b"ms-language"
@@ -191,8 +189,8 @@ class Visit:
 
     def page(self, template: str, /, status: int = 200, **values: object) -> bytes:
         """A page of HTML."""
-        said, bad = self.rooms.said(self.session) if status == 200 else ("", False)
-        values = {"said": said, "bad": bad, **values}
+        line = self.rooms.said(self.session) if status == 200 else Line()
+        values = {"said": line.text, "bad": line.bad, "undo": line.undo, **values}
         self.request.setResponseCode(status)
         self.request.setHeader("Content-Type", "text/html; charset=utf-8")
         self.request.setHeader("Cache-Control", "no-store")
@@ -200,10 +198,10 @@ class Visit:
             template, self.language, {"visit": self, "me": self.me, "lang": self.language, **values}
         )
 
-    def go(self, path: str, said: str = "", *, bad: bool = False) -> bytes:
-        """Lead to a page of ours, which shows that line."""
+    def go(self, path: str, said: str = "", *, bad: bool = False, undo: Undo | None = None) -> bytes:
+        """Lead to a page of ours, which shows that line and what takes it back."""
         if said and self.session is not None:
-            self.rooms.say(self.session, said, bad=bad)
+            self.rooms.say(self.session, Line(said, bad, undo))
         self.request.setResponseCode(303)
         self.request.setHeader("Location", quote(local_path(path), safe="/?&=%#:;,+@~()!$'*"))
         self.request.setHeader("Cache-Control", "no-store")

@@ -68,3 +68,36 @@ def test_memory_is_bounded() -> None:
     for number in range(MAX_REMEMBERED + 500):
         throttle.failed(f"peer{number}", f"user{number}", b"x", 0.0)
     assert len(throttle._peers) == len(throttle._users) == MAX_REMEMBERED
+
+
+def test_who_waits_is_told_and_let_in_again() -> None:
+    """Logins in any case are one; unlocking a login frees the peers that failed there alone."""
+    throttle = Throttle()
+    throttle.failed("192.0.2.1", "Greg", b"a", 10.0)
+    throttle.failed("192.0.2.1", "greg ", b"b", 11.0)
+    throttle.failed("2001:db8:1:2::9", "greg", b"c", 12.0)
+    throttle.failed("2001:db8:1:2::9", "eve", b"c", 13.0)
+    users, peers = throttle.slowed_users(14.0), throttle.slowed_peers(14.0)
+    assert [(one.name, one.failures, one.others) for one in users] == [
+        ("eve", 1, ("2001:db8:1:2::/64",)), ("greg", 3, ("192.0.2.1", "2001:db8:1:2::/64")),
+    ]  # fmt: skip
+    seen = [(one.name, one.others) for one in peers]
+    assert seen == [("2001:db8:1:2::/64", ("greg", "eve")), ("192.0.2.1", ("greg",))]
+    assert users[1].until == 12.0 + FORGET
+    assert throttle.forgive_user("GREG")
+    assert not throttle.forgive_user("greg")
+    assert throttle.wait("192.0.2.1", "greg", 14.0) == 0.0
+    assert throttle.wait("2001:db8:1:2::1", "andrew", 14.0) == 2.0
+    assert throttle.forgive_peer("2001:db8:1:2::/64")
+    assert throttle.wait("2001:db8:1:2::1", "andrew", 30.0) == 0.0
+    assert throttle.slowed_users(14.0 + FORGET) == []
+
+
+def test_what_is_remembered_of_others_is_bounded() -> None:
+    """A guesser at thousands of names costs the memory of a few."""
+    throttle = Throttle()
+    for guess in range(1000):
+        throttle.failed("192.0.2.1", f"{guess}{'x' * 500}", b"a", 0.0)
+    (peer,) = throttle.slowed_peers(1.0)
+    assert len(peer.others) == 8
+    assert all(len(one) <= 128 for one in peer.others)

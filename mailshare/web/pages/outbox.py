@@ -7,6 +7,7 @@ from typing import Any
 
 from mailshare.core.errors import PeerFault
 from mailshare.web.live import watched
+from mailshare.web.rooms import Undo
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -14,13 +15,18 @@ _DONE = {
     "retry": ("%(n)s message is tried now", "%(n)s messages are tried now"),
     "hold": ("%(n)s message is kept back", "%(n)s messages are kept back"),
     "release": ("%(n)s message goes on", "%(n)s messages go on"),
-    "delete": ("%(n)s message was taken out", "%(n)s messages were taken out"),
+    "delete": ("%(n)s message was deleted", "%(n)s messages were deleted"),
+    "undelete": ("%(n)s message is back, as it was", "%(n)s messages are back, as they were"),
 }
+_BACK = {"delete": "undelete", "hold": "release", "release": "hold"}
+_GRACE = 30
 
 
 async def outbox(visit: Visit) -> bytes:
     """The rows, newest first."""
-    return visit.page("outbox.html", before=visit.asked("before"), **await _now(visit))
+    return visit.page(
+        "outbox.html", before=visit.asked("before"), ticked=visit.asked("ticked") == "true", **await _now(visit)
+    )
 
 
 async def live(visit: Visit) -> Any:
@@ -38,9 +44,13 @@ async def _now(visit: Visit) -> Mapping[str, Any]:
 
 
 async def row(visit: Visit) -> bytes:
-    """Every try of one row."""
-    attempts = await visit.ask("attempts", item=visit.path["item"])
-    return visit.page("outbox_row.html", item=visit.path["item"], attempts=attempts)
+    """One row, and every try of it."""
+    item = visit.path["item"]
+    attempts = await visit.ask("attempts", item=item)
+    number = int(item) if item.isascii() and item.isdigit() and len(item) < 16 else 0
+    rows = await visit.ask("outbox", all=True, before=number + 1, limit=1)
+    found = next((one for one in rows if one["id"] == number), None)
+    return visit.page("outbox_row.html", item=item, row=found, attempts=attempts)
 
 
 async def look(visit: Visit) -> bytes:
@@ -57,15 +67,26 @@ async def steer(visit: Visit) -> bytes:
     if visit.flag("everything"):
         answer = await visit.ask("steer", act=act, all=True)
     else:
-        ids = [int(one) for one in visit.texts("id") if one.isascii() and one.isdigit() and len(one) < 16]
+        given = [*visit.texts("id"), *visit.words("ids")]
+        ids = [int(one) for one in given if one.isascii() and one.isdigit() and len(one) < 16]
         if not ids:
             raise PeerFault("Tick the messages first", code=400)
         answer = await visit.ask("steer", act=act, ids=ids)
     left = answer["asked"] - answer["changed"]
     said = [visit.counted(*_DONE[act], answer["changed"])]
-    if left:
+    if left and act == "undelete":
+        said.append(visit.counted("%(n)s was deleted too long ago", "%(n)s were deleted too long ago", left))
+    elif left:
         said.append(visit.counted("%(n)s was under way or done already", "%(n)s were under way or done already", left))
-    return visit.go(visit.back, "; ".join(said))
+    return visit.go(visit.back, "; ".join(said), bad=not answer["changed"], undo=_undo(act, answer))
+
+
+def _undo(act: str, answer: Mapping[str, Any]) -> Undo | None:
+    """What takes an act back, as long as it can be."""
+    if act not in _BACK or not answer["changed"]:
+        return None
+    fields = {"act": _BACK[act], "ids": ",".join(map(str, answer["rows"]))}
+    return Undo("/outbox", fields, _GRACE if act == "delete" else 0)
 
 
 PAGES = (

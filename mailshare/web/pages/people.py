@@ -13,6 +13,7 @@ from mailshare.web.control import http_status
 from mailshare.web.handout import FORMATS
 from mailshare.web.pages.handed_links import listed
 from mailshare.web.qr_codes import qr
+from mailshare.web.rooms import Undo
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit, mark
 
@@ -186,6 +187,13 @@ async def revoke(visit: Visit) -> bytes:
     return visit.go(_way(name), f"{gone['revoked']} was taken back")
 
 
+async def unlock(visit: Visit) -> bytes:
+    """Let somebody in at once whose password was guessed at."""
+    name = visit.path["name"]
+    await visit.ask("unlock_user", name=name)
+    return visit.go(_way(name), f"{name} waits no longer")
+
+
 async def vacation(visit: Visit) -> bytes:
     """The answer while somebody is away, or its end."""
     name = visit.path["name"]
@@ -204,8 +212,10 @@ async def delete_form(visit: Visit) -> bytes:
 
 async def delete(visit: Visit) -> bytes:
     """Take somebody away; the mail stays for some weeks."""
-    await visit.ask("delete_user", name=visit.path["name"])
-    return visit.go("/users", f"{visit.path['name']} was deleted; under Former users everything can be brought back")
+    name = visit.path["name"]
+    await visit.ask("delete_user", name=name)
+    undo = Undo(f"{_way(name)}/restore", {"number": "0"}) if visit.may("restore_user") else None
+    return visit.go("/users", f"{name} was deleted; under Former users everything can be brought back", undo=undo)
 
 
 async def restore(visit: Visit) -> bytes:
@@ -267,6 +277,7 @@ PAGES = (
     Page("/users/<name>/password", password, "POST"),
     Page("/users/<name>/app-password", app_password, "POST"),
     Page("/users/<name>/revoke", revoke, "POST"),
+    Page("/users/<name>/unlock", unlock, "POST"),
     Page("/users/<name>/vacation", vacation, "POST"),
     Page("/users/<name>/delete", delete_form),
     Page("/users/<name>/delete", delete, "POST"),

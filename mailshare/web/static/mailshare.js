@@ -43,6 +43,27 @@
     }
     last = box;
   });
+  // A button says how many rows it is about, and names the one.
+  const count = () => document.querySelectorAll("[data-many]").forEach((button) => {
+    const chosen = [...document.querySelectorAll('input[name="id"]:checked')];
+    const words = chosen.length > 1 ? button.dataset.many.replace("{n}", chosen.length)
+      : chosen.length ? button.dataset.one.replace("{name}", chosen[0].dataset.name) : button.dataset.none;
+    if (button.lastElementChild.textContent !== words) button.lastElementChild.textContent = words;
+  });
+  document.addEventListener("change", count);
+  document.addEventListener("htmx:after:swap", count);
+  // "Select all" is a link, for whoever has no script.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element && event.target.closest("a[data-tick]");
+    if (!link) return;
+    event.preventDefault();
+    document.querySelectorAll(link.dataset.tick).forEach((one) => { one.checked = true; });
+    count();
+  });
+  // What can be taken back no more is not offered any longer.
+  document.querySelectorAll("form[data-seconds]").forEach((form) => {
+    setTimeout(() => { form.hidden = true; }, Number(form.dataset.seconds) * 1000);
+  });
   document.querySelectorAll("[data-copy]").forEach((button) => {
     button.hidden = !(navigator.clipboard && window.isSecureContext);
     button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy));
