@@ -86,8 +86,8 @@ class PresenceActs(Personal, ManagerActs):
         """Forget the wrong tries at a user, and those of peers that failed at nobody else."""
         user = self._user(name)
         throttle = self._running_throttle()
-        names = {one.name for one in throttle.slowed_users(self._throttle_now()) if resolved_login(one.name) == user.name}
-        unlocked = [throttle.forgive_user(one) for one in names]
+        names = [one.name for one in throttle.slowed_users(self._throttle_now())]
+        unlocked = [throttle.forgive_user(one) for one in names if resolved_login(one) == user.name]
         await self._note_unlocking(by, user.name, user)
         return {"user": user.name, "unlocked": any(unlocked)}
 
