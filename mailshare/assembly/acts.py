@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
@@ -18,6 +18,7 @@ from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
 from mailshare.assembly.fax_acts import FaxActs
 from mailshare.assembly.finding_acts import FindingActs
+from mailshare.assembly.housekeeping import COMMAND, note_copy
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.overview_acts import OverviewActs
 from mailshare.assembly.presence_acts import PresenceActs
@@ -39,6 +40,9 @@ from mailshare.journal.telling import Telling
 from mailshare.journal.why import lines_of_run, why
 from mailshare.journal.words import kind_words
 from mailshare.status import AccountStatus, Indicators, RunStatus
+
+if TYPE_CHECKING:
+    from mailshare.assembly.health import Addresses, Jump
 
 _STEERED = {
     "retry": (QueueState.QUEUED,),
@@ -101,7 +105,11 @@ class Acts(
     :param running: the server around it, or ``None``.
     :param config: gives the configuration of now, for what is handed out to clients.
     :param probe: looks at the provider's mailbox.
+    :ivar addresses: asks for the addresses of a host; ``jump`` tells when the clock was set last, and by how much.
     """
+
+    addresses: Addresses | None = None
+    jump: Jump | None = None
 
     def __init__(
         self,
@@ -177,6 +185,17 @@ class Acts(
             last_try=past.last_try, last_ok=past.last_ok, error=past.error, messages=past.messages, note=past.note
         )
         return AccountStatus(account.id, str(account.address), run)
+
+    async def health(self) -> Sequence[Mapping[str, object]]:
+        """What is well and what needs a look: ``level``, ``what``, ``seen``, ``at`` and ``account`` of each finding."""
+        from mailshare.assembly.health import Examination  # noqa: PLC0415 - few ask
+
+        if self._running is None or self._config is None:
+            raise Unavailable("The server does not run; start it first")
+        examination = Examination(
+            self, self._store, self._config(), self._clock(), addresses=self.addresses, jump=self.jump
+        )
+        return [one.as_json() for one in await examination.findings()]
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:
         """Totals of all mailboxes, by user name; since when the oldest message lies there, and the last retrieval."""
@@ -391,6 +410,7 @@ class Acts(
     async def backup(self, *, directory: str) -> Mapping[str, object]:
         """A consistent copy of the store into a new directory."""
         await self._store.backup(directory)
+        await note_copy(self._store, self._clock(), COMMAND)
         return {"directory": directory}
 
     async def verify(self, *, deep: bool = False) -> Mapping[str, object]:

@@ -61,7 +61,10 @@ class ActsOnNeed:
             probe=self._room.probe,
         )
         acts.tags = self._room.tag_test
-        acts.finder = Outside(self._reactor).finder()
+        outside = Outside(self._reactor)
+        acts.finder = outside.finder()
+        acts.addresses = outside.addresses
+        acts.jump = lambda: self._room.clock_watch.last
         acts.login_test = self._room.login_test
         acts.recorder = self._room.recorder
         acts.recorder.told = lambda _, run: acts.tell("run", run)

@@ -33,6 +33,7 @@ class ClockWatch:
 
     :param jumped: is called with the microseconds of each jump, negative when the clock was set back.
     :param steady: seconds that only grow.
+    :ivar last: when the clock was set last while this watched, microseconds UTC, and by how many; zeros = never.
     """
 
     _log = Logger()
@@ -44,6 +45,7 @@ class ClockWatch:
         self._jumped = jumped
         self._steady = steady
         self._apart = self._offset()
+        self.last = (0, 0)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -78,6 +80,7 @@ class ClockWatch:
         if jump < 0:
             for call in self._reactor.getDelayedCalls():
                 call.delay(jump / SECOND)
+        self.last = (int(self._reactor.seconds() * SECOND), jump)
         self._jumped(jump)
         return jump
 

@@ -14,6 +14,9 @@ from mailshare.interfaces import IStore
 from mailshare.portal.last_seen import WRITTEN, LastSeen
 
 _GARBAGE = 3600.0
+_COPY = ("office", "last backup")
+MANAGER, COMMAND = "manager", "command"
+"""What a copy was made by."""
 
 
 class Housekeeping(Service):
@@ -59,3 +62,15 @@ class Housekeeping(Service):
             await self._store.collect_garbage(int(self._reactor.seconds() * SECOND))
         except MailshareError as error:
             self._log.warn("garbage was not collected: {error}", error=error.public)
+
+
+async def note_copy(store: IStore, at: int, how: str) -> None:
+    """Remember that a copy of the store was made, microseconds UTC, and by what."""
+    await store.settings.put(*_COPY, {"at": at, "how": how})
+
+
+async def last_copy(store: IStore) -> tuple[int, str]:
+    """When the last copy was made, and by what; ``(0, "")`` = never."""
+    found = await store.settings.get(*_COPY)
+    told: Any = found[0] if found is not None else {"at": 0, "how": ""}
+    return int(told["at"]), str(told["how"])

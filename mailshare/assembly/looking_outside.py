@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TooLate
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IResolutionReceiver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.web.client import Agent, BrowserLikeRedirectAgent
+from zope.interface import implementer
 
 from mailshare.isp.finding import Finder
 from mailshare.shell.bounded_page import page_of
 
 _DEADLINE = 5.0
+_NAMES = 3.0  # seconds for an address
 _MOST = 65_536
 _log = Logger()
 
@@ -56,6 +60,16 @@ class Outside:
             (name, one.port) for one in found if (name := one.target.name.decode("ascii", "replace").rstrip("."))
         ]
 
+    async def addresses(self, host: str) -> Sequence[str]:
+        """Addresses of a host, as this computer finds them; empty when it has none or nobody answers in time."""
+        answer = _Addresses()
+        self._reactor.nameResolver.resolveHostName(answer, host)
+        try:
+            await self._within(answer.complete, _NAMES)
+        except TooLate:
+            return []
+        return list(dict.fromkeys(answer.found))
+
     async def listens(self, host: str, port: int) -> bool:
         """Whether a connection can be made."""
         endpoint = HostnameEndpoint(self._reactor, host, port, timeout=_DEADLINE)
@@ -66,6 +80,27 @@ class Outside:
         protocol.transport.abortConnection()
         return True
 
-    def _within(self, work: Deferred[Any]) -> Deferred[Any]:
-        work.addTimeout(_DEADLINE, self._reactor)
+    def _within(self, work: Deferred[Any], seconds: float = _DEADLINE) -> Deferred[Any]:
+        work.addTimeout(seconds, self._reactor)
         return work
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    """Gathers what a resolver says."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.complete: Deferred[None] = Deferred()
+
+    def resolutionBegan(self, resolution: object) -> None:
+        """Twisted calls this first."""
+
+    def addressResolved(self, address: Any) -> None:
+        """One more."""
+        self.found.append(str(address.host))
+
+    def resolutionComplete(self) -> None:
+        """There are no more; after the deadline nobody waits for that."""
+        if not self.complete.called:
+            self.complete.callback(None)

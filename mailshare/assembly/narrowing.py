@@ -15,8 +15,8 @@ from mailshare.interfaces import IStore
 
 KEEPERS = frozenset(
     {
-        "status", "runs", "mailboxes", "mailbox", "outbox", "steer", "attempts", "why", "log", "days", "send_receive",
-        "resume",
+        "status", "runs", "health", "mailboxes", "mailbox", "outbox", "steer", "attempts", "why", "log", "days",
+        "send_receive", "resume",
         "users", "add_user", "change_user", "delete_user", "show_user", "handout", "vacation", "app_passwords",
         "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "unlock_user", "admin_list",
         "admin_show",
@@ -132,6 +132,8 @@ class Narrowing:
             return self._rows_of(found, lambda row: [row["address"]])
         if name in ("users", "mailboxes"):
             return [row for row in found if self._named(str(row.get("name") or row.get("user")))]
+        if name == "health":
+            return [row for row in found if self._sees(row)]
         if name == "status":
             return {**found, "accounts": self._rows_of(found["accounts"], lambda row: [row["address"]])}
         if name == "log":
@@ -139,6 +141,9 @@ class Narrowing:
         if name == "why":
             return [chain for chain in found if self._rows_of(chain["events"], lambda row: [row["account"]])]
         return found
+
+    def _sees(self, finding: Mapping[str, Any]) -> bool:
+        return not finding["private"] and (not finding["account"] or finding["account"].casefold() in self._accounts)
 
     def _rows_of(
         self, rows: Iterable[Mapping[str, Any]], whose: Callable[[Mapping[str, Any]], Sequence[str]]

@@ -91,15 +91,15 @@ class PresenceActs(Personal, ManagerActs):
         await self._note_unlocking(by, user.name, user)
         return {"user": user.name, "unlocked": any(unlocked)}
 
-    async def unlock_peer(self, *, peer: str, by: str = "") -> Mapping[str, object]:
-        """Forget the wrong tries of a peer, by its address or as :meth:`slowed_logins` names it."""
-        throttle = self._running_throttle()
-        if not peer.isprintable() or len(peer) > 64:
-            raise PeerFault("That is no address", code=400)
-        if not throttle.forgive_peer(peer):
-            raise NoSuchUser(f"Nobody waits at {peer}")
-        await self._note_unlocking(by, peer, None)
-        return {"peer": peer, "unlocked": True}
+    async def unlock_login(self, *, login: str = "", peer: str = "", by: str = "") -> Mapping[str, object]:
+        """Forget the wrong tries at a login, whether it is a user's or not, or of a peer, as they are told of."""
+        throttle, what = self._running_throttle(), login or peer
+        if bool(login) == bool(peer):
+            raise PeerFault("Say which login or which address, and one of them only", code=400)
+        if not (throttle.forgive_user(login) if login else throttle.forgive_peer(peer)):
+            raise NoSuchUser("Nobody waits there")
+        await self._note_unlocking(by, what, None)
+        return {"name": what, "unlocked": True}
 
     async def _note_unlocking(self, by: str, what: str, user: User | None) -> None:
         data = {"by": by, "what": what}

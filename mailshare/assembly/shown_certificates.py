@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable, Sequence
 
+from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import crypto
@@ -14,6 +15,7 @@ from OpenSSL import crypto
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import split_endpoint
 from mailshare.core.errors import ConfigFault
+from mailshare.core.values import SECOND
 from mailshare.shell.private_authority import names_of
 from mailshare.web.handout import Authority, Certificate, Signer
 
@@ -39,6 +41,54 @@ def shown_certificate(config: Config, trusted: Callable[[Chain], bool]) -> Certi
         return Certificate(names=names, known=True)
     last = chain[-1]
     return Certificate(names=names, authority=_authority(last) if last.issuer == last.subject else None)
+
+
+@frozen
+class Served:
+    """A certificate that listeners use.
+
+    :ivar services: of those listeners.
+    :ivar names: it is made out for. ``until``, ``root_until``: microseconds UTC.
+    :ivar root: name of the private authority at the end of the chain, when there is one.
+    """
+
+    services: tuple[str, ...]
+    names: tuple[str, ...]
+    until: int
+    chain: Chain
+    root: str | None = None
+    root_until: int = 0
+
+
+def served_certificates(config: Config) -> list[Served]:
+    """All that listeners use, inside TLS from the first octet or by STLS and STARTTLS.
+
+    :raises ConfigFault: one cannot be read.
+    """
+    given = config.tables.listen.authority
+    above = _load(os.path.join(config.directory, given))[0] if given else None
+    found = []
+    for place in _places(config):
+        services = tuple(dict.fromkeys(one.service for one in config.listeners if place in _place_of(one.endpoint)))
+        for file in _files(place):
+            chain = _load(file)
+            last = above or chain[-1]
+            private = above is not None or last.issuer == last.subject
+            found.append(
+                Served(
+                    services or ("STLS, STARTTLS",),
+                    names_of(chain[0]),
+                    _end(chain[0]),
+                    chain,
+                    _authority(last).name if private else None,
+                    _end(last),
+                )
+            )
+    return found
+
+
+def _end(certificate: x509.Certificate) -> int:
+    return int(certificate.not_valid_after_utc.timestamp()) * SECOND
 
 
 def signer(config: Config) -> Signer:
@@ -70,16 +120,20 @@ def _chosen(config: Config) -> tuple[str, Chain] | None:
 
 def _places(config: Config) -> list[str]:
     """Directories and files that listeners take certificates from, in their order."""
-    found = []
-    for listener in config.listeners:
-        parts = split_endpoint(listener.endpoint)
-        named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
-        if parts[0] == "tls":
-            found.append(named.get("path") or next((part for part in parts[1:] if "=" not in part), ""))
-        elif parts[0] == "ssl":
-            found.append(named.get("certKey") or named.get("privateKey", ""))
-    found = [re.sub(r"\\(.)", r"\1", place) for place in found]
+    found = [place for listener in config.listeners for place in _place_of(listener.endpoint)]
     return list(dict.fromkeys(place for place in [*found, config.certificates] if place))
+
+
+def _place_of(endpoint: str) -> list[str]:
+    """Where one listener takes its certificates from; empty for one without TLS of its own."""
+    parts = split_endpoint(endpoint)
+    named = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
+    place = ""
+    if parts[0] == "tls":
+        place = named.get("path") or next((part for part in parts[1:] if "=" not in part), "")
+    elif parts[0] == "ssl":
+        place = named.get("certKey") or named.get("privateKey", "")
+    return [re.sub(r"\\(.)", r"\1", place)] if place else []
 
 
 def _files(place: str) -> list[str]:

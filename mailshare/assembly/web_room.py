@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from twisted.logger import Logger
 
 from mailshare.assembly.doorkeeping import Doorkeeping
+from mailshare.assembly.housekeeping import MANAGER, note_copy
 from mailshare.assembly.opening import Threads, zone_of
 from mailshare.assembly.own_authority import OwnAuthority
 from mailshare.config import Config
@@ -147,6 +148,7 @@ class WebRoom:
         try:
             await self._store.backup(place)
             await self._threads.run(lambda: pack(place, config.path, packed))
+            await note_copy(self._store, self._now(), MANAGER)
         except BaseException:
             packed.close()
             raise

@@ -10,6 +10,7 @@ import click
 
 from mailshare.cli.admin import admin, rule
 from mailshare.cli.calling import Context
+from mailshare.cli.doctor import doctor
 from mailshare.cli.fax_in import fax
 from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
@@ -47,6 +48,7 @@ for _of_users in (user_handout, user_logins, user_unlock):
 for _command in (
     check,
     status,
+    doctor,
     sendreceive,
     fetch,
     mailboxes,

@@ -45,7 +45,7 @@ def user_unlock(context: Context, /, name: str, peer: str | None) -> _Answer:
     if bool(name) == bool(peer):
         raise click.UsageError("give NAME or --peer")
     if peer:
-        answer = context.ask("unlock_peer", peer=peer)
+        answer = context.ask("unlock_login", peer=peer)
         return answer, [f"{screens.safe(peer)} waits no longer."]
     answer = context.ask("unlock_user", name=name)
     return answer, [f"{answer['user']} waits no longer." if answer["unlocked"] else f"{answer['user']} did not wait."]

@@ -68,6 +68,9 @@ class IQueue(Interface):
     def waiting(account_id: int | None = None, agent: str = "relay") -> Awaitable[int]:
         """Messages (submissions, not recipients) with rows that are queued or active."""
 
+    def oldest(agent: str = "relay") -> Awaitable[Mapping[int, tuple[int, int]]]:
+        """``account_id`` (0 = none) to (messages that are queued or active, ``queued`` of the oldest)."""
+
     def due(agent: str, now: int) -> Awaitable[Mapping[int, tuple[int, int]]]:
         """``account_id`` to (messages due now, earliest ``next_at`` of those not due or 0)."""
 

@@ -229,6 +229,19 @@ class Queue:
 
         return await self._database.read(read)
 
+    async def oldest(self, agent: str = "relay") -> Mapping[int, tuple[int, int]]:
+        """Account (0 = none) to (messages that wait, since when the oldest does)."""
+
+        def read(connection: sqlite3.Connection) -> dict[int, tuple[int, int]]:
+            rows = connection.execute(
+                "SELECT coalesce(account_id, 0), count(*), min(queued) FROM submission "
+                "WHERE pending > 0 AND agent = ? GROUP BY 1",
+                (agent,),
+            )
+            return {account: (count, since) for account, count, since in rows}
+
+        return await self._database.read(read)
+
     async def due(self, agent: str, now: int) -> Mapping[int, tuple[int, int]]:
         """Account (0 = none) to (messages due now, earliest time of those not due yet or 0).
 

@@ -69,6 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("runs", "GET", "/runs", {"account": str}, offline=False),
     Operation("overview", "GET", "/overview"),
+    Operation("health", "GET", "/health", offline=False),
     Operation("look", "POST", "/messages/look", {"item": int, "name": str, "uid": int, "by": str}),
     Operation("mailboxes", "GET", "/mailboxes"),
     Operation("print_usage", "GET", "/printers/usage", {"month": str}),
@@ -94,7 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("show_user", "GET", "/users/<name>", {"name": str}, ("name",)),
     Operation("unlock_user", "POST", "/users/<name>/unlock", {"name": str, "by": str}, ("name",), offline=False),
     Operation("slowed_logins", "GET", "/logins/slowed"),
-    Operation("unlock_peer", "POST", "/logins/unlock", {"peer": str, "by": str}, ("peer",), offline=False),
+    Operation("unlock_login", "POST", "/logins/unlock", {"login": str, "peer": str, "by": str}, offline=False),
     Operation("former_users", "GET", "/former-users"),
     Operation("restore_user", "POST", "/former-users/<name>/restore", {"name": str, "number": int}, ("name",)),
     Operation(
