@@ -103,10 +103,12 @@ def test_a_printer_is_found_by_what_others_use(network: OwnNetwork, files: Path)
     """Browsed, its records complete and true, reached by both protocols, and gone when the server stops."""
     office = serve(network, files, NAME)
     ports = {"_ipp._tcp": "8631", "_ipps._tcp": "8632", "_printer._tcp": "0"}
-    for kind, port in ports.items():
-        assert seen(network, kind)[NAME][:3] == ["print.local", "127.0.0.1", port]
+    found = {kind: seen(network, kind)[NAME] for kind in ports}
+    assert {kind: one[:3] for kind, one in found.items()} == {
+        kind: ["print.local", "127.0.0.1", port] for kind, port in ports.items()
+    }
     for kind in ("_ipp._tcp", "_ipps._tcp"):
-        record = seen(network, kind)[NAME][3:]
+        record = found[kind][3:]
         keys = {one.partition("=")[0] for one in record}
         assert keys >= set(KEYS)
         assert "rp=ipp/print/office" in record
