@@ -50,6 +50,7 @@ TABLES = (
     schema.FaxRouteTable,
     schema.FaxBoxTable,
     schema.FaxCallerTable,
+    schema.FaxCoverTable,
 )
 
 

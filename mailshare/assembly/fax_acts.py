@@ -5,18 +5,20 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import BinaryIO
 
 from mailshare.assembly.fax_giving import FaxGivingActs
+from mailshare.assembly.fax_looking import shown_picture, wide
 from mailshare.assembly.fax_wishes import read_wishes
 from mailshare.assembly.opening import zone_of
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NotPossible, PeerFault, Unavailable
 from mailshare.core.fax_costs import Forecast
+from mailshare.core.fax_covers import NONE, STANDARD, FaxCover
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Source, User, UserKind
 from mailshare.interfaces import IBody
@@ -42,6 +44,7 @@ class FaxActs(FaxGivingActs):
         at: str = "",
         deadline: str = "",
         priority: str = "",
+        cover: str = "",
         forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a file of this machine.
@@ -50,7 +53,7 @@ class FaxActs(FaxGivingActs):
         """
         with _opened(file) as stream:
             name = os.path.basename(file)
-            facts = {"user": user, "subject": subject, "text": text, "at": at, "deadline": deadline}
+            facts = {"user": user, "subject": subject, "text": text, "at": at, "deadline": deadline, "cover": cover}
             return await self.fax_document(
                 document=stream, to=to, name=name, priority=priority, forecast=forecast, **facts
             )
@@ -67,6 +70,7 @@ class FaxActs(FaxGivingActs):
         at: str = "",
         deadline: str = "",
         priority: str = "",
+        cover: str = "",
         forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a document.
@@ -78,12 +82,15 @@ class FaxActs(FaxGivingActs):
         :param text: goes before the document, or onto the cover page.
         :param at: when it goes out, ``deadline`` when no call begins any more, ``priority`` its haste; see
             :func:`mailshare.assembly.fax_wishes.read_wishes`.
+        :param cover: the cover sheet, ``none``, or empty for what holds for all.
         :param forecast: send nothing; say what each fax would take and cost.
         :raises PolicyRefusal: a number may not be called, or the document cannot be turned into pages.
         """
         zone = zone_of(self._config()) if self._config is not None else UTC
         wishes = read_wishes(zone, self._clock(), at=at, deadline=deadline, priority=priority)
         office = self._fax_room().running()
+        if cover:
+            wishes["cover"] = self._cover(cover)
         sender = self._sender(user)
         domain = office.rules.domains[0]
         recipients = [Recipient(_fax_recipient(one, domain), params=wishes) for one in to]
@@ -133,7 +140,47 @@ class FaxActs(FaxGivingActs):
         sender = self._directory().user_by_id[row.submitter_id or 0]
         return {"trace": trace, "faxes": faxes, "user": sender.name}
 
+    async def fax_covers(self) -> Sequence[Mapping[str, object]]:
+        """The cover sheets that can be chosen, and which one a fax gets that chooses none."""
+        rules = self._fax_room().running().rules
+        usual = rules.sheet("")
+        return [
+            {"name": one.name, "title": one.title, "note": one.note, "text": one.text, "usual": one == usual}
+            for one in (FaxCover(), *rules.covers)
+        ]
+
+    async def fax_cover(
+        self, *, name: str, to: str = "", subject: str = "", text: str = "", user: str = "", width: int = 1000
+    ) -> Mapping[str, object]:
+        """A cover sheet as it would go out, as a small picture.
+
+        :returns: as :meth:`fax_page`.
+        """
+        office = self._fax_room().running()
+        sheet = office.rules.sheet(self._cover(name))
+        if sheet is None:
+            raise NotPossible("Without a cover sheet there is nothing to be seen")
+        sender = self._sender(user)
+        fields = {
+            "To": to[:200],
+            "From": office.rules.owner or sender.name,
+            "Mail": f"{sender.name}@{self._directory().hostname}",
+            "Date": datetime.fromtimestamp(self._clock() / 1_000_000, self._fax_zone()).strftime("%d %b %Y %H:%M %Z"),
+            "Subject": subject[:200],
+            "Answer to": office.rules.station,
+        }
+        picture = await office.pictures.cover(sheet, fields, text[:20_000] if sheet.text else "", wide(width))
+        return shown_picture(picture, 1)
+
     # ------------------------------------------------------------------ inside
+
+    def _cover(self, wanted: str) -> str:
+        """:raises NotPossible: there is no such cover sheet."""
+        known = [STANDARD, NONE, *(one.name for one in self._fax_room().running().rules.covers)]
+        found = next((one for one in known if one.casefold() == wanted.casefold()), None)
+        if found is None:
+            raise NotPossible(f"There is no cover sheet {wanted[:64]}; there are {', '.join(known)}")
+        return found
 
     def _sender(self, login: str) -> User:
         directory = self._directory()

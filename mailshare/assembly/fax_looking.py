@@ -66,10 +66,10 @@ class FaxLooking(Changes):
         row = await self._fax_row(id)
         office = self._fax_room().running()
         body = await self._store.queue.body(row.message_id)
-        picture, total = await office.pictures.outgoing(body, page, _wide(width))
+        picture, total = await office.pictures.outgoing(body, page, wide(width), row.params.get("cover"))
         if page == 1:
             await self._looked(row.trace, by, {"fax": row.id})
-        return _picture(picture, total)
+        return shown_picture(picture, total)
 
     # ------------------------------------------------------------------ what came in
 
@@ -115,10 +115,10 @@ class FaxLooking(Changes):
         """A page of a fax that came in, as long as a mailbox has its mail. As :meth:`fax_page`."""
         office = self._fax_room().running()
         _, body = await self._received_message(trace)
-        picture, total = await office.pictures.incoming(body, page, _wide(width))
+        picture, total = await office.pictures.incoming(body, page, wide(width))
         if page == 1:
             await self._looked(trace, by, {})
-        return _picture(picture, total)
+        return shown_picture(picture, total)
 
     async def fax_received_show(self, *, trace: str) -> Mapping[str, object]:
         """One fax that came in: as in the list, with ``holders``, whose mailboxes have it, and to whom it was given."""
@@ -250,15 +250,17 @@ class FaxLooking(Changes):
             "at": moment(int(str(row.params.get("not_before", 0)))),
             "deadline": moment(int(str(row.params.get("not_after", 0)))),
             "title": row.params.get("title", ""),
+            "cover": row.params.get("cover", ""),
             "over": row.state in _OVER,
         }
 
 
-def _picture(data: bytes, total: int) -> Mapping[str, object]:
+def shown_picture(data: bytes, total: int) -> Mapping[str, object]:
+    """A page as an answer."""
     return {"format": "image/png", "total": total, "data": b64encode(data).decode("ascii")}
 
 
-def _wide(width: int) -> int:
+def wide(width: int) -> int:
     """Of the two widths that are kept: to look through, and to read."""
     return 200 if width <= 200 else 1000
 

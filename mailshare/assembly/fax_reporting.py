@@ -54,7 +54,7 @@ class FaxReporting(FaxLooking):
         ]
         timed = [{**one, "at": shown_time(one["at"], zone)} for one in calls]
         try:
-            picture, _ = await office.pictures.outgoing(body, 1, _PICTURE)
+            picture, _ = await office.pictures.outgoing(body, 1, _PICTURE, row.params.get("cover"))
         except MailshareError:
             picture = b""  # nothing but a cover page, or it cannot be drawn: the report goes without
         title, head = f"Transmission report: fax {row.id}", [(name, value) for name, value in lines if value]

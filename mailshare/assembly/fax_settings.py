@@ -9,6 +9,7 @@ from mailshare.config import Config
 from mailshare.config.fax_schema import FaxTable
 from mailshare.config.timetable import parse_hours
 from mailshare.core.address_book import BookEntry
+from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.fax.numbers import country_code_of
@@ -37,6 +38,8 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         owner=table.owner,
         head=table.head,
         cover=table.cover,
+        cover_sheet=table.cover_sheet,
+        covers=tuple(FaxCover(one.name, one.title, one.note, one.text) for one in config.tables.fax_cover),
         text=table.text,
         paper=table.paper,
         resolution=table.resolution,

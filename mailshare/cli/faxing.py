@@ -31,6 +31,7 @@ def fax() -> None:
 @click.option("--text", help="Words that go before the file, or onto the cover page.")
 @click.option("--at", help="When it goes out: 18:30, 2026-12-24 18:30, +8h; at once when left out.")
 @click.option("--deadline", help="When no call begins any more, likewise; fax.lifetime when left out.")
+@click.option("--cover", help="Cover sheet: standard, none, or the name of a [[fax_cover]].")
 @click.option("--forecast", is_flag=True, help="Send nothing; say how long it takes and what it costs.")
 @click.option("--priority", type=click.Choice(("urgent", "normal", "later")), help="later = in cheap hours.")
 @click.pass_obj

@@ -109,11 +109,11 @@ def _plain(table: AttrsInstance) -> dict[str, Any]:
 
 
 def _faxes(config: Config | None, writing: _Writing) -> dict[str, AoT]:
-    """Lines, address book, routes, boxes and callers of faxes."""
+    """Lines, address book, routes, cover sheets, boxes and callers of faxes."""
     out: dict[str, AoT] = {}
     if config is None:
         return out
-    for name in ("fax_line", "fax_contact", "fax_route", "fax_mailbox"):
+    for name in ("fax_line", "fax_contact", "fax_route", "fax_mailbox", "fax_cover"):
         tables = out[name] = tomlkit.aot()
         for one in getattr(config.tables, name):
             facts = _plain(one)

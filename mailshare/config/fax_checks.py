@@ -14,6 +14,7 @@ from mailshare.config.schema import FileTables
 from mailshare.config.timetable import parse_hours
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
+from mailshare.core.fax_covers import STANDARD
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_lines import KINDS, SECRETS, HttpOptions, LoopOptions, read_options
 from mailshare.core.fax_scripts import is_script
@@ -43,6 +44,7 @@ def check_fax(tables: FileTables, directory: str, findings: Findings) -> None:
     _book(tables, findings)
     boxes = {one.name.casefold() for one in tables.fax_box}
     _boxes(tables, boxes, findings)
+    _covers(tables, findings)
     _mailboxes(tables, findings)
     for index, route in enumerate(tables.fax_route):
         for number, text in enumerate(route.to or ()):
@@ -129,6 +131,17 @@ def _boxes(tables: FileTables, boxes: set[str], findings: Findings) -> None:
                 _whither(text, boxes, (*path, "to", number), findings)
     for index, caller in enumerate(tables.fax_caller):
         _numbers(("fax_caller", index, "caller"), (caller.caller,), findings)
+
+
+def _covers(tables: FileTables, findings: Findings) -> None:
+    names: set[str] = set()
+    for index, sheet in enumerate(tables.fax_cover):
+        path: Path = ("fax_cover", index)
+        _named(sheet.name, names, path, findings)
+        if sheet.name.casefold() in ("none", STANDARD):
+            findings.error((*path, "name"), f"{sheet.name} is a word of its own: none, and {STANDARD} which is there")
+    if tables.fax.cover_sheet.casefold() not in {STANDARD, *names}:
+        findings.error(("fax", "cover_sheet"), f"there is no [[fax_cover]] {tables.fax.cover_sheet!r}")
 
 
 def _whither(text: str, boxes: set[str], path: Path, findings: Findings) -> None:

@@ -41,6 +41,7 @@ class FaxTable:
     owner: str = _key("who stands in the line on top of each page")
     head: bool = _key("false = no line on top; many countries want one", True)
     cover: bool = _key("true = a cover page with the text of the mail goes first", False)
+    cover_sheet: str = _key("which cover sheet that is: standard, or the name of a [[fax_cover]]", "standard")
     text: bool = _key("false = the text of a mail with attachments is not sent", True)
     paper: Literal["A4", "Letter", "Legal", "B4", "A3"] = _key("size of the pages", "A4")
     resolution: Literal["standard", "fine", "superfine"] = _key("lines of a page: 98, 196 or 391 an inch", "fine")
@@ -118,6 +119,16 @@ class FaxBoxTable:
     )
     code: Secret = _key("what opens it: {file=} ..., or a text; of a relay box what callers must give", factory=Secret)
     report: str = _key("of a relay box: login name that hears what became of its faxes; empty = nobody")
+
+
+@frozen(kw_only=True)
+class FaxCoverTable:
+    """``[[fax_cover]]``: a cover sheet, chosen by its name for one fax, or for all by ``fax.cover_sheet``."""
+
+    name: str = _key("what it is chosen by; required")
+    title: str = _key("the large words on top", "FAX")
+    note: str = _key("words at its foot, e.g. who may read it")
+    text: bool = _key("false = the text of the mail is not on it, and goes as a page of its own", True)
 
 
 @frozen(kw_only=True)

@@ -15,6 +15,7 @@ from mailshare.config.fax_schema import (
     FaxBoxTable,
     FaxCallerTable,
     FaxContactTable,
+    FaxCoverTable,
     FaxLineTable,
     FaxMailboxTable,
     FaxRouteTable,
@@ -388,6 +389,7 @@ class FileTables:
     fax_route: tuple[FaxRouteTable, ...] = ()
     fax_box: tuple[FaxBoxTable, ...] = ()
     fax_caller: tuple[FaxCallerTable, ...] = ()
+    fax_cover: tuple[FaxCoverTable, ...] = ()
     fax_mailbox: tuple[FaxMailboxTable, ...] = ()
     extension: tuple[ExtensionTable, ...] = ()
 
@@ -408,6 +410,7 @@ class FileTables:
             or self.fax_mailbox
             or self.fax_box
             or self.fax_caller
+            or self.fax_cover
             or self.fax != FaxTable()
         )
 
@@ -435,6 +438,7 @@ REQUIRED = {
     "fax_contact": ("name",),
     "fax_route": ("to",),
     "fax_box": ("name",),
+    "fax_cover": ("name",),
     "fax_mailbox": ("account", "header", "user", "senders"),
     "extension": ("kind",),
 }

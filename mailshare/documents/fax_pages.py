@@ -105,8 +105,9 @@ def fax_finished(data: bytes, options: Mapping[str, Any], declared: str = "") ->
     The line on top is coded by itself and set before the coded page: nothing is decoded for it.
 
     :param data: a TIFF file of :func:`fax_pages`, or blanks when the cover page is all.
-    :param options: ``coding``; ``cover``: ``{"fields": {...}, "text": ""}`` for a page in front; ``head``: three
-        texts for the line on top, in which ``{page}`` and ``{pages}`` are replaced; and those of a layout.
+    :param options: ``coding``; ``cover``: ``{"fields": {...}, "text": "", "title": "FAX", "note": ""}`` for a page in
+        front; ``head``: three texts for the line on top, in which ``{page}`` and ``{pages}`` are replaced; and those
+        of a layout.
     """
     del declared
     layout, coding = Layout.of(options), Coding(options.get("coding", "mmr"))
@@ -114,7 +115,8 @@ def fax_finished(data: bytes, options: Mapping[str, Any], declared: str = "") ->
     cover = options.get("cover")
     if cover:
         fields = {**cover["fields"], "Pages": str(len(pages) + 1)}
-        pages.insert(0, cover_page(fields, str(cover["text"]), layout))
+        title, note = str(cover.get("title", "FAX")), str(cover.get("note", ""))
+        pages.insert(0, cover_page(fields, str(cover["text"]), layout, title=title, note=note))
     if not pages:
         raise NotConvertible(Hindrance.EMPTY)
     finished = [recoded(page, coding) for page in pages]

@@ -69,16 +69,20 @@ def _settled(page: Any, layout: Layout) -> FaxPage:
     return coded_bits(inked(right.tobytes(), layout.width), ACROSS, layout.lines)
 
 
-def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> FaxPage:
+def cover_page(fields: Mapping[str, str], text: str, layout: Layout, *, title: str = "FAX", note: str = "") -> FaxPage:
     """The cover page, in MMR.
 
     :param fields: what stands on it, label to value, in their order; empty values are left out.
     :param text: below them, as much as there is room for.
+    :param title: large words on top; ``note`` stands at the foot.
     """
     height = round(layout.inches[1] * ACROSS)
     page = Image.new("L", (layout.width, height), 255)
     draw = ImageDraw.Draw(page)
-    draw.text((_MARGIN, 150), "FAX", fill=0, font=_font(150))
+    size = 150
+    while size > 40 and draw.textlength(title, font=_font(size)) > layout.width - 2 * _MARGIN:
+        size -= 10
+    draw.text((_MARGIN, 150), title, fill=0, font=_font(size))
     label, font, at = _font(30), _font(36), 380
     for name, value in fields.items():
         if not value:
@@ -91,6 +95,10 @@ def cover_page(fields: Mapping[str, str], text: str, layout: Layout) -> FaxPage:
     draw.line((_MARGIN, at + 20, layout.width - _MARGIN, at + 20), fill=0, width=4)
     at += 70
     body = _font(_SIZE)
+    foot = [row for line in note[:2_000].splitlines() for row in wrapped(line)][:12]
+    for number, row in enumerate(foot):
+        draw.text((_MARGIN, height - _MARGIN - (len(foot) - number) * _LINE), row, fill=0, font=body)
+    height -= (len(foot) + 1) * _LINE if foot else 0
     for row in (row for line in text[:20_000].splitlines() for row in wrapped(line)):
         if at > height - _MARGIN - _LINE:
             break

@@ -24,7 +24,9 @@ async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -
     if sender is None:
         raise NotPossible(f"Whoever sent fax {row.id} is not here any more")
     body = await copied(store, await store.queue.body(row.message_id))
-    envelope = Envelope(sender_address(store, sender), (Recipient(Address.parse(row.address)),), size=body.size)
+    wished = {"cover": row.params["cover"]} if row.params.get("cover") else {}
+    recipient = Recipient(Address.parse(row.address), params=wished)
+    envelope = Envelope(sender_address(store, sender), (recipient,), size=body.size)
     receipt = await door.accept(envelope, body, Origin(Source.WEB, trace, user_id=sender.id))
     rows = await store.queue.items(agent="fax", message_id=receipt.message_id, open_only=False)
     if not rows:

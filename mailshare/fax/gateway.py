@@ -113,10 +113,10 @@ class FaxGateway:
                 await desk.examine(recipient, user, body)
         if len(orders) == len(ours):
             return
-        made = await self._pages.of_body(body)
-        sizes = await self._pages.sizes(made)
         for recipient in ours:
             if recipient not in orders:
+                made = await self._pages.of_body(body, recipient.params.get("cover"))
+                sizes = await self._pages.sizes(made)
                 for number, _, _ in self._meant(recipient.address):
                     self._pages.affordable(sizes, number.text, number.toll)
 
@@ -125,12 +125,13 @@ class FaxGateway:
 
         :raises NotConvertible: it cannot be turned into pages.
         """
-        sizes = await self._pages.sizes(await self._pages.of_body(body))
-        meant = [one for each in envelope.recipients for one in self._meant(each.address)]
-        return [
-            (number.text, forecast(sizes, number.toll, self.rules.prices), self.rules.most_cost)
-            for number, _, _ in meant
-        ]
+        out = []
+        for each in envelope.recipients:
+            sizes = await self._pages.sizes(await self._pages.of_body(body, each.params.get("cover")))
+            for number, _, _ in self._meant(each.address):
+                expected = forecast(sizes, number.toll, self.rules.prices)
+                out.append((number.text, expected, self.rules.most_cost))
+        return out
 
     def onward(self, address: Address) -> list[Hop]:
         """The rows of a fax that this office passes on by its own routes: nobody is asked for, but tolls hold.

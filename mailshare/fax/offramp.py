@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from attrs import define, field
+from attrs import astuple, define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -249,10 +249,11 @@ class FaxAgent:
         """The pages as they go to this number."""
         item, rules = attempt.item, self._rules()
         body = await self._store.queue.body(item.message_id)
-        made = await self._pages.of_body(body)
+        made = await self._pages.of_body(body, item.params.get("cover"))
         attempt.subject = made.headers.text("subject")
         answer = self._answer_to(item)
-        shape = [rules.layout, rules.text, rules.cover, rules.head, rules.owner, answer, body.digest.hex()]
+        sheet = astuple(made.sheet) if made.sheet is not None else ()
+        shape = [rules.layout, rules.text, sheet, rules.head, rules.owner, answer, body.digest.hex()]
         began = attempt.ledger.began or self._now()
         cover = {**cover_fields(item, made.headers, self._moment(item.queued)), "Answer to": answer}
         head = self._head(item, began) if rules.head else ()

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.errors import PeerFault, PolicyRefusal
 from mailshare.core.fax_costs import Forecast, forecast
+from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.headers import Headers
 from mailshare.core.values.fax import Coding, FaxPage
@@ -35,11 +36,13 @@ class Made:
 
     :ivar text: of the message, for a cover page.
     :ivar tiff: MMR pages; empty when there are none but a cover page.
+    :ivar sheet: the cover page that goes first, if one does.
     """
 
     headers: Headers
     text: str
     tiff: bytes
+    sheet: FaxCover | None = None
 
 
 class Pages:
@@ -53,24 +56,28 @@ class Pages:
         self._rules = rules
         self._kept: OrderedDict[bytes, Made] = OrderedDict()
 
-    async def of_body(self, body: IBody) -> Made:
+    async def of_body(self, body: IBody, cover: object = "") -> Made:
         """The pages of a message.
 
+        :param cover: the cover sheet that was chosen for it; empty = as for all.
         :raises NotConvertible: 5.6.1, there are none, or one of its parts cannot be faxed.
         """
         rules = self._rules()
-        key = hashlib.sha256(body.digest + json.dumps([rules.layout, rules.text]).encode()).digest()
+        sheet = rules.sheet(cover)
+        shape = [rules.layout, rules.text, sheet is not None, sheet is not None and sheet.text]
+        key = hashlib.sha256(body.digest + json.dumps(shape).encode()).digest()
         made = self._kept.get(key)
         if made is None:
-            made = await self._made(body, rules)
+            made = await self._made(body, rules, sheet)
             self._keep(key, made)
         self._kept.move_to_end(key)
         return made
 
-    async def _made(self, body: IBody, rules: FaxRules) -> Made:
+    async def _made(self, body: IBody, rules: FaxRules, sheet: FaxCover | None) -> Made:
         letter = await read_letter(body)
+        worded = sheet is not None and sheet.text
         pages: list[FaxPage] = []
-        parts = [part for part in letter.parts if part.attached or not rules.cover]
+        parts = [part for part in letter.parts if part.attached or not worded]
         attached = any(part.attached for part in parts)
         for part in parts:
             if not part.attached and attached and not rules.text:
@@ -85,9 +92,9 @@ class Pages:
             pages += [one.page for one in read_tiff(tiff) if one.page is not None]
             if len(pages) > rules.most_pages:
                 raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"This fax has more than {rules.most_pages} pages")
-        if not pages and not (rules.cover and letter.text.strip()):
+        if not pages and not (worded and letter.text.strip()):
             raise NotConvertible(Hindrance.EMPTY, "This message holds nothing that could be faxed")
-        return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"")
+        return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"", sheet)
 
     def _keep(self, key: bytes, made: Made) -> None:
         self._kept[key] = made
@@ -97,15 +104,17 @@ class Pages:
     async def for_recipient(self, made: Made, cover: Mapping[str, str], head: Sequence[str]) -> FaxFile:
         """The pages as they go to one recipient.
 
-        :param cover: fields of the cover page, for an office that sends one.
+        :param cover: fields of the cover page, where one goes first.
         :param head: the three texts of the head line; none = no line.
         """
         rules = self._rules()
-        if not rules.cover and not head:
+        sheet = made.sheet
+        if sheet is None and not head:
             return FaxFile(self, made.tiff)
         options: dict[str, object] = {**rules.layout, "coding": Coding.MMR.value}
-        if rules.cover:
-            options["cover"] = {"fields": dict(cover), "text": made.text}
+        if sheet is not None:
+            words = made.text if sheet.text else ""
+            options["cover"] = {"fields": dict(cover), "text": words, "title": sheet.title, "note": sheet.note}
         if head:
             options["head"] = list(head)
         # Where the cover page is all, blanks stand for the others: an empty document is never worked out.
@@ -140,7 +149,7 @@ class Pages:
     async def sizes(self, made: Made) -> list[int]:
         """Octets of the pages; a cover page counts as a little."""
         own = [len(page.data) for page in _pages_of(made.tiff)] if made.tiff else []
-        return [8_000, *own] if self._rules().cover else own
+        return [8_000, *own] if made.sheet is not None else own
 
     def affordable(self, sizes: Sequence[int], number: str, toll: Toll) -> Forecast:
         """What a fax of these pages costs.

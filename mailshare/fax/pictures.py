@@ -9,15 +9,17 @@ from attrs import frozen
 from twisted.internet.defer import DeferredLock
 
 from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.core.fax_covers import FaxCover
+from mailshare.core.headers import Headers
 from mailshare.fax.letters import read_letter
-from mailshare.fax.pages import Pages, Perform, in_pieces, octets_of
+from mailshare.fax.pages import Made, Pages, Perform, in_pieces, octets_of
 from mailshare.interfaces import IBody
 
 _KEPT = 8 * 1024 * 1024  # octets of pictures in memory
 _AT_ONCE = 24  # pages that one process draws
 _PAGES = ("image/tiff", "application/pdf")
 
-Key = tuple[bytes, int, int]
+Key = tuple[bytes, int, int, str]
 
 
 @frozen
@@ -43,25 +45,34 @@ class Pictures:
         self._kept: OrderedDict[Key, Sheaf] = OrderedDict()
         self._lock = DeferredLock()  # whoever asks for ten pages at once has them drawn once
 
-    async def outgoing(self, body: IBody, page: int, width: int) -> tuple[bytes, int]:
+    async def outgoing(self, body: IBody, page: int, width: int, cover: object = "") -> tuple[bytes, int]:
         """A page, from 1, of a message that is sent, and how many there are; head line and cover page left out.
 
+        :param cover: the cover sheet that was chosen for it: without one, the words of the mail are a page.
         :raises NotConvertible: it has no such page.
         """
         async with self._lock:
-            return await self._picture(body, page, width, outgoing=True)
+            return await self._picture(body, page, width, outgoing=True, cover=cover)
 
     async def incoming(self, body: IBody, page: int, width: int) -> tuple[bytes, int]:
         """A page of the mail that a fax became. Raises as :meth:`outgoing`."""
         async with self._lock:
             return await self._picture(body, page, width, outgoing=False)
 
-    async def _picture(self, body: IBody, page: int, width: int, *, outgoing: bool) -> tuple[bytes, int]:
+    async def cover(self, sheet: FaxCover, fields: Mapping[str, str], text: str, width: int) -> bytes:
+        """A cover page as it would go out, as a picture."""
+        made = Made(Headers(), text, b"", sheet)
+        file = await self._pages.for_recipient(made, fields, ())
+        return (await self._drawn(await file.document(0), "image/tiff", 1, width)).pictures[0]
+
+    async def _picture(
+        self, body: IBody, page: int, width: int, *, outgoing: bool, cover: object = ""
+    ) -> tuple[bytes, int]:
         first = (max(page, 1) - 1) // _AT_ONCE * _AT_ONCE + 1
-        key = (body.digest, first, width)
+        key = (body.digest, first, width, str(cover or ""))
         sheaf = self._kept.get(key)
         if sheaf is None:
-            data, kind = await self._document(body, outgoing=outgoing)
+            data, kind = await self._document(body, outgoing=outgoing, cover=cover)
             sheaf = await self._drawn(data, kind, first, width)
             self._keep(key, sheaf)
         self._kept.move_to_end(key)
@@ -69,9 +80,9 @@ class Pictures:
             raise NotConvertible(Hindrance.EMPTY, f"This fax has {sheaf.total} pages; there is no page {page}")
         return sheaf.pictures[page - first], sheaf.total
 
-    async def _document(self, body: IBody, *, outgoing: bool) -> tuple[bytes, str]:
+    async def _document(self, body: IBody, *, outgoing: bool, cover: object) -> tuple[bytes, str]:
         if outgoing:
-            return (await self._pages.of_body(body)).tiff, "image/tiff"
+            return (await self._pages.of_body(body, cover)).tiff, "image/tiff"
         return await self.pages_of(body)
 
     @staticmethod

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from mailshare.core.fax_covers import NONE, STANDARD, FaxCover, chosen_cover
 from mailshare.core.fax_dialling import USUAL_TOLLS, DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.core.fax_times import LATER
@@ -95,6 +96,7 @@ class FaxRules:
     :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
     :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
     :ivar cheap: hours in which numbers of ``cheap_tolls``, and faxes that are in no haste, are called.
+    :ivar cover: faxes that do not ask for another, or for none, get the cover sheet ``cover_sheet``.
     :ivar text: what stands in a mail beside its attachments is sent too.
     :ivar split: a page whose barcode has a route of its own begins another mail.
     :ivar returns: patterns of callers who get a fax back when theirs could not be delivered.
@@ -114,6 +116,8 @@ class FaxRules:
     owner: str = ""
     head: bool = True
     cover: bool = False
+    cover_sheet: str = STANDARD
+    covers: tuple[FaxCover, ...] = ()
     text: bool = True
     paper: str = "A4"
     resolution: str = "fine"
@@ -142,6 +146,10 @@ class FaxRules:
         if params.get("urgent"):
             return False
         return params.get("priority") == LATER or params.get("toll") in {one.value for one in self.cheap_tolls}
+
+    def sheet(self, wish: object) -> FaxCover | None:
+        """The cover sheet of a fax with this parameter ``cover`` of its row; ``None`` = it has none."""
+        return chosen_cover(wish, self.cover_sheet if self.cover else NONE, self.covers)
 
     def contact(self, word: str) -> FaxContact | None:
         """By name or abbreviated number."""

@@ -22,6 +22,10 @@ options = { folder = "faxes" }
 name = "board"
 to = ["ben"]
 code = { env = "BOARD_CODE" }
+[[fax_cover]]
+name = "law"
+note = "For the addressee alone."
+text = false
 [[fax_caller]]
 caller = "+49*"
 code = { file = "pin" }
@@ -47,6 +51,7 @@ async def test_faxes_are_exported(tmp_path: Path) -> None:
     assert again.fax_contact == config.tables.fax_contact
     assert again.fax_route == config.tables.fax_route
     assert again.fax_box == config.tables.fax_box
+    assert again.fax_cover == config.tables.fax_cover
     assert again.fax_caller[0].caller == "+49*"
     assert again.fax_line[0] == config.tables.fax_line[0]
     assert again.fax_line[1].options == {"folder": str(tmp_path / "faxes")}

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from mailshare.core.errors import MailshareError, PeerFault, Unavailable
 from mailshare.web.control import http_status
@@ -127,18 +128,41 @@ async def _form(visit: Visit, error: str = "", status: int = 200, **given: str) 
         "fax_send.html",
         status=status,
         error=error,
-        given={"to": "", "user": "", "subject": "", "text": "", **given},
+        given={"to": "", "user": "", "subject": "", "text": "", "cover": "", **given},
+        covers=await _covers(visit),
         book=[one for one in await visit.ask("book") if one["number"] or one["members"]],
         people=[one["name"] for one in await visit.ask("users") if one["enabled"] and one["kind"] != "public"],
         largest=LARGEST,
     )
 
 
+async def _covers(visit: Visit) -> list[Mapping[str, Any]]:
+    """What can be chosen; nothing while there is no line."""
+    try:
+        found: list[Mapping[str, Any]] = await visit.ask("fax_covers")
+    except Unavailable:
+        return []
+    return found
+
+
+async def covers(visit: Visit) -> bytes:
+    """How each cover sheet looks, with the words that are filled in."""
+    asked = {name: visit.asked(name)[:2000] for name in ("to", "subject", "text")}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return visit.page("fax_covers.html", covers=await visit.ask("fax_covers"), asked=asked, query=query)
+
+
+async def cover_picture(visit: Visit) -> bytes:
+    """One cover sheet."""
+    asked = {name: visit.asked(name)[:2000] for name in ("to", "subject", "text")}
+    return _shown(visit, await visit.ask("fax_cover", name=visit.path["name"], **asked))
+
+
 async def send(visit: Visit) -> bytes:
     """Send what was chosen; a mistake is told beside what was filled in."""
     visit.must("fax_document")
     upload = visit.upload()
-    given = {name: visit.text(name) for name in ("to", "user", "subject", "text")}
+    given = {name: visit.text(name) for name in ("to", "user", "subject", "text", "cover")}
     to = [*visit.words("to"), *visit.texts("book")]
     try:
         if not upload.name:
@@ -159,6 +183,8 @@ PAGES = (
     Page("/live/fax", live),
     Page("/fax/send", send_form),
     Page("/fax/send", send, "POST", takes=LARGEST, needs="fax_document"),
+    Page("/fax/covers", covers),
+    Page("/fax/covers/<name>/picture", cover_picture),
     Page("/fax/received", received),
     Page("/fax/received/<trace>", one_received),
     Page("/fax/received/<trace>/pages/<page>", received_picture),
