@@ -22,6 +22,7 @@ from mailshare.assembly.housekeeping import COMMAND, note_copy
 from mailshare.assembly.outbox_choice import chosen_rows
 from mailshare.assembly.overview_acts import OverviewActs
 from mailshare.assembly.presence_acts import PresenceActs
+from mailshare.assembly.print_looking import PrintLooking
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
 from mailshare.assembly.run_acts import RunActs
@@ -85,6 +86,7 @@ class Running(Protocol):
 class Acts(
     FaxActs,
     OverviewActs,
+    PrintLooking,
     BookActs,
     DryRun,
     ProviderActs,

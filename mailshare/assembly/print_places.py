@@ -13,6 +13,7 @@ from mailshare.assembly.print_options import read_options
 from mailshare.assembly.print_shapes import job_json, printer_words
 from mailshare.config import Config
 from mailshare.core.errors import NotPossible, PeerFault, Unavailable
+from mailshare.core.print_faults import CONDITIONS, parted
 from mailshare.core.print_test_page import test_page
 from mailshare.core.values import Certainty
 from mailshare.interfaces import IPrinterDriver
@@ -167,16 +168,18 @@ class PlaceActs(PrintActs):
 
     @staticmethod
     def _place_json(service: PrintService, place: Destination, kind: str) -> dict[str, object]:
-        state, reasons, words = service.standing(place)
+        state, said, words = service.standing(place)
         seen = service.conditions.of(place.name)
-        known = [one for one in reasons if one != "none"]
+        known = [one for one in said if one != "none"]
+        reasons = list(dict.fromkeys((*known, *(seen.reasons if seen is not None else ()))))
         return {
             "name": place.name,
             "kind": kind,
             "address": ", ".join(place.members) or place.address,
             "state": state.name.lower(),
             "paused": service.states.get(place.name).paused,
-            "reasons": list(dict.fromkeys((*known, *(seen.reasons if seen is not None else ())))),
+            "reasons": reasons,
+            "troubles": [_in_words(one) for one in reasons],
             "why": seen.message if seen is not None and seen.message else words,
             "jobs": service.board.count(place.name),
             "title": place.title,
@@ -222,6 +225,15 @@ class PlaceActs(PrintActs):
         return await self.print_document(
             document=io.BytesIO(test_page(lines)), to=place.name, name="Test page", user=by
         )
+
+
+def _in_words(reason: str) -> Mapping[str, str]:
+    """A reason for the state of a printer: what it is and what to do; a keyword that nobody knows stays as it is."""
+    name, severity = parted(reason)
+    known = CONDITIONS.get(name)
+    if known is None:
+        return {"what": reason, "to_do": "", "severity": severity.value}
+    return {"what": known.what, "to_do": known.to_do, "severity": severity.value}
 
 
 def _object(text: str) -> dict[str, str]:

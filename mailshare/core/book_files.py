@@ -23,10 +23,32 @@ _HEADINGS: Mapping[str, str] = {
     "mail": "mail", "e-mail": "mail", "email": "mail", "e-mail address": "mail", "primary email": "mail",
     "number": "number", "fax": "number", "fax number": "number", "business fax": "number", "telefax": "number",
     "facsimiletelephonenumber": "number",
+    "home fax": "number", "other fax": "number", "work fax": "number", "fax geschäftlich": "number",
+    "fax privat": "number",
+    "télécopie (bureau)": "number", "organization name": "company", "organization 1 - name": "company",
+    "société": "company", "e-mail 1 - value": "mail", "e-mail-adresse": "mail", "adresse de messagerie": "mail",
+    "file as": "title", "anzeigename": "title", "first name": "first", "given name": "first", "givenname": "first",
+    "vorname": "first", "prénom": "first", "middle name": "middle", "additional name": "middle", "last name": "last",
+    "family name": "last", "sn": "last", "nachname": "last", "nom": "last", "mozillanickname": "name",
     "subaddress": "subaddress", "short": "short", "key": "short", "printer": "printer", "members": "members",
 }  # fmt: skip
+_PARTS = ("first", "middle", "last")
+"""Of somebody's name, as other programs keep it."""
+_PHONE = re.compile(r"phone \d+ - (label|type|value)\Z")
 _FOLDED = re.compile(r"\r?\n[ \t]")
 _LINE = re.compile(r"\r?\n")
+_SOFT = re.compile(r"^[^:\r\n]*QUOTED-PRINTABLE[^:\r\n]*:(?:[^\r\n]*=\r?\n)+", re.IGNORECASE | re.MULTILINE)
+"""A value of vCard 2.1 that goes on over soft line breaks; other values may end in an equals sign, as pictures do."""
+
+
+def decoded(octets: bytes) -> str:
+    """The text of such a file: UTF-16 by its mark, UTF-8 where it is that, else what programs of Windows write."""
+    if octets[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return octets.decode("utf-16", "replace")
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return octets.decode("cp1252", "replace")
 
 
 def read_book(text: str, taken: Sequence[str] = ()) -> list[BookEntry]:
@@ -102,7 +124,7 @@ def _escaped(text: str) -> str:
 
 def _vcards(text: str) -> Iterator[dict[str, str]]:
     facts: dict[str, str] = {}
-    for line in _LINE.split(_FOLDED.sub("", text.replace("=\r\n", "").replace("=\n", ""))):
+    for line in _LINE.split(_FOLDED.sub("", _SOFT.sub(lambda found: re.sub(r"=\r?\n", "", found[0]), text))):
         head, colon, value = line.partition(":")
         if not colon:
             continue
@@ -141,7 +163,7 @@ def _ldif(text: str) -> Iterator[dict[str, str]]:
     for line in [*_LINE.split(_FOLDED.sub("", text)), ""]:
         if not line:
             if facts:
-                yield facts
+                yield _called(facts)
             facts = {}
             continue
         name, _, value = line.partition(":")
@@ -151,7 +173,9 @@ def _ldif(text: str) -> Iterator[dict[str, str]]:
             except (binascii.Error, ValueError):
                 continue
         key = _HEADINGS.get(name.partition(";")[0].strip().casefold())
-        if key in ("title", "company", "mail", "number"):
+        if key == "name":
+            value = _as_name(value.strip())
+        if value and key in ("title", "company", "mail", "number", "name", *_PARTS):
             facts.setdefault(key, value.strip())
 
 
@@ -160,17 +184,41 @@ def _table(text: str) -> Iterator[dict[str, str]]:
     delimiter = max(",;\t", key=head.count)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
-        keys = [_HEADINGS.get(cell.strip().casefold(), "") for cell in next(rows, [])]
-        if "number" not in keys and "mail" not in keys:
+        heads = [cell.strip().casefold() for cell in next(rows, [])]
+        keys = [_HEADINGS.get(cell, "") for cell in heads]
+        if "first" in keys and "last" in keys:  # then Title is Mr or Ms, and a column Name would be made of them
+            keys = ["" if cell in ("title", "name", "anrede") else key for cell, key in zip(heads, keys, strict=True)]
+        labels = [bool(_PHONE.match(cell)) for cell in heads]
+        if not any(labels) and "number" not in keys and "mail" not in keys:
             return
         for row in rows:
             facts: dict[str, str] = {}
             for key, cell in zip(keys, row, strict=False):
                 if key and cell.strip():
                     facts.setdefault(key, cell.strip())
+            if number := _labelled_fax(heads, row):
+                facts.setdefault("number", number)
             if "name" in facts and not _as_name(facts["name"]):
                 facts.setdefault("title", facts.pop("name"))
             if facts:
-                yield facts
+                yield _called(facts)
     except csv.Error:
         return
+
+
+def _called(facts: dict[str, str]) -> dict[str, str]:
+    """With what somebody is called put together where it comes in parts, and the first of several values."""
+    whole = " ".join(facts.pop(part) for part in _PARTS if part in facts)
+    if whole:
+        facts.setdefault("title", whole)
+    return {key: value.split(" ::: ")[0] for key, value in facts.items()}
+
+
+def _labelled_fax(heads: Sequence[str], row: Sequence[str]) -> str:
+    """The number of Google's pairs of columns whose label says that it is a fax."""
+    cells = dict(zip(heads, row, strict=False))
+    for head, label in cells.items():
+        found = _PHONE.match(head)
+        if found and found[1] != "value" and "fax" in label.casefold():
+            return cells.get(f"{head.rpartition(' - ')[0]} - value", "").strip()
+    return ""

@@ -226,6 +226,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("print_job", "GET", "/print/jobs/<id>", {"id": int}, ("id",)),
     Operation("print_places", "GET", "/printers", offline=False),
+    Operation("print_place", "GET", "/printers/<name>", {"name": str}, ("name",), offline=False),
     Operation(
         "test_printer",
         "POST",

@@ -131,8 +131,8 @@ async def test_a_bounce_is_faxed_back_with_words_and_codes(house: House, monkeyp
     desk = office._parts.fax.running()
     made = desk.pages._made
 
-    async def seen(body: object, rules: object) -> object:
-        result = await made(body, rules)  # type: ignore[arg-type]
+    async def seen(body: object, rules: object, sheet: object) -> object:
+        result = await made(body, rules, sheet)  # type: ignore[arg-type]
         drawn.append(result.text)
         return result
 

@@ -74,7 +74,7 @@ SCREENS = (
     "/setup/listen", "/setup/account", "/setup/probe", "/setup/users", "/setup/timer", "/setup/done", "/setup/restore",
     "/nowhere", "/print", "/fax", "/fax?all=true",
     "/fax/send", "/fax/received", "/book", "/book/new", "/book/entries/shop", "/book/keys", "/book/import",
-    "/printers?all=true", "/fax/boxes", "/fax/covers", "/fax/boxes/board",
+    "/printers?all=true", "/fax/boxes", "/fax/covers", "/printers/branch", "/fax/boxes/board",
 )  # fmt: skip
 PICTURES = {
     "/": "dashboard", "/users/andrew/handout": "handout", "/accounts/1/timer": "timer",

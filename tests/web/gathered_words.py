@@ -39,7 +39,7 @@ _ALL_WORDS = (
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",
     "assembly/probing.py", "config/checks.py", "config/reading.py", "config/timetable.py", "config/rule_checks.py",
-    "core/servers.py", "assembly/health.py",
+    "core/servers.py", "assembly/health.py", "core/print_faults.py",
 )  # fmt: skip
 """Modules in which every string that reads like words is shown to people."""
 STATES = (

@@ -221,3 +221,24 @@ async def test_a_program_sends_a_document_with_its_token(house: House) -> None:
     assert '"faxes": [' in sent.text
     assert {"act": "fax_document", "by": "admin (scanner)"}.items() <= (await kinds(house, "admin.did"))[-1].items()
     assert PASSWORD not in sent.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_touch_keys_change_places_without_a_script(house: House) -> None:
+    """The arrows exchange a key with its neighbour and save what else was chosen; a declared key is passed over."""
+    browser = await house.admin()
+    for name, number in (("ann", "+49305550210"), ("bob", "+49305550211")):
+        await browser.post("/book/new", {"name": name, "number": number})
+    page = (await browser.get("/book/keys")).text
+    assert 'aria-label="Exchange key 6 with the next"' in page
+    assert 'aria-label="Exchange key 7' not in page  # the file declares it
+    await browser.post("/book/keys", {"key-6": "ann", "key-1": "bob", "down": "6"})
+
+    async def laid() -> dict[str, str]:
+        return {one["short"]: one["name"] for one in await house.office.acts.book() if one["short"]}
+
+    assert await laid() == {"1": "bob", "7": "shop", "8": "ann"}
+    await browser.post("/book/keys", {"key-8": "ann", "key-1": "bob", "up": "8"})
+    assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}
+    await browser.post("/book/keys", {"key-6": "ann", "key-1": "bob", "up": "1"})  # nothing stands before it
+    assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from mailshare.core.book_files import decoded
 from mailshare.core.errors import MailshareError
 from mailshare.web.control import http_status
 from mailshare.web.routing import Page
@@ -111,14 +112,32 @@ async def keys(visit: Visit) -> bytes:
     """The panel of one-touch keys."""
     entries = [one for one in await visit.ask("book") if one["number"] or one["members"]]
     taken = {one["short"]: one for one in entries if one["short"]}
+    return visit.page("book_keys.html", entries=entries, taken=taken, rows=_panel(taken))
+
+
+def _panel(taken: Collection[str]) -> list[str]:
+    """The keys in their order: those of a panel, then the longer numbers that somebody has."""
     rows = [str(number) for number in range(1, _KEYS + 1)]
-    rows += sorted((short for short in taken if short not in rows), key=lambda short: (len(short), short))
-    return visit.page("book_keys.html", entries=entries, taken=taken, rows=rows)
+    return rows + sorted((short for short in taken if short not in rows), key=lambda short: (len(short), short))
+
+
+def _exchanged(given: Mapping[str, str], locked: Collection[str], short: str, step: int) -> dict[str, str]:
+    """The keys with one and its neighbour exchanged; keys of the configuration file are passed over."""
+    rows = [one for one in _panel({*given, *locked}) if one not in locked]
+    place = rows.index(short) if short in rows else -1
+    if place < 0 or not 0 <= place + step < len(rows):
+        return dict(given)
+    other = rows[place + step]
+    return {**given, short: given.get(other, ""), other: given.get(short, "")}
 
 
 async def lay_out(visit: Visit) -> bytes:
     """Give the keys to whom they were given on the page."""
     given = {name.removeprefix("key-"): visit.text(name) for name in visit.form if name.startswith("key-")}
+    locked = {one["short"] for one in await visit.ask("book") if one["short"] and one["managed_by"]}
+    for word, step in (("up", -1), ("down", 1)):
+        if visit.flag(word):
+            given = _exchanged(given, locked, visit.text(word), step)
     done = await visit.ask("set_keys", keys=given)
     return visit.go("/book/keys", visit.counted("%(n)s key is laid out", "%(n)s keys are laid out", done["keys"]))
 
@@ -134,7 +153,7 @@ async def take_over(visit: Visit) -> bytes:
     upload = visit.upload()
     text = visit.text("text")
     if upload.name:
-        text = upload.file.read(_MOST_FILE).decode("utf-8", "replace")
+        text = decoded(upload.file.read(_MOST_FILE))
     done = await visit.ask("import_book", text=text)
     if done["left"]:
         return visit.page("book_import.html", text="", left=done["left"], added=done["added"])

@@ -33,6 +33,13 @@ async def live(visit: Visit) -> Any:
     return await watched(visit, "live/printers.html", lambda: _now(visit))
 
 
+async def place(visit: Visit) -> bytes:
+    """One printer: who may print there, how much and when, what is on its way, what it tells."""
+    name = visit.path["name"]
+    jobs = await visit.ask("print_jobs", all=True, queue=name, limit=50)
+    return visit.page("printer.html", one=await visit.ask("print_place", name=name), jobs=jobs)
+
+
 async def job(visit: Visit) -> bytes:
     """One job in words."""
     return visit.page("print_job.html", job=await visit.ask("print_job", id=visit.path["job"]))
@@ -104,6 +111,7 @@ PAGES = (
     Page("/live/printers", live),
     Page("/printers/jobs/<job>", job),
     Page("/printers/jobs/<job>", steer, "POST"),
+    Page("/printers/<name>", place),
     Page("/printers/<name>/pause", pause, "POST"),
     Page("/printers/<name>/test", test, "POST"),
 )

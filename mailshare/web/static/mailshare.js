@@ -69,6 +69,31 @@
     button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy));
   });
 
+  // One-touch keys: dragged onto another, the two exchange what they hold; saved with the button of the form.
+  let dragged = null;
+  document.querySelectorAll(".touch[data-moves]").forEach((key) => {
+    const handle = key.querySelector("b");
+    handle.draggable = true;
+    handle.addEventListener("dragstart", (event) => {
+      dragged = key;
+      event.dataTransfer.setData("text/plain", key.dataset.key);
+      event.dataTransfer.effectAllowed = "move";
+    });
+    key.addEventListener("dragover", (event) => {
+      if (!dragged || dragged === key) return;
+      event.preventDefault();
+      key.classList.add("over");
+    });
+    key.addEventListener("dragleave", () => key.classList.remove("over"));
+    key.addEventListener("drop", (event) => {
+      event.preventDefault();
+      key.classList.remove("over");
+      const [from, to] = [dragged.querySelector("select"), key.querySelector("select")];
+      [from.value, to.value] = [to.value, from.value];
+      dragged = null;
+    });
+  });
+
   // Single letters can be switched off, and never act while somebody types (WCAG 2.1.4).
   const off = document.getElementById("keys-off");
   const dialog = document.getElementById("keys");
