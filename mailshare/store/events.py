@@ -14,13 +14,13 @@ from mailshare.core.values import Event
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, as_json, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
+from mailshare.store.rows import insert
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
 
 _INSERT = (
-    "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data)"
 )
 # The days that have events, one probe of the primary key for each.
 _FOUND = (
@@ -90,10 +90,18 @@ def write_events(
 
     Ids grow for ever, also when the clock is set back: see :func:`count_events`.
     """
+    write_all_events(connection, [(event, trace, message_id) for event in events])
+
+
+def write_all_events(
+    connection: sqlite3.Connection, events: Sequence[tuple[Event, str, int | None]]
+) -> None:
+    """Write events of several messages, each with what is filled in where it names no trace or message."""
     if not events:
         return
     first = _next_numbers(connection, len(events))
-    connection.executemany(
+    insert(
+        connection,
         _INSERT,
         [
             (
@@ -107,7 +115,7 @@ def write_events(
                 message_id if event.message_id is None else event.message_id,
                 as_json(dict(event.data)),
             )
-            for number, event in enumerate(events, first)
+            for number, (event, trace, message_id) in enumerate(events, first)
         ],
     )
 

@@ -29,8 +29,9 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody, IPrintJobs
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.database import Database, marks
-from mailshare.store.deliver import ROW_COST, Delivery, Handing, listed_fields
+from mailshare.store.deliver import ROW_COST, Delivery, listed_fields
 from mailshare.store.events import write_events
+from mailshare.store.handing import Handing
 from mailshare.store.notifier import Notifier
 from mailshare.store.print_rows import COLUMNS, KIND, insert_document, insert_job, made_of, read_job, update_job
 from mailshare.store.print_usage import read_usage

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -48,6 +49,18 @@ class Job:
     directory: str
     afterwards: Callable[[], None] | None
     deferred: Deferred[Any]
+
+
+def _results(connection: sqlite3.Connection, batch: Sequence[Job]) -> list[object]:
+    """Run the operations in their order; those of one kind, one behind the other, by what they name as their group."""
+    results: list[object] = []
+    for group, jobs in groupby(batch, lambda job: getattr(job.operation, "group", None)):
+        operations = [job.operation for job in jobs]
+        if group is None:
+            results += [operation(connection) for operation in operations]
+        else:
+            results += group(connection, operations)
+    return results
 
 
 class Writer:
@@ -179,7 +192,7 @@ class Writer:
                 raise SyncFailed(f"the directory {directory} could not be synced: {fault}") from fault
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [job.operation(connection) for job in batch]
+            results = _results(connection, batch)
             connection.execute("COMMIT")
         except BaseException as fault:
             self._roll_back(fault)

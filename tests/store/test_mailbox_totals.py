@@ -116,4 +116,4 @@ def test_who_writes_to_mailboxes_is_known():
     """A module that begins to change rows of mailboxes has to tell the totals; this list is where it is remembered."""
     folder = Path(mailshare.store.__file__).parent
     writers = {path.name for path in folder.glob("*.py") if "UPDATE mailbox SET" in path.read_text()}
-    assert writers == {"deliver.py", "directory.py", "entries.py", "former_users.py", "mailboxes.py"}
+    assert writers == {"handing.py", "directory.py", "entries.py", "former_users.py", "mailboxes.py"}

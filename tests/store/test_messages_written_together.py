@@ -1,0 +1,141 @@
+"""A batch of messages is written by few statements, and comes to the same rows as message after message."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import pytest
+
+from mailshare.core.address import Address
+from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailboxFull, Unavailable
+from mailshare.core.personal import Quota
+from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Source, Target
+from mailshare.store.bodies import MemoryBody
+from mailshare.store.events import count_events
+from mailshare.store.handing import Handing, write_together
+from mailshare.store.measure import measured
+from mailshare.store.migrate import make_schema
+
+TABLES = ("message", "body", "entry", "mailbox", "duplicate", "event", "ledger", "submission", "delivery", "sent")
+WINDOW = 1_000_000
+
+
+def database() -> sqlite3.Connection:
+    """One with mailboxes of the users 1 to 4."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    make_schema(connection)
+    count_events(connection)
+    for user in range(1, 5):
+        connection.execute("INSERT INTO user_ (name) VALUES (?)", (f"user{user}",))
+        connection.execute(
+            "INSERT INTO mailbox (user_id, name, uidvalidity, uidnext) VALUES (?, 'INBOX', 7, 1)", (user,)
+        )
+    return connection
+
+
+def handing(
+    number: int,
+    *users: int,
+    key: bytes = b"",
+    ledger: str = "",
+    hops: tuple[Hop, ...] = (),
+    bounds: dict[int, Quota] | None = None,
+) -> Handing:
+    """A message, each of its copies with lines of its own."""
+    data = b"Subject: %d\r\n\r\n%s\r\n" % (number, b"x" * number)
+    origin = Origin(
+        Source.SMTP, f"{number:016x}", ledger=LedgerKey(1, ledger, 0, b"digest") if ledger else None
+    )
+    return Handing(
+        Envelope(Address("some", "outside.example"), tuple(Recipient(Address(f"user{one}")) for one in users)),
+        MemoryBody(measured(data), data),
+        origin,
+        tuple(Target(one, "local", b"Delivered-To: user%d\r\n" % one * one) for one in users),
+        hops,
+        (Event(number, "route", data={"number": number}),),
+        number,
+        key,
+        WINDOW if key else 0,
+        SentMark(f"<{number}@office.example>", 1, None) if hops else None,
+        number + 10,
+        False,
+        f"{number}@office.example",
+        "{}",
+        bounds or {},
+    )
+
+
+def rows(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """All that was written."""
+    return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in TABLES}
+
+
+def assert_same(batch: Sequence[Handing]) -> list[DeliveryResult]:
+    """Together and one by one: the same rows and answers."""
+    together, apart = database(), database()
+    results = write_together(together, batch)
+    assert results == [one(apart) for one in batch]
+    assert rows(together) == rows(apart)
+    return results
+
+
+def test_every_size_of_a_batch():
+    """To one or more people each, in all sizes up to where the statements are cut, and beyond."""
+    for size in (1, 2, 3, 7, 8, 33, 70):
+        assert_same([handing(number, *range(1, 2 + number % 4), key=b"%d" % number) for number in range(1, size + 1)])
+
+
+def test_second_copy_in_the_same_batch_is_suppressed():
+    """The first of two messages with one key is kept, whoever of their readers they share."""
+    results = assert_same([handing(1, 1, 2, key=b"k"), handing(2, 2, 3, key=b"k"), handing(3, 3, key=b"k")])
+    assert [result.suppressed for result in results] == [(), (2,), (3,)]
+    assert [sorted(result.uids) for result in results] == [[1, 2], [3], []]
+
+
+def test_key_of_long_ago_counts_no_more():
+    """Behind the window the same message is taken again, also by a batch."""
+    old = handing(1, 1, key=b"k")
+    late = handing(2 * WINDOW, 1, key=b"k")
+    late.body = old.body
+    assert [result.suppressed for result in assert_same([old, late])] == [(), ()]
+
+
+def test_bookmark_that_is_there_already():
+    """A message that was collected before is in the answers and in no table."""
+    results = assert_same([handing(1, 1, ledger="a"), handing(2, 1, ledger="a"), handing(3, 2, ledger="b")])
+    assert [result.already for result in results] == [False, True, False]
+
+
+def test_mail_that_leaves_and_mail_that_is_only_sent_on():
+    """Rows of the queue and what users have forwarded come out of a batch as alone."""
+    out = Hop("relay", "x@outside.example", "outside", 1)
+    onward = Hop("relay", "y@outside.example", "forward", 1, params={"forward_for": 4})
+    sent_on = [handing(number, key=b"b", hops=(onward,)) for number in (2, 3)]
+    assert [result.suppressed for result in assert_same([handing(1, 1, key=b"a", hops=(out,)), *sent_on])] == [
+        (), (), (4,)
+    ]  # fmt: skip
+
+
+def test_bound_counts_what_came_before_in_the_batch():
+    """The second of two messages finds the mailbox full that the first has filled."""
+    bounds = {1: Quota(messages=1)}
+    assert_same([handing(1, 1, bounds=bounds), handing(2, 2, bounds=bounds)])
+    with pytest.raises(MailboxFull):
+        write_together(database(), [handing(1, 1, bounds=bounds), handing(2, 1, bounds=bounds)])
+
+
+def test_user_who_went_away():
+    """A batch with a message for nobody's mailbox fails whole, so that the writer does each alone."""
+    with pytest.raises(Unavailable):
+        write_together(database(), [handing(1, 1), handing(2, 9)])
+
+
+def test_statements_of_a_batch():
+    """Sixteen messages, and two hundred entries of one, take no more statements than this."""
+    said: list[str] = []
+    connection = database()
+    connection.set_trace_callback(said.append)
+    write_together(connection, [handing(number, 1 + number % 4, key=b"%d" % number) for number in range(16)])
+    assert len(said) <= 8, said
