@@ -19,9 +19,7 @@ from mailshare.store.rows import insert
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
 
-_INSERT = (
-    "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data)"
-)
+_INSERT = "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data)"
 # The days that have events, one probe of the primary key for each.
 _FOUND = (
     "WITH RECURSIVE found(day) AS (SELECT min(day) FROM event UNION ALL "
@@ -129,13 +127,11 @@ def write_alike(
     """
     if told:
         day, first = at // DAY, _next_numbers(connection, len(told))
-        connection.executemany(
-            _INSERT,
-            [
-                (day, number, at, kind, trace, None, user_id, message, data)
-                for number, (kind, trace, message, data) in enumerate(told, first)
-            ],
-        )
+        rows = [
+            (day, number, at, kind, trace, None, user_id, message, data)
+            for number, (kind, trace, message, data) in enumerate(told, first)
+        ]
+        insert(connection, _INSERT, rows)
 
 
 def _next_numbers(connection: sqlite3.Connection, count: int) -> int:
