@@ -26,8 +26,10 @@ MOST_AT_HAND = 20_480
 """Octets of a message that a client is given before it is known whether it has read the one before."""
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
+# What is asked of each message read is computed by SQLite.
+_STRAIGHT = f"entry.flags & {READY} AND length(body.data) = message.size AND message.size <= {MOST_AT_HAND}"
 _FROM = (
-    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, {COLUMNS} FROM entry "
+    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, entry.size, {_STRAIGHT}, {COLUMNS} FROM entry "
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
     "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
 )
@@ -37,6 +39,8 @@ class Found(NamedTuple):
     """One entry as it was read.
 
     :ivar data: the body, when it is in the database.
+    :ivar octets: of both.
+    :ivar straight: small, here whole, and it goes on a POP3 wire as it is; SQL's 0 or 1, or ``None`` without ``data``.
     :ivar number: and what follows: the columns of :data:`~mailshare.store.messages.COLUMNS`.
     """
 
@@ -44,6 +48,8 @@ class Found(NamedTuple):
     prefix: bytes | None
     flags: int
     data: bytes | None
+    octets: int
+    straight: int | None
     number: int
     size: int
     header_length: int
@@ -51,11 +57,6 @@ class Found(NamedTuple):
     key: str
     digest: bytes
     content_digest: bytes
-
-    @property
-    def octets(self) -> int:
-        """That it holds in memory."""
-        return len(self.prefix or b"") + len(self.data or b"")
 
 
 @define
@@ -130,9 +131,7 @@ class ReadAhead:
     def at_hand(self, uid: int) -> bytes | None:
         """All octets of a message that was read ahead, if they go on a POP3 wire as they are; given once."""
         kept = self._kept.get(uid)
-        if kept is None or not kept.flags & READY or kept.size > MOST_AT_HAND:
-            return None
-        if kept.data is None or len(kept.data) != kept.size:
+        if kept is None or kept.data is None or not kept.straight:
             return None
         del self._kept[uid]
         return kept.prefix + kept.data if kept.prefix else kept.data
@@ -149,7 +148,7 @@ class ReadAhead:
 
     def _built(self, found: Found) -> IBody:
         prefix, data, ready = found.prefix or b"", found.data or b"", found.flags & READY
-        body = self._body_of(found[4:], data)
+        body = self._body_of(found[6:], data)
         if isinstance(body, MemoryBody):
             facts = body.facts
             if prefix:
@@ -171,7 +170,7 @@ def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> 
     cursor = connection.execute(_FROM, (mailbox, uid, most))
     try:
         for row in cursor:
-            each = Found._make(row)
+            each = tuple.__new__(Found, row)  # what ``_make`` does, without a call of Python
             octets += each.size
             if found and (octets > MOST_OCTETS or each.storage != INLINE):
                 break
