@@ -59,6 +59,7 @@ class Ours:
     """``twistd mailshare`` with a domain account and 64 users, or others.
 
     :ivar submission: the same listener: it takes AUTH and, from loopback, mail for local people without it.
+    :ivar twistd: of another copy of the program.
     :ivar account: further lines of the account: its servers at a provider.
     :ivar listen: further lines of the listeners.
     """
@@ -73,6 +74,7 @@ class Ours:
     account: Sequence[str] = ()
     listen: Sequence[str] = ()
     users: Sequence[str] = USERS
+    twistd: str = ""
 
     @property
     def control(self) -> Path:
@@ -112,7 +114,7 @@ class Ours:
     def start(self) -> None:
         """Start it on a fresh folder."""
         config = self.configure()
-        twistd = str(Path(sys.executable).with_name("twistd"))
+        twistd = self.twistd or str(Path(sys.executable).with_name("twistd"))
         self.running = Running([twistd, "-n", "--pidfile=", "mailshare", "-c", str(config)], self.folder / "log")
         self.running.start([self.smtp, self.pop3], 120)
 

@@ -117,8 +117,9 @@ def listing(count: int, user: int, times: int) -> Callable[[MailServer], Figures
         _fill(server, [USERS[user]], count, 600)
         load = POP3Load(server.pop3, [USERS[user]], PASSWORD)
         pop3_load.listings(load, 2)
+        before = used(*server.pids())
         seconds, sessions = pop3_load.listings(load, times)
-        return {"listing_ms": seconds / sessions * 1000}
+        return {"listing_ms": seconds / sessions * 1000, **_spent(server, before, sessions)}
 
     return run
 

@@ -1,0 +1,73 @@
+"""Hold two copies of the program against each other, and against Dovecot, on a machine that is not quiet.
+
+    python tests/bench/in_turn.py FOLDER [--only WORDS] [--rounds N]
+
+FOLDER holds another copy of the program with an environment of its own (``FOLDER/.venv/bin/twistd``). All servers are
+up at once and get the same load one after the other, in turns, so that whatever else the machine does falls on all of
+them alike. Told is the processor time of each, and how it relates to the other copy's of the same turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
+
+from loads.servers import Dovecot, MailServer, Ours  # noqa: E402 - the path comes first
+from loads.workloads import WORKLOADS, Workload  # noqa: E402 - as above
+
+FIGURE = "cpu_s_per_1000"
+
+
+def table(workload: Workload, spent: dict[str, list[float]]) -> str:
+    """A line for each server, the other copy first."""
+    first = next(iter(spent.values()))
+    lines = []
+    for name, figures in spent.items():
+        relation = statistics.median(one / other for one, other in zip(figures, first, strict=True))
+        lines.append(f"| {workload.name} | {name} | {statistics.median(figures):.3f} | {relation:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--only", default="pop3", help="workloads whose name has this text")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mailshare-bench-"))
+    folder.chmod(0o755)
+    other = str(options.other / ".venv" / "bin" / "twistd")
+    servers: list[MailServer] = [Ours(folder / "other", name="the other copy", twistd=other), Ours(folder / "ours")]
+    if os.geteuid() == 0 and Path("/usr/lib/dovecot/lmtp").exists():
+        servers.append(Dovecot(folder / "dovecot"))
+    sys.stdout.write("| workload | server | CPU s/1,000 | to the other copy |\n| --- | --- | ---: | ---: |\n")
+    try:
+        for server in servers:
+            server.start()
+        for workload in WORKLOADS:
+            if options.only.lower() not in workload.name.lower() or "memory" in workload.name:
+                continue
+            spent: dict[str, list[float]] = {server.name: [] for server in servers}
+            for turn in range(options.rounds):
+                for server in servers if turn % 2 else reversed(servers):
+                    spent[server.name].append(workload.run(server)[FIGURE])
+            sys.stdout.write(table(workload, spent) + "\n")
+            sys.stdout.flush()
+    finally:
+        for server in servers:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(f"Load averages at the end: {', '.join(f'{one:.1f}' for one in os.getloadavg())}\n")
+
+
+if __name__ == "__main__":
+    main()
