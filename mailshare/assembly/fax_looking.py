@@ -56,7 +56,15 @@ class FaxLooking(Changes):
         if self.fax is not None and self.fax.office is not None:
             ledger = await self.fax.office.ledgers.read(row.id)
             pages = {"pages": ledger.total, "confirmed": ledger.confirmed}
-        return {**self._fax_json(row), **pages, "calls": calls}
+        return {**self._fax_json(row), **pages, "damaged_rows": await self._mended(row), "calls": calls}
+
+    async def _mended(self, row: QueueItem) -> int:
+        """Rows of its document that had to be mended, as the log of its calls has it."""
+        calls = await self._store.events.page(
+            since=row.queued, until=self._clock() + SECOND, trace=row.trace, kinds=("fax.called",), limit=_PAGE
+        )
+        told = [str(one.data.get("damaged_rows", 0)) for _, one in calls if one.data.get("item") == row.id]
+        return max(map(int, told), default=0)
 
     async def fax_page(self, *, id: int, page: int = 1, width: int = 200, by: str = "") -> Mapping[str, object]:  # noqa: A002
         """A page of a fax that goes out, as a small picture.
@@ -101,6 +109,7 @@ class FaxLooking(Changes):
             "line": told.get("line", ""),
             "pages": told.get("pages", 0),
             "seconds": told.get("seconds", 0),
+            "damaged_rows": told.get("damaged_rows", 0),
             "subaddress": told.get("subaddress", ""),
             "cause": told.get("cause", ""),
             "words": _cause_words(str(told.get("cause", ""))),

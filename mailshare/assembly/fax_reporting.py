@@ -47,6 +47,7 @@ class FaxReporting(FaxLooking):
             ("Subaddress", str(row.params.get("sub", ""))),
             ("Far machine", calls[-1].get("remote", "") if calls else ""),
             ("Pages received", calls[-1].get("pages", "") if calls else ""),
+            ("Mended rows", str(await self._mended(row) or "")),
             ("Subject", subject),
             ("Sender", sender.name if sender is not None else str(row.params.get("reader", ""))),
             ("Handed in", shown_time(moment(row.queued), zone)),

@@ -67,7 +67,9 @@ def fax_show(context: Context, id: int) -> _Answer:  # noqa: A002
         {**one, "pages": one.get("X-Fax-Pages", ""), "seconds": one.get("X-Fax-Duration", "")}
         for one in answer["calls"]
     ]
-    return answer, [head, *screens.table(calls, _CALLS, "It was not called yet.")]
+    damaged = answer["damaged_rows"]
+    mended = [f"{damaged} rows of its document were damaged and mended"] if damaged else []
+    return answer, [head, *mended, *screens.table(calls, _CALLS, "It was not called yet.")]
 
 
 @fax.command("cancel")

@@ -108,6 +108,8 @@ class Onramp:
                 trace = await self._arrivals.store(call, facts, pages, admitted=admitted)
                 told.update(_known(facts))
                 told["octets"] = sum(len(page.data) for page in pages)
+                if damaged := sum(page.bad_rows for page in pages):
+                    told["damaged_rows"] = damaged
                 told["resolution"] = f"{pages[0].x_res}x{pages[0].y_res}"
             if trace or not pages:
                 await self._note("fax.received", call, trace=trace, **told)

@@ -37,12 +37,14 @@ class Made:
     :ivar text: of the message, for a cover page.
     :ivar tiff: MMR pages; empty when there are none but a cover page.
     :ivar sheet: the cover page that goes first, if one does.
+    :ivar damaged: rows of a TIFF file that had to be mended.
     """
 
     headers: Headers
     text: str
     tiff: bytes
     sheet: FaxCover | None = None
+    damaged: int = 0
 
 
 class Pages:
@@ -77,6 +79,7 @@ class Pages:
         letter = await read_letter(body)
         worded = sheet is not None and sheet.text
         pages: list[FaxPage] = []
+        damaged = 0
         parts = [part for part in letter.parts if part.attached or not worded]
         attached = any(part.attached for part in parts)
         for part in parts:
@@ -85,16 +88,17 @@ class Pages:
             options = {**rules.layout, "charset": part.charset}
             try:
                 told = f"{part.kind}; charset={part.charset}" if part.kind.startswith("text/") else part.kind
-                tiff = await self._run("fax-pages", part.data, options, told)
+                tiff, facts = await self._worked("fax-pages", part.data, options, told)
             except NotConvertible as fault:
                 what = part.name or part.kind
                 raise NotConvertible(fault.cause, f"This cannot be faxed: {what}: {fault.public}") from fault
             pages += [one.page for one in read_tiff(tiff) if one.page is not None]
+            damaged += int(str(facts.get("damaged_rows", 0)))
             if len(pages) > rules.most_pages:
                 raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"This fax has more than {rules.most_pages} pages")
         if not pages and not (worded and letter.text.strip()):
             raise NotConvertible(Hindrance.EMPTY, "This message holds nothing that could be faxed")
-        return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"", sheet)
+        return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"", sheet, damaged)
 
     def _keep(self, key: bytes, made: Made) -> None:
         self._kept[key] = made
@@ -110,7 +114,7 @@ class Pages:
         rules = self._rules()
         sheet = made.sheet
         if sheet is None and not head:
-            return FaxFile(self, made.tiff)
+            return FaxFile(self, made.tiff, made.damaged)
         options: dict[str, object] = {**rules.layout, "coding": Coding.MMR.value}
         if sheet is not None:
             words = made.text if sheet.text else ""
@@ -118,7 +122,8 @@ class Pages:
         if head:
             options["head"] = list(head)
         # Where the cover page is all, blanks stand for the others: an empty document is never worked out.
-        return FaxFile(self, await self._run("fax-finish", made.tiff or b"\n", options, "image/tiff"))
+        finished = await self._run("fax-finish", made.tiff or b"\n", options, "image/tiff")
+        return FaxFile(self, finished, made.damaged)
 
     async def barcodes(self, pages: Sequence[FaxPage]) -> list[list[str]]:
         """The texts of the barcodes on each page.
@@ -166,9 +171,14 @@ class Pages:
         return expected
 
     async def _run(self, operation: str, data: bytes, options: Mapping[str, object], kind: str) -> bytes:
+        return (await self._worked(operation, data, options, kind))[0]
+
+    async def _worked(
+        self, operation: str, data: bytes, options: Mapping[str, object], kind: str
+    ) -> tuple[bytes, Mapping[str, object]]:
         made = await self._perform(operation, in_pieces(data), options, kind)
         try:
-            return await octets_of(made)
+            return await octets_of(made), made.facts
         finally:
             made.release()
 
@@ -177,8 +187,9 @@ class Pages:
 class FaxFile:
     """Finished pages."""
 
-    def __init__(self, pages: Pages, tiff: bytes) -> None:
+    def __init__(self, pages: Pages, tiff: bytes, damaged: int = 0) -> None:
         self._maker = pages
+        self._damaged = damaged
         self._pages = _pages_of(tiff)
         self.count = len(self._pages)
 
@@ -196,7 +207,8 @@ class FaxFile:
         """Octets and resolution of some pages, for the log."""
         pages = self._pages[first:end]
         resolution = f"{pages[0].x_res}x{pages[0].y_res}" if pages else ""
-        return {"octets": sum(len(page.data) for page in pages), "resolution": resolution}
+        told: dict[str, object] = {"octets": sum(len(page.data) for page in pages), "resolution": resolution}
+        return {**told, "damaged_rows": self._damaged} if self._damaged else told
 
     async def document(self, first: int) -> bytes:
         """The pages from there on as a file."""

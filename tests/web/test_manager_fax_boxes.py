@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
@@ -17,7 +18,7 @@ from mailshare.core.values import QueueState, Role
 from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
 from tests.fax.test_fax_boxes import page
 from tests.web.conftest import FILE, House
-from tests.web.test_manager_faxes import FAX, PNG, kinds
+from tests.web.test_manager_faxes import FAX, PNG, kinds, over
 
 BOXES = (
     FILE
@@ -202,3 +203,26 @@ async def test_wrong_codes_count_over_a_start(house: House) -> None:
     assert len(await office.desk.wrong_codes(box, berta)) == 5
     with pytest.raises(PolicyRefusal, match="Too many wrong codes"):
         await office.desk._about_box(box, berta, Order("get", "sesame4711"), count=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_damaged_rows_are_told_of_what_came_and_of_what_went(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a bad line, and of a TIFF file that was mended before it was sent: on the page, by API and in the report."""
+    browser = await house.admin()
+    trace = await rings(house, [evolve(page(1), bad_rows=4)])
+    assert "4 rows came damaged" in (await browser.get(f"/fax/received/{trace}")).text
+    pages = house.office._parts.fax.running().pages
+    worked = pages._worked
+
+    async def mended(operation: str, *rest: object) -> tuple[bytes, Mapping[str, object]]:
+        made, facts = await worked(operation, *rest)  # type: ignore[arg-type]
+        return made, {**facts, "damaged_rows": 3}
+
+    monkeypatch.setattr(pages, "_worked", mended)
+    sent = await browser.upload("/fax/send", {"to": "+49305550200"}, "a.txt", b"hello")
+    number = int(sent.header("Location").rpartition("/")[2])
+    await over(house, number)
+    assert "3 rows of its document were damaged" in (await browser.get(f"/fax/{number}")).text
+    assert (await house.office.acts.fax_show(id=number))["damaged_rows"] == 3
