@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 
@@ -61,6 +61,11 @@ class FaxReporting(FaxLooking):
         title, head = f"Transmission report: fax {row.id}", [(name, value) for name, value in lines if value]
         made: bytes = await office.aside(lambda: transmission_report(head, timed, picture, title=title))
         return {"name": f"fax-{row.id}.pdf", "data": b64encode(made).decode("ascii")}
+
+    async def fax_paper(self, number: int) -> tuple[str, bytes]:
+        """The transmission report of one fax: name and octets, for the mail about its end."""
+        made = await self.fax_report(id=number)
+        return str(made["name"]), b64decode(str(made["data"]))
 
     async def fax_activity(self, *, days: int = 7, pdf: bool = False) -> Mapping[str, object]:
         """What was sent and received lately, newest first (RFC 4161 sections 2.6 and 3.2).

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailshare.fax.pool import PooledLine
 
 DESK = "fax-desk"
+Paper = Callable[[int], Awaitable[tuple[str, bytes]]]
 _PAUSE = 60_000_000  # microseconds after which a row is looked at again when there are no lines any more
 
 
@@ -40,6 +41,7 @@ class FaxRoom:
 
     :param aside: what touches files or takes long runs there.
     :param documents: where documents are worked out.
+    :ivar paper: makes the transmission report of a fax; set when the acts of the office are there.
     :ivar gateways: what the router and the desk ask; filled when there are lines.
     """
 
@@ -61,6 +63,7 @@ class FaxRoom:
         self._book: Sequence[BookEntry] = ()
         self.gateways: list[IGateway] = []
         self.office: FaxOffice | None = None
+        self.paper: Paper | None = None
         if config.tables.fax_line:
             self._make()
 
@@ -79,9 +82,15 @@ class FaxRoom:
             token=os.urandom,
             key=hmac.digest(machine_key(self._config.data, os.urandom), b"answers to reports", hashlib.sha256),
         )
+        self.office.paper = self._paper
         if self._reports is not None:
             self._reports.details[self.name] = self.office
         self.gateways.append(self.office.gateway)
+
+    async def _paper(self, number: int) -> tuple[str, bytes]:
+        if self.paper is None:
+            raise Unavailable("The server is starting or stopping")
+        return await self.paper(number)
 
     async def _perform(
         self, operation: str, octets: AsyncIterable[bytes], options: Mapping[str, object], declared: str = ""

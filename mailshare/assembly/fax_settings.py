@@ -45,6 +45,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         resolution=table.resolution,
         photos=table.photos,
         report=table.report,
+        report_pdf=table.report_pdf,
         always=table.confirm,
         inbox=table.inbox or ("admin1",),
         formats=table.formats or ("pdf",),

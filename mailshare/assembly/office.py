@@ -217,6 +217,7 @@ class Office(Service):
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         keepers = keeping.for_acts(running=True)
         acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax)
+        fax.paper = lambda number: acts().fax_paper(number)
         own = OwnAuthority(store.settings, key, reactor, lambda: self.config)
         web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads, own=own, start_over=self._begin_anew)
         return Parts(

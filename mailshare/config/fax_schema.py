@@ -49,6 +49,7 @@ class FaxTable:
         "what becomes of grey: dots where a photo is, nowhere, or everywhere", "auto"
     )
     report: Literal["dsn", "mdn", "both"] = _key("form of the reports to senders", "dsn")
+    report_pdf: bool = _key("true = reports of the end of a fax carry the transmission report as a PDF", False)
     confirm: bool = _key("false = what was sent is told only to those who ask for it (NOTIFY=SUCCESS)", True)
     inbox: tuple[str, ...] = _key("who gets faxes that no [[fax_route]] fits; none = the first ADMIN", factory=tuple)
     formats: tuple[str, ...] = _key("of received pages in mails: pdf, tiff", ("pdf",))

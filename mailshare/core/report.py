@@ -78,12 +78,14 @@ class ReportDetails:
     :ivar fields: for programs, in the block of each recipient, e.g. ``Media-Accept-Features`` (RFC 2530).
     :ivar picture: of what was sent, PNG; empty = none.
     :ivar reply_to: address that takes answers; empty = the author's.
+    :ivar papers: name and octets of PDF files that go with it.
     """
 
     words: tuple[str, ...] = ()
     fields: Mapping[str, str] = attribute(factory=dict, hash=False)
     picture: bytes = attribute(default=b"", repr=False)
     reply_to: str = ""
+    papers: tuple[tuple[str, bytes], ...] = attribute(default=(), repr=False)
 
 
 @frozen
@@ -314,14 +316,21 @@ def _status_fields(action: Action, fates: Sequence[Fate], about: Returned, head:
 def _words_part(words: Sequence[str], head: Letterhead) -> bytes:
     """The part for people, with the picture of what was sent beside it (RFC 6522: it may be of any kind)."""
     text = text_part(paragraphs(words))
-    if not head.details.picture:
+    if not head.details.picture and not head.details.papers:
         return text
     mark = b"words-" + head.boundary.strip("=_").encode("ascii")
-    picture = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
-    picture += b'Content-Description: First page\r\nContent-Disposition: inline; filename="page1.png"\r\n\r\n'
-    picture += base64.encodebytes(head.details.picture).replace(b"\n", CRLF)
+    parts = [text]
+    if head.details.picture:
+        picture = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
+        picture += b'Content-Description: First page\r\nContent-Disposition: inline; filename="page1.png"\r\n\r\n'
+        parts.append(picture + base64.encodebytes(head.details.picture).replace(b"\n", CRLF))
+    for name, octets in head.details.papers:
+        paper = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+        paper += f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode("ascii")
+        parts.append(paper + base64.encodebytes(octets).replace(b"\n", CRLF))
     start = b'Content-Type: multipart/mixed; boundary="' + mark + b'"\r\nContent-Description: Notification\r\n'
-    return start + b"\r\n--" + mark + CRLF + text + b"\r\n--" + mark + CRLF + picture + b"--" + mark + b"--" + CRLF
+    between = b"\r\n--" + mark + CRLF
+    return start + between + between.join(parts) + b"\r\n--" + mark + b"--" + CRLF
 
 
 def _diagnostic(fate: Fate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -29,6 +29,7 @@ from mailshare.fax.returns import FaxReturns
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IReportDetails, IStore
 
+_MOST_PAPERS = 8  # transmission reports in one mail
 _ACROSS = 620  # pixels of a picture in a report: letters can just be read, and it stays below 100 KB
 
 
@@ -38,6 +39,7 @@ class FaxOffice:
 
     :param directory: of the files of calls under way.
     :param perform: works documents out (:meth:`mailshare.interfaces.IDocuments.perform`).
+    :ivar paper: makes the transmission report of a row: its name and octets; without one reports carry none.
     :param key: of the addresses that take answers to reports; without one they hold until the next start.
     """
 
@@ -75,6 +77,7 @@ class FaxOffice:
         self.admission = Admission(lambda: self.rules)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
+        self.paper: Callable[[int], Awaitable[tuple[str, bytes]]] | None = None
 
     def follow(self, rules: FaxRules) -> None:
         """Take over other rules, for all that begins from now on."""
@@ -135,7 +138,10 @@ class FaxOffice:
         except (NotConvertible, MailshareError) as fault:
             self._log.info("a report on {trace} shows no page: {why}", trace=items[0].trace, why=fault.public)
             picture = b""
-        return ReportDetails(words, {"Media-Accept-Features": FEATURES}, picture, address)
+        papers = []
+        if self.rules.report_pdf and self.paper is not None and action in (Action.DELIVERED, Action.FAILED):
+            papers = [await self.paper(item.id) for item in items[:_MOST_PAPERS]]
+        return ReportDetails(words, {"Media-Accept-Features": FEATURES}, picture, address, tuple(papers))
 
     def facts(self) -> list[dict[str, object]]:
         """The lines, for people: what each can do and what was seen of it."""

@@ -92,7 +92,8 @@ class FaxRules:
     :ivar tries: calls for one fax where its cause has no figure of its own.
     :ivar lifetime: microseconds after which no call begins any more.
     :ivar station: how we call ourselves to far machines, at most 20 characters; ``owner`` stands in the head line.
-    :ivar report: ``dsn``, ``mdn`` or ``both``; ``always``: also about what arrived, unasked.
+    :ivar report: ``dsn``, ``mdn`` or ``both``; ``always``: also about what arrived, unasked;
+        ``report_pdf``: with the transmission report as a PDF.
     :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
     :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
     :ivar cheap: hours in which numbers of ``cheap_tolls``, and faxes that are in no haste, are called.
@@ -123,6 +124,7 @@ class FaxRules:
     resolution: str = "fine"
     photos: str = "auto"
     report: str = "dsn"
+    report_pdf: bool = False
     always: bool = True
     inbox: tuple[str, ...] = ("admin1",)
     formats: tuple[str, ...] = ("pdf",)

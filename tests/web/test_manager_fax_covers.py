@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from io import BytesIO
+
 import pytest
 import pytest_twisted
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from mailshare.core.errors import NotPossible
 from mailshare.core.fax_covers import FaxCover, chosen_cover
@@ -80,3 +86,28 @@ async def test_cover_sheets_are_seen_before_they_go_out(house: House) -> None:
     assert law[0].text == law[1].text != plain.text  # its words go as a page of their own
     with pytest.raises(NotPossible):
         await house.office.acts.fax_cover(name="none")
+
+
+@pytest_twisted.ensureDeferred
+async def test_reports_carry_the_transmission_report_where_that_is_wanted(house: House) -> None:
+    """A PDF beside the words and the picture of the first page, once for the fax."""
+    office = house.office._parts.fax.running()
+    office.follow(evolve(office.rules, report_pdf=True))
+    done = await house.office.acts.fax_document(
+        document=BytesIO(b"hello"), to=["+49305550200"], name="a.txt", user="andrew"
+    )
+    number = done["faxes"][0]
+    await over(house, number)
+    andrew = house.office.store.directory.current().user_by_name["andrew"]
+    for _ in range(600):
+        found = await house.office.store.mailboxes.entries(andrew.id)
+        if found:
+            break
+        await deferLater(reactor, 0.1)
+    kept = await house.office.store.message(found[0].message.id)
+    assert kept is not None
+    mail = message_from_bytes(await kept[0].read(0, kept[0].size))
+    papers = [part for part in mail.walk() if part.get_content_type() == "application/pdf"]
+    assert [part.get_filename() for part in papers] == [f"fax-{number}.pdf"]
+    assert papers[0].get_payload(decode=True).startswith(b"%PDF")
+    assert [part.get_content_type() for part in mail.walk()].count("image/png") == 1
