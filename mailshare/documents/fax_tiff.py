@@ -22,6 +22,8 @@ from mailshare.core.errors import PeerFault
 from mailshare.core.values.fax import Coding, FaxPage
 from mailshare.documents.fax_paper import ACROSS, LINES, Layout
 from mailshare.documents.fax_pictures import checked, on_page
+from mailshare.documents.fax_profiles import is_of_profile
+from mailshare.documents.fax_profiles import picture_of as profile_picture
 from mailshare.documents.fax_strips import coded
 from mailshare.documents.looking import check_pages
 from mailshare.wire.t4_rows import count_marks, count_rows
@@ -31,16 +33,9 @@ _STRETCH = 0.03  # two resolutions are the same when they differ by less: 200 an
 _MENDED = 0.05  # share of the rows of a page that may be damaged
 _WIDTHS = (1728, 2048, 2432)  # at 204 pixels an inch
 _MOST_ROWS = 20_000
+_OF_FAXES = (2, 3, 4, 9, 34661)  # Compression
 _COMPLAINT = re.compile(rb"^(Fax\w+): (?!Warning).* at line (\d+) of (?:strip|tile) (\d+)", re.MULTILINE)
 _MOST_SAID = 8 << 20
-_OTHERS = {
-    9: "JBIG (Profile J of RFC 3949)",
-    10: "JBIG (Profile T of RFC 3949)",
-    34661: "JBIG",
-    34663: "JBIG 2",
-    34676: "SGI LogLuv",
-}
-_ITULAB = 10  # PhotometricInterpretation of Profiles C, L and M
 
 
 def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -> tuple[list[FaxPage], int]:
@@ -54,12 +49,27 @@ def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -
     except PeerFault as fault:
         raise NotConvertible(Hindrance.DAMAGED, fault.public) from fault
     check_pages(len(found), most)
-    for number, one in enumerate(found, 1):
-        if one.compression in _OTHERS or one.photometric == _ITULAB:
-            what = _OTHERS.get(one.compression, "ITULAB (Profiles C, L and M of RFC 3949)")
-            words = f"Page {number} of the TIFF file is coded by {what}, which is not read here; TIFF-F and PDF are"
-            raise NotConvertible(Hindrance.NOT_TAKEN, words)
+    if any(is_of_profile(one) for one in found):
+        return _of_profiles(data, found, layout, most, alone=alone)
     return _read(_mended(data, found), found, layout, alone=alone)
+
+
+def _of_profiles(
+    data: bytes, found: list[TIFFPage], layout: Layout, most: int, *, alone: bool
+) -> tuple[list[FaxPage], int]:
+    """Pages of a file of which libtiff does not read all; the others are read each by itself."""
+    pages: list[FaxPage] = []
+    damaged = 0
+    for one in found:
+        if is_of_profile(one):
+            picture = profile_picture(data, one)
+            pages.append(_page(picture, _resolution(picture, one, one.tags.get(274, (1,))[0]), one, layout))
+        elif one.page is not None:
+            own, bad = tiff_pages(write_tiff([one.page]), layout, most, alone=alone)
+            pages, damaged = pages + own, damaged + bad
+        else:
+            raise NotConvertible(Hindrance.NOT_TAKEN, "The pages of the TIFF file are of too many kinds")
+    return pages, damaged
 
 
 def _mended(data: bytes, found: list[TIFFPage]) -> bytes:
@@ -90,7 +100,9 @@ def _read(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) ->
                 words = f"Page {len(pages) + 1} of the TIFF file is damaged: {bad} of its {opened.height} rows"
                 raise NotConvertible(Hindrance.DAMAGED, f"{words} cannot be read")
             damaged += bad
-            pages.append(_page(opened, one, layout))
+            orientation = opened.tag_v2.get(274, 1)
+            upright = opened if orientation == 1 else ImageOps.exif_transpose(opened)
+            pages.append(_page(upright, _resolution(opened, one, orientation), one, layout))
     if len(pages) < len(found):
         raise NotConvertible(Hindrance.DAMAGED, f"Of the {len(found)} pages of the TIFF file {len(pages)} can be read")
     return pages, damaged
@@ -142,28 +154,24 @@ def _told(heard: list[tuple[bytes, int, int]], frame: Any) -> int:
     return sum(lost.values())
 
 
-def _page(frame: Any, one: TIFFPage | None, layout: Layout) -> FaxPage:
-    """A page of the file; of a fax with the very pixels that it has."""
-    across, down = _resolution(frame, one)
-    lines = next((lines for lines in LINES.values() if _is(down, lines)), 0)
-    upright = frame.tag_v2.get(274, 1) == 1
-    as_it_is = frame.mode == "1" and frame.width == layout.width and frame.height <= _MOST_ROWS
-    if as_it_is and upright and lines and _is(across, ACROSS):
-        return coded(frame, ACROSS, lines)
-    if frame.tag_v2.get(274, 1) in (5, 6, 7, 8):
-        across, down = down, across
+def _page(picture: Any, dots: tuple[float, float], one: TIFFPage | None, layout: Layout) -> FaxPage:
+    """A page of the file, which stands upright by now; of a fax with the very pixels that it has."""
+    lines = next((lines for lines in LINES.values() if _is(dots[1], lines)), 0)
+    as_it_is = picture.mode == "1" and picture.width == layout.width and picture.height <= _MOST_ROWS
+    if as_it_is and lines and _is(dots[0], ACROSS):
+        return coded(picture, ACROSS, lines)
     # A page of a fax that is wider than high is a short one, not one that lies.
-    of_fax = one is not None and one.compression in (2, 3, 4)
-    return on_page(ImageOps.exif_transpose(frame), (across, down), layout, stands=of_fax)
+    of_fax = one is not None and one.compression in _OF_FAXES
+    return on_page(picture, dots, layout, stands=of_fax)
 
 
-def _resolution(frame: Any, one: TIFFPage | None) -> tuple[float, float]:
-    """Pixels an inch as the file says, or 0 where it says nothing; of faxes what their shape tells."""
+def _resolution(frame: Any, one: TIFFPage | None, orientation: int) -> tuple[float, float]:
+    """Pixels an inch of the page as it stands, or 0 where the file says nothing; of faxes what their shape tells."""
     across, down = (one.x_res, one.y_res) if one is not None else (0.0, 0.0)
     if frame.mode == "1" and frame.width in _WIDTHS and not (50 <= across <= 4800 and 50 <= down <= 4800):
         shape = frame.height / frame.width
-        return float(ACROSS), float(98 if shape < 1 else 196 if shape < 2 else 391)
-    return across, down
+        across, down = float(ACROSS), float(98 if shape < 1 else 196 if shape < 2 else 391)
+    return (down, across) if orientation in (5, 6, 7, 8) else (across, down)
 
 
 def _is(resolution: float, wanted: int) -> bool:

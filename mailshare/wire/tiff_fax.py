@@ -9,7 +9,7 @@ Source: RFC 3949 sections 2 to 4; RFC 3249 section 5 (what readers must bear: bi
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -22,6 +22,9 @@ _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 _ASCII, _SHORT, _LONG, _RATIONAL = 2, 3, 4, 5
 _MOST_TEXT = 10_000  # octets
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_OCTETS, _SIGNED = 7, 10  # octets of no form; ratios with signs
+_LETTERS = {1: "B", 3: "H", 4: "I", _RATIONAL: "I", _OCTETS: "B", _SIGNED: "i"}
+_TWO = (_RATIONAL, _SIGNED)
 _COMPRESSION = {Coding.MH: 3, Coding.MR: 3, Coding.MMR: 4}
 
 
@@ -103,6 +106,7 @@ class TIFFPage:
     :ivar photometric: 0 = white is 0, 1 = black is 0, 10 = ITULAB.
     :ivar odd: it does not say how long it is, or its strip is said to reach beyond the file; ``page`` is right.
     :ivar page: the fax page, or ``None`` when it is no CCITT page of one strip that could go as it is.
+    :ivar tags: what its directory says, by the numbers of tags; ratios are two numbers each.
     """
 
     compression: int
@@ -113,6 +117,7 @@ class TIFFPage:
     photometric: int = 0
     odd: bool = False
     page: FaxPage | None = field(default=None, repr=False)
+    tags: Mapping[int, tuple[int, ...]] = field(factory=dict, repr=False)
 
 
 def read_tiff(data: bytes) -> list[TIFFPage]:
@@ -173,10 +178,10 @@ def _values(data: bytes, at: int, kind: int, number: int, order: str) -> tuple[i
         at = struct.unpack_from(order + "I", data, at)[0]
     if at + size > len(data):
         return ()
-    letter = {1: "B", 3: "H", 4: "I", 5: "I"}.get(kind)
+    letter = _LETTERS.get(kind)
     if letter is None:
         return ()
-    return struct.unpack_from(f"{order}{number * (2 if kind == _RATIONAL else 1)}{letter}", data, at)
+    return struct.unpack_from(f"{order}{number * (2 if kind in _TWO else 1)}{letter}", data, at)
 
 
 def _read_page(data: bytes, tags: dict[int, tuple[int, ...]]) -> TIFFPage:
@@ -186,7 +191,15 @@ def _read_page(data: bytes, tags: dict[int, tuple[int, ...]]) -> TIFFPage:
     x_res, y_res = (_ratio(tags.get(tag)) * per_inch for tag in (282, 283))
     strip = _strip(data, tags, compression, x_res, y_res)
     odd = strip is not None and (not rows or len(strip.data) < tags[279][0])
-    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], odd, strip)
+    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], odd, strip, tags)
+
+
+def strips_of(data: bytes, page: TIFFPage) -> list[bytes]:
+    """The octets of its strips as the file has them; of one that reaches beyond the file, what is there."""
+    places, counts = page.tags.get(273, ()), page.tags.get(279, ())
+    if not counts and len(places) == 1:
+        return [data[places[0] :]]
+    return [data[place : place + count] for place, count in zip(places, counts, strict=False)]
 
 
 def _ratio(value: tuple[int, ...] | None) -> float:

@@ -37,7 +37,7 @@ def turned(one: Image.Image) -> Image.Image:
 def tiff(
     strips: list[bytes], tags: Mapping[int, Any], *, order: str = "<", without: tuple[int, ...] = (), fill: int = 1
 ) -> bytes:
-    """A file of one page; tags that are pairs are ratios, and ``without`` are left out."""
+    """A file of one page; tags that are pairs are ratios, octets have no form, and ``without`` are left out."""
     if fill == 2:
         strips = [strip.translate(REVERSED) for strip in strips]
     data = b"".join(strips)
@@ -51,8 +51,11 @@ def tiff(
     after = start + 2 + 12 * len(told) + 4
     for tag, value in told.items():
         if isinstance(value, tuple):
-            entries += struct.pack(order + "HHII", tag, 5, 1, after + len(more))
-            more += struct.pack(order + "II", *value)
+            entries += struct.pack(order + "HHII", tag, 5, len(value) // 2, after + len(more))
+            more += struct.pack(f"{order}{len(value)}I", *value)
+        elif isinstance(value, bytes):
+            entries += struct.pack(order + "HHII", tag, 7, len(value), after + len(more))
+            more += value
         elif isinstance(value, list) and len(value) > 1:
             entries += struct.pack(order + "HHII", tag, 4, len(value), after + len(more))
             more += struct.pack(f"{order}{len(value)}I", *value)
@@ -159,9 +162,10 @@ def damaged() -> Iterator[tuple[str, bytes]]:
     yield "mmr that does not say its length", fax(tags={257: 0})
     yield "no width", fax(tags={256: 0})
     yield "no strips", fax(without=(273, 279))
-    yield "jbig", fax(tags={259: 34661})
-    yield "profile j", fax(tags={259: 9})
-    yield "profile c", fax(tags={259: 7, 262: 10, 258: 8, 277: 3})
+    yield "rubbish as jbig", fax(tags={259: 34661})
+    yield "rubbish as profile j", fax(tags={259: 9})
+    yield "rubbish as profile c", fax(tags={259: 7, 262: 10, 258: 8, 277: 3})
+    yield "profile l", fax(tags={259: 10, 262: 10, 258: 8, 277: 3})
     yield "profile m", fax(tags={259: 7, 262: 10, 34732: 1})
     yield "unknown coding", fax(tags={259: 4711})
     yield "beyond measure", fax(tags={256: 100_000, 257: 100_000})

@@ -1,0 +1,58 @@
+"""Programs that are none of ours code pages as JBIG, and we read them: those of jbigkit."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from mailshare.wire.jbig import decode_jbig
+
+pytestmark = pytest.mark.peers
+
+
+def pages() -> dict[str, Image.Image]:
+    """Lines with noise, a photograph as strewn dots, a photograph as dots in rows, for which neighbours move."""
+    chance = random.Random(8)
+    lines = Image.new("1", (1728, 400), 1)
+    draw = ImageDraw.Draw(lines)
+    for _ in range(60):
+        draw.line([chance.randrange(1728), chance.randrange(400), chance.randrange(1728), chance.randrange(400)], 0)
+    lines.paste(Image.frombytes("1", (64, 64), chance.randbytes(512)), (300, 100))
+    grey = Image.radial_gradient("L").resize((864, 150))
+    cell = Image.new("1", (16, 16), 1)
+    ImageDraw.Draw(cell).ellipse((3, 3, 11, 11), fill=0)
+    rows = Image.new("1", (1728, 304), 1)
+    for top in range(0, 304, 16):
+        for left in range(0, 1728, 16):
+            rows.paste(cell, (left, top))
+    return {"lines": lines, "strewn": grey.convert("1"), "rows": rows}
+
+
+def jbig(picture: Image.Image, folder: Path, *words: str) -> bytes:
+    """What a program of jbigkit makes of a picture."""
+    picture.save(folder / "a.pbm", "PPM")
+    argv = [*words, str(folder / "a.pbm"), str(folder / "a.jbg")]
+    subprocess.run(argv, check=True, capture_output=True)
+    return (folder / "a.jbg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["pbmtojbg85", "pbmtojbg85 -p 72 -s 100 -m 127", "pbmtojbg -q -m 127", "pbmtojbg85 -Y 9999 100 -C words"],
+)
+def test_jbigkit_is_read_pixel_for_pixel(words: str, program: Callable[[str], str], tmp_path: Path) -> None:
+    """S5: T.85 with either template, with stripes, moved neighbours, comments and a length that is told late."""
+    program("pbmtojbg85")
+    moved = False
+    for name, picture in pages().items():
+        data = jbig(picture, tmp_path, *words.split())
+        width, rows, found = decode_jbig(data)
+        assert (width, rows) == picture.size, name
+        assert found == picture.convert("L").point([1] + [0] * 255).tobytes(), name
+        moved = moved or b"\xff\x06" in data
+    assert moved
