@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from typing import Any
 
 from mailshare.documents.looking import check_pages
@@ -11,6 +12,8 @@ from mailshare.documents.text_pages import source_text
 
 def to_pdf(work: Work, target: str, paper: tuple[float, float]) -> bool:
     """Write it; False when there is no WeasyPrint, and the words of the page have to do."""
+    # It asks for types of files as soon as it is imported, and these stand where a confined process may not read.
+    mimetypes.knownfiles.clear()
     try:
         import weasyprint  # noqa: PLC0415 - optional
     except (ImportError, OSError):  # OSError: it is there, and the libraries that it loads are not

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mimetypes
+import sys
 import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -163,3 +165,28 @@ def test_a_cover_page_alone_has_the_size_of_the_paper(paper: str, width: int) ->
     [page] = pages_of(tiff)
     assert (page.width, facts) == (width, {"pages": 1})
     assert ink(page)[2] > 500
+
+
+STAND_IN = """
+import mimetypes
+if mimetypes.knownfiles:
+    raise PermissionError(13, "Permission denied", mimetypes.knownfiles[0])
+class CSS:
+    def __init__(self, **of): pass
+class HTML(CSS):
+    pages = [1]
+    def render(self, **of): return self
+    def write_pdf(self, target): open(target, "wb").close()
+"""
+
+
+def test_what_a_layout_engine_may_not_read_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WeasyPrint 70 reads /etc/mime.types when it is imported, which a confined process may not: it was never found."""
+    (tmp_path / "weasyprint.py").write_text(STAND_IN)
+    (tmp_path / "source").write_bytes(b"<p>Words")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    monkeypatch.setattr(mimetypes, "knownfiles", ["/etc/mime.types"])
+    work = Work(str(tmp_path), str(tmp_path / "source"), str(tmp_path / "target"), "text/html")
+    assert html_pages.to_pdf(work, str(tmp_path / "made.pdf"), (595, 842))
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
