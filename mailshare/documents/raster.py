@@ -141,6 +141,10 @@ def _drawn(page: Any, said: RasterPage, place: Place, start: int, rows: int) -> 
     if said.kind in ("sgray_8", "srgb_8") and said.cross > 0 and said.feed > 0:
         return pixels
     picture = _picture(pixels, size, grey=grey)
+    if said.kind == "black_1" and said.cross > 0 and said.feed > 0 and not any(picture.histogram()[1:255]):
+        from mailshare.documents.fax_bits import inked  # noqa: PLC0415
+
+        return inked(pixels, said.width).data  # no grey, no half-tones: the same dots in a quarter of the time
     if said.kind == "black_1":
         # Half-tones by dots, for what is no text; 1 is black there and white in a picture.
         picture = ImageChops.invert(picture.convert("L")).convert("1")

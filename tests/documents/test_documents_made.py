@@ -120,6 +120,18 @@ async def test_pdf_becomes_raster(desk, kind: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_dots_are_the_same_whether_something_on_the_page_is_grey(desk) -> None:
+    """A page of black and white is packed by a shorter way, a grey box at the foot takes the one of half-tones."""
+    options = {"media": "iso_a6_105x148mm", "print-scaling": "none", "print-color-mode": "monochrome"}
+    wanted = Conversion((PWG,), options, resolutions=(300,), raster_types=("black_1",))
+    size, black = (297.64, 419.53), "0 9 72 72 re f BT /F1 24 Tf 100 200 Td (page) Tj ET"
+    pages = [(await made(desk, pdf(1, size, black + more), wanted))[2] for more in ("", " 0.5 g 200 1 9 3 re f")]
+    [plain], [mixed] = (raster_of(one) for one in pages)
+    assert plain[:1700] == mixed[:1700]
+    assert plain != mixed
+
+
+@pytest_twisted.ensureDeferred
 async def test_the_back_of_a_sheet_is_turned_as_the_printer_wants_it(desk) -> None:
     """``rotated``: every second page stands on its head when sheets turn over the long edge."""
     options = {"media": "iso_a6_105x148mm", "print-color-mode": "monochrome", "sides": "two-sided-long-edge"}
