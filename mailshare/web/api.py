@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -15,9 +16,10 @@ from twisted.web.iweb import IRequest
 
 from mailshare.core.errors import LocalFault, LoginRefused, MailshareError, NotAllowed, Unavailable
 from mailshare.core.values import Caller
-from mailshare.web.control import fresh, json_answer, problem, request_body, request_query
+from mailshare.web.control import json_answer, problem, request_body, request_query
 from mailshare.web.cursors import next_link, unfolded
 from mailshare.web.events import EventStream, named_json
+from mailshare.web.object_tags import Editing
 from mailshare.web.openapi import document
 from mailshare.web.operations import BASE, OPERATIONS, Operation
 from mailshare.web.rooms import Rooms
@@ -49,13 +51,14 @@ def caller_of(rooms: Rooms, request: Any) -> Caller:
 
 def api_routes(rooms: Rooms) -> Sequence[tuple[str, str, Any]]:
     """``(method, path, function)`` of everything below ``/api/v1``."""
-    made = [(one.method, BASE + one.path, _serving(rooms, one)) for one in OPERATIONS if one.remote]
+    editing = Editing(rooms.office.version)
+    made = [(one.method, BASE + one.path, _serving(rooms, editing, one)) for one in OPERATIONS if one.remote]
     made.append(("GET", f"{BASE}/events", _events(rooms)))
     made.append(("GET", f"{BASE}/openapi.json", _description(rooms)))
     return made
 
 
-def _serving(rooms: Rooms, operation: Operation) -> Any:
+def _serving(rooms: Rooms, editing: Editing, operation: Operation) -> Any:
     async def answer(request: IRequest, **path: str) -> bytes:
         try:
             caller = caller_of(rooms, request)
@@ -63,15 +66,18 @@ def _serving(rooms: Rooms, operation: Operation) -> Any:
                 raise NotAllowed("The token, or the role of its owner, does not reach so far")
             body = {} if operation.raw else request_body(request)
             given = {**request_query(request), **body, **path}
-            fresh(request, operation, rooms.office.version())
             document = request.content if operation.raw else None
-            result = await rooms.office.perform(caller, operation.name, unfolded(operation, given), document)
+            wanted = request.getHeader(b"If-Match")
+            ask = partial(rooms.office.perform, caller)
+            work = partial(ask, operation.name, unfolded(operation, given), document)
+            result = await editing.guarded(wanted, operation, given, ask, work)
+            tag = await editing.tag(operation, given, ask, result)
         except MailshareError as error:
             return refused(request, error)
         except Exception:  # noqa: BLE001 - the one shell of this API: what escapes is a program error, logged here once
             _log.failure("{name} failed", name=operation.name)
             return problem(request, LocalFault())
-        request.setHeader("ETag", f'"{rooms.office.version()}"')
+        request.setHeader("ETag", tag)
         if further := next_link(operation, request.path.decode("ascii"), given, result):
             request.setHeader("Link", further)
         return json_answer(request, 200, result)

@@ -1,13 +1,14 @@
 """The control API: JSON over HTTP on a UNIX socket that only the server's own user may open.
 
-Errors are problem documents (RFC 9457). Edits take ``If-Match`` with the version of the directory (``ETag`` of lists),
-so that two editors do not overwrite each other (RFC 9110 section 13.1.1).
+Errors are problem documents (RFC 9457). Edits take ``If-Match`` with the ``ETag`` of the thing or of its list, so that
+two editors do not overwrite each other; see :mod:`mailshare.web.object_tags`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -27,6 +28,7 @@ from mailshare.core.errors import (
     Unavailable,
 )
 from mailshare.web.events import EventStream, Watch
+from mailshare.web.object_tags import Editing
 from mailshare.web.operations import BASE, OPERATIONS, Operation
 
 _MOST_BODY = 1_000_000
@@ -121,8 +123,9 @@ class ControlAPI:
 
         self._acts()
         app = Klein()
+        editing = Editing(lambda: self._acts().version())
         for operation in OPERATIONS:
-            self._serve(app, operation)
+            self._serve(app, editing, operation)
         app.route(f"{BASE}/events", methods=["GET"])(self._events)
         return app.resource()
 
@@ -137,15 +140,19 @@ class ControlAPI:
         for stream in tuple(self._streams):
             stream.end()
 
-    def _serve(self, app: Any, operation: Operation) -> None:
+    async def _ask(self, name: str, given: Mapping[str, object]) -> Any:
+        return await getattr(self._acts(), name)(**given)
+
+    def _serve(self, app: Any, editing: Editing, operation: Operation) -> None:
         async def answer(request: IRequest, **path: str) -> bytes:
             try:
                 body = {} if operation.raw else request_body(request)
-                fresh(request, operation, self._acts().version())
                 arguments = operation.arguments({**request_query(request), **body, **path})
                 if operation.raw:
                     arguments["document"] = request.content
-                result = await getattr(self._acts(), operation.name)(**arguments)
+                work = partial(getattr(self._acts(), operation.name), **arguments)
+                result = await editing.guarded(request.getHeader(b"If-Match"), operation, arguments, self._ask, work)
+                tag = await editing.tag(operation, arguments, self._ask, result)
                 if operation.audited:
                     await self._acts().audit(operation.name, arguments)
             except MailshareError as error:
@@ -153,7 +160,7 @@ class ControlAPI:
             except Exception:  # noqa: BLE001 - the one shell of the API: what escapes is a program error, logged here once
                 self._log.failure("{name} failed", name=operation.name)
                 return problem(request, LocalFault())
-            request.setHeader("ETag", f'"{self._acts().version()}"')
+            request.setHeader("ETag", tag)
             return json_answer(request, 200, result)
 
         answer.__name__ = f"serve_{operation.name}"
@@ -170,16 +177,6 @@ class ControlAPI:
 
         stream.done.addBoth(ended)
         return stream.start()
-
-
-def fresh(request: Any, operation: Operation, version: int) -> None:
-    """Compare ``If-Match`` with the directory.
-
-    :raises PeerFault: 412, somebody else changed it meanwhile.
-    """
-    wanted = request.getHeader(b"If-Match")
-    if wanted and operation.method != "GET" and wanted not in (b"*", f'"{version}"'.encode()):
-        raise PeerFault("Somebody else changed this meanwhile; look again and repeat", code=412)
 
 
 def request_query(request: Any) -> dict[str, str]:

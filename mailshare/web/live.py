@@ -20,6 +20,14 @@ _TAIL = 1.0  # seconds between two looks at the journal
 _LOOK = 2.0  # likewise at a list
 _MOST_LINES = 100
 
+_CHANGED = "event: changed\ndata: {}\n"
+LISTS: Mapping[str, tuple[str, ...]] = {
+    "users": ("mailboxes", "former_users"),
+    "work": ("mailboxes", "rules"),
+    "book": ("book",),
+}
+"""What is looked at, besides the directory, to see that a list is another one by now."""
+
 Facts = Callable[[], Coroutine[Any, Any, Mapping[str, object]]]
 
 
@@ -128,6 +136,34 @@ async def watched(visit: Visit, template: str, facts: Facts) -> Deferred[None]:
     stream = opened(visit, lambda _, value: str(value["lines"]))
     look = _Look(visit, stream, template, facts)
     return _beating(visit, stream, look.look, _LOOK)
+
+
+async def changes_stream(visit: Visit) -> Deferred[None]:
+    """``/live/changes``: tells that the list named by the query's ``of`` is another one; the page fetches it anew.
+
+    Whoever comes back after a break is told so at once, for nobody knows what was missed.
+    """
+    acts = [name for name in LISTS.get(visit.asked("of"), ()) if visit.may(name)]
+    stream = opened(visit, lambda _, __: _CHANGED)
+    before: list[object] = ["missed"] if visit.request.getHeader("Last-Event-ID") else []
+    busy = False
+
+    async def look() -> None:
+        nonlocal before, busy
+        if busy or stream.behind:
+            return
+        busy = True
+        try:
+            found = [visit.rooms.office.version(), *[await visit.ask(name) for name in acts]]
+        except MailshareError:
+            return  # the store is busy or the office stops; the next look tells more
+        finally:
+            busy = False
+        if before and before != found:
+            stream.send("changed", {})
+        before = found
+
+    return _beating(visit, stream, look, _LOOK)
 
 
 def _beating(

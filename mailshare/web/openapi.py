@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailshare.web.cursors import place_of
+from mailshare.web.object_tags import KINDS
 from mailshare.web.operations import BASE, ELEMENTS, OPERATIONS, Operation
 
 _PART = re.compile(r"<([a-z_]+)>")
@@ -27,6 +28,12 @@ _CURSOR = {
     "required": False,
     "schema": {"type": "string"},
     "description": "where to go on, as the link of the answer before has it",
+}
+_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "the ETag of the thing, or of a list: 412 when it is another one by now (RFC 9110 section 13.1.1)",
 }
 _FURTHER = {"schema": {"type": "string"}, "description": 'rel="next": the rest of the list (RFC 8288); none at its end'}
 
@@ -80,7 +87,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "Done",
-                "headers": {"ETag": {"schema": {"type": "string"}, "description": "version of users and accounts"}},
+                "headers": {"ETag": {"schema": {"type": "string"}, "description": _told_by(operation)}},
                 "content": {"application/json": {"schema": {}}},
             },
             "default": {"$ref": "#/components/responses/Problem"},
@@ -100,9 +107,16 @@ def _described(operation: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": _body(operation, rest)}},
         }
     if operation.method != "GET":
-        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+        parameters.append({**_MATCH, "schema": {"type": "string"}})
+        if operation.name in KINDS:
+            made["responses"]["412"] = {"$ref": "#/components/responses/Problem"}
     made["parameters"] = parameters
     return made
+
+
+def _told_by(operation: Operation) -> str:
+    one = operation.name in KINDS and operation.method != "DELETE"
+    return "version of this one, for If-Match" if one else "version of users and accounts"
 
 
 def _parameter(operation: Operation, name: str, place: str) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def _stopped(visit: Visit, page: Page) -> bytes:
         return _to(visit, "/login")
     if session.locked:
         return _to(visit, "/unlock")
-    rooms.sessions.touch(session)
+    if not visit.by_itself:
+        rooms.sessions.touch(session)
     return b""
 
 

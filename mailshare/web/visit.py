@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -11,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
+from mailshare.web import object_tags
 from mailshare.web.languages import language_of
 from mailshare.web.manual import beside
 from mailshare.web.rooms import Line, Rooms, Undo
@@ -61,6 +60,11 @@ class Visit:
     def here(self) -> str:
         """The path of this page."""
         return self.request.path.decode("ascii", "replace")  # type: ignore[no-any-return]
+
+    @property
+    def by_itself(self) -> bool:
+        """The page asks anew because a list has changed; no person did anything."""
+        return self.request.getHeader("MS-By-Itself") is not None
 
     @property
     def help(self) -> str:
@@ -189,7 +193,7 @@ class Visit:
 
     def page(self, template: str, /, status: int = 200, **values: object) -> bytes:
         """A page of HTML."""
-        line = self.rooms.said(self.session) if status == 200 else Line()
+        line = self.rooms.said(self.session) if status == 200 and not self.by_itself else Line()
         values = {"said": line.text, "bad": line.bad, "undo": line.undo, **values}
         self.request.setResponseCode(status)
         self.request.setHeader("Content-Type", "text/html; charset=utf-8")
@@ -226,9 +230,8 @@ class Visit:
             raise PeerFault("Somebody else changed this meanwhile. This is how it is now; look and repeat", code=412)
 
 
-def mark(thing: object) -> str:
-    """A short text that is another when the thing is."""
-    return hashlib.sha256(json.dumps(thing, sort_keys=True, default=str).encode()).hexdigest()[:16]
+mark = object_tags.mark
+"""What a form holds of the thing that it edits; see :meth:`Visit.unchanged`."""
 
 
 def _texts(octets: bytes) -> Mapping[str, list[str]]:

@@ -158,49 +158,72 @@ def chromium(program: Callable[[str], str]) -> Iterator[Any]:
         browser.close()
 
 
+@define
+class Finger:
+    """Somebody with a telephone: taps and types, and counts both.
+
+    :ivar fields: filled in because the office needs it; what the test alone has to say is not counted.
+    :ivar wide: steps that are wider than the screen.
+    """
+
+    page: Any
+    fields: int = 0
+    taps: int = 0
+    wide: list[str] = field(factory=list)
+
+    def type(self, label: str, text: str, *, counts: bool = True) -> None:
+        self.page.get_by_label(label, exact=not counts).fill(text)
+        self.fields += counts
+
+    def tap(self, name: str, then: str = "") -> None:
+        with self.page.expect_navigation(timeout=60_000):
+            self.page.get_by_role("button", name=name).first.tap()
+        self.taps += 1
+        if then:
+            self.page.wait_for_url(f"**/setup/{then}")
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        self.wide += [f"{self.page.url}: {width}"] if width > 390 else []
+
+
 @pytest.fixture(scope="module")
 def first_run(daemon: Daemon, chromium: Any) -> dict[str, Any]:
-    """The first run from start to end, by somebody with an ISP's letter; what was seen, and the cookies."""
+    """The whole first run, by somebody with an ISP's letter and a telephone; what was seen, and the cookies."""
     seen: dict[str, Any] = {"console": [], "began": time.monotonic()}
-    context = chromium.new_context(viewport={"width": 1100, "height": 800})
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.on("console", lambda message: seen["console"].append(f"{message.type} {message.text}"))
     page.goto(daemon.url)
-    page.get_by_label("Code").fill(daemon.code())
-    page.get_by_label("A password for the manager").fill(PASSWORD)
-    page.get_by_role("button", name="Begin").click()
-    page.wait_for_url("**/setup/listen")
+    seen["finger"] = finger = Finger(page)
+    finger.type("Code", daemon.code())
+    finger.type("A password for the manager", PASSWORD)
+    finger.tap("Begin", "listen")
     seen["ports"] = page.locator("main table").first.inner_text()
     for service, port in CHOSEN.items():  # a test takes no usual port; a person leaves what is proposed
-        page.get_by_label(f"Port {service}", exact=True).fill(str(daemon.ports[port]))
-    page.get_by_role("button", name="Listen there").click()
-    page.wait_for_url("**/setup/account")
-    page.get_by_label("Its address").fill("mail@company.invalid")
-    page.get_by_role("button", name="Find its servers").click()
+        finger.type(f"Port {service}", str(daemon.ports[port]), counts=False)
+    finger.tap("Listen there", "account")
+    finger.type("Its address", "mail@company.invalid")
+    finger.tap("Find its servers")
     page.get_by_label("Password at the provider").wait_for(timeout=60_000)
     seen["preview"] = page.locator("main code").all_inner_texts()
-    page.get_by_label("Fetch from").fill(f"pop3://mail@127.0.0.1:{daemon.ports['isp_pop3']}?tls=none")
-    page.get_by_label("Send through").fill(f"smtp://mail@127.0.0.1:{daemon.ports['isp_smtp']}?tls=none")
-    page.get_by_label("Password at the provider").fill("wrong")
-    page.get_by_role("button", name="Test the login and add it").click()
-    page.wait_for_url("**/setup/account")
+    ways = {"Fetch from": "pop3://mail@127.0.0.1:{isp_pop3}", "Send through": "smtp://mail@127.0.0.1:{isp_smtp}"}
+    for way, server in ways.items():
+        finger.type(way, f"{server.format(**daemon.ports)}?tls=none", counts=False)
+    finger.type("Password at the provider", "wrong", counts=False)
+    finger.tap("Test the login and add it", "account")
     seen["refused"] = page.locator("#steps").inner_text()
-    page.get_by_label("Password at the provider").fill("isp")
-    page.get_by_role("button", name="Test the login and add it").click()
-    page.wait_for_url("**/setup/probe")
-    page.get_by_role("button", name="Look at the headers of").click()
+    finger.type("Password at the provider", "isp")
+    finger.tap("Test the login and add it", "probe")
+    finger.tap("Look at the headers of")
     seen["probe"] = page.get_by_role("status").first.inner_text()
-    page.get_by_role("button", name="Go on").click()
-    page.wait_for_url("**/setup/users")
-    page.get_by_label("One line each").fill("andrew, Andrew Smith\ngreg, Greg Jones")
-    page.get_by_role("button", name="Add them").click()
+    finger.tap("Go on", "users")
+    finger.type("One line each", "andrew, Andrew Smith\ngreg, Greg Jones")
+    finger.tap("Add them")
     seen["slips"] = page.locator("main table").inner_text()
-    page.get_by_role("button", name="Go on").click()
-    page.get_by_role("button", name="Go on").click()
-    page.wait_for_url("**/setup/done")
-    page.get_by_role("button", name="Send and receive now").click()
-    seen["said"] = page.get_by_role("status").first.inner_text()
+    finger.tap("Go on", "timer")
+    finger.tap("Go on", "done")
+    finger.tap("Send and receive now")
+    page.get_by_text(re.compile("[0-9] (of [0-9]+ )?collected|collected [0-9n]")).first.wait_for()
     seen["state"] = context.storage_state()
     seen["took"] = time.monotonic() - seen["began"]
     context.close()
@@ -226,13 +249,18 @@ def page(daemon: Daemon, chromium: Any, first_run: dict[str, Any]) -> Iterator[A
     assert not [one for one in trouble if not any(part in one for part in expected)], trouble
 
 
-def test_a_first_run_takes_a_person_from_the_code_to_mail_that_flows(first_run: dict[str, Any]) -> None:
-    """The preview, the provider's own words for a wrong password, the slips, and the first collection."""
+def test_a_first_run_on_a_telephone_takes_a_person_from_the_code_to_mail_that_flows(first_run: dict[str, Any]) -> None:
+    """The preview, the provider's own words for a wrong password, the slips, and the first collection.
+
+    Five fields are filled in and eleven buttons tapped, one of them twice for the wrong password; nothing is too wide.
+    """
+    assert first_run["finger"].fields <= 5
+    assert first_run["finger"].taps <= 11
+    assert first_run["finger"].wide == []
     assert first_run["preview"][0] == "Andrew Smith <mail@company.invalid>"
     assert "refuses the login" in first_run["refused"]
     assert "andrew" in first_run["slips"]
     assert "greg" in first_run["slips"]
-    assert "collected" in first_run["said"]
     assert "declared in the configuration file" in first_run["ports"]
     assert "mail@company.invalid" in first_run["probe"]
     assert first_run["took"] < 60
@@ -419,6 +447,40 @@ def test_what_one_browser_does_the_other_sees_without_a_reload(
     page.locator("#lines tr").filter(has_text="pause").first.wait_for()
     page.goto("/mailboxes/greg")
     assert page.get_by_text("<img src=x onerror=alert(1)>").is_visible()
+    context.close()
+
+
+def test_lists_change_in_one_browser_when_another_or_the_command_changes_them(
+    page: Any, daemon: Daemon, chromium: Any, first_run: dict[str, Any]
+) -> None:
+    """Users by the command, the address book and the work list by another browser; the filter and the focus stay."""
+    context = chromium.new_context(storage_state=first_run["state"], base_url=daemon.url)
+    other = context.new_page()
+    other.set_default_timeout(60_000)
+    page.goto("/users?q=e")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    page.get_by_label("Find a user").focus()
+    mailshare = [sys.executable, "-c", "from mailshare.cli import main; main()", "-c", str(daemon.folder / "m.toml")]
+    subprocess.run([*mailshare, "user", "add", "eve"], input=b"geheim123\n", check=True, capture_output=True)
+    page.get_by_role("link", name="eve", exact=True).wait_for()
+    assert not page.get_by_role("link", name="andrew", exact=True).count()
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.goto("/book")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    other.goto("/book/new")
+    other.locator("#f-name").fill("bakery")
+    other.get_by_label("Fax number").fill("+49305550199")
+    other.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("link", name="bakery", exact=True).wait_for()
+    with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
+        client.sendmail("x@mail.office.example", ["admin1"], b"Subject: for nobody known\r\n\r\n.\r\n")
+    page.goto("/work")
+    page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
+    page.get_by_role("link", name="for nobody known").wait_for()
+    other.goto("/work")
+    other.locator("tr").filter(has_text="for nobody known").get_by_role("checkbox").check()
+    other.get_by_role("button", name="Give", exact=True).click()
+    page.get_by_role("link", name="for nobody known").wait_for(state="detached")
     context.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest_twisted
 from twisted.internet import reactor
@@ -27,7 +28,8 @@ async def program(house: House, level: str, name: str = "admin") -> tuple[Browse
 
 def test_the_description_has_exactly_the_routes_that_are_served() -> None:
     """What a program reads is what it gets: paths, methods, arguments, levels."""
-    rooms = type("Rooms", (), {"version": "1"})()
+    office = type("Office", (), {"version": int})
+    rooms = type("Rooms", (), {"version": "1", "office": office})()
     served = {(method, re.sub(r"<(\w+)>", r"{\1}", path)) for method, path, _ in api_routes(rooms)}
     described = {
         (method.upper(), path) for path, one in document("1")["paths"].items() for method in one
@@ -107,6 +109,45 @@ async def test_edits_compare_the_version_and_are_written_into_the_audit_with_who
     line = next(one for one in log["events"] if one["data"]["act"] == "add_user")
     assert line["data"]["by"] == "admin (monitor)"
     assert "geheim123" not in json.dumps(log)
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_thing_has_a_tag_of_its_own(house: House) -> None:
+    """It changes with the thing and with nothing else; an older one is refused for a change and for taking away."""
+    await house.admin()
+    browser, shown = await program(house, "admin")
+    acts = house.office.acts
+    await acts.add_user(name="eve", password="geheim123")
+    await acts.add_account(address="new@firm.example", collect="pop3s://x@127.0.0.1", password="x")
+    await acts.add_contact(name="shop", number="+49305550100")
+    changes: dict[str, dict[str, Any]] = {
+        "users/eve": {"names": ["Eve Green"]},
+        "accounts/new@firm.example": {"threshold": 7},
+        "book/entries/shop": {"title": "The shop"},
+    }
+    reading = {"accounts/new@firm.example": "accounts/new@firm.example/provider"}
+
+    async def tag(path: str) -> str:
+        answer = await browser.ask("GET", f"{BASE}/{reading.get(path, path)}", Authorization=shown)
+        assert answer.code == 200
+        return answer.header("ETag")
+
+    tags = {path: await tag(path) for path in changes}
+    assert len(set(tags.values())) == len(tags)
+    for path, change in changes.items():
+        others = {one: await tag(one) for one in changes if one != path}
+        body = json.dumps(change).encode()
+        done = await browser.ask("PATCH", f"{BASE}/{path}", body, Authorization=shown, If_Match=tags[path])
+        assert done.code == 200, done.text
+        assert done.header("ETag") == await tag(path) != tags[path]
+        assert others == {one: await tag(one) for one in others}
+        for method, sent in (("PATCH", body), ("DELETE", None)):
+            late = await browser.ask(method, f"{BASE}/{path}", sent, Authorization=shown, If_Match=tags[path])
+            assert late.code == 412
+            assert late.header("Content-Type") == "application/problem+json"
+    for path in changes:
+        gone = await browser.ask("DELETE", f"{BASE}/{path}", Authorization=shown, If_Match=await tag(path))
+        assert gone.code == 200
 
 
 @pytest_twisted.ensureDeferred

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailshare.web.live import journal_stream, status_stream
+from mailshare.web.live import changes_stream, journal_stream, status_stream
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -87,6 +87,7 @@ PAGES = (
     Page("/", dashboard),
     Page("/live", status_stream),
     Page("/live/log", journal_stream),
+    Page("/live/changes", changes_stream),
     Page("/act/send-receive", send_receive, "POST"),
     Page("/act/pause", pause, "POST"),
     Page("/act/resume", resume, "POST"),

@@ -13,6 +13,13 @@
   document.addEventListener("htmx:sse:close", () => show(false));
   // The session is over or locked: the page asks the server what to show now.
   document.addEventListener("over", () => location.reload());
+  // Another browser or the command changed this list: only the list is fetched anew, and morphed, so that focus stays.
+  document.addEventListener("changed", () => {
+    const part = document.querySelector("#rows.live");
+    if (part) window.htmx.ajax("GET", location.pathname + location.search, {
+      target: "#rows", select: "#rows", swap: "outerMorph", headers: { "MS-By-Itself": "1" },
+    });
+  });
   // A list that grows at its top stays as long as it says.
   const lines = document.getElementById("lines");
   if (lines) new MutationObserver(() => {
