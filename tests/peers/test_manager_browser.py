@@ -181,8 +181,8 @@ class Finger:
         self.taps += 1
         if then:
             self.page.wait_for_url(f"**/setup/{then}")
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        self.wide += [f"{self.page.url}: {width}"] if width > 390 else []
+            width = self.page.evaluate("document.documentElement.scrollWidth")
+            self.wide += [f"{then}: {width}"] if width > 390 else []
 
 
 @pytest.fixture(scope="module")
