@@ -172,7 +172,7 @@ class Finger:
     wide: list[str] = field(factory=list)
 
     def type(self, label: str, text: str, *, counts: bool = True) -> None:
-        self.page.get_by_label(label, exact=not counts).fill(text)
+        self.page.get_by_label(label, exact=label.startswith("Port ")).fill(text)
         self.fields += counts
 
     def tap(self, name: str, then: str = "") -> None:
