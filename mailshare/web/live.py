@@ -13,14 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.web.events import EventStream, html_lines
+from mailshare.web.events import EventStream, html_lines, named_json
 from mailshare.web.visit import Visit
 
 _TAIL = 1.0  # seconds between two looks at the journal
 _LOOK = 2.0  # likewise at a list
 _MOST_LINES = 100
 
-_CHANGED = "event: changed\ndata: {}\n"
 LISTS: Mapping[str, tuple[str, ...]] = {
     "users": ("mailboxes", "former_users"),
     "work": ("mailboxes", "rules"),
@@ -144,7 +143,7 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
     Whoever comes back after a break is told so at once, for nobody knows what was missed.
     """
     acts = [name for name in LISTS.get(visit.asked("of"), ()) if visit.may(name)]
-    stream = opened(visit, lambda _, __: _CHANGED)
+    stream = opened(visit, named_json)
     before: list[object] = ["missed"] if visit.request.getHeader("Last-Event-ID") else []
     busy = False
 
