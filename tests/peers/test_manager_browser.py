@@ -461,7 +461,7 @@ def test_lists_change_in_one_browser_when_another_or_the_command_changes_them(
     page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
     page.get_by_label("Find a user").focus()
     mailshare = [sys.executable, "-c", "from mailshare.cli import main; main()", "-c", str(daemon.folder / "m.toml")]
-    subprocess.run([*mailshare, "user", "add", "eve"], input=b"geheim123\n", check=True, capture_output=True)
+    subprocess.run([*mailshare, "user", "add", "eve", "--stdin"], input=b"geheim123\n", check=True, capture_output=True)
     page.get_by_role("link", name="eve", exact=True).wait_for()
     assert not page.get_by_role("link", name="andrew", exact=True).count()
     assert page.evaluate("document.activeElement.id") == "q"
