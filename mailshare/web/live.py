@@ -148,6 +148,7 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
     busy = False
 
     async def look() -> None:
+        """Tell when it is another than at the last look."""
         nonlocal before, busy
         if busy or stream.behind:
             return

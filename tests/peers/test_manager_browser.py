@@ -457,7 +457,7 @@ def test_lists_change_in_one_browser_when_another_or_the_command_changes_them(
     context = chromium.new_context(storage_state=first_run["state"], base_url=daemon.url)
     other = context.new_page()
     other.set_default_timeout(60_000)
-    page.goto("/users?q=e")
+    page.goto("/users?q=eve")
     page.locator("#live-chip").get_by_text("live", exact=True).wait_for()
     page.get_by_label("Find a user").focus()
     mailshare = [sys.executable, "-c", "from mailshare.cli import main; main()", "-c", str(daemon.folder / "m.toml")]
