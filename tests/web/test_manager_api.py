@@ -184,7 +184,7 @@ async def test_a_token_of_an_account_admin_is_as_narrow_as_its_owner(house: Hous
     answer = await browser.ask("GET", f"{BASE}/accounts", Authorization=shown)
     assert [one["address"] for one in json.loads(answer.text)] == ["two@firm.example"]
     assert (await browser.ask("GET", f"{BASE}/users/andrew", Authorization=shown)).code == 403
-    assert (await browser.ask("GET", f"{BASE}/health", Authorization=shown)).code == 404
+    assert (await browser.ask("GET", f"{BASE}/nowhere", Authorization=shown)).code == 404
     doors = house.office.acts.doorkeepers
     assert doors is not None
     await doors.administrators.add("eye", "three small words", Role.VIEWER)

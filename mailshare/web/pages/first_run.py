@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.values import Role
 from mailshare.web.handout.slip_pdf import slips
-from mailshare.web.pages.first_steps import on, shown
+from mailshare.web.pages.first_steps import on, owner, shown
 from mailshare.web.pages.handed_links import made_for
 from mailshare.web.pages.people import pasted
 from mailshare.web.pages.timetables import PRESETS
@@ -49,6 +49,7 @@ async def begin(visit: Visit) -> bytes:
 
 async def skip(visit: Visit) -> bytes:
     """Leave a step out."""
+    owner(visit)
     return await on(visit, visit.text("step"))
 
 
@@ -210,6 +211,7 @@ async def paper(visit: Visit) -> bytes:
 
 async def finish(visit: Visit) -> bytes:
     """The first run is over."""
+    owner(visit)
     await visit.rooms.first_run.reach("")
     return visit.go("/")
 
