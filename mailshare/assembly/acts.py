@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import evolve
+from attrs import asdict, evolve
 
 from mailshare.assembly import shapes
 from mailshare.assembly.audit import write_audit
@@ -198,6 +198,16 @@ class Acts(
             self, self._store, self._config(), self._clock(), addresses=self.addresses, jump=self.jump
         )
         return [one.as_json() for one in await examination.findings()]
+
+    async def file_settings(self) -> Mapping[str, object]:
+        """What the configuration file says: ``file``, ``values`` (``name``, ``value``, ``place``), ``log_days``."""
+        from mailshare.assembly.file_settings import file_values  # noqa: PLC0415 - few ask
+
+        if self._config is None:
+            raise Unavailable("Nothing is known of the configuration file here")
+        config = self._config()
+        values = [asdict(one) for one in file_values(config)]
+        return {"file": config.path, "values": values, "log_days": config.tables.log.days}
 
     async def mailboxes(self) -> Sequence[Mapping[str, object]]:
         """Totals of all mailboxes, by user name; since when the oldest message lies there, and the last retrieval."""

@@ -147,12 +147,16 @@ class Changes:
     async def change_account(self, *, address: str, **facts: Any) -> Mapping[str, object]:
         """Change what is given; everything else stays."""
         old = self._account(address)
-        own = ("number", "managed_by", "found")
-        before = {key: value for key, value in shapes.account_json(old).items() if key not in own}
-        wanted, secret = self._read({**before, **facts})
+        wanted, secret = self._as_changed(old, facts)
         wanted = evolve(wanted, id=old.id, number=old.number, managed_by=old.managed_by)
         reference = self._kept(secret) if secret else None
         return shapes.account_json(await self._store.directory.change_account(wanted, secret=reference))
+
+    def _as_changed(self, old: Account, facts: Mapping[str, Any]) -> tuple[Account, Secret]:
+        """What an account would be with these facts in place of the old ones; nothing is changed."""
+        own = ("number", "managed_by", "found")
+        before = {key: value for key, value in shapes.account_json(old).items() if key not in own}
+        return self._read({**before, **facts})
 
     def _kept(self, secret: Secret) -> str:
         """What the store keeps: a password itself only sealed."""

@@ -19,11 +19,11 @@ KEEPERS = frozenset(
         "send_receive", "resume",
         "users", "add_user", "change_user", "delete_user", "show_user", "handout", "vacation", "app_passwords",
         "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "unlock_user", "admin_list",
-        "admin_show",
+        "admin_show", "preview_runs",
         "admin_give", "admin_always", "admin_teach", "rules", "fetch_anyway",
     }
 )  # fmt: skip
-_BY_ADDRESS = frozenset({"account_show", "resume", "next_runs"})
+_BY_ADDRESS = frozenset({"account_show", "resume", "next_runs", "preview_runs"})
 _PEOPLE = frozenset(
     {"show_user", "change_user", "delete_user", "handout", "vacation", "app_passwords", "add_app_password",
      "revoke_app_password", "unlock_user", "mailbox"}

@@ -10,7 +10,7 @@ from mailshare.assembly import shapes
 from mailshare.assembly.opening import local_zone
 from mailshare.assembly.work_list import WorkList
 from mailshare.core.schedule import next_run
-from mailshare.core.values import SECOND
+from mailshare.core.values import SECOND, Window
 
 _MOST = 200
 _RUNS = 5
@@ -50,12 +50,24 @@ class Reading(WorkList):
     async def next_runs(self, *, address: str) -> Sequence[str]:
         """When the timetable would collect next, five times, as if a run took no time."""
         account = self._account(address)
-        zone = local_zone(account.zone) if account.zone else self._zone
+        return self._runs(account.timetable, account.zone)
+
+    async def preview_runs(
+        self, *, address: str, timetable: Sequence[Mapping[str, Any]], zone: str | None = None
+    ) -> Sequence[str]:
+        """The same with another timetable or zone than the account has; nothing is changed."""
+        account = self._account(address)
+        wanted = {"timetable": list(timetable), "zone": account.zone if zone is None else zone}
+        account, _ = self._as_changed(account, wanted)
+        return self._runs(account.timetable, account.zone)
+
+    def _runs(self, timetable: Sequence[Window], name: str) -> Sequence[str]:
+        zone = local_zone(name) if name else self._zone
         now = self._clock()
         runs: list[str] = []
         last = 0
         while len(runs) < _RUNS:
-            at = next_run(account.timetable, zone, last, max(now, last + SECOND))
+            at = next_run(timetable, zone, last, max(now, last + SECOND))
             if at is None:
                 break
             runs.append(shapes.moment(at))

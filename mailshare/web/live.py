@@ -27,6 +27,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 }
 """What is looked at, besides the directory, to see that a list is another one by now."""
 
+Fits = Callable[[Mapping[str, Any]], bool]
 Facts = Callable[[], Coroutine[Any, Any, Mapping[str, object]]]
 
 
@@ -184,37 +185,38 @@ class _Tail:
     visit: Visit
     stream: EventStream
     after: int
-    kinds: list[str]
+    wanted: Fits
     busy: bool = field(default=False)
 
     @classmethod
-    def of(cls, visit: Visit, stream: EventStream) -> _Tail:
+    def of(cls, visit: Visit, stream: EventStream, wanted: Fits = lambda _: True) -> _Tail:
         """As the query asks for it."""
         after = visit.asked("after", "0")
-        kinds = [one for one in visit.query.get("kind", []) if one]
-        return cls(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, kinds)
+        return cls(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, wanted)
 
     async def look(self) -> None:
         if self.busy or self.stream.behind:
             return
         self.busy = True
         try:
-            found = await self.visit.ask("log", after=self.after, limit=_MOST_LINES, kinds=self.kinds)
+            found = await self.visit.ask("log", after=self.after, limit=_MOST_LINES)
         except MailshareError:
             return  # the store is busy or the office stops; the next look tells more
         finally:
             self.busy = False
         if found["events"]:
             self.after = found["events"][-1]["id"]
-            self.stream.send("lines", {"events": found["events"]})
+            fitting = [one for one in found["events"] if self.wanted(one)]
+            if fitting:
+                self.stream.send("lines", {"events": fitting})
 
 
-async def journal_stream(visit: Visit) -> Deferred[None]:
-    """``/live/log``: new lines of the journal, the newest on top."""
+async def journal_stream(visit: Visit, wanted: Fits) -> Deferred[None]:
+    """New lines of the journal that are wanted, the newest on top."""
 
     def frame(_: str, value: Mapping[str, object]) -> str:
         """New lines on top."""
         return part(visit, "live/log.html", events=value["events"])
 
     stream = opened(visit, frame)
-    return _beating(visit, stream, _Tail.of(visit, stream).look, _TAIL)
+    return _beating(visit, stream, _Tail.of(visit, stream, wanted).look, _TAIL)

@@ -31,6 +31,7 @@ _TELL_THEMSELVES = frozenset(
         "find_servers",  # these two only look
         "test_login",
         "print_document",
+        "preview_runs",
         "unlock_user",
         "unlock_login",
     }

@@ -69,6 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("runs", "GET", "/runs", {"account": str}, offline=False),
     Operation("overview", "GET", "/overview"),
+    Operation("file_settings", "GET", "/settings/file", needs=Level.ADMIN),
     Operation("health", "GET", "/health", offline=False),
     Operation("look", "POST", "/messages/look", {"item": int, "name": str, "uid": int, "by": str}),
     Operation("mailboxes", "GET", "/mailboxes"),
@@ -250,6 +251,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("pause", "POST", "/pause", {"paused": bool}, ("paused",), offline=False, needs=Level.OPERATE),
     Operation("mailbox", "GET", "/mailboxes/<name>", {"name": str, "before": int, "limit": int}, ("name",)),
     Operation("next_runs", "GET", "/accounts/<address>/next-runs", {"address": str}, ("address",)),
+    Operation(
+        "preview_runs",
+        "POST",
+        "/accounts/<address>/preview-runs",
+        {"address": str, "timetable": list, "zone": str},
+        ("address", "timetable"),
+        needs=Level.READ,
+    ),
     Operation("find_servers", "POST", "/find-servers", {"address": str}, ("address",), offline=False),
     Operation(
         "test_login",

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
 from mailshare.core.values import Administrator, Caller, WebSession
 from mailshare.web import object_tags
+from mailshare.web.commands_beside import command_beside
 from mailshare.web.languages import language_of
 from mailshare.web.manual import beside
 from mailshare.web.rooms import Line, Rooms, Undo
@@ -70,6 +71,11 @@ class Visit:
     def help(self) -> str:
         """The page of the documentation that belongs to this one."""
         return beside(self.here)
+
+    @property
+    def command(self) -> str:
+        """What does the same in a terminal; empty where there is nothing."""
+        return command_beside(self.here)
 
     @property
     def form(self) -> Mapping[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailshare.web.live import changes_stream, journal_stream, status_stream
+from mailshare.web.live import changes_stream, status_stream
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -86,7 +86,6 @@ async def resume(visit: Visit) -> bytes:
 PAGES = (
     Page("/", dashboard),
     Page("/live", status_stream),
-    Page("/live/log", journal_stream),
     Page("/live/changes", changes_stream),
     Page("/act/send-receive", send_receive, "POST"),
     Page("/act/pause", pause, "POST"),

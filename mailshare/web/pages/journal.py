@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
+from mailshare.web.live import journal_stream
+from mailshare.web.pages.log_filters import KINDS, RESULTS, WAYS, Wanted
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -13,13 +15,15 @@ _MOST = 500
 _PAGE = 1000
 _PAGES = 20  # that are looked at for one page to be shown
 _WHOLE = 500  # that are put into one file
-_KINDS = ("route", "collect", "relay", "pop3", "login", "deliver", "report", "print", "fax", "admin", "server")
 
 
 async def log(visit: Visit) -> bytes:
-    """One day, newest first, filtered."""
-    day = visit.path.get("day", "")
-    events = await _matching(visit, day)
+    """One day, newest first, filtered; live while it goes on, unless that is switched off."""
+    chosen = visit.asked("day")
+    if chosen and "day" not in visit.path:
+        return visit.go(f"/log/{quote(chosen, safe='')}?{Wanted.of(visit).query}".rstrip("?"))
+    day, wanted = visit.path.get("day", ""), Wanted.of(visit)
+    events = await _matching(visit, day, wanted)
     days = list(reversed(await visit.ask("days")))
     last = max((event["id"] for event in events), default=0)
     shown = list(reversed(events))[:_MOST]
@@ -29,38 +33,40 @@ async def log(visit: Visit) -> bytes:
         more=len(events) - len(shown),
         day=day,
         days=days,
-        kinds=_KINDS,
-        kind=visit.asked("kind"),
-        q=visit.asked("q"),
+        kinds=KINDS,
+        ways=WAYS,
+        results=RESULTS,
+        wanted=wanted,
         last=last,
-        live=not day and not visit.asked("kind") and not visit.asked("q"),
+        accounts=[one["address"] for one in await visit.ask("accounts")],
+        users=[one["name"] for one in await visit.ask("users")],
+        live=not day and visit.asked("live") != "off",
+        here=f"/log/{day}" if day else "/log",
     )
 
 
-async def _matching(visit: Visit, day: str, *, whole: bool = False) -> list[dict[str, Any]]:
-    kind, wanted = visit.asked("kind"), visit.asked("q").casefold()
+async def live(visit: Visit) -> Any:
+    """New lines that fit, as they come."""
+    return await journal_stream(visit, Wanted.of(visit).fits)
+
+
+async def _matching(visit: Visit, day: str, wanted: Wanted, *, whole: bool = False) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = 0
     # Of today the newest lines are looked at, of a day that is over the first ones; the saved day is whole.
     last = 0 if day else _PAGES * _PAGE
     for _ in range(_PAGES if not whole else _WHOLE):
         page = await visit.ask("log", day=day or None, after=after, limit=_PAGE, last=last)
-        found += [one for one in page["events"] if _fits(one, kind, wanted)]
+        found += [one for one in page["events"] if wanted.fits(one)]
         after = page["next"]
         if not after:
             break
     return found
 
 
-def _fits(event: Mapping[str, Any], kind: str, wanted: str) -> bool:
-    if kind and not str(event["kind"]).startswith(kind):
-        return False
-    return not wanted or wanted in json.dumps(event, ensure_ascii=False).casefold()
-
-
 async def download(visit: Visit) -> bytes:
-    """A day as lines of JSON."""
-    events = await _matching(visit, visit.path["day"], whole=True)
+    """A day as lines of JSON; of a filtered one the lines that fit."""
+    events = await _matching(visit, visit.path["day"], Wanted.of(visit), whole=True)
     text = "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events)
     return visit.file(text.encode(), "application/jsonl", f"mailshare-{visit.path['day']}.jsonl")
 
@@ -82,6 +88,7 @@ async def _traced(visit: Visit, wanted: str) -> bytes:
 
 PAGES = (
     Page("/log", log),
+    Page("/live/log", live),
     Page("/log/<day>", log),
     Page("/log/<day>/download", download),
     Page("/trace", find),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 
 from twisted.protocols.basic import FileSender
 
+import twisted
 from mailshare.core.errors import PeerFault
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
@@ -27,6 +29,8 @@ async def _shown(visit: Visit, token: str = "") -> bytes:
         tokens=await visit.ask("tokens") if everybody else [],
         accounts=await visit.ask("accounts"),
         token=token,
+        file=await visit.ask("file_settings") if visit.may("file_settings") else None,
+        runs_on=f"Python {platform.python_version()}, Twisted {twisted.__version__}",
         when=visit.rooms.moment,
     )
 

@@ -73,46 +73,70 @@ async def timer(visit: Visit) -> bytes:
     return await _shown(visit)
 
 
-async def _shown(visit: Visit, error: str = "", status: int = 200) -> bytes:
+async def _shown(
+    visit: Visit, error: str = "", status: int = 200, unsaved: Mapping[str, Any] | None = None
+) -> bytes:
+    """:param unsaved: a table, zone and threshold that were filled in, in place of those that count."""
     one = await visit.ask("account_show", address=visit.path["address"])
-    table = one["timetable"]
+    filled = unsaved or {}
+    table = filled.get("timetable", one["timetable"])
     odd = any(str(window.get(edge, "00:00"))[3:] != "00" for window in table for edge in ("from", "to"))
     return visit.page(
         "timer.html",
         status=status,
-        one=one,
+        one={**one, **filled},
         days=DAYS,
         hours=hours_of(table),
         every=min((int(window.get("every", 5)) for window in table), default=5),
         mixed=odd or len({window.get("every", 5) for window in table}) > 1,
         presets=PRESETS,
-        runs=await visit.ask("next_runs", address=visit.path["address"]),
-        was=mark(table),
+        threshold=filled.get("threshold", one["threshold"]),
+        unsaved=unsaved is not None,
+        runs=await visit.ask("preview_runs", address=visit.path["address"], timetable=table, zone=filled.get("zone")),
+        was=mark(one["timetable"]),
         error=error,
     )
 
 
 async def change(visit: Visit) -> bytes:
-    """Take over the grid, or a preset."""
+    """Take over the grid, or a preset; or only show what the grid would do."""
     address = visit.path["address"]
     one = await visit.ask("account_show", address=address)
     try:
         visit.unchanged(one["timetable"])
-        every = visit.text("every", "5")
-        if not every.isascii() or not every.isdigit() or not 1 <= int(every[:6]) <= 1440:
-            raise PeerFault("The minutes between two runs are a number from 1 to 1440", code=400)
-        preset = PRESETS.get(visit.text("preset"))
-        if preset is not None:
-            table = [{**window, "every": int(every)} for window in preset[1]]
-        else:
-            table = windows_of(_ticked(visit.texts("hour")), int(every))
-        await visit.ask("change_account", address=address, timetable=table, zone=visit.text("zone"))
+        filled = _filled_in(visit, int(one["threshold"]))
+        if visit.text("preset") == "look" or visit.text("toggle"):
+            return await _shown(visit, unsaved=filled)
+        await visit.ask("change_account", address=address, **filled)
     except MailshareError as error:
         return await _shown(visit, error.public, 422)
     return visit.go(f"/accounts/{quote(address, safe='')}/timer", "Saved")
 
 
-def _ticked(boxes: Sequence[str]) -> Mapping[str, set[int]]:
+def _filled_in(visit: Visit, threshold: int) -> dict[str, Any]:
+    every, waiting = visit.text("every", "5"), visit.text("threshold", str(threshold))
+    if not every.isascii() or not every.isdigit() or not 1 <= int(every[:6]) <= 1440:
+        raise PeerFault("The minutes between two runs are a number from 1 to 1440", code=400)
+    if not waiting.isascii() or not waiting.isdigit():
+        raise PeerFault("The waiting mails are a number; 0 = only the timer sends", code=400)
+    preset, ticked = PRESETS.get(visit.text("preset")), _ticked(visit.texts("hour"))
+    if toggle := visit.text("toggle"):
+        _turn(ticked, toggle)
+    table = [{**one, "every": int(every)} for one in preset[1]] if preset else windows_of(ticked, int(every))
+    return {"timetable": table, "zone": visit.text("zone"), "threshold": int(waiting[:9])}
+
+
+def _turn(ticked: Mapping[str, set[int]], what: str) -> None:
+    """A whole day (``mon-``) or hour (``-7``): all of it on, or off when all of it is on."""
+    day, _, hour = what.partition("-")
+    days = [day] if day in ticked else [] if day else list(ticked)
+    hours = {int(hour)} if hour.isascii() and hour.isdigit() and int(hour[:3]) < 24 else set(range(24))
+    full = all(hours <= ticked[one] for one in days)
+    for one in days:
+        ticked[one].difference_update(hours) if full else ticked[one].update(hours)
+
+
+def _ticked(boxes: Sequence[str]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {day: set() for day in DAYS}
     for box in boxes:
         day, _, hour = box.partition("-")

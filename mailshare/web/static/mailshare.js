@@ -59,6 +59,26 @@
   });
   document.addEventListener("change", count);
   document.addEventListener("htmx:after:swap", count);
+  // The next runs of a grid that is not saved yet, as the button "only show" gives them.
+  const grid = document.querySelector("form[data-runs]");
+  if (grid) grid.addEventListener("change", async () => {
+    const fields = new URLSearchParams(new FormData(grid));
+    fields.set("preset", "look");
+    const answer = await fetch(grid.action, { method: "POST", body: fields }).catch(() => null);
+    const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page && page.getElementById("runs");
+    if (now) document.getElementById("runs").replaceChildren(...now.childNodes);
+  });
+  // A heading turns its whole row or column over, without asking the server.
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("button[data-toggle]");
+    if (!button) return;
+    event.preventDefault();
+    const boxes = [...document.querySelectorAll(button.dataset.toggle)];
+    const on = !boxes.every((one) => one.checked);
+    boxes.forEach((one) => { one.checked = on; });
+    boxes[0]?.dispatchEvent(new Event("change", { bubbles: true }));
+  });
   // "Select all" is a link, for whoever has no script.
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element && event.target.closest("a[data-tick]");
@@ -123,6 +143,10 @@
     if (silent || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (Date.now() < going && places[event.key]) { location.href = places[event.key]; return; }
     going = event.key === "g" ? Date.now() + 1500 : 0;
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
+      const up = document.querySelector("main > p:first-of-type > a:first-child");
+      if (up && up.nextElementSibling === null) location.href = up.href;
+    }
     if (event.key === "?") { dialog.showModal(); event.preventDefault(); }
     const field = document.getElementById("q");
     if (event.key === "/" && field) { field.focus(); event.preventDefault(); }
