@@ -43,7 +43,7 @@ from mailshare.journal.words import kind_words
 from mailshare.status import AccountStatus, Indicators, RunStatus
 
 if TYPE_CHECKING:
-    from mailshare.assembly.health import Addresses, Jump
+    from mailshare.assembly.health import Addresses, Aside, Jump
 
 _STEERED = {
     "retry": (QueueState.QUEUED,),
@@ -107,10 +107,12 @@ class Acts(
     :param running: the server around it, or ``None``.
     :param config: gives the configuration of now, for what is handed out to clients.
     :param probe: looks at the provider's mailbox.
-    :ivar addresses: asks for the addresses of a host; ``jump`` tells when the clock was set last, and by how much.
+    :ivar addresses: asks for the addresses of a host; ``jump`` tells when the clock was set last, and by how much;
+        ``aside`` does work on another thread.
     """
 
     addresses: Addresses | None = None
+    aside: Aside | None = None
     jump: Jump | None = None
 
     def __init__(
@@ -195,7 +197,7 @@ class Acts(
         if self._running is None or self._config is None:
             raise Unavailable("The server does not run; start it first")
         examination = Examination(
-            self, self._store, self._config(), self._clock(), addresses=self.addresses, jump=self.jump
+            self, self._store, self._config(), self._clock(), addresses=self.addresses, jump=self.jump, aside=self.aside
         )
         return [one.as_json() for one in await examination.findings()]
 

@@ -216,7 +216,7 @@ class Office(Service):
         keeping = Doorkeeping(store, reactor, passwords, entrance.throttle, entrance.seen)
         acts = ActsOnNeed(self, store, reactor, room, hasher=build_hasher(passwords), seal=key.seal)
         keepers = keeping.for_acts(running=True)
-        acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax)
+        acts.further.update(queues=printing, printing=printing.opened, doorkeepers=keepers, fax=fax, aside=threads.run)
         fax.paper = lambda number: acts().fax_paper(number)
         own = OwnAuthority(store.settings, key, reactor, lambda: self.config)
         web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads, own=own, start_over=self._begin_anew)
