@@ -63,7 +63,7 @@ async def shown(office: Office) -> list[Any]:
     """Everything that is set, without the places where it is declared."""
     people: Any = [await office.acts.show_user(name=str(one["name"])) for one in await office.acts.users()]
     rows: Any = [*people, *await office.acts.accounts(), *await office.acts.rules()]
-    counted = ("managed_by", "messages", "octets", "unread", "quota_percent")
+    counted = ("managed_by", "messages", "octets", "unread", "quota_percent", "oldest", "last_retrieval")
     return [{key: value for key, value in row.items() if key not in counted} for row in rows]
 
 
