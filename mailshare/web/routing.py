@@ -17,9 +17,11 @@ from mailshare.core.errors import (
     MailshareError,
     NoSuchEntry,
     NoSuchJob,
+    NotAllowed,
     PeerFault,
     TooManyTries,
 )
+from mailshare.core.values import Administrator, Caller, Role
 from mailshare.web.control import http_status, problem
 from mailshare.web.rooms import Rooms
 from mailshare.web.visit import Visit
@@ -35,6 +37,7 @@ class Page:
     :ivar method: ``GET`` or ``POST``.
     :ivar public: for everybody, also before anybody can log in.
     :ivar takes: octets of a document that may come with the form, for those who may do the operation ``needs``.
+    :ivar needs: the operation that the page is there for; whoever may not do it sees who may, and nothing else of it.
     """
 
     path: str
@@ -120,7 +123,14 @@ def _stopped(visit: Visit, page: Page) -> bytes:
         return _to(visit, "/unlock")
     if not visit.by_itself:
         rooms.sessions.touch(session)
-    return b""
+    return b"" if not page.needs or visit.may(page.needs) else _for_others(visit, page.needs)
+
+
+def _for_others(visit: Visit, needs: str) -> bytes:
+    """What may be done here, and by whom: the rule that the act itself asks is asked for every role."""
+    office = visit.rooms.office
+    who = [role.value for role in Role if office.may(Caller.of(Administrator("", role)), needs)]
+    return visit.page("trouble.html", status=403, words=NotAllowed.default_public, title="Not allowed", who=who)
 
 
 def _to(visit: Visit, path: str) -> bytes:

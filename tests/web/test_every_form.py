@@ -6,12 +6,14 @@ import html
 import re
 from html.parser import HTMLParser
 from io import BytesIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest_twisted
 from attrs import define, field
 from typing_extensions import override
 
+from mailshare.core.errors import NotAllowed
+from mailshare.core.values import Role
 from mailshare.web.pages import PAGES
 from tests.web.conftest import Answer, Browser, House
 from tests.web.test_manager_pages import SCREENS, letter
@@ -21,6 +23,8 @@ NONSENSE = "\x00 <b>\"' @@"
 """What a field of this kind cannot take."""
 _LEAVING = ("/logout", "/lock", "/language", "/settings/password", "/settings/session")
 _FILES = "multipart/form-data"
+_REFUSALS = (NotAllowed.default_public, "not one of yours", "does not belong to your accounts", "by their numbers")
+"""What somebody is told whose role does not reach so far."""
 
 
 @define
@@ -32,6 +36,7 @@ class Form:
     kind: str
     fields: list[tuple[str, str, str]] = field(factory=list)
     """Name, type and value."""
+    buttons: int = 0
 
     def filled(self, *, wrong: bool) -> dict[str, list[str]]:
         """What a browser sends, or somebody who fills in nonsense."""
@@ -74,6 +79,7 @@ class _Forms(HTMLParser):
                 self._form.fields.append((self._select, "select", facts.get("value", "")))
             return
         kind = facts.get("type", "submit" if tag == "button" else "text")
+        self._form.buttons += tag == "button" and kind == "submit" and "disabled" not in facts
         if tag == "select":
             self._select = facts["name"]
         chosen = kind not in ("checkbox", "radio") or "checked" in facts
@@ -161,3 +167,74 @@ async def test_every_form_says_what_is_wrong_and_then_does_its_work(house: House
                 handed = answer.code == 200 or shown.header("Content-Disposition")
                 assert handed or " " in words or words == "Saved", (name, words, answer.code)
     assert (await browser.get("/")).code == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_role_is_shown_a_button_that_it_may_not_press(house: House) -> None:
+    """What stands on the pages of a viewer and of an account admin is theirs to do; other pages say whose it is."""
+    await house.admin()
+    await letter(house, "one")
+    case = (await house.office.acts.admin_list())[0]["id"]
+    refused = []
+    for role, accounts in ((Role.VIEWER, ()), (Role.KEEPER, ("mail@company.example", "two@firm.example"))):
+        browser = await house.admin(role.name.lower(), role, accounts)
+        assert (await browser.get(f"/work/{case}")).code == (await browser.get("/work")).code == 200
+        seen: set[str] = set()
+        for where in (*SCREENS, "/fax/send", f"/work/{case}"):
+            page = await browser.get(where)
+            assert page.code in (200, 403), (role, where, page.code)
+            for form in read(page.text).forms:
+                if form.method != "post" or form.action in _LEAVING or not form.buttons or form.action in seen:
+                    continue
+                seen.add(form.action)
+                answer, shown = await sent(browser, form, where, wrong=False)
+                words = told(shown.text)
+                silent = answer.code != 200 and not words
+                if answer.code in (403, 500) or silent or any(one in words for one in _REFUSALS):
+                    refused.append((role.value, where, form.action, answer.code, words))
+        assert seen
+    assert not refused, "\n".join(map(str, refused))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_page_that_is_for_others_says_for_whom_and_no_link_leads_there(house: House) -> None:
+    """403 with the roles that may, in the language of the page; neither list nor menu leads to such a page."""
+    viewer = await house.admin("viewer", Role.VIEWER)
+    keeper = await house.admin("keeper", Role.KEEPER, ("mail@company.example",))
+    closed = {page.path.replace("<address>", "mail@company.example").replace("<name>", "andrew"): page.needs
+              for page in PAGES if page.needs and page.method == "GET"}  # fmt: skip
+    assert len(closed) > 12
+    for browser, may in ((viewer, ()), (keeper, ("add_user", "delete_user"))):
+        pages = {where: await browser.get(where) for where in (*SCREENS, "/fax", "/users/andrew", *closed)}
+        for where, needs in closed.items():
+            assert pages[where].code == (200 if needs in may else 403), where
+            assert ("Who may do this:" in pages[where].text) == (needs not in may), where
+        links = {unquote(link) for page in pages.values() for link in re.findall(r'href="(/[^"?#]*)', page.text)}
+        assert "/users/andrew" in links
+        assert not [link for link in links & set(closed) if closed[link] not in may]
+    assert "Who may do this: owner<" in (await keeper.get("/accounts/new")).text
+    assert "Who may do this: owner, account admin<" in (await viewer.get("/users/new")).text
+    german = (await viewer.get("/users/new", Accept_Language="de")).text
+    assert "Besitzer, Kontoverwalter<" in german
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_an_owner_goes_through_the_first_run(house: House) -> None:
+    """Others change no timer there, add nobody, and neither skip a step of it nor end it."""
+    await house.office.acts.add_account(address="new@isp.example", collect="pop3s://new@pop.isp.example")
+    before = (await house.office.acts.account_show(address="new@isp.example"))["timetable"]
+    owner = await house.admin()
+    await owner.post("/setup/skip", {"step": "probe"})
+    assert (await owner.get("/setup")).header("Location") == "/setup/users"
+    for role, accounts in ((Role.VIEWER, ()), (Role.KEEPER, ("new@isp.example",))):
+        browser = await house.admin(role.name.lower(), role, accounts)
+        for step, form in (
+            ("timer", {"preset": "office", "every": "7"}), ("skip", {"step": "users"}), ("finish", {}),
+            ("users", {"text": "eve, Eve Adams"}), ("links", {}), ("account/find", {"address": "x@isp.example"}),
+        ):  # fmt: skip
+            assert (await browser.post(f"/setup/{step}", form)).code == 403, (role, step)
+    assert (await house.office.acts.account_show(address="new@isp.example"))["timetable"] == before
+    assert "eve" not in {one["name"] for one in await house.office.acts.users()}
+    assert (await owner.get("/setup")).header("Location") == "/setup/users"
+    assert (await owner.post("/setup/timer", {"preset": "office", "every": "7"})).code == 303
+    assert (await house.office.acts.account_show(address="new@isp.example"))["timetable"] != before

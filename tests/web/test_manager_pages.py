@@ -15,6 +15,7 @@ from mailshare.core.values import Origin, Source, Target
 from mailshare.web.pages.people import pasted, qr
 from mailshare.web.pages.timetables import DAYS, hours_of, windows_of
 from tests.web.conftest import FILE, House
+from tests.web.gathered_words import TEMPLATES
 
 SCREENS = (
     "/", "/accounts", "/accounts/mail@company.example", "/accounts/mail@company.example/timer", "/accounts/new",
@@ -25,6 +26,8 @@ SCREENS = (
     "/book/import",
     "/setup/listen", "/setup/probe", "/setup/restore",
 )  # fmt: skip
+PICTURES = set(re.findall(r'id="([^"]+)"', (TEMPLATES.parent / "static/vendor/icons.svg").read_text("utf-8")))
+_ICON = re.compile(r"icon\(((?:[^()]|\([^()]*\))*)\)")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}</textarea></title>"
 
 
@@ -60,6 +63,15 @@ async def test_every_screen_is_there_has_one_heading_and_is_for_who_is_logged_in
         assert len(re.findall("<h1", answer.text)) == 1, path
         assert "<title>" in answer.text
         assert (await stranger.get(path)).code == 303, path
+        assert set(re.findall(r"icons\.svg#([^\"]*)", answer.text)) <= PICTURES, path
+
+
+def test_every_picture_that_a_template_names_is_in_the_sprite() -> None:
+    """A name that is not there would draw nothing, and nobody would be told."""
+    calls = [call for path in TEMPLATES.rglob("*.html") for call in _ICON.findall(path.read_text("utf-8"))]
+    named = {name for call in calls for name in re.findall(r'(?<!== )"([^"]+)"(?!:)', call)}
+    assert {"trash-2", "pause", "refresh-cw"} <= named
+    assert named <= PICTURES
 
 
 @pytest_twisted.ensureDeferred

@@ -134,13 +134,13 @@ async def fetch(visit: Visit) -> bytes:
 
 PAGES = (
     Page("/accounts", accounts),
-    Page("/accounts/new", new_form),
-    Page("/accounts/new", add, "POST"),
+    Page("/accounts/new", new_form, needs="add_account"),
+    Page("/accounts/new", add, "POST", needs="add_account"),
     Page("/accounts/<address>", account),
     Page("/accounts/<address>", change, "POST"),
     Page("/accounts/<address>/probe", probe, "POST"),
     Page("/accounts/<address>/resume", resume, "POST"),
     Page("/accounts/<address>/fetch", fetch, "POST"),
-    Page("/accounts/<address>/delete", delete_form),
-    Page("/accounts/<address>/delete", delete, "POST"),
+    Page("/accounts/<address>/delete", delete_form, needs="delete_account"),
+    Page("/accounts/<address>/delete", delete, "POST", needs="delete_account"),
 )

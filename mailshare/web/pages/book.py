@@ -149,7 +149,6 @@ async def import_form(visit: Visit) -> bytes:
 
 async def take_over(visit: Visit) -> bytes:
     """Put in what can be put in; what cannot is told."""
-    visit.must("import_book")
     upload = visit.upload()
     text = visit.text("text")
     if upload.name:
@@ -176,11 +175,11 @@ async def number(visit: Visit) -> bytes:
 
 PAGES = (
     Page("/book", book),
-    Page("/book/new", new_form),
-    Page("/book/new", add, "POST"),
+    Page("/book/new", new_form, needs="add_contact"),
+    Page("/book/new", add, "POST", needs="add_contact"),
     Page("/book/keys", keys),
     Page("/book/keys", lay_out, "POST"),
-    Page("/book/import", import_form),
+    Page("/book/import", import_form, needs="import_book"),
     Page("/book/import", take_over, "POST", takes=_MOST_FILE, needs="import_book"),
     Page("/book/export/<form>", export),
     Page("/book/number", number),

@@ -160,7 +160,6 @@ async def cover_picture(visit: Visit) -> bytes:
 
 async def send(visit: Visit) -> bytes:
     """Send what was chosen; a mistake is told beside what was filled in."""
-    visit.must("fax_document")
     upload = visit.upload()
     given = {name: visit.text(name) for name in ("to", "user", "subject", "text", "cover")}
     to = [*visit.words("to"), *visit.texts("book")]
@@ -181,7 +180,7 @@ async def send(visit: Visit) -> bytes:
 PAGES = (
     Page("/fax", faxes),
     Page("/live/fax", live),
-    Page("/fax/send", send_form),
+    Page("/fax/send", send_form, needs="fax_document"),
     Page("/fax/send", send, "POST", takes=LARGEST, needs="fax_document"),
     Page("/fax/covers", covers),
     Page("/fax/covers/<name>/picture", cover_picture),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailshare.core.errors import MailshareError
-from mailshare.web.pages.first_steps import on, owner, shown
+from mailshare.web.pages.first_steps import OWNERS, on, shown
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -15,7 +15,6 @@ _KINDS = ("authority", "own", "plain")
 
 async def form(visit: Visit) -> bytes:
     """What was found out about this computer, with a proposal that can be taken as it is."""
-    owner(visit)
     return await _shown(visit)
 
 
@@ -26,7 +25,6 @@ async def _shown(visit: Visit, error: str = "", status: int = 200, given: Mappin
 
 async def take(visit: Visit) -> bytes:
     """Listen there, at once."""
-    owner(visit)
     kind = visit.text("kind")
     services = visit.texts("plain" if kind == "plain" else "tls")
     ports = {name: _number(visit.text(f"port-{name}")) for name in services}
@@ -53,13 +51,11 @@ def _number(text: str) -> int:
 
 async def restore_form(visit: Visit) -> bytes:
     """The folder of a backup."""
-    owner(visit)
     return visit.page("setup_restore.html", error=await visit.rooms.first_run.trouble(), directory="")
 
 
 async def restore(visit: Visit) -> bytes:
     """Look at it, and start over with it."""
-    owner(visit)
     directory = visit.text("directory")
     try:
         await visit.prove()
@@ -70,8 +66,8 @@ async def restore(visit: Visit) -> bytes:
 
 
 PAGES = (
-    Page("/setup/listen", form),
-    Page("/setup/listen", take, "POST"),
-    Page("/setup/restore", restore_form),
-    Page("/setup/restore", restore, "POST"),
+    Page("/setup/listen", form, needs=OWNERS),
+    Page("/setup/listen", take, "POST", needs=OWNERS),
+    Page("/setup/restore", restore_form, needs=OWNERS),
+    Page("/setup/restore", restore, "POST", needs=OWNERS),
 )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.values import Role
 from mailshare.web.handout.slip_pdf import slips
-from mailshare.web.pages.first_steps import on, owner, shown
+from mailshare.web.pages.first_steps import OWNERS, on, shown
 from mailshare.web.pages.handed_links import made_for
 from mailshare.web.pages.people import pasted
 from mailshare.web.pages.timetables import PRESETS
@@ -49,7 +49,6 @@ async def begin(visit: Visit) -> bytes:
 
 async def skip(visit: Visit) -> bytes:
     """Leave a step out."""
-    owner(visit)
     return await on(visit, visit.text("step"))
 
 
@@ -211,7 +210,6 @@ async def paper(visit: Visit) -> bytes:
 
 async def finish(visit: Visit) -> bytes:
     """The first run is over."""
-    owner(visit)
     await visit.rooms.first_run.reach("")
     return visit.go("/")
 
@@ -219,18 +217,18 @@ async def finish(visit: Visit) -> bytes:
 PAGES = (
     Page("/setup", code_form, public=True),
     Page("/setup", begin, "POST", public=True),
-    Page("/setup/skip", skip, "POST"),
-    Page("/setup/account", account_form),
-    Page("/setup/account/find", find, "POST"),
-    Page("/setup/account", add_account, "POST"),
-    Page("/setup/probe", probe_form),
-    Page("/setup/probe", probe, "POST"),
-    Page("/setup/users", users_form),
-    Page("/setup/users", add_users, "POST"),
-    Page("/setup/timer", timer_form),
-    Page("/setup/timer", set_timer, "POST"),
-    Page("/setup/done", done),
-    Page("/setup/links", links, "POST"),
-    Page("/setup/slips.pdf", paper),
-    Page("/setup/finish", finish, "POST"),
+    Page("/setup/skip", skip, "POST", needs=OWNERS),
+    Page("/setup/account", account_form, needs=OWNERS),
+    Page("/setup/account/find", find, "POST", needs=OWNERS),
+    Page("/setup/account", add_account, "POST", needs=OWNERS),
+    Page("/setup/probe", probe_form, needs=OWNERS),
+    Page("/setup/probe", probe, "POST", needs=OWNERS),
+    Page("/setup/users", users_form, needs=OWNERS),
+    Page("/setup/users", add_users, "POST", needs=OWNERS),
+    Page("/setup/timer", timer_form, needs=OWNERS),
+    Page("/setup/timer", set_timer, "POST", needs=OWNERS),
+    Page("/setup/done", done, needs=OWNERS),
+    Page("/setup/links", links, "POST", needs=OWNERS),
+    Page("/setup/slips.pdf", paper, needs=OWNERS),
+    Page("/setup/finish", finish, "POST", needs=OWNERS),
 )

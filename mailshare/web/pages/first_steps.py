@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mailshare.core.errors import NotAllowed
-from mailshare.core.levels import Level
 from mailshare.web.visit import Visit
 
 STEPS = ("code", "listen", "account", "probe", "users", "timer", "done")
+OWNERS = "add_administrator"
+"""The operation for whose sake the first run is an owner's: it begins with making the first administrator."""
 
 
 def shown(visit: Visit, step: str, error: str = "", status: int = 200, **values: object) -> bytes:
@@ -32,12 +32,3 @@ async def on(visit: Visit, step: str, said: str = "") -> bytes:
         following = "users"
     await visit.rooms.first_run.reach(following)
     return visit.go(f"/setup/{following}", said)
-
-
-def owner(visit: Visit) -> None:
-    """Ports, certificates and the store are a matter of owners.
-
-    :raises NotAllowed: it is somebody else.
-    """
-    if visit.caller.accounts is not None or visit.caller.level < Level.ADMIN:
-        raise NotAllowed

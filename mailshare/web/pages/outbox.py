@@ -64,14 +64,7 @@ async def steer(visit: Visit) -> bytes:
     act = visit.text("act")
     if act not in _DONE:
         raise PeerFault("Say what is to be done", code=400)
-    if visit.flag("everything"):
-        answer = await visit.ask("steer", act=act, all=True)
-    else:
-        given = [*visit.texts("id"), *visit.words("ids")]
-        ids = [int(one) for one in given if one.isascii() and one.isdigit() and len(one) < 16]
-        if not ids:
-            raise PeerFault("Tick the messages first", code=400)
-        answer = await visit.ask("steer", act=act, ids=ids)
+    answer = await _steered(visit, act)
     left = answer["asked"] - answer["changed"]
     said = [visit.counted(*_DONE[act], answer["changed"])]
     if left and act == "undelete":
@@ -79,6 +72,21 @@ async def steer(visit: Visit) -> bytes:
     elif left:
         said.append(visit.counted("%(n)s was under way or done already", "%(n)s were under way or done already", left))
     return visit.go(visit.back, "; ".join(said), bad=not answer["changed"], undo=_undo(act, answer))
+
+
+async def _steered(visit: Visit, act: str) -> Mapping[str, Any]:
+    if visit.flag("everything") and visit.caller.accounts is None:
+        return await visit.ask("steer", act=act, all=True)  # type: ignore[no-any-return]
+    if visit.flag("everything"):  # of the own accounts, for whoever looks after some
+        ids = [row["id"] for row in await visit.ask("outbox")]
+        if not ids:
+            return {"asked": 0, "changed": 0, "rows": []}
+    else:
+        given = [*visit.texts("id"), *visit.words("ids")]
+        ids = [int(one) for one in given if one.isascii() and one.isdigit() and len(one) < 16]
+        if not ids:
+            raise PeerFault("Tick the messages first", code=400)
+    return await visit.ask("steer", act=act, ids=ids)  # type: ignore[no-any-return]
 
 
 def _undo(act: str, answer: Mapping[str, Any]) -> Undo | None:

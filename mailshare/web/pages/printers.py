@@ -87,7 +87,6 @@ _OPTIONS = {"copies": "copies", "sides": "sides", "color": "print-color-mode", "
 
 async def print_it(visit: Visit) -> bytes:
     """Print what was chosen; a mistake is told beside what was filled in."""
-    visit.must("print_document")
     upload = visit.upload()
     given = {name: visit.text(name) for name in ("to", "user", *_OPTIONS)}
     options = {option: given[name] for name, option in _OPTIONS.items() if given[name]}
@@ -105,7 +104,7 @@ async def print_it(visit: Visit) -> bytes:
 
 
 PAGES = (
-    Page("/print", print_form),
+    Page("/print", print_form, needs="print_document"),
     Page("/print", print_it, "POST", takes=LARGEST, needs="print_document"),
     Page("/printers", printers),
     Page("/live/printers", live),

@@ -14,8 +14,9 @@ _MOST = 200
 
 async def work(visit: Visit) -> bytes:
     """What lies there, newest first."""
-    account = visit.asked("account")
-    found = await visit.ask("admin_list", account=account or None)
+    chosen = visit.asked("account")
+    own = [chosen] if chosen else sorted(visit.caller.accounts or ("",))
+    found = [row for account in own for row in await visit.ask("admin_list", account=account or None)]
     wanted = visit.asked("q").casefold()
     rows = [row for row in found if wanted in _text(row)]
     return visit.page(
