@@ -130,3 +130,13 @@ async def test_only_who_may_steer_a_row_may_bring_it_back(house: House) -> None:
         assert "Undo" not in (await browser.get("/outbox")).text
         await browser.post("/outbox", {"act": "undelete", "id": row})
         assert await states(house) == {"bob@far.example": "cancelled"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_of_it_is_all_of_the_own_accounts(house: House) -> None:
+    """Who looks after other accounts holds nothing back by the form for everything; who looks after this one does."""
+    await queued(house, "bob@far.example")
+    for account, state in (("two@firm.example", "queued"), ("mail@company.example", "held")):
+        browser = await house.admin(account.partition("@")[0], Role.KEEPER, (account,))
+        assert (await browser.post("/outbox", {"act": "hold", "everything": "on"})).code == 303
+        assert await states(house) == {"bob@far.example": state}
