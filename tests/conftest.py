@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what runs only when it is asked for."""
     for mark, why in (
         ("powercut", "power cuts need root and a loop device"),
-        ("nightly", "calls between modems take real time, and libspandsp2"),
+        ("nightly", "it takes real time, or a large program"),
     ):
         if config.getoption(f"--run-{mark}"):
             continue

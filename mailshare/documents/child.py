@@ -14,6 +14,7 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.documents.bounds import Bounds
 from mailshare.documents.confinement import confine
 from mailshare.documents.operations import RESULT, WORK, Work, perform
+from mailshare.documents.routes import SOCKETS, Tools
 
 
 def main(parent: int) -> None:
@@ -32,6 +33,7 @@ def main(parent: int) -> None:
         octets=bounds.result,
         parent=parent,
         readable=[*_where_packages_lie(), *_where_tools_lie(bounds.tools)],
+        sockets=SOCKETS if Tools.found(bounds.tools).has("soffice") else "",
     )
     work = Work(
         folder=folder,

@@ -13,6 +13,7 @@ from mailshare.core.print_formats import OFFICE, PICTURES
 RASTER = (kinds.PWG, kinds.URF)
 _BEST = (kinds.PDF, kinds.PWG, kinds.URF, kinds.POSTSCRIPT, kinds.PCLXL, kinds.PCL)
 _PLACES = ("/usr/bin", "/bin", "/usr/local/bin")
+SOCKETS = "/tmp"  # noqa: S108 - where LibreOffice makes its socket, which it does not begin without; no choice of ours
 
 
 @frozen
