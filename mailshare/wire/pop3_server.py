@@ -166,6 +166,7 @@ class POP3Server:
     def resume(self) -> None:
         """The client has read the output."""
         self._answered(PauseWanted)
+        self._crowd = 0
 
     def secured(self) -> None:
         """TLS has begun: what was said in clear is forgotten (RFC 2595 section 4).
