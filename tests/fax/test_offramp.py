@@ -282,9 +282,9 @@ async def test_giving_up_counts_while_the_pages_are_made(room: Room, native: str
         await room.fax.ledgers.write(item.id, ledger)
         room.line.known[native] = waits
 
-    async def slowly(body: IBody) -> Made:
+    async def slowly(body: IBody, cover: object = "") -> Made:
         await gate
-        return await made(body)
+        return await made(body, cover)
 
     room.fax.pages.of_body = slowly  # type: ignore[method-assign]
     trying = Deferred.fromCoroutine(room.tried(item))
