@@ -123,7 +123,7 @@ def test_the_commands_ask_the_running_server_and_signals_work(office: Installed)
     assert told["events"][0]["data"]["steps"]
     assert route["trace"] in office.run("why", route["trace"])
     assert office.json("outbox", "list") == []
-    assert office.json("outbox", "retry", "1") == {"changed": 0, "asked": 1}
+    assert office.json("outbox", "retry", "1") == {"changed": 0, "asked": 1, "rows": []}
     made = office.json("user", "add", "lisa", "--generate", "--alias", "Lisa Brown")
     assert (made["name"], made["accounts"], len(made["password"])) == ("lisa", ["mail@company.example"], 19)
     assert office.json("user", "change", "lisa", "--cc", "andrew")["cc"] == ["andrew"]
