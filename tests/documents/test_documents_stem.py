@@ -158,7 +158,8 @@ async def test_many_documents_at_once_leave_nothing_open(desk) -> None:
         NotConvertible if number % 4 == 0 else number for number in range(1, 41)
     ]
     assert stem_of(desk) == stem
-    await until(lambda: (open_there(), len(os.listdir("/proc/self/fd"))) == before)
+    # Fewer there may be: what tests before this one left to the garbage collector goes when it will.
+    await until(lambda: open_there() <= before[0] and len(os.listdir("/proc/self/fd")) <= before[1])
 
 
 @pytest_twisted.ensureDeferred
