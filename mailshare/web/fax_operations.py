@@ -8,6 +8,18 @@ from mailshare.core.levels import Level
 from mailshare.web.operation import Operation
 
 _PICTURE: Mapping[str, type] = {"page": int, "width": int, "by": str}
+_WISHES: Mapping[str, type] = {
+    "user": str,
+    "subject": str,
+    "text": str,
+    "at": str,
+    "deadline": str,
+    "priority": str,
+    "cover": str,
+    "forecast": bool,
+}
+"""What may be said of a fax that is sent, whether its document is a file here or comes with the request."""
+
 FAX_OPERATIONS: tuple[Operation, ...] = (
     Operation("fax_queue", "GET", "/fax", {"all": bool, "limit": int}),
     Operation("fax_lines", "GET", "/fax/lines", offline=False),
@@ -38,18 +50,7 @@ FAX_OPERATIONS: tuple[Operation, ...] = (
         "fax_send",
         "POST",
         "/fax",
-        {
-            "file": str,
-            "to": list,
-            "user": str,
-            "subject": str,
-            "text": str,
-            "at": str,
-            "deadline": str,
-            "priority": str,
-            "cover": str,
-            "forecast": bool,
-        },
+        {"file": str, "to": list, **_WISHES},
         ("file", "to"),
         offline=False,
         remote=False,  # it names a file of this machine
@@ -58,18 +59,7 @@ FAX_OPERATIONS: tuple[Operation, ...] = (
         "fax_document",
         "POST",
         "/fax/documents",
-        {
-            "to": list,
-            "name": str,
-            "user": str,
-            "subject": str,
-            "text": str,
-            "at": str,
-            "deadline": str,
-            "priority": str,
-            "cover": str,
-            "forecast": bool,
-        },
+        {"to": list, "name": str, **_WISHES},
         ("to",),
         offline=False,
         raw=True,

@@ -188,7 +188,7 @@ class Finger:
 @pytest.fixture(scope="module")
 def first_run(daemon: Daemon, chromium: Any) -> dict[str, Any]:
     """The whole first run, by somebody with an ISP's letter and a telephone; what was seen, and the cookies."""
-    seen: dict[str, Any] = {"console": [], "began": time.monotonic()}
+    seen: dict[str, Any] = {"console": []}
     context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -225,7 +225,6 @@ def first_run(daemon: Daemon, chromium: Any) -> dict[str, Any]:
     finger.tap("Send and receive now")
     page.get_by_text(re.compile("[0-9] (of [0-9]+ )?collected|collected [0-9n]")).first.wait_for()
     seen["state"] = context.storage_state()
-    seen["took"] = time.monotonic() - seen["began"]
     context.close()
     return seen
 
@@ -263,7 +262,6 @@ def test_a_first_run_on_a_telephone_takes_a_person_from_the_code_to_mail_that_fl
     assert "greg" in first_run["slips"]
     assert "declared in the configuration file" in first_run["ports"]
     assert "mail@company.invalid" in first_run["probe"]
-    assert first_run["took"] < 60
     # When the server takes over other certificates, streams of before are ended and come back by themselves.
     expected = ("422", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE_CHUNKED_ENCODING", "htmx:sse:error")
     bad = [line for line in first_run["console"] if line.startswith(("error", "warning"))]
@@ -418,13 +416,13 @@ def test_everything_works_without_a_script(daemon: Daemon, chromium: Any, first_
     context.close()
 
 
-def grows(page: Any, before: int) -> None:
-    """The number of new messages becomes greater by itself; the provider may have sent some as well."""
+def grows(page: Any, before: int) -> bool:
+    """Whether the number of new messages becomes greater by itself; the provider may have sent some as well."""
     for _ in range(100):
         if int(page.locator("#lamp-inbox output").inner_text()) > before:
-            return
+            return True
         page.wait_for_timeout(100)
-    raise AssertionError(page.locator("#lamp-inbox").inner_text())
+    return False
 
 
 def test_what_one_browser_does_the_other_sees_without_a_reload(
@@ -439,7 +437,7 @@ def test_what_one_browser_does_the_other_sees_without_a_reload(
     before = int(page.locator("#lamp-inbox output").inner_text())
     with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
         client.sendmail("x@mail.office.example", ["greg"], b"Subject: <img src=x onerror=alert(1)>\r\n\r\n.\r\n")
-    grows(page, before)
+    assert grows(page, before)
     other.get_by_role("button", name="Pause the service").click()
     page.get_by_text("The service is paused:").wait_for()
     other.get_by_role("button", name="Start the service").click()
@@ -509,7 +507,7 @@ def test_a_page_that_is_open_goes_on_after_a_restart(page: Any, daemon: Daemon) 
     before = int(page.locator("#lamp-inbox output").inner_text())
     with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
         client.sendmail("x@mail.office.example", ["greg"], b"Subject: after\r\n\r\n.\r\n")
-    grows(page, before)
+    assert grows(page, before)
 
 
 def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:
@@ -524,6 +522,7 @@ def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:
     page.wait_for_url(UNLOCK)
     second.get_by_role("button", name="Go on").click()
     second.wait_for_url("**/users")
+    assert second.get_by_role("heading", name="Users").is_visible()
 
 
 STICKING_OUT = """() => [...document.querySelectorAll('body *')].filter(one => {

@@ -39,6 +39,7 @@ async def test_who_comes_back_after_a_break_is_told_at_once(house: House) -> Non
     browser = await house.admin()
     reader = await stream(house, "/live/changes?of=users", f"Cookie: {browser.cookie}\r\nLast-Event-ID: 3")
     await until(reader, _CHANGED)
+    assert reader.octets.count(_CHANGED) == 1
     reader.transport.abortConnection()
 
 

@@ -218,7 +218,7 @@ async def stream(house: House, path: str, header: str) -> Reader:
 
 
 async def until(reader: Reader, what: bytes) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         if what in reader.octets:
             return
         await deferLater(reactor, 0.02)

@@ -16,9 +16,8 @@ from typing import Any
 from attrs import asdict
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.endpoints import clientFromString, connectProtocol, serverFromString
+from twisted.internet.endpoints import clientFromString, connectProtocol
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
@@ -27,6 +26,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values.fax import CallFacts, Coding, FaxCause, FaxPage, Ringing
+from mailshare.fax.lines.door import Door
 from mailshare.interfaces import IFaxReceiver
 
 _MOST = 32 * 1024 * 1024  # octets of a frame: a page
@@ -267,8 +267,6 @@ class LoopTrunk:
     :param channels: calls that are taken at the same time; the next ones find it busy.
     """
 
-    _log = Logger()
-
     def __init__(
         self, name: str, reactor: Any, at: At, *, listen: str, routes: Mapping[str, str], channels: int
     ) -> None:
@@ -276,11 +274,9 @@ class LoopTrunk:
         self.reactor = reactor
         self.at = at
         self.callers: set[_Caller] = set()
-        self._listen = listen
         self._routes = routes
         self._channels = channels
-        self._port: IListeningPort | None = None
-        self._wanted = False
+        self._door = Door(name, reactor, listen, Factory.forProtocol(lambda: _Caller(self))) if listen else None
 
     def leads_to(self, number: str) -> str:
         """The endpoint of the process where a number rings; empty for none."""
@@ -300,29 +296,13 @@ class LoopTrunk:
 
     def start(self) -> None:
         """Let others call."""
-        self._wanted = True
-        if self._listen:
-            factory = Factory.forProtocol(lambda: _Caller(self))
-            opened = serverFromString(self.reactor, self._listen).listen(factory)
-            opened.addCallbacks(self._opened, self._closed)
-
-    def _opened(self, port: IListeningPort) -> None:
-        self._port = port
-        if not self._wanted:
-            port.stopListening()
-
-    def _closed(self, failure: Any) -> None:
-        why = failure.getErrorMessage()
-        self._log.warn("line {line}: nobody can call at {place}: {why}", line=self.name, place=self._listen, why=why)
+        if self._door is not None:
+            self._door.open()
 
     async def stop(self) -> None:
         """Nobody calls any more; calls that come in break off."""
-        self._wanted = False
-        port, self._port = self._port, None
-        if port is not None:
-            stopped = port.stopListening()
-            if stopped is not None:
-                await stopped
+        if self._door is not None:
+            await self._door.close()
         calls = list(self.callers)
         for each in calls:
             each.hang_up()

@@ -17,8 +17,6 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -27,6 +25,7 @@ from typing_extensions import override
 
 from mailshare.core.errors import ConfigFault
 from mailshare.core.fax_provider import Hook, text_at
+from mailshare.fax.lines.door import Door
 from mailshare.interfaces import IFaxReceiver
 from mailshare.shell.http_connections import CountedChannel, OpenConnections
 from mailshare.shell.limits import ConnectionLimits
@@ -78,54 +77,28 @@ class ProviderHook:
     :param heard: called with the id of a fax, empty when the call names none.
     """
 
-    _log = Logger()
-
     def __init__(
         self, line: str, hook: Hook, secret: Secret, listen: str, reactor: Any, heard: Callable[[str], None]
     ) -> None:
-        self._line = line
-        self._listen = listen
-        self._reactor = reactor
-        self._port: IListeningPort | None = None
-        self._wanted = False
         page = _HookPage(hook, secret, reactor, heard)
         self.site = _HookSite(_Tree(line, page), reactor)
+        self._door = Door(line, reactor, listen, self.site)
 
     def set_receiver(self, receiver: IFaxReceiver) -> None:
         """Nothing is received here."""
 
     def start(self) -> None:
         """Listen. When that cannot be, faxes are still looked at from time to time."""
-        self._wanted = True
-        opened = serverFromString(self._reactor, self._listen).listen(self.site)
-        opened.addCallbacks(self._opened, self._closed)
-
-    def _opened(self, port: IListeningPort) -> None:
-        self._port = port
-        if not self._wanted:
-            port.stopListening()
-
-    def _closed(self, failure: Any) -> None:
-        self._log.warn(
-            "line {line}: nothing listens at {place}: {why}",
-            line=self._line,
-            place=self._listen,
-            why=failure.getErrorMessage(),
-        )
+        self._door.open()
 
     @property
     def place(self) -> Any:
         """Where it listens; ``None`` while it does not."""
-        return self._port.getHost() if self._port is not None else None
+        return self._door.host
 
     async def stop(self) -> None:
         """Listen no more."""
-        self._wanted = False
-        port, self._port = self._port, None
-        if port is not None:
-            stopped = port.stopListening()
-            if stopped is not None:
-                await stopped
+        await self._door.close()
         await self.site.connections.drain(1.0)
 
 
