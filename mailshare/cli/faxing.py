@@ -15,6 +15,7 @@ from mailshare.cli.calling import Context, with_json
 _Answer = tuple[Any, Iterable[str]]
 _QUEUE = ("id", "state", "user", "number", "attempts", "next", "reply")
 _ACTIVITY = ("at", "way", "number", "pages", "seconds", "tries", "result")
+_LINES = ("name", "kind", "free", "doing", "calls", "pages", "trouble")
 _CALLS = ("at", "cause", "line", "pages", "seconds", "reply")
 
 
@@ -98,7 +99,7 @@ def fax_resend(context: Context, id: int) -> _Answer:  # noqa: A002
 def fax_lines(context: Context) -> _Answer:
     """List the lines and what was seen of them."""
     answer = context.ask("fax_lines")
-    return answer, screens.table(answer, ("name", "free", "calls", "pages", "trouble"), "There is no line.")
+    return answer, screens.table(answer, _LINES, "There is no line.")
 
 
 @fax.command("boxes")

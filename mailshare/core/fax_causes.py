@@ -22,6 +22,7 @@ class CauseRule:
 
     :ivar status: enhanced status code in a report that says failed.
     :ivar tries: calls in all before it is given up, of those that end so; 0 = as the office says.
+    :ivar endless: tried until its time is over: no call came about, so nobody was called too often.
     :ivar waits: before the second, third ... try, microseconds; the last one counts for all that follow.
     :ivar words: for people, a sentence that begins with a capital.
     """
@@ -30,6 +31,7 @@ class CauseRule:
     words: str
     retry: bool = False
     tries: int = 0
+    endless: bool = False
     waits: tuple[int, ...] = ()
 
     def wait(self, tries: int) -> int:
@@ -41,6 +43,7 @@ _BUSY = (2 * _MINUTE, 3 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE)
 _SILENT = (5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE)
 _BROKEN = (_MINUTE, 3 * _MINUTE, 10 * _MINUTE)
 _OURS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE)
+_DOWN = (*_OURS, 30 * _MINUTE)
 
 CAUSES: Mapping[FaxCause, CauseRule] = {
     FaxCause.OK: CauseRule("2.1.5", "All pages were received"),
@@ -67,9 +70,24 @@ CAUSES: Mapping[FaxCause, CauseRule] = {
     FaxCause.BAD_DOCUMENT: CauseRule("5.6.5", "The document could not be turned into pages"),
     FaxCause.TIMEOUT: CauseRule("4.4.7", "Its time was over before it could be sent"),
     FaxCause.CANCELLED: CauseRule("5.0.0", "It was cancelled"),
-    FaxCause.LINE_DOWN: CauseRule("4.4.1", "No line of this office could make the call", retry=True, waits=_OURS),
+    FaxCause.LINE_DOWN: CauseRule(
+        "4.4.1", "No line of this office could make the call", retry=True, waits=_DOWN, endless=True
+    ),
     FaxCause.INTERNAL: CauseRule("4.3.0", "A fault of this server", retry=True, waits=_OURS, tries=3),
 }
+
+ELSEWHERE: frozenset[FaxCause] = frozenset(
+    {FaxCause.LINE_DOWN, FaxCause.NO_DIALTONE, FaxCause.CONGESTION, FaxCause.BAD_DOCUMENT}
+)
+"""After these another line is tried at once: no far machine was reached, or this line cannot carry the document."""
+SHAKEN: frozenset[FaxCause] = ELSEWHERE | {
+    FaxCause.NO_CARRIER,
+    FaxCause.CANNOT_TRAIN,
+    FaxCause.DROPPED,
+    FaxCause.PAGE_REFUSED,
+    FaxCause.INTERNAL,
+}
+"""Ends that may be the line's own doing: the next try goes over another line where one is free."""
 
 
 def next_try(cause: FaxCause, tries: int, most: int, at: int, deadline: int) -> int | None:
@@ -81,7 +99,7 @@ def next_try(cause: FaxCause, tries: int, most: int, at: int, deadline: int) -> 
     :returns: microseconds UTC, or ``None``: it is given up, for this cause.
     """
     rule = CAUSES[cause]
-    if not rule.retry or tries >= min(rule.tries or most, most):
+    if not rule.retry or (not rule.endless and tries >= min(rule.tries or most, most)):
         return None
     following = at + rule.wait(tries)
     return None if deadline and following > deadline else following

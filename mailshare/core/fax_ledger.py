@@ -26,7 +26,8 @@ class PageLedger:
     :ivar shape: of the pages; confirmed ones count only while it stays the same.
     :ivar line, native: where a call is under way in a machine of its own, and its name there.
     :ivar handed_on: somebody else sees to it now; confirmed means no more than that.
-    :ivar remote_id, rate: of the last call; ``seconds`` of all of them together.
+    :ivar last: in which cause the last call ended; empty = none has.
+    :ivar remote_id, rate: of the last call; ``seconds`` and ``cost`` of all of them together.
     """
 
     total: int = 0
@@ -39,10 +40,12 @@ class PageLedger:
     last_begun: bool = False
     tries: int = 0
     causes: Mapping[str, int] = field(factory=dict, hash=False)
+    last: str = ""
     remote_id: str = ""
     rate: int = 0
     ecm: bool = False
     seconds: float = 0.0
+    cost: float = 0.0
     handed_on: bool = False
 
     @classmethod
@@ -95,10 +98,12 @@ class PageLedger:
             native="",
             last_begun=False,
             causes=causes,
+            last=outcome.cause.value,
             remote_id=outcome.remote_id or self.remote_id,
             rate=outcome.rate or self.rate,
             ecm=outcome.ecm,
             seconds=self.seconds + outcome.seconds,
+            cost=self.cost + outcome.cost,
             handed_on=outcome.handed_on,
         )
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 
 from attrs import astuple, define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
@@ -21,9 +20,10 @@ from zope.interface import implementer
 from mailshare.core.address import Address
 from mailshare.core.documents import NotConvertible
 from mailshare.core.errors import MailshareError, PolicyRefusal
-from mailshare.core.fax_causes import CAUSES, next_try
+from mailshare.core.fax_causes import ELSEWHERE, SHAKEN
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
+from mailshare.core.fax_needs import FaxNeeds
 from mailshare.core.fax_routing import reply_number
 from mailshare.core.fax_times import FARTHEST, LATER, begins
 from mailshare.core.headers import Headers
@@ -35,6 +35,7 @@ from mailshare.fax.gateway import AGENT
 from mailshare.fax.pages import FaxFile, Pages
 from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxRules
+from mailshare.fax.verdicts import deferred, given_up, put_back, put_off, sent
 from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
 
 _WEEK = 7 * 86_400_000_000  # microseconds: the longest that cheap hours may be away
@@ -159,7 +160,7 @@ class FaxAgent:
         item = attempt.item
         ledger = attempt.ledger = await self._ledgers.read(item.id)
         if ledger.whole:
-            return self._sent(attempt, FaxOutcome(FaxCause.OK))
+            return sent(item, ledger, FaxOutcome(FaxCause.OK), self._now())
         if ledger.in_doubt and not ledger.native:
             return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
         elsewhere = ledger.calling and ledger.native  # a machine of the line's own is at it
@@ -176,27 +177,57 @@ class FaxAgent:
                 self._pages.affordable(pages.sizes, self.lane(item), Toll(item.params.get("toll", "unknown")))
             except PolicyRefusal as fault:
                 return self._given_up(attempt, FaxCause.NOT_ALLOWED, fault.public)
+        return await self._on_lines(attempt, pages)
+
+    async def _on_lines(self, attempt: Attempt, pages: FaxFile) -> Outcome:
+        """Over one line after the other, until a call says something of the far end."""
         without: set[str] = set()
+        last: FaxOutcome | None = None
         while True:
-            line = None if attempt.cancelled else await self._line(attempt, without)
+            line = None if attempt.cancelled else await self._line(attempt, pages, without)
             if attempt.cancelled:  # while its pages were made, or while it waited
-                await self._take_back(item.id)
+                await self._take_back(attempt.item.id)
                 return self._given_up(attempt, FaxCause.CANCELLED, "")
             if line is None:
-                return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native="no line is free of trouble"))
-            first, began = attempt.ledger.confirmed, self._now()
-            outcome = await self._on_line(attempt, line, pages)
-            if outcome.left and not attempt.cancelled:
-                return self._waiting_for_start(attempt)
-            attempt.ledger = attempt.ledger.ended(outcome, first)
-            await self._ledgers.write(item.id, attempt.ledger)
-            if attempt.call is not None:
-                await attempt.call.settled()
-            self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
-            await self._note(attempt, outcome, began, pages.measured(first, attempt.ledger.confirmed))
-            if outcome.cause is not FaxCause.LINE_DOWN or attempt.cancelled:
-                return self._after(attempt, outcome)
+                return self._without_line(attempt, pages, last)
+            last = await self._call(attempt, line, pages)
+            if last.left and not attempt.cancelled:
+                return put_back(attempt.item, self._now())
+            if attempt.cancelled or last.end_sent or last.cause not in ELSEWHERE:
+                return self._after(attempt, last)
             without.add(line.line.name)
+
+    async def _call(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
+        """One call, and what it came to on the disk."""
+        first, began = attempt.ledger.confirmed, self._now()
+        outcome = await self._on_line(attempt, line, pages)
+        if outcome.left and not attempt.cancelled:
+            return outcome
+        attempt.ledger = attempt.ledger.ended(outcome, first)
+        await self._ledgers.write(attempt.item.id, attempt.ledger)
+        if attempt.call is not None:
+            await attempt.call.settled()
+        self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
+        await self._note(attempt, outcome, began, pages.measured(first, attempt.ledger.confirmed))
+        return outcome
+
+    def _without_line(self, attempt: Attempt, pages: FaxFile, last: FaxOutcome | None) -> Outcome:
+        """No line can make the call: never, not now, or not before its time is over."""
+        if last is not None:
+            return self._after(attempt, last)
+        if attempt.ledger.calling and attempt.ledger.native:
+            why = f"the line {attempt.ledger.line}, which may have sent it, is not there any more"
+            return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native=why))
+        missing = self._pool.lacking(self.lane(attempt.item), self._needs(attempt, pages))
+        if missing is not None:
+            return self._given_up(attempt, *missing)
+        troubles = "; ".join(f"{one.line.name}: {one.trouble}" for one in self._pool.lines if one.trouble)
+        return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native=troubles or "no line was free in time"))
+
+    @staticmethod
+    def _needs(attempt: Attempt, pages: FaxFile) -> FaxNeeds:
+        left = pages.count - attempt.ledger.confirmed
+        return FaxNeeds(left, pages.width, subaddress=bool(attempt.item.params.get("sub")))
 
     async def _note(
         self, attempt: Attempt, outcome: FaxOutcome, began: int, measured: Mapping[str, object]
@@ -234,7 +265,7 @@ class FaxAgent:
             return self._given_up(attempt, FaxCause.TIMEOUT, "")
         if begins >= deadline:
             return self._given_up(attempt, FaxCause.TIMEOUT, "There are no hours before its deadline to send it in")
-        return self._put_off(item, begins) if begins > self._now() else None
+        return put_off(item, begins, self._moment(begins), self._now()) if begins > self._now() else None
 
     async def _is_copy(self, item: QueueItem) -> bool:
         """Whether an earlier copy of a message from a provider's mailbox made this fax already."""
@@ -280,14 +311,23 @@ class FaxAgent:
     def _moment(self, at: int) -> str:
         return datetime.fromtimestamp(at / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
 
-    async def _line(self, attempt: Attempt, without: set[str]) -> PooledLine | None:
+    async def _line(self, attempt: Attempt, pages: FaxFile, without: set[str]) -> PooledLine | None:
         """A line for it; the one whose own machine has the job already where there is one."""
         ledger, item = attempt.ledger, attempt.item
         if ledger.calling and ledger.native:
             return next((one for one in self._pool.lines if one.line.name == ledger.line), None)
         attempt.state = "waiting for a line"
+        shaken = {ledger.line} if ledger.last in {one.value for one in SHAKEN} else set()
         attempt.waiting = Deferred.fromCoroutine(
-            self._pool.take(self.lane(item), haste=_haste(item), order=item.id, without=without)
+            self._pool.take(
+                self.lane(item),
+                haste=_haste(item),
+                order=item.id,
+                needs=self._needs(attempt, pages),
+                without=without,
+                after=shaken,
+                until=self._deadline(item) / 1_000_000,
+            )
         )
         try:
             return await attempt.waiting
@@ -363,83 +403,25 @@ class FaxAgent:
     # ------------------------------------------------------------------ what came of it
 
     def _after(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
-        if attempt.ledger.whole and outcome.cause is FaxCause.OK:
-            return self._sent(attempt, outcome)
+        item, ledger = attempt.item, attempt.ledger
+        if ledger.whole and outcome.cause is FaxCause.OK:
+            return sent(item, ledger, outcome, self._now())
         if attempt.cancelled:
             return self._given_up(attempt, FaxCause.CANCELLED, "")
         if outcome.cause is FaxCause.CANCELLED:  # the server stops, and nobody gave the fax up
-            return self._waiting_for_start(attempt)
-        if outcome.cause is FaxCause.OK:
-            # The line says done, and not every page is confirmed: never report more than is known.
-            return self._deferred(attempt, FaxCause.DROPPED, outcome.native)
-        if outcome.end_sent:
+            return put_back(item, self._now())
+        if outcome.end_sent and outcome.cause is not FaxCause.OK:
             return self._given_up(attempt, outcome.cause, outcome.native or _DOUBT)
-        return self._deferred(attempt, outcome.cause, outcome.native)
-
-    def _waiting_for_start(self, attempt: Attempt) -> Outcome:
-        return Outcome(attempt.item.id, QueueState.QUEUED, self._now(), next_at=self._now() + 1, counts=False)
-
-    def _sent(self, attempt: Attempt, outcome: FaxOutcome) -> Outcome:
-        total = attempt.ledger.total
-        words = f"All {total} pages were received" if total != 1 else "The page was received"
-        detail = self._detail(attempt, FaxCause.OK, outcome.native)
-        if attempt.ledger.handed_on:
-            words, detail = outcome.native or "It was handed on", {**detail, "relayed": True}
-        return Outcome(
-            attempt.item.id, QueueState.DELIVERED, self._now(), 250, CAUSES[FaxCause.OK].status, words, detail=detail
-        )
+        # Where the line says done, and not every page is confirmed: never report more than is known.
+        cause = FaxCause.DROPPED if outcome.cause is FaxCause.OK else outcome.cause
+        return self._deferred(attempt, cause, outcome.native)
 
     def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
-        item, now = attempt.item, self._now()
-        tries = attempt.ledger.tries_of(cause) or item.attempts + 1
-        most = self._rules().tries
-        following = next_try(cause, tries, most, now, self._deadline(item))
-        if following is None or attempt.ledger.tries >= 4 * most:
-            return self._given_up(attempt, cause, native)
-        words, rule = self._words(attempt, cause, native), CAUSES[cause]
-        detail = self._detail(attempt, cause, native)
-        return Outcome(item.id, QueueState.QUEUED, now, 451, rule.status, words, next_at=following, detail=detail)
+        item, most, deadline = attempt.item, self._rules().tries, self._deadline(attempt.item)
+        return deferred(item, attempt.ledger, cause, native, now=self._now(), most=most, deadline=deadline)
 
     def _given_up(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
-        words, rule = self._words(attempt, cause, native), CAUSES[cause]
-        state = QueueState.CANCELLED if cause is FaxCause.CANCELLED else QueueState.FAILED
-        detail = self._detail(attempt, cause, native)
-        return Outcome(attempt.item.id, state, self._now(), 550, rule.status, words, detail=detail)
-
-    @staticmethod
-    def _words(attempt: Attempt, cause: FaxCause, native: str) -> str:
-        ledger, words = attempt.ledger, CAUSES[cause].words
-        if ledger.confirmed:
-            words += f"; {ledger.confirmed} of {ledger.total} pages were received"
-        return f"{words}: {native}" if native else words
-
-    @staticmethod
-    def _detail(attempt: Attempt, cause: FaxCause, native: str) -> dict[str, object]:
-        """What reports and ``fax show`` tell beside the words."""
-        ledger = attempt.ledger
-        facts: dict[str, Any] = {
-            "X-Fax-Pages": f"{ledger.confirmed}/{ledger.total}",
-            "X-Fax-Remote-Id": ledger.remote_id,
-            "X-Fax-Rate": ledger.rate or "",
-            "X-Fax-Ecm": "yes" if ledger.ecm else "",
-            "X-Fax-Duration": f"{ledger.seconds:.0f}" if ledger.seconds else "",
-            "X-Fax-Tries": ledger.tries or "",
-        }
-        return {
-            "medium": "fax",
-            "cause": cause.value,
-            "line": ledger.line,
-            "native": native,
-            "fields": {name: str(value) for name, value in facts.items() if value},
-        }
-
-    def _put_off(self, item: QueueItem, until: int) -> Outcome:
-        """It is to go later: no try, and no delay that anybody is told of."""
-        words = f"It goes out at {self._moment(until)}"
-        detail = {"medium": "fax", "scheduled": True}
-        return Outcome(
-            item.id, QueueState.QUEUED, self._now(), reply=words, next_at=until, counts=False, detail=detail
-        )
+        return given_up(attempt.item, attempt.ledger, cause, native, self._now())
 
     def _begins(self, item: QueueItem) -> int:
         """When its next call may begin."""

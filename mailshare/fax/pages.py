@@ -198,6 +198,11 @@ class FaxFile:
         """Octets of the pages."""
         return [len(one.data) for one in self._pages]
 
+    @property
+    def width(self) -> int:
+        """Pixels of the widest."""
+        return max((one.width for one in self._pages), default=0)
+
     async def encode(self, page: int, coding: Coding) -> FaxPage:
         """One page in that coding."""
         own = self._pages[page]

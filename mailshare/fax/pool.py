@@ -9,11 +9,15 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from mailshare.core.fax_needs import FaxNeeds, lacking
 from mailshare.core.values.fax import FaxCause
 from mailshare.interfaces import IFaxLine
 
 _REST = 60.0  # seconds that a line which could not dial is left alone
 _LOOK = 5.0  # seconds between two looks while somebody waits: lines may come back by themselves
+_PATIENCE = 600.0  # seconds that a fax waits for lines which are all of no use, before its sender may be told
+OWN_TROUBLES = frozenset({FaxCause.LINE_DOWN, FaxCause.NO_DIALTONE})
+"""Ends of calls that say something of the line, and nothing of the number."""
 
 
 @define(eq=False)
@@ -22,6 +26,7 @@ class PooledLine:
 
     :ivar numbers: patterns of the numbers it is used for; none = all.
     :ivar rests_until: seconds of the reactor's clock; no call begins on it before.
+    :ivar seen: why its last call told of a trouble of its own; empty = it did not.
     """
 
     line: IFaxLine
@@ -29,19 +34,28 @@ class PooledLine:
     rests_until: float = 0.0
     calls: int = 0
     pages: int = 0
-    trouble: str = ""
+    seen: str = ""
 
     def takes(self, number: str) -> bool:
         """Whether it is for this number, and sends at all."""
         fits = not self.numbers or any(fnmatchcase(number, one) for one in self.numbers)
         return fits and self.line.capabilities.send
 
+    @property
+    def trouble(self) -> str:
+        """Why it is of no use now, as it says itself, or as its last call did; empty = it serves."""
+        return self.line.trouble or self.seen
+
 
 @define(eq=False)
 class _Waiting:
     number: str
     order: tuple[int, int]
+    needs: FaxNeeds
     without: Collection[str]
+    after: Collection[str]
+    until: float
+    bored: float
     got: Deferred[PooledLine | None] = field(factory=Deferred)
 
 
@@ -54,20 +68,38 @@ class LinePool:
         self._waiting: list[_Waiting] = []
         self._later: IDelayedCall | None = None
 
+    def lacking(self, number: str, needs: FaxNeeds) -> tuple[FaxCause, str] | None:
+        """Why no line of the office can ever make this call; ``None`` when one can, or when none is for the number."""
+        found = [lacking(one.line.capabilities, needs) for one in self.lines if one.takes(number)]
+        return found[0] if found and all(found) else None
+
     async def take(
-        self, number: str, *, haste: int = 1, order: int = 0, without: Collection[str] = ()
+        self,
+        number: str,
+        *,
+        haste: int = 1,
+        order: int = 0,
+        needs: FaxNeeds | None = None,
+        without: Collection[str] = (),
+        after: Collection[str] = (),
+        until: float = 0.0,
     ) -> PooledLine | None:
         """A line with room for a call to this number, as soon as there is one.
 
         :param haste: 0 goes before 1, and that before 2.
         :param order: who asked first.
+        :param needs: what the line has to be able to do.
         :param without: names of lines that could not dial just now.
-        :returns: ``None`` when no line of the office is for this number.
+        :param after: names of lines that are taken only where no other one is free.
+        :param until: seconds of the clock after which no call begins; 0 = no end.
+        :returns: ``None`` when no line of the office is for this number, when all that are have been of no use for some
+            minutes, or when its time is over.
         :cancel: it is not wanted any more.
         """
-        if not self._fitting(number, without):
+        bored = self._clock.seconds() + _PATIENCE
+        wish = _Waiting(number, (haste, order), needs or FaxNeeds(), without, after, until, bored)
+        if not self._fitting(wish):
             return None
-        wish = _Waiting(number, (haste, order), without)
         self._waiting.append(wish)
         self._waiting.sort(key=lambda one: one.order)
         self.look()
@@ -82,15 +114,18 @@ class LinePool:
         """A line may have become free."""
         given: dict[str, int] = {}
         for wish in list(self._waiting):
-            fitting = self._fitting(wish.number, wish.without)
-            if not fitting:
+            if wish not in self._waiting:
+                continue  # whoever was given a line just now has looked, too
+            fitting, now = self._fitting(wish), self._clock.seconds()
+            serving = [one for one in fitting if self._serves(one)]
+            if serving:
+                wish.bored = now + _PATIENCE
+            if not fitting or now >= wish.bored or (wish.until and now >= wish.until):
                 self._waiting.remove(wish)
                 wish.got.callback(None)
                 continue
-            now = self._clock.seconds()
-            for one in fitting:
-                room = one.line.free_channels() - given.get(one.line.name, 0)
-                if room > 0 and one.rests_until <= now:
+            for one in sorted(serving, key=lambda one: one.line.name in wish.after):
+                if one.line.free_channels() - given.get(one.line.name, 0) > 0:
                     # Whoever gets it begins its call in this turn; until then it counts as taken here.
                     given[one.line.name] = given.get(one.line.name, 0) + 1
                     self._waiting.remove(wish)
@@ -112,12 +147,21 @@ class LinePool:
         """A call on this line is over."""
         one.calls += 1
         one.pages += pages
-        if cause in (FaxCause.LINE_DOWN, FaxCause.NO_DIALTONE):
+        if cause in OWN_TROUBLES:
             one.rests_until = self._clock.seconds() + _REST
-            one.trouble = words or cause.value
+            one.seen = words or cause.value
         else:
-            one.rests_until, one.trouble = 0.0, ""
+            one.rests_until, one.seen = 0.0, ""
         self.look()
 
-    def _fitting(self, number: str, without: Collection[str]) -> list[PooledLine]:
-        return [one for one in self.lines if one.takes(number) and one.line.name not in without]
+    def _serves(self, one: PooledLine) -> bool:
+        return not one.line.trouble and one.rests_until <= self._clock.seconds()
+
+    def _fitting(self, wish: _Waiting) -> list[PooledLine]:
+        return [
+            one
+            for one in self.lines
+            if one.takes(wish.number)
+            and one.line.name not in wish.without
+            and lacking(one.line.capabilities, wish.needs) is None
+        ]

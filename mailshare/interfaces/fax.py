@@ -82,6 +82,7 @@ class IFaxLine(Interface):
 
     name: str = Attribute("unique in the office")
     capabilities: FaxCapabilities = Attribute("what it can do")
+    trouble: str = Attribute("why it is of no use now, for people; empty = it serves, as far as it knows")
 
     def start() -> None:
         """Begin to serve; the receiver is set already."""

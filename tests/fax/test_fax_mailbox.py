@@ -13,11 +13,10 @@ from mailshare.core.errors import NotPossible, PolicyRefusal
 from mailshare.core.headers import Headers
 from mailshare.core.values import QueueState
 from mailshare.core.values.fax import FaxCause
+from tests.fax.calling_room import Room, ends
 from tests.fax.test_fax_office import FAX, GATEWAY, mails, settled
-from tests.fax.test_offramp import Room, ends, room
 from tests.house import House
 
-__all__ = ["room"]
 BOX = """
 [[fax_mailbox]]
 account = "mail@company.example"

@@ -100,7 +100,7 @@ class Line:
     """As much of a line as the pool looks at."""
 
     def __init__(self, name: str, free: int = 1) -> None:
-        self.name, self.free, self.capabilities = name, free, FaxCapabilities()
+        self.name, self.free, self.capabilities, self.trouble = name, free, FaxCapabilities(), ""
 
     def free_channels(self) -> int:
         return self.free

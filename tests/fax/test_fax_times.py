@@ -14,9 +14,8 @@ from mailshare.core.fax_times import FARTHEST, asked_in, begins, read_moment
 from mailshare.core.headers import Headers
 from mailshare.core.values import QueueState
 from mailshare.core.values.fax import FaxCause
-from tests.fax.test_offramp import Room, ends, room
+from tests.fax.calling_room import Room, ends
 
-__all__ = ["room"]
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3_600_000_000
 

@@ -69,19 +69,27 @@ class FaxCapabilities:
     """What a line can do.
 
     :ivar codings: in which pages may be handed to it; empty = it asks for a whole document and codes itself.
-    :ivar widths: of pages, pixels.
-    :ivar max_pages: of one call; 0 = no bound known.
-    :ivar reports_pages: it tells page by page what the far end has confirmed.
-    :ivar subaddress: it can give the far end a subaddress (ITU-T T.33).
+    :ivar widths: of pages, pixels; ``resolutions`` lines an inch.
+    :ivar max_pages: of one call; ``max_octets`` of its document; 0 = no bound known.
+    :ivar reports_pages: it tells page by page what the far end has confirmed; ``reports_cause`` why a call failed, and
+        ``reports_cost`` what it cost.
+    :ivar subaddress: it can give the far end a subaddress (ITU-T T.33), ``password`` a password (T.30 PWD).
+    :ivar poll: it can have the far end send what lies ready there, and be asked so itself (T.30 DTC).
     """
 
     send: bool = True
     receive: bool = False
     codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
-    widths: tuple[int, ...] = (1728,)
+    widths: tuple[int, ...] = (1728, 2048, 2432)
+    resolutions: tuple[int, ...] = (98, 196, 391)
     max_pages: int = 0
+    max_octets: int = 0
     reports_pages: bool = True
+    reports_cause: bool = True
+    reports_cost: bool = False
     subaddress: bool = True
+    password: bool = False
+    poll: bool = False
 
 
 @frozen

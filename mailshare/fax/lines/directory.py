@@ -47,6 +47,7 @@ class DirectoryLine:
     """
 
     capabilities = FaxCapabilities(receive=True, codings=(), reports_pages=False)
+    trouble = ""
     _log = Logger()
 
     def __init__(

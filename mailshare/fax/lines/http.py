@@ -28,6 +28,7 @@ from mailshare.core.fax_provider import (
     id_at,
     number_at,
     text_at,
+    words_of,
 )
 from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.lines.calling import Call, Calls
@@ -64,6 +65,7 @@ class HttpLine:
     :param beside: fetching and hooks; they start and stop with the line.
     """
 
+    trouble = ""
     _log = Logger()
 
     def __init__(
@@ -74,8 +76,10 @@ class HttpLine:
             receive=provider.inbox is not None,
             codings=(),
             max_pages=provider.most_pages,
+            max_octets=provider.most_octets,
             reports_pages=False,
-            subaddress=False,
+            reports_cost=bool(provider.seen.cost),
+            subaddress="sub" in words_of(provider.send),
         )
         self.beside: list[IArrivals] = []
         self._provider = provider

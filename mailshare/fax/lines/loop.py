@@ -99,6 +99,7 @@ class LoopLine:
     """
 
     capabilities = FaxCapabilities(receive=True)
+    trouble = ""
 
     def __init__(
         self,

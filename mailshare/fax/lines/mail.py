@@ -38,7 +38,8 @@ class MailLine:
     :param receipt: ask for a disposition notification, too.
     """
 
-    capabilities = FaxCapabilities(codings=(Coding.MH,), reports_pages=False)
+    capabilities = FaxCapabilities(codings=(Coding.MH,), reports_pages=False, reports_cause=False)
+    trouble = ""
 
     def __init__(
         self,
