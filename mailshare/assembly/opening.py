@@ -14,6 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from mailshare.assembly.keys import data_directory
 from mailshare.config import Config, Limits
 from mailshare.core.bounds import BOUNDS
+from mailshare.core.headers import forget_fields
 from mailshare.interfaces import IStore
 from mailshare.portal.passwords import Passwords
 
@@ -57,6 +58,7 @@ def bound_reading(limits: Limits) -> None:
     BOUNDS.header_addresses = limits.header_addresses
     BOUNDS.mime_depth = limits.mime_depth
     BOUNDS.mime_parts = limits.mime_parts
+    forget_fields()
 
 
 def store_directory(config: Config) -> str:

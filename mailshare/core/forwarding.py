@@ -42,6 +42,9 @@ class Onward:
     steps: tuple[Step, ...] = ()
 
 
+_NOTHING = Onward()
+
+
 def forward(
     targets: Sequence[Target],
     headers: Headers,
@@ -58,10 +61,12 @@ def forward(
     :param held: of mail that ADMIN gives by hand, the reason for which ADMIN had it.
     """
     away = _forwarding(directory)
+    if not away:
+        return _NOTHING
     hops: list[Hop] = []
     steps: list[Step] = []
     emptied: set[int] = set()
-    for target in targets if away else ():
+    for target in targets:
         user = away.get(target.user_id)
         if user is None:
             continue

@@ -10,6 +10,7 @@ Source: RFC 5322 section 2.2, 3.6 and 4; the limits are those of docs/reference/
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from attrs import field, frozen
 
@@ -18,7 +19,7 @@ from mailshare.core.derived import once
 from mailshare.core.encoded_words import decode
 from mailshare.core.mailboxes import Mailbox, read_mailboxes, split_address
 
-__all__ = ["Field", "Headers", "Mailbox", "split_address"]
+__all__ = ["Field", "Headers", "Mailbox", "forget_fields", "split_address"]
 
 MAX_BLOCK = 256 * 1024
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
@@ -35,6 +36,9 @@ _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
 _BARE_ID = re.compile(r"[^<>\s,;\"()]+@[^<>\s,;\"()]+")
 _MAX_IDS = 1_000
+# A Message-ID as programs write it: what the forgiving patterns above find in it too.
+_USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")
+_SHORT = 160  # octets of a field that may be remembered
 
 
 @frozen(slots=False)  # once() keeps its results in the object
@@ -64,6 +68,11 @@ class Field:
         return (text if text.isprintable() else _UNFOLD.sub(" ", text)).strip()
 
     @once
+    def listed(self) -> str:
+        """The value for lists of messages: on one line, nothing decoded; what is not UTF-8 is replaced."""
+        return b" ".join(self.raw.partition(b":")[2].split()).decode("utf-8", "replace")
+
+    @once
     def text(self) -> str:
         """The value for people: encoded words decoded, no control characters."""
         return decode(self.value)
@@ -79,6 +88,20 @@ class Field:
         return tuple(read_message_ids(self.value))
 
 
+@lru_cache(maxsize=512)
+def _short_field(raw: bytes, name: bytes) -> Field:
+    """A field that may come again: most senders write the same From, To and Content-Type into all their messages.
+
+    What is worked out of it stays with it, so a field is short, and there are not many.
+    """
+    return Field(name.decode("ascii"), raw)
+
+
+def forget_fields() -> None:
+    """Read all fields anew: a bound was changed."""
+    _short_field.cache_clear()
+
+
 def split_lines(block: bytes) -> list[bytes]:
     """Lines with their ends. LF ends a line, with or without CR before; CR alone does so only in a block without LF."""
     return (_LINE if b"\n" in block else _CR_LINE).findall(block)
@@ -92,7 +115,10 @@ def _usual_fields(block: bytes) -> list[Field] | None:
         return None
     ends = [end for end in (after, bare) if end >= 0]
     head = block[: min(ends) + 1] if ends else block
-    return [Field(name.decode("ascii"), raw) for raw, name in _FIELD.findall(head)]
+    return [
+        _short_field(raw, name) if len(raw) <= _SHORT else Field(name.decode("ascii"), raw)
+        for raw, name in _FIELD.findall(head)
+    ]
 
 
 def _split_fields(lines: list[bytes]) -> list[Field]:
@@ -238,6 +264,12 @@ class Headers:
     @once
     def own_id(self) -> str:
         """The message's own id with its angle brackets; empty when it has none."""
+        found = self._by_name.get("message-id")
+        if not found:
+            return ""
+        usual = _USUAL_ID.fullmatch(found[0].raw)
+        if usual:
+            return usual[1].decode("ascii")
         ids = self.message_ids("message-id")
         return ids[0] if ids else ""
 

@@ -41,7 +41,7 @@ _USUAL_LENGTH = 200
 _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
 
 
-@frozen
+@frozen(slots=False)  # made for each message: without slots in two thirds of the time
 class Mailbox:
     """One mailbox of an address list.
 

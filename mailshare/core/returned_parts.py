@@ -33,6 +33,11 @@ _SAYS_SO = re.compile(
     re.IGNORECASE,
 )
 _MARKS = frozenset({"x-failed-recipients", "x-ms-embedded-report"})  # Exim and others; Exchange
+# A From field without any of this comes from none of them.
+_PERHAPS_ROBOT = re.compile(
+    rb"(?i:\b(?:mailer-?daemon|postmaster|mail-daemon|bounces?|mdaemon|ndr)\b)"
+    rb"|<>|[^!-'*-\[\]-~ \t\r\n]|:[ \t\r\n<>\"]*\Z"
+)
 _ANSWER = frozenset({"in-reply-to", "references"})
 
 
@@ -46,10 +51,15 @@ def is_report(headers: Headers) -> bool:
         return True
     if (headers.first("return-path") or "").replace(" ", "") == "<>":
         return True
-    sender = headers.first("from")
-    if headers.has(_MARKS) or (sender and sender.strip(' <>"').casefold() in _NO_PERSON):
+    if headers.has(_MARKS) or _SAYS_SO.match(headers.text("subject")):
         return True
-    if (sender or "").endswith("<>") or _SAYS_SO.match(headers.text("subject")):
+    return any(_PERHAPS_ROBOT.search(each.raw) for each in headers.named("from")) and _by_robot(headers)
+
+
+def _by_robot(headers: Headers) -> bool:
+    """The From field names no person."""
+    sender = headers.first("from") or ""
+    if (sender and sender.strip(' <>"').casefold() in _NO_PERSON) or sender.endswith("<>"):
         return True
     return any(box.address.local.casefold() in _ROBOTS for box in headers.mailboxes("from"))
 

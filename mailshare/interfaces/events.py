@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from zope.interface import Interface
 
-from mailshare.core.values import Event, SentMark
+from mailshare.core.values import Event, SentMark, StoredEvent
 
 
 class IEventLog(Interface):
@@ -37,7 +37,7 @@ class IEventLog(Interface):
     def newest() -> Awaitable[int]:
         """The greatest id that was ever given; ids grow for ever, also when the clock is set back. 0 = no event yet."""
 
-    def after(number: int, limit: int = 1000) -> Awaitable[Sequence[tuple[int, Event]]]:
+    def after(number: int, limit: int = 1000) -> Awaitable[Sequence[StoredEvent]]:
         """Events with a greater id, by id, whatever their time says."""
 
     def expire(before: int, *, audit_before: int | None = None) -> Awaitable[int]:

@@ -115,9 +115,9 @@ class Following(Service):
                 return
             directory = self._directory()
             found: dict[tuple[date, bool], list[str]] = {}
-            for number, event in page:
+            for event in page:
                 file = day_of(event.at, self._zone), event.kind.startswith(AUDIT)
-                found.setdefault(file, []).append(line(number, event, directory, self._zone))
+                found.setdefault(file, []).append(line(event, directory, self._zone))
             lines = {DayFile(*file): texts for file, texts in found.items()}
             await self._aside(lambda lines=lines: self._files.append(lines))  # type: ignore[misc]
-            self._written = page[-1][0]
+            self._written = page[-1].id

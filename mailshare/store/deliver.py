@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.headers import Field, Headers
+from mailshare.core.headers import Headers
 from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
@@ -40,13 +40,9 @@ def listed_fields(headers: Headers) -> tuple[str, str]:
 
     The first field of each name counts. Nothing is decoded here; what cannot be read as UTF-8 is replaced.
     """
-    listed = {name: _unfolded(found[0])[:_FIELD_LIMIT] for name in _LISTED if (found := headers.named(name))}
+    listed = {name: found[0].listed[:_FIELD_LIMIT] for name in _LISTED if (found := headers.named(name))}
     ids = headers.named("message-id")
-    return bare_message_id(_unfolded(ids[0])) if ids else "", as_json(listed)
-
-
-def _unfolded(one: Field) -> str:
-    return b" ".join(one.raw.partition(b":")[2].split()).decode("utf-8", "replace")
+    return bare_message_id(ids[0].listed) if ids else "", as_json(listed)
 
 
 @implementer(IDelivery)

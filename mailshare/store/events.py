@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from zope.interface import implementer
 
-from mailshare.core.values import Event
+from mailshare.core.values import Event, StoredEvent
 from mailshare.interfaces import IEventLog
 from mailshare.store.database import Database, as_json, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
@@ -231,11 +231,11 @@ class EventLog:
         """The greatest id that was ever given; 0 before the first event."""
         return await self._database.read(_newest)
 
-    async def after(self, number: int, limit: int = 1000) -> Sequence[tuple[int, Event]]:
+    async def after(self, number: int, limit: int = 1000) -> Sequence[StoredEvent]:
         """Events with a greater id, whatever their time, by id."""
 
-        def read(connection: sqlite3.Connection) -> list[tuple[int, Event]]:
-            return [_event(row) for row in connection.execute(_AFTER, (number, limit))]
+        def read(connection: sqlite3.Connection) -> list[StoredEvent]:
+            return [StoredEvent(*row) for row in connection.execute(_AFTER, (number, limit)).fetchall()]
 
         return await self._database.read(read)
 

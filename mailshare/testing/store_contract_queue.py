@@ -316,19 +316,19 @@ class JournalContract:
             assert (await store.events.newest(), await store.events.after(0)) == (0, [])
             await store.events.append([Event(at * DAY, f"k{at}") for at in (5, 3, 9, 3, 1)])
             found = await store.events.after(0)
-            assert [event.kind for _, event in found] == ["k5", "k3", "k9", "k3", "k1"]
-            assert [event.kind for _, event in await store.events.after(found[1][0], 2)] == ["k9", "k3"]
+            assert [event.kind for event in found] == ["k5", "k3", "k9", "k3", "k1"]
+            assert [event.kind for event in await store.events.after(found[1].id, 2)] == ["k9", "k3"]
             pages, after = [], 0
             while page := await store.events.page(since=0, until=99 * DAY, after_id=after, limit=2):
                 pages += [event.kind for _, event in page]
                 after = page[-1][0]
             assert pages == ["k5", "k3", "k9", "k3", "k1"]
             newest = await store.events.newest()
-            assert newest == found[-1][0]
+            assert newest == found[-1].id
             await store.events.expire(99 * DAY)
             assert (await store.events.newest(), await store.events.after(0)) == (newest, [])
             await store.events.append([Event(2 * DAY, "k2")])
-            assert [event.kind for _, event in await store.events.after(newest)] == ["k2"]
+            assert [event.kind for event in await store.events.after(newest)] == ["k2"]
 
     async def test_a_message_is_found_by_the_line_of_its_coming(self, store_factory: StoreFactory) -> None:
         """By Message-ID with or without brackets, newest first, whatever became of the message."""

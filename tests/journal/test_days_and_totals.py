@@ -11,10 +11,11 @@ from twisted.internet.task import Clock
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import PeerFault
-from mailshare.core.values import SECOND, Account, Event, Hop, Origin, Source, Target, User
+from mailshare.core.values import SECOND, Account, Event, Hop, Origin, Source, StoredEvent, Target, User
 from mailshare.journal.counting import Counting
-from mailshare.journal.days import bounds, day_of, line, next_midnight, read_day
+from mailshare.journal.days import bounds, day_of, line, next_midnight, read_day, record
 from mailshare.status import Indicators
+from mailshare.store.database import as_json
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
@@ -27,6 +28,11 @@ def clock() -> Clock:
     made = Clock()
     made.advance(NOON)
     return made
+
+
+def stored(event: Event) -> StoredEvent:
+    """The event as the log gives it out, the seventh."""
+    return StoredEvent(7, event.at, event.kind, event.trace, event.account_id, event.user_id, None, as_json(event.data))
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ def test_what_strangers_wrote_is_escaped_and_cut(store: MemoryStore) -> None:
     evil = "\x1b[2J\r\n\u202e" + "x" * 500
     data = {"helo": evil, "list": [evil], "targets": [[greg.id, "tag"], ["lisa", "tag"], [99, "cc"]]}
     event = Event(NOON * SECOND, "last", "t" * 16, 1, greg.id, data=data)
-    raw = line(7, event, store.directory.current(), BERLIN)
+    raw = line(stored(event), store.directory.current(), BERLIN)
     assert raw.isascii()
     assert raw.isprintable()
     found = json.loads(raw)
@@ -99,11 +105,30 @@ def test_what_strangers_wrote_is_escaped_and_cut(store: MemoryStore) -> None:
     assert found["data"]["targets"] == [["greg", "tag"], ["lisa", "tag"], [99, "cc"]]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"size": 12, "secure": False, "none": None, "part": 0.25, "nested": {"a": ["b", {"c": []}]}},
+        {"helo": 'quote " and \\ and \t and \x7f', "peer": "192.0.2.7"},
+        {"helo": "müller", "targets": [["greg", "tag"]]},
+        {"targets": [["lisa", "tag"], [1, "cc"]]},
+        {"targets": [[1, "cc"]], "helo": "x" * 300},
+    ],
+)
+def test_a_line_says_what_the_api_says(store: MemoryStore, data: dict[str, object]) -> None:
+    """Whether an event's own JSON stands in the line as it is or is written anew, no reader can tell."""
+    directory = store.directory.current()
+    for at in (0, NOON * SECOND + 123_456, -1):
+        event = Event(at, "route", "0123456789abcdef", 1, directory.user_by_name["greg"].id, data=data)
+        assert line(stored(event), directory, BERLIN) == json.dumps(record(7, event, directory, BERLIN))
+
+
 @pytest.mark.parametrize("text", ['"' * 300, "\\" * 300, "x" * 201, "é" * 201, '\\"' * 150 + "\\"])
 def test_no_text_is_too_odd_to_be_cut(store: MemoryStore, text: str) -> None:
     """The quick look at a line finds every long value, whatever it is made of; short ones stay as they are."""
     data = {"short": '"a" <b@c.example>\\', "helo": text, "list": [text, {text: 1}]}
-    found = json.loads(line(1, Event(0, "route", data=data), store.directory.current(), BERLIN))["data"]
+    found = json.loads(line(stored(Event(0, "route", data=data)), store.directory.current(), BERLIN))["data"]
     assert found["short"] == data["short"]
     assert found["helo"] == found["list"][0] == text[:197] + "..."
     assert list(found["list"][1]) == [text[:200]]

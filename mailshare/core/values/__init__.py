@@ -57,6 +57,7 @@ from mailshare.core.values.routing import (
     Routing,
     Source,
     Step,
+    StoredEvent,
     Target,
 )
 from mailshare.core.values.stored import DeliveryResult, Entry, MailboxCount, Receipt, SentMark, StoredMessage
@@ -115,6 +116,7 @@ __all__ = [
     "SetState",
     "Source",
     "Step",
+    "StoredEvent",
     "StoredMessage",
     "Target",
     "User",

@@ -1,0 +1,71 @@
+"""What is read quickly is read as slowly: short ways through a header give what the long ones give."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailshare.core.bounds import BOUNDS
+from mailshare.core.headers import Headers, forget_fields, read_message_ids
+from mailshare.core.returned_parts import is_report
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        b"MAILER-DAEMON",
+        b"Mail Delivery System <MAILER-DAEMON@mx.example>",
+        b'"mailer\\-daemon"@mx.example',
+        b"postmaster@mx.example",
+        b"Post <Bounces@mx.example>",
+        b"x@y.example, ndr@mx.example",
+        b"mdaemon (a robot) <mdaemon@mx.example>",
+        b"<>",
+        b'"" <>',
+        b"Nobody <>",
+    ],
+)
+def test_mail_of_a_robot_is_seen_by_its_sender(sender: bytes) -> None:
+    """A From field that names no person makes a report, in any of its forms."""
+    assert is_report(Headers.parse(b"Subject: x\r\nFrom: " + sender + b"\r\n\r\n"))
+
+
+@pytest.mark.parametrize(
+    "sender", [b"Andrew <andrew@x.example>", b"bouncer@x.example", b"Postmaster General <pg@x.example>"]
+)
+def test_mail_of_a_person_is_no_report(sender: bytes) -> None:
+    """A word that only looks like a robot's makes none."""
+    assert not is_report(Headers.parse(b"From: " + sender + b"\r\n\r\n"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"<1.a@b.example>",
+        b" \t<1@b>  ",
+        b"1@b.example",
+        b"<a b@c>",
+        b"<a@b> <c@d>",
+        b"\r\n <1@b>",
+        b"<\xe9@b>",
+        b"",
+        b"x",
+    ],
+)
+def test_the_own_id_is_the_first_id_of_its_field(value: bytes) -> None:
+    """A usual Message-ID is taken as it stands; every other is read as all ids are, with the same result."""
+    headers = Headers.parse(b"Message-ID:" + value + b"\r\nFrom: x@y.example\r\n\r\n")
+    ids = read_message_ids(headers.first("message-id") or "")
+    assert headers.own_id == (ids[0] if ids else "")
+
+
+def test_fields_that_come_again_are_read_once_until_a_bound_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next message with the same line has the same field; long lines are not kept, and new bounds hold."""
+    block = b"To: a@x.example, b@x.example\r\nX-Long: " + b"x" * 200 + b"\r\n\r\n"
+    first, second = Headers.parse(block), Headers.parse(block)
+    assert first.fields[0] is second.fields[0]
+    assert first.fields[1] is not second.fields[1]
+    assert len(second.mailboxes("to")) == 2
+    monkeypatch.setattr(BOUNDS, "header_addresses", 1)
+    forget_fields()
+    assert Headers.parse(block).oversize
+    forget_fields()
