@@ -66,6 +66,7 @@ def _serving(rooms: Rooms, editing: Editing, operation: Operation) -> Any:
                 raise NotAllowed("The token, or the role of its owner, does not reach so far")
             body = {} if operation.raw else request_body(request)
             given = {**request_query(request), **body, **path}
+            _proved(rooms, request, operation, given)
             document = request.content if operation.raw else None
             wanted = request.getHeader(b"If-Match")
             ask = partial(rooms.office.perform, caller)
@@ -84,6 +85,18 @@ def _serving(rooms: Rooms, editing: Editing, operation: Operation) -> Any:
 
     answer.__name__ = f"api_{operation.name}"
     return answer
+
+
+def _proved(rooms: Rooms, request: Any, operation: Operation, given: Mapping[str, Any]) -> None:
+    """See that a browser gave the password in the last minutes, where the pages ask for it; a token is proof itself.
+
+    :raises NotAllowed: it did not.
+    """
+    if request.getHeader("Authorization") is not None or not operation.secret(given):
+        return
+    _, session = rooms.visitor(request)
+    if session is None or not rooms.sessions.fresh(session):
+        raise NotAllowed("This asks for your own password: lock the manager and unlock it, or show a token")
 
 
 def refused(request: IRequest, error: MailshareError) -> bytes:

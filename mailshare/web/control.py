@@ -22,9 +22,12 @@ from mailshare.core.errors import (
     ConfigFault,
     LocalFault,
     MailshareError,
+    NoSuchEntry,
+    NoSuchJob,
     NoSuchUser,
     NotAllowed,
     PeerFault,
+    TooManyTries,
     Unavailable,
 )
 from mailshare.web.events import EventStream, Watch
@@ -222,7 +225,7 @@ def json_answer(request: Any, status: int, value: object, kind: str = "applicati
 
 def http_status(error: MailshareError) -> int:
     """The HTTP status that says the same as an error of ours."""
-    if isinstance(error, NoSuchUser):
+    if isinstance(error, NoSuchUser | NoSuchEntry | NoSuchJob):
         return 404
     if isinstance(error, NotAllowed):
         return 403
@@ -230,6 +233,8 @@ def http_status(error: MailshareError) -> int:
         return error.code if error.code in (400, 404, 412, 413) else 400
     if isinstance(error, ConfigFault):
         return 422
+    if isinstance(error, TooManyTries):
+        return 429
     if isinstance(error, Unavailable):
         return 503
     return 500 if isinstance(error, LocalFault) else 409

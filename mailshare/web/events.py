@@ -73,6 +73,8 @@ class EventStream:
         request.setHeader("X-Accel-Buffering", "no")
         request.registerProducer(self, True)
         request.write(f": mailshare\nretry: {_RETRY}\n\n".encode())
+        if request.method == b"HEAD":  # who asks so wants no stream
+            self._pulse.clock.callLater(0, self.end)
         self._pulse.start(_PULSE, now=False)
         over: Deferred[None] = Deferred()
 
@@ -94,7 +96,8 @@ class EventStream:
             self._newest[kind] = value
             self._missed += 1
             if self._missed > _PATIENCE:
-                self._request.loseConnection()
+                # Not loseConnection, which waits until the reader has taken what he does not take.
+                self._request.channel.transport.abortConnection()
             return
         try:
             lines = self._frame(kind, value)

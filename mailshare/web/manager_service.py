@@ -44,17 +44,19 @@ class Manager:
         return self._refused(request, request.method.decode("ascii", "replace"), path.decode("ascii", "replace"))
 
     def _refused(self, request: Any, method: str, path: str) -> Refusal:
+        if len(request.requestHeaders.getRawHeaders(b"Host") or ()) != 1:
+            return 400, "Name exactly one host"  # RFC 9112 section 3.2
         host = request.getHeader("Host") or ""
         # Whoever runs the local DNS points these names here, so that mail programs find their settings.
         if (refused := host_refusal(host, self.rooms.hosts())) and named(host) not in self.rooms.handouts.names():
             return refused
-        if request.getHeader("Authorization"):
-            return None  # a program with a token; the API looks at no cookie then
+        if request.getHeader("Authorization") and path.startswith(f"{BASE}/"):
+            return None  # a program with a token; the API looks at no cookie then, which pages would
         if method in SAFE or path.lower() == AUTODISCOVER:
             return None  # mail programs that ask for their settings by POST change nothing, and have no page of ours
-        return origin_refusal(
-            method, host, request.getHeader("Origin") or "", request.getHeader("Sec-Fetch-Site") or ""
-        )
+        scheme = "https" if request.isSecure() else "http"
+        origin, fetch_site = request.getHeader("Origin") or "", request.getHeader("Sec-Fetch-Site") or ""
+        return origin_refusal(method, scheme, host, origin, fetch_site)
 
     def _room(self, request: Any, method: str, path: str) -> Room | Refusal:
         """Room for a document, for those who may send one: decided by the headers, before any of it is read."""

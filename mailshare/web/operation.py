@@ -38,6 +38,20 @@ _TELL_THEMSELVES = frozenset(
 )
 
 
+_SECRET = frozenset(
+    {
+        "add_administrator",
+        "change_administrator",
+        "remove_administrator",
+        "add_token",
+        "add_app_password",
+        "admin_reset",
+        "delete_account",
+        "export",
+    }
+)
+
+
 @frozen
 class Operation:
     """One thing to ask.
@@ -71,6 +85,10 @@ class Operation:
     def audited(self) -> bool:
         """It changes something, and writes no line of its own into the audit."""
         return self.method != "GET" and self.name not in _TELL_THEMSELVES
+
+    def secret(self, given: Mapping[str, Any]) -> bool:
+        """Whether it gives somebody a way in or lets much be seen, so that a browser left alone must not do it."""
+        return self.name in _SECRET or (self.name in ("change_user", "change_account") and "password" in given)
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check arguments; texts of a query become numbers and truths.

@@ -15,11 +15,8 @@ from mailshare.core.errors import (
     LocalFault,
     LoginRefused,
     MailshareError,
-    NoSuchEntry,
-    NoSuchJob,
     NotAllowed,
     PeerFault,
-    TooManyTries,
 )
 from mailshare.core.values import Administrator, Caller, Role
 from mailshare.web.control import http_status, problem
@@ -148,8 +145,4 @@ def _refused(visit: Visit, error: MailshareError) -> bytes:
     status = http_status(error)
     if isinstance(error, LoginRefused):
         status = 403
-    elif isinstance(error, TooManyTries):
-        status = 429
-    elif isinstance(error, NoSuchEntry | NoSuchJob):
-        status = 404
     return visit.page("trouble.html", status=status, words=error.public, title="Trouble")

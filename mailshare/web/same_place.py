@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mailshare.web.site import Refusal
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?\Z")
 
 
@@ -45,28 +46,25 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def origin_refusal(method: str, host: str, origin: str, fetch_site: str) -> Refusal:
+def origin_refusal(method: str, scheme: str, host: str, origin: str, fetch_site: str) -> Refusal:
     """Whether a request that changes something comes from one of our own pages.
 
-    Browsers send ``Sec-Fetch-Site`` to trustworthy places only, so on plain HTTP of a local network ``Origin`` decides.
-    Programs have neither, and show a token instead.
+    Browsers send ``Sec-Fetch-Site`` to trustworthy places only, so on plain HTTP of a local network ``Origin`` decides:
+    scheme, name and port are those that were asked for. Programs have neither, and show a token instead.
     """
     if method in SAFE:
         return None
-    by_origin = bool(origin) and _authority(origin) == _plain(host)
+    asked = _place(f"{scheme}://{host}")
+    by_origin = asked is not None and _place(origin) == asked
     ours = fetch_site in ("same-origin", "none") if fetch_site else by_origin
     return None if ours else (403, "This did not come from a page of this server, so nothing was done")
 
 
-def _authority(origin: str) -> str:
+def _place(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, name and port; ``None`` for what is no origin of a page, and equal to nothing then."""
     try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return ""
-    return _plain(parts.netloc) if parts.scheme in ("http", "https") else ""
-
-
-def _plain(host: str) -> str:
-    """Without the ports that nobody writes."""
-    folded = host.strip().casefold()
-    return folded.removesuffix(":80").removesuffix(":443")
+        parts = urlsplit(origin.strip().casefold())
+        port = parts.port or _PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return None
+    return parts.scheme, parts.netloc.removesuffix(f":{parts.port}").rstrip("."), port

@@ -6,12 +6,15 @@ Only HTTP/1.1 is spoken, inside TLS as well. Source: RFC 9110, RFC 9112.
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web import server
-from twisted.web.http import RESPONSES
 from twisted.web.resource import IResource
 from typing_extensions import override
 
@@ -22,7 +25,12 @@ MOST_BODY = 1 << 20
 """Octets of a body that somebody may send who is logged in or shows a token."""
 MOST_UNKNOWN = 1 << 14
 """Octets that anybody else may send: a form to log in is small."""
+PATIENCE = 60
+"""Seconds for the head of a request, and as many again for its body besides what :data:`PACE` gives."""
+PACE = 1 << 14
+"""Octets of a body that have to come each second, or whoever dribbles would hold connections for ever."""
 _TOO_LARGE = "The request is too large"
+_TOO_SLOW = "The request came too slowly"
 _DISCARDED = 1 << 21  # octets after the refusal that are read and forgotten, so that the client hears it
 _SERVER = (b"Server", [b"mailshare"])
 _HEADERS = (
@@ -79,6 +87,7 @@ class ManagerRequest(server.Request):
             self.notifyFinish().addBoth(lambda _: room.closed())
         elif room is not None:
             self._stop(*room)
+        self.channel.wait(PATIENCE + min(self._most if length is None else length, self._most) / PACE)
         if length is not None and length > self._most:
             self._stop(413, _TOO_LARGE)
 
@@ -105,16 +114,15 @@ class ManagerRequest(server.Request):
         self._refused = True
         self.content.close()
         self.content = BytesIO()
-        words = f"{text}\n".encode()
-        reason = RESPONSES.get(status, b"Refused")
-        self.channel.transport.write(
-            f"HTTP/1.1 {status} ".encode() + reason + b"\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            b"Connection: close\r\nContent-Length: " + str(len(words)).encode() + b"\r\n\r\n" + words
-        )
+        self.channel.transport.write(_refusal(status, text))
+        if self.requestHeaders.hasHeader(b"Expect"):  # the client waits for a word before it sends anything: this is it
+            self.requestHeaders.removeHeader(b"Expect")
+            self.channel.loseConnection()
 
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """All of it has come; Twisted calls this."""
+        self.channel.wait(0)
         if self._refused:
             self.channel.loseConnection()
             return
@@ -138,6 +146,11 @@ class ManagerRequest(server.Request):
         return None if found is None else found.decode("utf-8", "replace")
 
     @override
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        """The status of the answer, with its usual words, of which Twisted knows some."""
+        super().setResponseCode(code, message or HTTPStatus(code).phrase.encode())
+
+    @override
     def render(self, resrc: Any) -> None:
         """What answers is found; Twisted has written its own name and version into the head by now."""
         self.responseHeaders.setRawHeaders(*_SERVER)
@@ -148,7 +161,7 @@ class ManagerRequest(server.Request):
         """Look at what holds for every page before one is chosen; Twisted calls this."""
         for name, value in _HEADERS:
             self.responseHeaders.setRawHeaders(name, [value])
-        refusal = self.channel.factory.refusal(self)
+        refusal = (400, "Name a page") if self.path == b"*" else self.channel.factory.refusal(self)
         if refusal is None:
             super().process()
             return
@@ -161,6 +174,15 @@ class ManagerRequest(server.Request):
         self.finish()
 
 
+def _refusal(status: int, text: str) -> bytes:
+    """A whole answer, after which nothing more is read."""
+    words = f"{text}\n".encode()
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Connection: close\r\nContent-Length: {len(words)}\r\n\r\n"
+    ).encode() + words
+
+
 class ManagerChannel(CountedChannel):
     """One connection."""
 
@@ -168,6 +190,38 @@ class ManagerChannel(CountedChannel):
     site: Any
     _command: bytes
     _path: bytes
+    _answering = False
+    _due: IDelayedCall | None = None
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Some octets; Twisted calls this. With the first ones of a request its time begins."""
+        if self._due is None and not self._answering:
+            self.wait(PATIENCE)
+        super().dataReceived(data)
+
+    def wait(self, seconds: float) -> None:
+        """What comes next has to be here within so many seconds; 0 = it is here."""
+        self._answering = not seconds
+        if self._due is not None and self._due.active():
+            self._due.cancel()
+        self._due = self.factory.reactor.callLater(seconds, self._too_slow) if seconds else None
+
+    def _too_slow(self) -> None:
+        self.transport.write(_refusal(408, _TOO_SLOW))
+        self.loseConnection()
+
+    @override
+    def requestDone(self, request: Any) -> None:
+        """It is answered; Twisted calls this."""
+        self._answering = False
+        super().requestDone(request)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is gone; Twisted calls this."""
+        self.wait(0)
+        super().connectionLost(reason)
 
     @property
     def command(self) -> str:

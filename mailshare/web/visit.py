@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
 
-from mailshare.core.errors import LoginRefused, NotAllowed, PeerFault
+from mailshare.core.errors import LoginRefused, MailshareError, NotAllowed, PeerFault, TooManyTries
 from mailshare.core.values import Administrator, Caller, WebSession
 from mailshare.web import object_tags
 from mailshare.web.commands_beside import command_beside
@@ -17,6 +17,8 @@ from mailshare.web.rooms import Line, Rooms, Undo
 from mailshare.web.uploads import FormBody, Upload
 
 _MOST_FIELDS = 2000
+CHANGED = 412
+"""Somebody else changed it meanwhile."""
 LANGUAGE_COOKIE = b"ms-language"
 """Holds what a browser chose to read; no secret."""
 
@@ -177,8 +179,19 @@ class Visit:
         given = self.secret("own_password")
         if not given:
             raise LoginRefused("Give your own password with this, please")
-        await self.rooms.administrators.check(self.me.name, given, self.peer)
+        await self.know(self.me.name, given)
         await self.rooms.sessions.prove(self.session)
+
+    async def know(self, name: str, password: str) -> Administrator:
+        """The administrator of this name and password; a wrong one is written into the audit.
+
+        :raises LoginRefused: there is none. :raises TooManyTries: too many were wrong.
+        """
+        try:
+            return await self.rooms.administrators.check(name, password, self.peer)
+        except (LoginRefused, TooManyTries):
+            await self.rooms.office.note("admin.login-refused", {"login": name[:64], "peer": self.peer})
+            raise
 
     # ------------------------------------------------------------------ answering
 
@@ -233,7 +246,13 @@ class Visit:
         """
         was = self.text("was")
         if was and was != mark(thing):
-            raise PeerFault("Somebody else changed this meanwhile. This is how it is now; look and repeat", code=412)
+            words = "Somebody else changed this meanwhile. This is how it is now; look and repeat"
+            raise PeerFault(words, code=CHANGED)
+
+
+def filled_again(found: Mapping[str, Any], given: Mapping[str, Any], error: MailshareError) -> dict[str, Any]:
+    """What a form shows after a refusal: what was filled in; when somebody else was quicker, how it is now."""
+    return dict(found) if error.code == CHANGED else {**found, **given}
 
 
 mark = object_tags.mark

@@ -9,9 +9,12 @@ from mailshare.web.events import EventStream
 
 
 class Request:
-    """As much of a request as a stream needs."""
+    """As much of a request as a stream needs; its own channel and transport."""
 
-    def __init__(self) -> None:
+    def __init__(self, method: bytes = b"GET") -> None:
+        self.method = method
+        self.channel = self.transport = self
+        self.finished = False
         self.written: list[bytes] = []
         self.dropped = False
         self.gone: Deferred[None] = Deferred()
@@ -31,8 +34,11 @@ class Request:
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    def loseConnection(self) -> None:
+    def abortConnection(self) -> None:
         self.dropped = True
+
+    def finish(self) -> None:
+        self.finished = True
 
 
 def test_a_slow_reader_gets_only_the_newest_and_is_dropped_in_the_end() -> None:
@@ -64,5 +70,15 @@ def test_a_pulse_goes_out_while_nothing_happens() -> None:
     stream.start()
     clock.advance(15)
     assert request.written[-1] == b": \n\n"
+    request.gone.callback(None)
+    assert clock.getDelayedCalls() == []
+
+
+def test_who_asks_for_the_head_alone_holds_no_stream_open() -> None:
+    """HEAD is answered and over."""
+    request, clock = Request(b"HEAD"), Clock()
+    EventStream(request, clock).start()
+    clock.advance(0)
+    assert request.finished
     request.gone.callback(None)
     assert clock.getDelayedCalls() == []

@@ -287,4 +287,6 @@ async def test_two_editors_do_not_overwrite_each_other(house: House) -> None:
     late = await browser.post("/users/eve", {**form, "names": "Eve Two"})
     assert late.code == 412
     assert "Somebody else changed this" in late.text
+    assert "Eve One" in late.text
+    assert "Eve Two" not in late.text
     assert (await house.office.acts.show_user(name="eve"))["names"] == ["Eve One"]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError
 from mailshare.web.control import http_status
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, mark
+from mailshare.web.visit import Visit, filled_again, mark
 
 _TEXTS = ("mode", "collect", "relay", "zone", "ambiguous", "tag_delimiter")
 _LISTS = ("domains", "aliases")
@@ -79,7 +79,7 @@ async def change(visit: Visit) -> bytes:
             await visit.prove()
         await visit.ask("change_account", address=address, **given)
     except MailshareError as error:
-        return await _shown(visit, {**found, **given}, error.public, max(http_status(error), 400))
+        return await _shown(visit, filled_again(found, given, error), error.public, max(http_status(error), 400))
     return visit.go(f"/accounts/{quote(address, safe='')}", "Saved")
 
 

@@ -10,7 +10,7 @@ from mailshare.core.book_files import decoded
 from mailshare.core.errors import MailshareError
 from mailshare.web.control import http_status
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, mark
+from mailshare.web.visit import Visit, filled_again, mark
 
 _EMPTY: Mapping[str, Any] = {
     "name": "",
@@ -83,7 +83,8 @@ async def change(visit: Visit) -> bytes:
         visit.unchanged(found)
         await visit.ask("change_contact", name=name, **given)
     except MailshareError as error:
-        return await _shown(visit, {**found, **given}, error.public, max(http_status(error), 400), mark(found))
+        shown = filled_again(found, given, error)
+        return await _shown(visit, shown, error.public, max(http_status(error), 400), mark(found))
     return visit.go(_way(name), "Saved")
 
 

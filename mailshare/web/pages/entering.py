@@ -32,9 +32,8 @@ async def log_in(visit: Visit) -> bytes:
     """Begin a session."""
     name, way = visit.text("name"), local_path(visit.text("next", "/"))
     try:
-        administrator = await visit.rooms.administrators.check(name, visit.secret("password"), visit.peer)
+        administrator = await visit.know(name, visit.secret("password"))
     except (LoginRefused, TooManyTries) as refusal:
-        await visit.rooms.office.note("admin.login-refused", {"login": name[:64], "peer": visit.peer})
         return _form(visit, way, name, refusal.public)
     if visit.session is not None:  # nobody goes on with a secret that was there before the password was given
         await visit.rooms.sessions.end(visit.session.id)
@@ -79,7 +78,7 @@ async def unlock(visit: Visit) -> bytes:
         return visit.go("/login")
     way = local_path(visit.text("next", "/"))
     try:
-        await visit.rooms.administrators.check(visit.session.name, visit.secret("password"), visit.peer)
+        await visit.know(visit.session.name, visit.secret("password"))
     except (LoginRefused, TooManyTries) as refusal:
         name = visit.session.name
         return visit.page("unlock.html", status=403, next=way, name=name, error=refusal.public)

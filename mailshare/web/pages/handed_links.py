@@ -73,6 +73,9 @@ async def revoke(visit: Visit) -> bytes:
     if wanted not in {one.id for one in visit.rooms.links.of(name)}:
         raise NoSuchUser("That link is over already")
     await visit.rooms.links.revoke(wanted)
+    assert visit.me is not None
+    told = {"act": "handout link taken back", "with": {"user": name}, "by": visit.me.name}
+    await visit.rooms.office.note("admin.did", told)
     return visit.go(_way(name), "The link opens nothing any more")
 
 

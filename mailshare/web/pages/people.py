@@ -15,7 +15,7 @@ from mailshare.web.pages.handed_links import listed
 from mailshare.web.qr_codes import qr
 from mailshare.web.rooms import Undo
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, mark
+from mailshare.web.visit import Visit, filled_again, mark
 
 _EMPTY: Mapping[str, Any] = {
     "name": "",
@@ -90,7 +90,7 @@ async def change(visit: Visit) -> bytes:
         visit.unchanged(_settings(found))
         await visit.ask("change_user", name=name, **given)
     except MailshareError as error:
-        return await _shown(visit, {**found, **given}, error.public, max(http_status(error), 400))
+        return await _shown(visit, filled_again(found, given, error), error.public, max(http_status(error), 400))
     return visit.go(_way(name), "Saved")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, mark
+from mailshare.web.visit import CHANGED, Visit, mark
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PRESETS: Mapping[str, tuple[str, Sequence[Mapping[str, object]]]] = {
@@ -109,7 +109,7 @@ async def change(visit: Visit) -> bytes:
             return await _shown(visit, unsaved=filled)
         await visit.ask("change_account", address=address, **filled)
     except MailshareError as error:
-        return await _shown(visit, error.public, 422)
+        return await _shown(visit, error.public, 412 if error.code == CHANGED else 422)
     return visit.go(f"/accounts/{quote(address, safe='')}/timer", "Saved")
 
 
