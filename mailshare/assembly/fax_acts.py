@@ -19,6 +19,7 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NotPossible, PeerFault, Unavailable
 from mailshare.core.fax_costs import Forecast
 from mailshare.core.fax_covers import NONE, STANDARD, FaxCover
+from mailshare.core.fax_report import RECEIPT
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Source, User, UserKind
 from mailshare.interfaces import IBody
@@ -45,6 +46,7 @@ class FaxActs(FaxGivingActs):
         deadline: str = "",
         priority: str = "",
         cover: str = "",
+        receipt: bool = False,
         forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a file of this machine.
@@ -55,7 +57,7 @@ class FaxActs(FaxGivingActs):
             name = os.path.basename(file)
             facts = {"user": user, "subject": subject, "text": text, "at": at, "deadline": deadline, "cover": cover}
             return await self.fax_document(
-                document=stream, to=to, name=name, priority=priority, forecast=forecast, **facts
+                document=stream, to=to, name=name, priority=priority, receipt=receipt, forecast=forecast, **facts
             )
 
     async def fax_document(
@@ -71,6 +73,7 @@ class FaxActs(FaxGivingActs):
         deadline: str = "",
         priority: str = "",
         cover: str = "",
+        receipt: bool = False,
         forecast: bool = False,
     ) -> Mapping[str, object]:
         """Send a document.
@@ -83,6 +86,7 @@ class FaxActs(FaxGivingActs):
         :param at: when it goes out, ``deadline`` when no call begins any more, ``priority`` its haste; see
             :func:`mailshare.assembly.fax_wishes.read_wishes`.
         :param cover: the cover sheet, ``none``, or empty for what holds for all.
+        :param receipt: the sender hears at once that it was taken.
         :param forecast: send nothing; say what each fax would take and cost.
         :raises PolicyRefusal: a number may not be called, or the document cannot be turned into pages.
         """
@@ -96,7 +100,8 @@ class FaxActs(FaxGivingActs):
         recipients = [Recipient(_fax_recipient(one, domain), params=wishes) for one in to]
         for one in recipients:
             office.gateway.hops(one, sender)
-        frame = _frame(sender, self._directory().hostname, name[:200], subject, text, recipients)
+        asks = (RECEIPT,) if receipt else ()
+        frame = _frame(sender, self._directory().hostname, name[:200], subject, text, recipients, asks)
         body = await body_of_pieces(self._store, _letter(frame, document))
         envelope = self._envelope(sender, recipients, body)
         if forecast:
@@ -231,10 +236,21 @@ def _fax_recipient(text: str, domain: str) -> Address:
 
 
 def _frame(
-    sender: User, host: str, name: str, subject: str, text: str, recipients: Sequence[Recipient]
+    sender: User,
+    host: str,
+    name: str,
+    subject: str,
+    text: str,
+    recipients: Sequence[Recipient],
+    asks: Sequence[str],
 ) -> tuple[bytes, bytes]:
-    """What stands before and behind the octets of the document in the mail that carries it."""
+    """What stands before and behind the octets of the document in the mail that carries it.
+
+    :param asks: names of fields that say yes.
+    """
     message = EmailMessage()
+    for field in asks:
+        message[field] = "yes"
     message["From"] = f"{sender.name}@{host}"
     message["To"] = ", ".join(str(one.address) for one in recipients)
     message["Subject"] = " ".join((subject or name or "Fax").split())

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from mailshare.config import Config, Secret
 from mailshare.config.fax_schema import FaxLineTable
 from mailshare.core.envelope import Envelope
+from mailshare.core.errors import PolicyRefusal
 from mailshare.core.fax_lines import (
     DirectoryOptions,
     HttpOptions,
@@ -20,6 +21,7 @@ from mailshare.core.fax_lines import (
     MailOptions,
     read_options,
 )
+from mailshare.core.sorting import Unknown, resolve_recipient
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Origin, Server, Source
 from mailshare.core.values.fax import FaxPage
@@ -168,6 +170,12 @@ def _mail(options: MailOptions, own: LineSurroundings) -> IFaxLine:
     from mailshare.fax.lines.mail import MailLine  # noqa: PLC0415
 
     async def hand_in(envelope: Envelope, octets: bytes, user: int) -> None:
+        directory = own.store.directory.current()
+        author = directory.user_by_id.get(user)
+        for one in envelope.recipients:
+            where = resolve_recipient(one.address, sender_user=author, directory=directory, trusted=True)
+            if isinstance(where, Unknown):  # the door would give it to ADMIN, and nothing would be passed on
+                raise PolicyRefusal(where.public)
         trace = trace_id(int(own.reactor.seconds() * 1_000_000), os.urandom(3))
         body = await new_body(own.store, octets)
         await own.door().accept(envelope, body, Origin(Source.FAX, trace, user_id=user or None, peer=own.name))

@@ -111,9 +111,10 @@ class FaxRoom:
             reports.details[self.name] = self.office
 
     def mail_came(self, message_id: int, headers: Headers) -> None:
-        """The door has stored a message: perhaps a report about a fax that came in."""
+        """The door has stored a message: perhaps a report about a fax that came in, or faxes that go out."""
         if self.office is not None:
             self.office.returns.seen(message_id, headers)
+            self.office.receipts.seen(message_id, headers)
 
     def report_written(self, message_id: str, report: bytes) -> None:
         """This server has written that a message could not be delivered."""

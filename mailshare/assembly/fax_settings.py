@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mailshare.assembly.book_keeping import both, declared_entries
 from mailshare.config import Config
 from mailshare.config.fax_schema import FaxTable
 from mailshare.config.timetable import parse_hours
 from mailshare.core.address_book import BookEntry
+from mailshare.core.fax_causes import OwnRetries
 from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
+from mailshare.core.values.fax import FaxCause
 from mailshare.fax.numbers import country_code_of
 from mailshare.fax.rules import HOUR, FaxBox, FaxCaller, FaxContact, FaxMailbox, FaxRules
+
+_MINUTE = 60_000_000  # microseconds
 
 
 def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
@@ -33,6 +37,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         most_cost=table.most_cost,
         most_pages=table.pages,
         tries=table.tries,
+        retries=_retries(table),
         lifetime=table.lifetime * HOUR,
         station=table.station,
         owner=table.owner,
@@ -50,7 +55,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         inbox=table.inbox or ("admin1",),
         formats=table.formats or ("pdf",),
         routes=tuple(
-            FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller, one.barcode, one.report)
+            FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller, one.barcode, one.report, one.line)
             for one in config.tables.fax_route
         ),
         refused=table.refuse,
@@ -58,6 +63,11 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
             FaxMailbox(one.account.casefold(), one.header, one.user, tuple(each.casefold() for each in one.senders))
             for one in config.tables.fax_mailbox
         ),
+        partners=frozenset(one.casefold() for one in table.partners),
+        receipts=table.receipts,
+        tell_sent=table.tell_sent,
+        tell_failed=table.tell_failed,
+        subject=table.subject_address.casefold(),
         cheap=tuple(parse_hours(one) for one in table.cheap_hours),
         cheap_tolls=frozenset(Toll(one) for one in table.cheap_tolls),
         contacts=_contacts(both(declared_entries(config), book)),
@@ -81,6 +91,15 @@ def _dialling(table: FaxTable) -> DialRules:
         outside=table.outside,
         extension=table.extension,
     )
+
+
+def _retries(table: FaxTable) -> Mapping[FaxCause, OwnRetries]:
+    out = {}
+    for word in {*table.retry_minutes, *table.retry_calls}:
+        minutes, calls = table.retry_minutes.get(word), table.retry_calls.get(word)
+        waits = tuple(one * _MINUTE for one in minutes) if isinstance(minutes, list | tuple) else ()
+        out[FaxCause(word)] = OwnRetries(waits, calls if isinstance(calls, int) else 0)
+    return out
 
 
 def _contacts(book: Sequence[BookEntry]) -> tuple[FaxContact, ...]:

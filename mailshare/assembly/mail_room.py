@@ -325,6 +325,7 @@ def submission_rules(config: Config) -> SubmissionRules:
         max_header=limits.header_size,
         max_hops=limits.received_hops,
         devices=config.device_rules,
+        partners=frozenset(one.casefold() for one in config.tables.fax.partners),
     )
 
 

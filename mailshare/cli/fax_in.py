@@ -32,7 +32,7 @@ def fax_received(context: Context, days: int) -> _Answer:
 
 @fax.command("give")
 @click.argument("trace")
-@click.option("--to", "to", multiple=True, required=True, help="Login name or mail address; repeat.")
+@click.option("--to", "to", multiple=True, required=True, help="Login name, mail address or fax number; repeat.")
 @click.option("--from", "mailbox", help="Whose mailbox it is taken from, where several have it.")
 @click.option("--keep", is_flag=True, help="It stays where it is, too.")
 @click.pass_obj

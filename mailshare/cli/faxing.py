@@ -33,13 +33,17 @@ def fax() -> None:
 @click.option("--at", help="When it goes out: 18:30, 2026-12-24 18:30, +8h; at once when left out.")
 @click.option("--deadline", help="When no call begins any more, likewise; fax.lifetime when left out.")
 @click.option("--cover", help="Cover sheet: standard, none, or the name of a [[fax_cover]].")
+@click.option("--receipt", is_flag=True, help="The sender is told at once that it was taken.")
 @click.option("--forecast", is_flag=True, help="Send nothing; say how long it takes and what it costs.")
 @click.option("--priority", type=click.Choice(("urgent", "normal", "later")), help="later = in cheap hours.")
 @click.pass_obj
 @with_json
-def fax_send(context: Context, /, file: str, to: tuple[str, ...], forecast: bool, **facts: str | None) -> _Answer:
+def fax_send(
+    context: Context, /, file: str, to: tuple[str, ...], receipt: bool, forecast: bool, **facts: str | None
+) -> _Answer:
     """Send FILE: a PDF, a TIFF or another picture, or a text."""
-    answer = context.ask("fax_send", file=os.path.abspath(file), to=list(to), forecast=forecast or None, **facts)
+    flags = {"receipt": receipt or None, "forecast": forecast or None}
+    answer = context.ask("fax_send", file=os.path.abspath(file), to=list(to), **flags, **facts)
     if forecast:
         return answer, screens.table(answer["forecast"], ("number", "pages", "seconds", "cost", "too_dear"), "")
     numbers = ", ".join(str(one) for one in answer["faxes"])

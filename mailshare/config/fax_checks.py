@@ -14,15 +14,19 @@ from mailshare.config.schema import FileTables
 from mailshare.config.timetable import parse_hours
 from mailshare.core.address import Address, is_domain
 from mailshare.core.errors import ConfigFault, PeerFault
+from mailshare.core.fax_causes import CAUSES
 from mailshare.core.fax_covers import STANDARD
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_lines import KINDS, SECRETS, HttpOptions, LoopOptions, read_options
+from mailshare.core.fax_routing import CALL_WORDS
 from mailshare.core.fax_scripts import is_script
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _NUMBER = re.compile(r"[+0-9*?][0-9*?#A-D .-]*\Z")
 _FIELD = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
 _OF_SENDERS = ("to", "cc", "bcc", "from", "sender", "reply-to", "subject", "resent-to", "resent-cc", "apparently-to")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_PLUS = re.compile(r"\+[0-9][0-9 ().-]{3,40}\Z")
 _DIGITS = re.compile(r"[0-9]{0,20}\Z")
 Path = tuple[str | int, ...]
 
@@ -49,6 +53,9 @@ def check_fax(tables: FileTables, directory: str, findings: Findings) -> None:
     for index, route in enumerate(tables.fax_route):
         for number, text in enumerate(route.to or ()):
             _whither(text, boxes, ("fax_route", index, "to", number), findings)
+        if not tables.fax_caller and any("{subaddress}" in text for text in route.to or ()):
+            words = "whoever calls chooses the number; fax.tolls alone bounds what that costs"
+            findings.warn(("fax_route", index, "to"), words, "name the callers in [[fax_caller]]")
         for key in ("called", "subaddress", "caller"):
             _numbers(("fax_route", index, key), (getattr(route, key),), findings)
 
@@ -146,7 +153,10 @@ def _covers(tables: FileTables, findings: Findings) -> None:
 
 def _whither(text: str, boxes: set[str], path: Path, findings: Findings) -> None:
     if not text.startswith("box:"):
-        _address(text, path, findings)
+        for word in _BRACES.findall(text):
+            _word(word, list(CALL_WORDS), path, findings)
+        if not _PLUS.match(text):
+            _address(text, path, findings)
     elif text[4:].casefold() not in boxes:
         findings.error(path, f"there is no [[fax_box]] {text[4:]!r}")
 
@@ -193,21 +203,46 @@ def _general(tables: FileTables, findings: Findings) -> None:
             findings.error(("fax", "cheap_hours", index), str(fault))
     if fax.cheap_tolls and not fax.cheap_hours:
         findings.error(("fax", "cheap_tolls"), "there are no cheap_hours to wait for")
+    _retries(tables, findings)
     for word, price in fax.prices.items():
         _word(word, tolls, ("fax", "prices", word), findings)
         if isinstance(price, bool) or not isinstance(price, (int, float)) or price < 0:
             findings.error(("fax", "prices", word), "a price is a number, 0 or more")
     for index, word in enumerate(fax.formats):
-        _word(word, ["pdf", "tiff"], ("fax", "formats", index), findings)
+        _word(word, ["pdf", "tiff", "profile-s"], ("fax", "formats", index), findings)
     _numbers(("fax", "returns"), fax.returns, findings)
     for index, text in enumerate(fax.inbox):
         _address(text, ("fax", "inbox", index), findings)
     if len(fax.station) > 20 or not fax.station.isascii():
         findings.error(("fax", "station"), "has at most 20 characters, digits and blanks above all")
+    if fax.subject_address and not _NAME.match(fax.subject_address):
+        findings.error(("fax", "subject_address"), f"{fax.subject_address!r} cannot stand before an @")
+    for name in fax.partners:
+        if "*" not in fax.senders and name not in fax.senders:
+            findings.warn(("fax", "partners"), f"{name} stands not in fax.senders, so it may send no faxes")
     if tables.fax_line and not fax.senders:
         findings.warn(("fax",), "nobody but ADMIN may send faxes: senders is empty")
     if tables.fax_line and not fax.country:
         findings.warn(("fax",), "country is not set, so only numbers that begin with + are understood")
+
+
+def _retries(tables: FileTables, findings: Findings) -> None:
+    """Causes that are worth another call, with minutes and calls that can be."""
+    known = [cause.value for cause, rule in CAUSES.items() if rule.retry]
+    for word, minutes in tables.fax.retry_minutes.items():
+        path: Path = ("fax", "retry_minutes", word)
+        _word(word, known, path, findings)
+        if not isinstance(minutes, list | tuple) or not minutes or not all(_whole(one, 1440) for one in minutes):
+            findings.error(path, "is a list of minutes, 1 to 1440 each, e.g. [2, 5, 10]")
+    for word, calls in tables.fax.retry_calls.items():
+        path = ("fax", "retry_calls", word)
+        _word(word, known, path, findings)
+        if not _whole(calls, 50):
+            findings.error(path, "is a number of calls, 1 to 50")
+
+
+def _whole(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _book(tables: FileTables, findings: Findings) -> None:

@@ -22,6 +22,9 @@ class FaxTable:
     trunk: str = _key("dialled before the area code inside the country", "0")
     outside: str = _key("dialled before every number outside the own exchange")
     extension: int = _key("digits of the longest extension of the own exchange; 0 = there are none", 0, least=0, most=8)
+    subject_address: str = _key(
+        "what stands before the @ of an address that takes the number from the subject, e.g. sendfax; empty = none"
+    )
     senders: tuple[str, ...] = _key(
         "login names that may send faxes, * for everybody who logs in; none = nobody but ADMIN", factory=tuple
     )
@@ -32,6 +35,11 @@ class FaxTable:
     most_cost: float = _key("what one fax may cost by these prices; 0 = no bound", 0.0)
     pages: int = _key("pages of the longest fax", 200, least=1, most=5000)
     tries: int = _key("calls for one fax", 6, least=1, most=50)
+    retry_minutes: Mapping[str, object] = _key(
+        "minutes before the second, third ... call, by cause, e.g. {busy = [2, 5, 10]}; the last one for all others",
+        factory=dict,
+    )
+    retry_calls: Mapping[str, object] = _key("calls in all that may end in one cause, e.g. {busy = 4}", factory=dict)
     lifetime: int = _key("hours after which a fax that could not be sent is given up", 12, least=1, most=120)
     cheap_hours: tuple[str, ...] = _key("when calls are cheap, e.g. 18:00-08:00 or sat-sun 00:00-24:00", factory=tuple)
     cheap_tolls: tuple[str, ...] = _key(
@@ -48,11 +56,21 @@ class FaxTable:
     photos: Literal["auto", "threshold", "dither"] = _key(
         "what becomes of grey: dots where a photo is, nowhere, or everywhere", "auto"
     )
-    report: Literal["dsn", "mdn", "both"] = _key("form of the reports to senders", "dsn")
+    report: Literal["dsn", "mdn", "both", "plain"] = _key("form of the reports to senders", "dsn")
+    receipts: Literal["never", "asked", "always"] = _key("who is told at once that a fax was taken", "asked")
+    tell_sent: tuple[str, ...] = _key("login names who get a copy of each report about what was sent", factory=tuple)
+    tell_failed: tuple[str, ...] = _key("login names who get a copy of each report about what failed", factory=tuple)
+    partners: tuple[str, ...] = _key(
+        "login names of other gateways: reports go to the MAIL FROM of their mail, also when that is elsewhere",
+        factory=tuple,
+    )
     report_pdf: bool = _key("true = reports of the end of a fax carry the transmission report as a PDF", False)
     confirm: bool = _key("false = what was sent is told only to those who ask for it (NOTIFY=SUCCESS)", True)
     inbox: tuple[str, ...] = _key("who gets faxes that no [[fax_route]] fits; none = the first ADMIN", factory=tuple)
-    formats: tuple[str, ...] = _key("of received pages in mails: pdf, tiff", ("pdf",))
+    formats: tuple[str, ...] = _key(
+        "of received pages in mails: pdf; tiff, with the octets that came; profile-s, a TIFF for every Internet fax",
+        ("pdf",),
+    )
     split: bool = _key("true = a page whose barcode has a [[fax_route]] of its own begins another mail", False)
     returns: tuple[str, ...] = _key(
         "numbers of callers who get a fax back when theirs could not be delivered, e.g. +49*; none = nobody",
@@ -94,12 +112,14 @@ class FaxRouteTable:
     """``[[fax_route]]``: who gets faxes that come in; the first that fits counts."""
 
     to: tuple[str, ...] = _key(
-        "login names, mail and fax addresses, names of printers here, box:NAME of a [[fax_box]]; required"
+        "login names, mail and fax addresses, fax numbers with plus, names of printers here, box:NAME of a [[fax_box]];"
+        " for {called}, {subaddress} and {caller} the digits of the call; required"
     )
     called: str = _key("the number that was called; * for any digits, ? for one; empty = any")
     subaddress: str = _key("the subaddress that was asked for, likewise")
     station: str = _key("how the sending machine calls itself, likewise")
     caller: str = _key("the number of the caller, likewise")
+    line: str = _key("name of the [[fax_line]] that it came over, likewise")
     barcode: str = _key("text of a barcode on one of its pages, * and ? likewise, e.g. INV-*")
     report: str = _key("login name that hears what became of what is passed on as a fax; empty = nobody")
 

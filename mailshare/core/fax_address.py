@@ -3,14 +3,15 @@
 Source: RFC 3191 and RFC 3192 (minimal form), RFC 2846 (local numbers, further elements), RFC 4161 section 4.
 
 Accepted beside it, each told apart by its form: ``FAX=0301234`` (a number in local form), bare digits as the whole
-local part (``0301234@fax.example``, ``+49301234@fax.example``), and ``name=number`` never. What stands here knows no
-dial rules; whether a number can exist is judged in the fax room.
+local part (``0301234@fax.example``, ``+49301234@fax.example``), a number as the domain or as a label before the fax
+domain (``miller@0301234``, ``miller@0301234.fax.example``), and ``name=number`` never. What stands here knows no dial
+rules; whether a number can exist is judged in the fax room.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from attrs import field, frozen
 
@@ -18,7 +19,10 @@ MAX_DIGITS = 40  # of a local form; E.164 has 15
 _GLOBAL = re.compile(r"\+[0-9](?:[0-9.\-]{0,60})\Z")
 _LOCAL = re.compile(r"[0-9A-D#*pw][0-9A-D#*pw.\-]{0,60}\Z")
 _BARE = re.compile(r"\+?[0-9][0-9.\-]{2,40}\Z")
+_IN_DOMAIN = re.compile(r"[0-9][0-9-]{2,40}\Z")
+_SUBJECT = re.compile(r"(?:fax[ :]+)?(\+?[0-9(][0-9 ().\-/]{2,60})\Z", re.IGNORECASE)
 _SEPARATORS = str.maketrans("", "", ".-")
+_COVER = "COVER"  # ours: the name of a cover sheet
 _ELEMENTS = frozenset(
     {"ATTN", "ORG", "OFNO", "OFNA", "STR", "ADDR", "ADDU", "ADDL", "POB", "ZIP", "CO"}
 )  # RFC 2846 section 3
@@ -32,6 +36,7 @@ class FaxAddress:
     :ivar subaddresses: after ``/T33S=``; each is a recipient of its own (RFC 3192 section 4.1).
     :ivar isdn: ISDN subaddress (``/ISUB=``); ``post_dial`` tones after the call is up (``/POSTD=``).
     :ivar cover: what is meant for the cover page, by the names of RFC 2846: ``ATTN``, ``ORG`` ...
+    :ivar sheet: name of the cover sheet that is wanted (``/COVER=``); empty = as for all.
     """
 
     number: str
@@ -39,6 +44,7 @@ class FaxAddress:
     isdn: str = ""
     post_dial: str = ""
     cover: Mapping[str, str] = field(factory=dict, hash=False)
+    sheet: str = ""
 
     @property
     def is_global(self) -> bool:
@@ -70,6 +76,27 @@ def format_fax_address(number: str, subaddress: str = "") -> str:
     return f"FAX={number}" + (f"/T33S={subaddress}" if subaddress else "")
 
 
+def number_in_domain(domain: str, own: Collection[str]) -> str:
+    """The number of an address as other fax servers have it: ``miller@0301234``, ``miller@0301234.fax.example``.
+
+    :param own: the fax domains, casefolded.
+    :returns: empty when it is no such domain. A number alone is the name of no host (RFC 1123 section 2.1).
+    """
+    label, _, rest = domain.partition(".")
+    if not _IN_DOMAIN.match(label) or (rest and rest.casefold() not in own):
+        return ""
+    return _number(label)
+
+
+def number_in_subject(subject: str) -> str:
+    """The number that a subject is, and nothing else; empty when it is another subject.
+
+    :raises ValueError: it has too many digits.
+    """
+    found = _SUBJECT.match(subject.strip())
+    return _number("".join(char for char in found[1] if char in "+0123456789")) if found is not None else ""
+
+
 def _number(text: str) -> str:
     digits = text.translate(_SEPARATORS)
     if len(digits) > MAX_DIGITS:
@@ -80,7 +107,7 @@ def _number(text: str) -> str:
 def _with_elements(number: str, elements: list[str]) -> FaxAddress:
     subaddresses: list[str] = []
     cover: dict[str, str] = {}
-    found = {"ISUB": "", "POSTD": ""}
+    found = {"ISUB": "", "POSTD": "", _COVER: ""}
     for element in elements:
         label, equals, value = element.partition("=")
         label = label.upper()
@@ -88,6 +115,8 @@ def _with_elements(number: str, elements: list[str]) -> FaxAddress:
             raise ValueError(f"the element {element[:40]!r} says nothing")
         if label == "T33S":
             subaddresses += [_subaddress(one) for one in value.split("#") if one]
+        elif label == _COVER:
+            found[label] = value
         elif label in found:
             found[label] = _dialled(label, value)
         elif label in _ELEMENTS:
@@ -95,7 +124,7 @@ def _with_elements(number: str, elements: list[str]) -> FaxAddress:
         else:
             # RFC 2846 section 1.2: an element that is not known must not be passed over if it may change the meaning.
             raise ValueError(f"the element {label[:20]!r} is not known here")
-    return FaxAddress(number, tuple(subaddresses), found["ISUB"], found["POSTD"], cover)
+    return FaxAddress(number, tuple(subaddresses), found["ISUB"], found["POSTD"], cover, found[_COVER])
 
 
 def _subaddress(text: str) -> str:

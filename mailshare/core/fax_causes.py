@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from mailshare.core.values.fax import FaxCause
 
@@ -90,16 +90,32 @@ SHAKEN: frozenset[FaxCause] = ELSEWHERE | {
 """Ends that may be the line's own doing: the next try goes over another line where one is free."""
 
 
-def next_try(cause: FaxCause, tries: int, most: int, at: int, deadline: int) -> int | None:
+@frozen
+class OwnRetries:
+    """What an office says of one cause, in place of what is usual.
+
+    :ivar waits: as in :class:`CauseRule`; ``calls`` in all that end so; nothing = as usual.
+    """
+
+    waits: tuple[int, ...] = ()
+    calls: int = 0
+
+
+def next_try(
+    cause: FaxCause, tries: int, most: int, at: int, deadline: int, own: OwnRetries | None = None
+) -> int | None:
     """When a fax is tried again after a call that ended so.
 
     :param tries: calls so far, this one counted, that ended in this cause.
     :param most: calls the office allows where the cause has no figure of its own.
     :param deadline: microseconds UTC, after which no call begins.
+    :param own: what the office says of this cause (RFC 4161 section 2.3).
     :returns: microseconds UTC, or ``None``: it is given up, for this cause.
     """
-    rule = CAUSES[cause]
-    if not rule.retry or (not rule.endless and tries >= min(rule.tries or most, most)):
+    own = own or OwnRetries()
+    rule = evolve(CAUSES[cause], waits=own.waits or CAUSES[cause].waits)
+    bounded = bool(own.calls) or not rule.endless
+    if not rule.retry or (bounded and tries >= (own.calls or min(rule.tries or most, most))):
         return None
     following = at + rule.wait(tries)
     return None if deadline and following > deadline else following

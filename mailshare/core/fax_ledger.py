@@ -112,6 +112,11 @@ class PageLedger:
         return self.causes.get(cause.value, 0)
 
     @property
+    def last_cause(self) -> FaxCause | None:
+        """In what the last call ended; ``None`` before the first, or when nothing was wrong with it."""
+        return FaxCause(self.last) if self.last not in ("", FaxCause.OK.value, FaxCause.CANCELLED.value) else None
+
+    @property
     def whole(self) -> bool:
         """The far end has every page."""
         return 0 < self.total <= self.confirmed

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+RECEIPT = "X-Fax-Receipt"
+"""Field of a mail whose sender wants to hear at once that its faxes were taken."""
 FEATURES = (
     "(& (image-file-structure=TIFF-minimal) (MRC-mode=0) (color=Binary) (image-coding=[MH,MR,MMR])"
     " (| (& (dpi=204) (dpi-xyratio=[204/98,204/196,204/391])) (& (dpi=200) (dpi-xyratio=[200/100,200/200])))"
@@ -25,14 +27,31 @@ def fax_subject(action: str, kind: str) -> str:
     """What stands before the subject of the message.
 
     :param action: as in a delivery report: ``delivered``, ``failed``, ``delayed``, ``relayed``.
-    :param kind: ``DSN`` or ``MDN``.
+    :param kind: ``DSN``, ``MDN``, or empty for a notice that is neither.
     """
     outcome = {
         "delivered": "Fax delivered successfully.",
         "failed": "Fax rejected." if kind == "MDN" else "Fax not delivered.",
         "delayed": "Fax delayed, still trying.",
     }.get(action, "Fax passed on.")
-    return f"{outcome} ({kind}) "
+    return f"{outcome} ({kind}) " if kind else f"{outcome} "
+
+
+def report_forms(form: str, action: str, *, asked: bool) -> tuple[str, ...]:
+    """In which forms a report is written: ``dsn``, ``mdn``, ``plain``.
+
+    A disposition about a success goes to those alone who asked for one (RFC 2532 section 2.2.1); there is none about a
+    delay. Where delivery reports are not for this gateway to write (section 2.2.2), a plain notice takes their place.
+
+    :param form: what the office says: ``dsn``, ``mdn``, ``both`` or ``plain``.
+    :param asked: the message has the field ``Disposition-Notification-To``.
+    """
+    disposed = action == "failed" or (action == "delivered" and asked)
+    if form == "mdn":
+        return ("mdn",) if disposed else ("plain",)
+    if form == "both":
+        return ("mdn", "dsn") if disposed else ("dsn",)
+    return ("plain",) if form == "plain" else ("dsn",)
 
 
 def fax_words(reply: str, fields: Mapping[str, str]) -> list[str]:

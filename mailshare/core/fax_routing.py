@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
+CALL_WORDS = ("called", "subaddress", "caller")
+"""What may stand in braces in a name of ``to``, for the digits of the call."""
 _DIALLED = re.compile(r"\+?[0-9][0-9 .-]{2,40}")
 _IN_NUMBERS = re.compile(r"[^0-9+*?#A-Da-d]+")
 
@@ -22,6 +24,7 @@ class FaxRoute:
     :ivar called, caller: numbers, ``*`` for any digits and ``?`` for one.
     :ivar subaddress: digits, likewise.
     :ivar station: identification of the sending machine, in any case, blanks aside, likewise.
+    :ivar line: name of the line that it came over, likewise, in any case.
     :ivar barcode: of a page, likewise, as it is written.
     :ivar to: mail and fax addresses, names of local users and printers, ``box:NAME``.
     :ivar report: login name that hears what became of what is passed on as a fax.
@@ -34,11 +37,14 @@ class FaxRoute:
     caller: str = ""
     barcode: str = ""
     report: str = ""
+    line: str = ""
 
     def fits(
-        self, called: str, subaddress: str, station: str, caller: str, barcodes: Sequence[str] = ()
+        self, called: str, subaddress: str, station: str, caller: str, barcodes: Sequence[str] = (), line: str = ""
     ) -> bool:
         """Whether a call is one of these."""
+        if self.line and not fnmatchcase(line.casefold(), self.line.casefold()):
+            return False
         if self.barcode and not any(fnmatchcase(one, self.barcode) for one in barcodes):
             return False
         return (
@@ -57,12 +63,14 @@ def route_fax(
     station: str,
     caller: str,
     barcodes: Sequence[str] = (),
+    line: str = "",
 ) -> FaxRoute | None:
     """The first line of the table that fits, or ``None``.
 
     :param barcodes: texts of those on the pages.
+    :param line: name of the line that it came over.
     """
-    return next((one for one in routes if one.fits(called, subaddress, station, caller, barcodes)), None)
+    return next((one for one in routes if one.fits(called, subaddress, station, caller, barcodes, line)), None)
 
 
 def reply_number(routes: Sequence[FaxRoute], name: str) -> tuple[str, str] | None:
@@ -71,7 +79,7 @@ def reply_number(routes: Sequence[FaxRoute], name: str) -> tuple[str, str] | Non
     :param name: login name.
     """
     for route in routes:
-        plain = not (route.station or route.caller or route.barcode)
+        plain = not (route.station or route.caller or route.barcode or route.line)
         exact = _DIALLED.fullmatch(route.called) and (not route.subaddress or route.subaddress.isdecimal())
         if plain and exact and name.casefold() in (one.casefold() for one in route.to):
             return route.called, route.subaddress

@@ -69,7 +69,7 @@ def _minute(hour: str, minute: str) -> int:
 
 
 def asked_in(headers: Headers) -> dict[str, object]:
-    """What a mail says of the time and the haste of its fax, as parameters of a queue row.
+    """What a mail says of the time, the haste and the cover sheet of its fax, as parameters of a queue row.
 
     A date that cannot be read says nothing: the fax goes out.
     """
@@ -82,6 +82,9 @@ def asked_in(headers: Headers) -> dict[str, object]:
         word = headers.text(name).strip().partition(" ")[0].partition("(")[0].casefold()
         if word in {"non-urgent", "low"} or (name == "x-priority" and word in {"4", "5"}):
             asked["priority"] = LATER
+    cover = headers.text("x-fax-cover").strip()
+    if cover:
+        asked["cover"] = cover[:64]
     return asked
 
 

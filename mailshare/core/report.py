@@ -78,6 +78,7 @@ class ReportDetails:
     :ivar fields: for programs, in the block of each recipient, e.g. ``Media-Accept-Features`` (RFC 2530).
     :ivar picture: of what was sent, PNG; empty = none.
     :ivar reply_to: address that takes answers; empty = the author's.
+    :ivar copies: login names of others here who get the same report.
     :ivar papers: name and octets of PDF files that go with it.
     """
 
@@ -86,6 +87,7 @@ class ReportDetails:
     picture: bytes = attribute(default=b"", repr=False)
     reply_to: str = ""
     papers: tuple[tuple[str, bytes], ...] = attribute(default=(), repr=False)
+    copies: tuple[str, ...] = ()
 
 
 @frozen
@@ -117,6 +119,7 @@ class Returned:
     :ivar whole: the whole message when RET=FULL asks for it and it is small enough, else ``None``.
     :ivar subject: for the text, may be empty.
     :ivar arrived: when it was taken, microseconds UTC.
+    :ivar asks_disposition: it has the field ``Disposition-Notification-To`` (RFC 8098 section 2.1).
     """
 
     header: bytes
@@ -126,6 +129,7 @@ class Returned:
     subject: str = ""
     envid: str = ""
     message_id: str = ""
+    asks_disposition: bool = False
 
 
 def wanted(action: Action, notify: Iterable[str]) -> bool:
@@ -181,6 +185,12 @@ def delivery_report(action: Action, fates: Sequence[Fate], about: Returned, head
         _returned_part(about),
     )
     return report_message(header, "delivery-status", head.boundary, parts)
+
+
+def plain_report(action: Action, fates: Sequence[Fate], about: Returned, head: Letterhead) -> bytes:
+    """The words of a report for people, without the parts for programs."""
+    subject = fax_subject(action.value, "") + (about.subject or "your message")
+    return notice(subject, _delivery_words(action, fates, about, head), head, about=about.message_id)
 
 
 def disposition_report(

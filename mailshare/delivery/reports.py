@@ -3,8 +3,9 @@
 A report that is called for is written down as an event ``report.due`` in the very transaction that settles the queue
 rows; the report itself is stored together with an event ``report.sent``. What is due and was not sent is found again
 when the server starts, so that a kill between the two loses no report; the key of the report keeps a mailbox from
-taking it twice. Reports go to local users only: to the sender who logged in, else to ADMIN of the account. Nothing is
-ever sent back to the outside.
+taking it twice. Reports go to local users: to the sender who logged in, else to ADMIN of the account. Nothing is sent
+back to the outside, but for faxes of partners whom the configuration names (``fax.partners``): they were let in by a
+login or by their machine's address, so the sender of their envelope is theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from twisted.logger import Logger
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.core.fax_report import disposition_of, fax_subject, fax_words
+from mailshare.core.fax_report import disposition_of, fax_subject, fax_words, report_forms
 from mailshare.core.headers import Headers
 from mailshare.core.report import (
     MAX_RETURNED,
@@ -33,11 +34,12 @@ from mailshare.core.report import (
     disposition_report,
     fate_of,
     notice,
+    plain_report,
 )
 from mailshare.core.report_words import forward_failed
-from mailshare.core.retry import DAY
+from mailshare.core.retry import DAY, STANDARD
 from mailshare.core.trace import trace_id
-from mailshare.core.values import Event, Origin, Outcome, QueueItem, Source, Target, User
+from mailshare.core.values import Event, Hop, Origin, Outcome, QueueItem, Source, Target, User
 from mailshare.delivery.events import report_sent
 from mailshare.delivery.moments import micros
 from mailshare.interfaces import IBody, IReportDetails, IStore
@@ -121,27 +123,40 @@ class Reports:
             return
         fates = [await self._fate(item, _moment(due)) for item in items]
         about = await self._returned(items[0], whole=action is Action.FAILED)
-        form = str(items[0].params.get("report", "dsn"))
+        forms = report_forms(str(items[0].params.get("report", "dsn")), action.value, asked=about.asks_disposition)
         adds = self.details.get(items[0].agent)
         details = ReportDetails() if adds is None else await adds.details(items, action, reader)
-        if form != "dsn" and action in (Action.DELIVERED, Action.FAILED):
-            await self._dispositions(action, fates, about, reader, due, details)
-            if form == "mdn":
-                await self._store.events.append([sent])
-                return
-        head = evolve(self._letterhead(reader, report_trace, at, due.account_id), details=details)
-        octets = delivery_report(action, fates, about, head)
-        key = hashlib.sha256(repr(_key(due)).encode()).digest()
-        await self._put(reader, octets, report_trace, [sent], key, account_id=due.account_id)
+        to = self._whither(items[0], reader)
+        if isinstance(to, Address):
+            details = evolve(details, words=(), reply_to="")  # orders are for people who log in here
+        if "mdn" in forms:
+            await self._dispositions(action, fates, about, to, due, details)
+        if forms == ("mdn",):
+            await self._store.events.append([sent])
+            return
+        head = evolve(self._letterhead(to, report_trace, at, due.account_id), details=details)
+        write = plain_report if "plain" in forms else delivery_report
+        octets = write(action, fates, about, head)
+        await self._put(to, octets, report_trace, [sent], _digest(due), account_id=due.account_id)
+        await self._copies(details.copies, reader, octets, due)
         for tell in self.failures if action is Action.FAILED else ():
             tell(about.message_id, octets)
+
+    async def _copies(self, names: Sequence[str], reader: User, octets: bytes, due: Event) -> None:
+        """The same report for others who want to hear of it; a stop of the server just here leaves them without."""
+        people = self._store.directory.current().user_by_name
+        for user in (people.get(name.casefold()) for name in names):
+            if user is not None and user.id != reader.id:
+                trace = trace_id(micros(self._clock), self._token(3))
+                key = _digest(due, "copy", user.id)
+                await self._put(user, octets, trace, [], key, account_id=due.account_id)
 
     async def _dispositions(
         self,
         action: Action,
         fates: Sequence[Fate],
         about: Returned,
-        reader: User,
+        to: User | Address,
         due: Event,
         details: ReportDetails,
     ) -> None:
@@ -152,7 +167,7 @@ class Reports:
             disposition, words, fields = disposition_of(action.value, fate.cause, fate.reply)
             octets = disposition_report(
                 about,
-                evolve(self._letterhead(reader, trace, at, due.account_id), details=details),
+                evolve(self._letterhead(to, trace, at, due.account_id), details=details),
                 recipient=fate.address,
                 disposition=disposition,
                 words=[*words, *fax_words(fate.reply, fate.fields)],
@@ -160,8 +175,7 @@ class Reports:
                 subject=fax_subject(action.value, "MDN"),
                 fields=fields,
             )
-            key = hashlib.sha256(repr(("mdn", number, _key(due))).encode()).digest()
-            await self._put(reader, octets, trace, [], key, account_id=due.account_id)
+            await self._put(to, octets, trace, [], _digest(due, "mdn", number), account_id=due.account_id)
 
     async def _items(self, due: Event) -> list[QueueItem]:
         found = [await self._store.queue.item(number) for number in _numbers(due)]
@@ -188,6 +202,15 @@ class Reports:
         account = directory.account_by_id.get(item.account_id or 0) or next(iter(directory.accounts), None)
         return directory.user_by_name.get(account.admin) if account is not None else None
 
+    def _whither(self, item: QueueItem, reader: User) -> User | Address:
+        """The mailbox of whoever is told; for a partner's mail the sender of its envelope (RFC 3461 section 5)."""
+        directory = self._store.directory.current()
+        sender = item.sender
+        near = sender is None or sender.domain.casefold() in ("", directory.hostname.casefold())
+        own = any(sender is not None and one.address.key == sender.key for one in directory.accounts)
+        outside = bool(item.params.get("partner")) and not near and not own and bool(directory.accounts)
+        return sender if outside and sender is not None else reader
+
     async def _returned(self, item: QueueItem, *, whole: bool) -> Returned:
         body = await self._store.queue.body(item.message_id)
         header = await body.header()
@@ -201,6 +224,7 @@ class Reports:
             subject=headers.text("subject"),
             envid=str(item.params.get("envid", "")),
             message_id=headers.own_id,
+            asks_disposition=headers.first("disposition-notification-to") is not None,
         )
 
     async def _forward_failed(self, items: Sequence[QueueItem], due: Event) -> None:
@@ -224,8 +248,9 @@ class Reports:
         subject, words = forward_failed([item.address for item in items], answer, kept=kept)
         trace = self._token(8).hex()
         octets = notice(subject, words, self._letterhead(reader, trace, at, due.account_id))
-        key = hashlib.sha256(repr(_key(due)).encode()).digest()
-        await self._put(reader, octets, trace, [report_sent(due, at, trace)], key, account_id=due.account_id)
+        await self._put(
+            reader, octets, trace, [report_sent(due, at, trace)], _digest(due), account_id=due.account_id
+        )
 
     async def _put_back(self, item: QueueItem, reader: User, at: int) -> None:
         """Deliver a forwarded message into a mailbox after all, with a body of its own."""
@@ -273,28 +298,49 @@ class Reports:
 
     # ------------------------------------------------------------------ storing
 
-    def _letterhead(self, reader: User, trace: str, at: int, account_id: int | None) -> Letterhead:
+    def _letterhead(self, to: User | Address, trace: str, at: int, account_id: int | None) -> Letterhead:
         directory = self._store.directory.current()
         account = directory.account_by_id.get(account_id or 0) or next(iter(directory.accounts), None)
         host = directory.hostname
         author = f"{account.admin if account else 'admin1'}@{host}"
-        return Letterhead(host, author, f"{reader.name}@{host}", at, f"<{trace}@{host}>", f"=_{self._token(12).hex()}")
+        reader = str(to) if isinstance(to, Address) else f"{to.name}@{host}"
+        return Letterhead(host, author, reader, at, f"<{trace}@{host}>", f"=_{self._token(12).hex()}")
 
     async def _put(
-        self, reader: User, octets: bytes, trace: str, events: Sequence[Event], key: bytes, *, account_id: int | None
+        self,
+        to: User | Address,
+        octets: bytes,
+        trace: str,
+        events: Sequence[Event],
+        key: bytes,
+        *,
+        account_id: int | None,
     ) -> None:
+        """Store a report for somebody here, or queue it for a partner elsewhere, with the null sender (RFC 3464 2)."""
         body = await new_body(self._store, octets)
-        host = self._store.directory.current().hostname
-        prefix = f"Delivered-To: {Address(reader.name, host)}\r\n".encode()
+        directory = self._store.directory.current()
+        targets, hops = [], []
+        if isinstance(to, Address):
+            address = to
+            way = next(one.id for one in directory.accounts)
+            hops = [Hop("relay", str(to), "report", way, params={"notify": ["NEVER"]}, sender="<>")]
+        else:
+            address = Address(to.name, directory.hostname)
+            targets = [Target(to.id, "report", f"Delivered-To: {address}\r\n".encode())]
+        at = micros(self._clock)
         await self._store.delivery.deliver(
-            Envelope(None, (Recipient(Address(reader.name, host)),)),
+            Envelope(None, (Recipient(address),)),
             body,
             Origin(Source.REPORT, trace, account_id=account_id),
-            [Target(reader.id, "report", prefix)],
+            targets,
+            hops,
             events=events,
-            at=micros(self._clock),
+            at=at,
+            expires=at + STANDARD.give_up_after if hops else 0,
             duplicate_key=key,
         )
+        if hops:
+            self._store.notifier.wake("relay")
 
 
 def is_forward(item: QueueItem) -> bool:
@@ -323,3 +369,8 @@ def _moment(event: Event) -> int:
 
 def _key(event: Event) -> Key:
     return str(event.data.get("action", "")), _numbers(event), _moment(event)
+
+
+def _digest(event: Event, *more: object) -> bytes:
+    """By what a mailbox takes this report, or another form of it, once."""
+    return hashlib.sha256(repr((*more, _key(event)) if more else _key(event)).encode()).digest()

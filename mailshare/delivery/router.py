@@ -148,7 +148,7 @@ class _Journey:
                 self.steps.append(step("gateway-refused", fault.public))
                 return False
             for hop in hops:
-                self.hops.append(evolve(hop, params={**hop.params, **asked_in(self.headers)}))
+                self.hops.append(evolve(hop, params={**asked_in(self.headers), **hop.params}))
                 self.steps.append(step(hop.reason, f"the provider wrote down {hop.address}"))
             if hops:
                 self.dropped = True
@@ -261,13 +261,13 @@ class _Journey:
         if gateway is None:
             return False
         try:
-            hops = gateway.hops(recipient, self.author)
+            hops = gateway.hops(recipient, self.author, self.headers)
         except PolicyRefusal as fault:
             self._nobody(recipient.address, "gateway-refused")
             self.steps.append(step("gateway-refused", fault.public))
             return True
         for hop in hops:
-            params = {**hop.params, **self._asked(recipient), **asked_in(self.headers), **recipient.params}
+            params = {**asked_in(self.headers), **hop.params, **self._asked(recipient), **recipient.params}
             self.hops.append(evolve(hop, params=params))
             self.steps.append(step(hop.reason, str(recipient.address)))
         return True

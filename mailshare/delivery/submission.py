@@ -62,6 +62,7 @@ class SubmissionRules:
     :ivar max_header: octets of its header block.
     :ivar max_hops: ``Received`` lines after which a message goes in a circle (RFC 5321 section 6.3).
     :ivar devices: machines that are known by their address; the journal names them.
+    :ivar partners: login names of other gateways: what they hand in for a gateway here keeps its own sender.
     """
 
     policy: str = "fix"
@@ -70,6 +71,7 @@ class SubmissionRules:
     max_header: int = 256 * 1024
     max_hops: int = 30
     devices: tuple[Device, ...] = ()
+    partners: frozenset[str] = frozenset()
 
 
 @define
@@ -129,6 +131,8 @@ class LocalSubmitter:
         if _is_public(where, directory):
             raise PolicyRefusal(_PUBLIC)
         if self._desk.rules.policy != "enforce" or not session.protocol.endswith("A"):
+            return
+        if user.name.casefold() in self._desk.rules.partners:
             return
         own = (isinstance(where, Local) and user.id in where.user_ids) or (
             isinstance(where, Named) and where.account_id in user.accounts
@@ -367,7 +371,7 @@ class LocalSubmission:
         at, trace, host = micros(self._desk.clock), self._origin.trace, self._directory.hostname
         date = date_text(at)
         received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
-        if self._user is None:
+        if self._user is None or self._from_partner(self._user):
             return (Field("Received", received), *_completed(whole, headers, f"<{trace}@{host}>", date))
         self._nobody_is_public(headers)
         self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
@@ -387,6 +391,11 @@ class LocalSubmission:
         )
         self._origin = changed(self._origin, steps=(*self._origin.steps, *steps))
         return fields
+
+    def _from_partner(self, user: User) -> bool:
+        """Whether a partner hands it in, and for a gateway here alone: then it stays somebody's elsewhere."""
+        known = user.name.casefold() in self._desk.rules.partners
+        return known and all(self._desk.gateway(one.address) is not None for one in self._envelope.recipients)
 
     def _nobody_is_public(self, headers: Headers) -> None:
         """PUBLIC is a place to write to and no sender, whatever the policy for From is."""

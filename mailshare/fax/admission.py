@@ -59,6 +59,7 @@ class Admission:
             subaddress=call.subaddress,
             station=call.station,
             caller=call.caller,
+            line=call.line,
         )
         boxes = [rules.box(name[4:]) for name in (route.to if route else ()) if name.startswith("box:")]
         codes = [box.code for box in boxes if box is not None and box.kind == "relay"]

@@ -9,6 +9,9 @@ from mailshare.core.values import Origin, QueueItem, QueueState, Source, User
 from mailshare.interfaces import IIntake, IStore
 from mailshare.shell.new_body import copied
 
+_KEPT = ("cover", "title", "company", "urgent", "priority")
+"""What was said of the fax beside its number; times that are over say nothing of another try."""
+
 
 async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -> list[int]:
     """Hand it in again, from its first page.
@@ -24,7 +27,7 @@ async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -
     if sender is None:
         raise NotPossible(f"Whoever sent fax {row.id} is not here any more")
     body = await copied(store, await store.queue.body(row.message_id))
-    wished = {"cover": row.params["cover"]} if row.params.get("cover") else {}
+    wished = {name: row.params[name] for name in _KEPT if row.params.get(name)}
     recipient = Recipient(Address.parse(row.address), params=wished)
     envelope = Envelope(sender_address(store, sender), (recipient,), size=body.size)
     receipt = await door.accept(envelope, body, Origin(Source.WEB, trace, user_id=sender.id))

@@ -20,7 +20,7 @@ from mailshare.core.fax_routing import FaxRoute, route_fax
 from mailshare.core.report_parts import printable
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Hop, Origin, Source, Step, User, UserKind
-from mailshare.core.values.fax import CallFacts, FaxPage, Ringing
+from mailshare.core.values.fax import CallFacts, Coding, FaxPage, Ringing
 from mailshare.fax.destinations import Destinations, destinations
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.pages import Pages
@@ -29,8 +29,10 @@ from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IBody, IIntake, IStore
 from mailshare.shell.new_body import new_body
 from mailshare.wire.fax_mail import FaxLetter, fax_mail, message_id
+from mailshare.wire.tiff_fax import write_tiff
 
 _KEPT_FOR = 10 * 365 * 24 * 3_600_000_000  # microseconds: what waits in a box has no end
+_SIMPLE_WIDTHS, _SIMPLE_LINES = (1728,), (98, 100, 196, 200)
 _STRANGER = "Whoever called may not send faxes here, or gave no right password. Nobody else got this fax."
 
 
@@ -116,13 +118,19 @@ class Arrivals:
             station=facts.station,
             caller=call.caller,
             barcodes=codes,
+            line=call.line,
         )
 
     # ------------------------------------------------------------------ one fax
 
     async def _one(self, came: Came, *, admitted: bool) -> str:
         rules, directory = self._rules(), self._store.directory.current()
-        where = destinations(came.route if admitted else None, rules, self._gateway, directory)
+        digits = {
+            "called": came.call.called,
+            "subaddress": came.facts.subaddress,
+            "caller": came.call.caller or came.facts.station,
+        }
+        where = destinations(came.route if admitted else None, rules, self._gateway, directory, digits)
         note = "" if admitted else _STRANGER
         author = self._whose(where)
         traces = []
@@ -158,16 +166,39 @@ class Arrivals:
     async def _mailed(self, came: Came, letter: FaxLetter, where: Destinations) -> str:
         if await self._known(came, letter):
             return ""
+        letter = evolve(letter, simple=await self._simple(came.pages, letter.formats))
         body = await new_body(self._store, fax_mail(came.call, came.facts, came.pages, letter))
-        # Reports about this mail would ring a stranger's telephone, so it bears the null sender; whoever answers it
-        # writes to From. Only where callers get faxes back, reports are asked for: at the address of the office.
-        account = next(iter(self._store.directory.current().accounts), None)
-        returned = account is not None and wants_return(self._rules(), sending(came.call, came.facts))
-        sender = account.address if account is not None and returned else None
+        sender = self._bounces_to(came, where)
         envelope = Envelope(sender, tuple(Recipient(one) for one in where.mail), size=body.size)
         origin = self._origin(came, where, "fax-route", None)
         await self._intake.accept(envelope, body, origin)
         return origin.trace
+
+    async def _simple(self, pages: Sequence[FaxPage], formats: Sequence[str]) -> bytes:
+        """The pages as TIFF Profile S (RFC 4160 section 4.4), where that is asked for and they are fit for it.
+
+        Empty else; then the octets that came go instead, since a page that is not standard would have to be drawn anew.
+        """
+        fit = all(page.width in _SIMPLE_WIDTHS and page.y_res in _SIMPLE_LINES for page in pages)
+        if "profile-s" not in formats or not fit:
+            return b""
+        try:
+            return write_tiff([await self._pages.recoded(page, Coding.MH) for page in pages])
+        except (NotConvertible, MailshareError) as fault:
+            self._log.warn("a fax goes out in the octets that came: {why}", why=fault.public)
+            return b""
+
+    def _bounces_to(self, came: Came, where: Destinations) -> Address | None:
+        """Who hears of a mail that is not delivered (RFC 2532 section 2.1): the office's address, never the caller.
+
+        A report to From would ring a stranger's telephone. Without one a fax that leaves here and is refused elsewhere
+        would be lost with nobody knowing. What stays in this house cannot bounce, so its sender is the null one.
+        """
+        directory = self._store.directory.current()
+        account = next(iter(directory.accounts), None)
+        leaves = any(one.domain.casefold() != directory.hostname.casefold() for one in where.mail)
+        returned = wants_return(self._rules(), sending(came.call, came.facts))
+        return account.address if account is not None and (leaves or returned) else None
 
     async def _queued(
         self, came: Came, letter: FaxLetter, where: Destinations, hops: Sequence[Hop], author: User | None

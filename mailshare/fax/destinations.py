@@ -1,25 +1,29 @@
 """Where a fax that came in goes: to mailboxes, into boxes, to printers of this office, on to other fax machines.
 
-Names are those of ``to`` in ``[[fax_route]]``. What no name leads to goes to the inbox of faxes, so that none is lost.
+Names are those of ``to`` in ``[[fax_route]]``; in them stand, for ``{called}``, ``{subaddress}`` and ``{caller}``, the
+digits of the call (RFC 4160 section 4.2.2: direct mapping). What no name leads to goes to the inbox of faxes, so that
+none is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 
 from mailshare.core.address import Address
 from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.core.fax_routing import FaxRoute
+from mailshare.core.fax_routing import CALL_WORDS, FaxRoute
 from mailshare.core.printer_places import printer_at
 from mailshare.core.values import Directory, Hop, PrinterPlace
 from mailshare.fax.desk import DESK
-from mailshare.fax.gateway import FaxGateway
+from mailshare.fax.gateway import NUMBER, FaxGateway
 from mailshare.fax.rules import FaxRules
 
 PRINTER = "printer"
 _NEVER = {"notify": ["NEVER"]}
+_WORDS = re.compile(r"\{(" + "|".join(CALL_WORDS) + r")\}")
 
 
 @define
@@ -46,15 +50,24 @@ class Destinations:
 
 
 def destinations(
-    route: FaxRoute | None, rules: FaxRules, gateway: FaxGateway, directory: Directory
+    route: FaxRoute | None,
+    rules: FaxRules,
+    gateway: FaxGateway,
+    directory: Directory,
+    digits: Mapping[str, str] | None = None,
 ) -> Destinations:
     """Sort out the names of a route; without one, of the inbox.
 
     :param directory: of now.
+    :param digits: of the call, by the words that names may hold; one that holds a word without digits leads nowhere.
     """
     found = Destinations(report="" if route is None else route.report)
     found.why.append("by no route: the inbox of faxes" if route is None else f"by a route to {', '.join(route.to)}")
-    for name in rules.inbox if route is None else route.to:
+    for written in rules.inbox if route is None else route.to:
+        name = filled(written, digits or {})
+        if not name:
+            found.why.append(f"not to {written}: the call has no such digits")
+            continue
         box = rules.box(name[4:]) if name.startswith("box:") else None
         if box is None:
             _add(found, name, gateway, directory)
@@ -71,8 +84,22 @@ def destinations(
     return found
 
 
+def filled(name: str, digits: Mapping[str, str]) -> str:
+    """A name with the digits of a call in it; empty when they are not there.
+
+    Digits alone take part: whoever calls says what stands in them.
+    """
+    out = name
+    for word in _WORDS.findall(name):
+        value = "".join(char for char in digits.get(word, "") if char in "0123456789")
+        if not value:
+            return ""
+        out = out.replace("{" + word + "}", value)
+    return out
+
+
 def _add(found: Destinations, name: str, gateway: FaxGateway, directory: Directory) -> None:
-    address = _address(name, directory)
+    address = gateway.address_of(name) if NUMBER.match(name.strip()) else _address(name, directory)
     if address is None:
         return
     if gateway.claims(address):

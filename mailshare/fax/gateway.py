@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from attrs import evolve
+from attrs import evolve, frozen
 from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.duplicates import identity
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NoSuchUser, PeerFault, PolicyRefusal
-from mailshare.core.fax_address import FaxAddress, format_fax_address, parse_fax_address
+from mailshare.core.fax_address import (
+    FaxAddress,
+    format_fax_address,
+    number_in_domain,
+    number_in_subject,
+    parse_fax_address,
+)
 from mailshare.core.fax_costs import Forecast, forecast
+from mailshare.core.fax_covers import NONE, STANDARD
 from mailshare.core.fax_dialling import Number, refusal
+from mailshare.core.fax_needs import FaxNeeds
+from mailshare.core.fax_times import asked_in
 from mailshare.core.headers import Headers
 from mailshare.core.values import Account, Directory, Hop, User, UserKind
+from mailshare.core.values.fax import FaxCause
 from mailshare.fax.desk import FaxDesk
 from mailshare.fax.numbers import Numbers
 from mailshare.fax.pages import Pages
@@ -29,21 +40,41 @@ from mailshare.fax.rules import FaxContact, FaxRules
 from mailshare.interfaces import IBody, IGateway
 
 AGENT = "fax"
+NUMBER = re.compile(r"\+[0-9][0-9 ().-]{3,40}\Z")
+"""A fax number where mail addresses and names are written as well."""
 _MOST_MEMBERS = 500
+_TITLE = ("ATTN",)
+_COMPANY = ("ORG", "OFNA", "OFNO", "CO", "STR", "ADDR", "ADDU", "ADDL", "POB", "ZIP")
+
+
+@frozen
+class Meant:
+    """One fax that an address means.
+
+    :ivar contact: who it is, for the cover page; ``None`` = nobody in particular.
+    :ivar sheet: the cover sheet that the address asks for.
+    """
+
+    number: Number
+    subaddress: str = ""
+    contact: FaxContact | None = None
+    sheet: str = ""
 
 
 @implementer(IGateway)
 class FaxGateway:
-    """Takes ``FAX=+number@`` one of the fax domains, numbers and names of the address book there.
+    """Takes ``FAX=+number@`` one of the fax domains, numbers and names of the address book there, numbers as domains.
 
     :param desk: takes what is ordered by mail; without one nobody does.
     :ivar rules: replaced when the configuration is read again.
+    :ivar lacking: why no line of now can ever make such a call (:meth:`mailshare.fax.pool.LinePool.lacking`).
     """
 
     def __init__(self, rules: FaxRules, pages: Pages, desk: FaxDesk | None = None) -> None:
         self.follow(rules)
         self._pages = pages
         self._desk = desk
+        self.lacking: Callable[[str, FaxNeeds], tuple[FaxCause, str] | None] | None = None
 
     def follow(self, rules: FaxRules) -> None:
         """Take over other rules."""
@@ -52,19 +83,24 @@ class FaxGateway:
         self._domains = frozenset(one.casefold() for one in rules.domains)
 
     def claims(self, address: Address) -> bool:
-        """Whatever is written to a fax domain is a fax, or wrong."""
-        return address.key[1] in self._domains
+        """Whatever is written to a fax domain, or to a number, is a fax, or wrong."""
+        domain = address.key[1]
+        return domain in self._domains or bool(domain and number_in_domain(domain, self._domains))
 
-    def hops(self, recipient: Recipient, user: User | None) -> Sequence[Hop]:
+    def hops(self, recipient: Recipient, user: User | None, headers: Headers | None = None) -> Sequence[Hop]:
         """One row for each number and subaddress. An ADMIN may send whatever the list of senders says.
 
+        :param headers: of the message, as soon as they are there: a number may stand in the subject.
         :raises PolicyRefusal: 5.7.1 the sender or the number is not allowed; 5.1.3 it is no number.
         """
         if self._desk is not None and self._desk.claims(recipient.address):
             return self._desk.hops(recipient, user)
         if user is None or not (user.kind is UserKind.ADMIN or self.rules.may_send(user.name)):
             raise PolicyRefusal("You may not send faxes from here")
-        return [self._hop(*each) for each in self._meant(recipient.address)]
+        hops = [self._hop(each) for each in self._meant(recipient.address, headers)]
+        if user.name.casefold() in self.rules.partners:
+            hops = [evolve(hop, params={**hop.params, "partner": True}) for hop in hops]
+        return hops
 
     def collected(self, headers: Headers, account: Account, directory: Directory) -> Sequence[Hop]:
         """Rows of a message from a provider's mailbox.
@@ -113,12 +149,31 @@ class FaxGateway:
                 await desk.examine(recipient, user, body)
         if len(orders) == len(ours):
             return
-        for recipient in ours:
-            if recipient not in orders:
-                made = await self._pages.of_body(body, recipient.params.get("cover"))
-                sizes = await self._pages.sizes(made)
-                for number, _, _ in self._meant(recipient.address):
-                    self._pages.affordable(sizes, number.text, number.toll)
+        headers = Headers.parse(await body.header())
+        meant = [(one, each) for one in ours if one not in orders for each in self._meant(one.address, headers)]
+        for recipient, each in meant:  # all of them are known to be allowed before anything is converted
+            made = await self._pages.of_body(body, each.sheet or self._wished(recipient, headers))
+            self._pages.affordable(await self._pages.sizes(made), each.number.text, each.number.toll)
+
+    def _wished(self, recipient: Recipient, headers: Headers) -> str:
+        """The cover sheet that was chosen for a fax, by a command or in the header of its mail.
+
+        :raises PolicyRefusal: 5.6.1, there is no such sheet.
+        """
+        chosen = str(recipient.params.get("cover") or "")
+        return chosen or self._sheet(asked_in(headers).get("cover", ""), (5, 6, 1))
+
+    def _sheet(self, wanted: object, enhanced: tuple[int, int, int]) -> str:
+        """A cover sheet by its name.
+
+        :raises PolicyRefusal: there is none of that name.
+        """
+        word, known = str(wanted).casefold(), [STANDARD, NONE, *(one.name for one in self.rules.covers)]
+        found = next((one for one in known if one.casefold() == word), None)
+        if word and found is None:
+            words = f"There is no cover sheet {word[:40]!r}; there are {', '.join(known)}"
+            raise PolicyRefusal(words, code=550, enhanced=enhanced)
+        return found or ""
 
     async def forecasts(self, envelope: Envelope, body: IBody) -> list[tuple[str, Forecast, float]]:
         """What each fax of a message would take and cost, and what one may cost (0 = no bound); nothing is queued.
@@ -127,10 +182,10 @@ class FaxGateway:
         """
         out = []
         for each in envelope.recipients:
-            sizes = await self._pages.sizes(await self._pages.of_body(body, each.params.get("cover")))
-            for number, _, _ in self._meant(each.address):
-                expected = forecast(sizes, number.toll, self.rules.prices)
-                out.append((number.text, expected, self.rules.most_cost))
+            for one in self._meant(each.address):
+                made = await self._pages.of_body(body, one.sheet or each.params.get("cover"))
+                expected = forecast(await self._pages.sizes(made), one.number.toll, self.rules.prices)
+                out.append((one.number.text, expected, self.rules.most_cost))
         return out
 
     def onward(self, address: Address) -> list[Hop]:
@@ -138,19 +193,27 @@ class FaxGateway:
 
         :raises PolicyRefusal: the number may not be called, or is none.
         """
-        return [self._hop(*each) for each in self._meant(address)]
+        return [self._hop(each) for each in self._meant(address)]
 
     def onward_number(self, text: str) -> list[Hop]:
         """The row of a fax back to a caller; nobody hears what becomes of it.
 
         :raises PolicyRefusal: the number may not be called, or is none.
         """
-        hop = self._hop(self.number(text), "", None)
+        hop = self._hop(Meant(self.number(text)))
         return [evolve(hop, params={**hop.params, "notify": ["NEVER"]})]
 
-    def _meant(self, address: Address) -> list[tuple[Number, str, FaxContact | None]]:
-        """Numbers, subaddresses and who they are in the book."""
+    def _meant(self, address: Address, headers: Headers | None = None) -> list[Meant]:
+        """Numbers, subaddresses and who they are in the book.
+
+        :param headers: without them an address that leaves the number to the subject means nothing yet.
+        """
         try:
+            if self.rules.subject and address.local.casefold() == self.rules.subject:
+                return [] if headers is None else [self._of_subject(headers)]
+            alone = number_in_domain(address.domain, self._domains)
+            if alone:
+                return [Meant(self.number(alone), contact=FaxContact(_worded(address.local)))]
             found = parse_fax_address(address.local, bare=True)
         except ValueError as fault:
             raise PolicyRefusal(f"No fax can go there: {fault}", code=550, enhanced=(5, 1, 3)) from fault
@@ -159,8 +222,16 @@ class FaxGateway:
             return [self._of_contact(one) for one in self._members(contact)]
         if found is None:
             raise NoSuchUser("Nobody in the fax address book has this name; write FAX=+15551234567")
-        number = self.number(self._checked(found).number)
-        return [(number, each, None) for each in found.subaddresses or ("",)]
+        number, sheet = self.number(self._checked(found).number), self._sheet(found.sheet, (5, 1, 3))
+        reader = _reader(found)
+        return [Meant(number, each, reader, sheet) for each in found.subaddresses or ("",)]
+
+    def _of_subject(self, headers: Headers) -> Meant:
+        """The number that is all of a subject, as other fax servers have it; for those alone who may send."""
+        number = number_in_subject(headers.text("subject"))
+        if not number:
+            raise PolicyRefusal("The subject has to be a fax number, and nothing else", enhanced=(5, 6, 1))
+        return Meant(self.number(number))
 
     @staticmethod
     def _checked(found: FaxAddress) -> FaxAddress:
@@ -183,10 +254,14 @@ class FaxGateway:
             waiting += [found for name in one.members if (found := self.rules.contact(name)) is not None]
         return list(out.values())
 
-    def _of_contact(self, contact: FaxContact) -> tuple[Number, str, FaxContact | None]:
-        return self.number(contact.number), contact.subaddress, contact
+    def _of_contact(self, contact: FaxContact) -> Meant:
+        return Meant(self.number(contact.number), contact.subaddress, contact)
 
-    def _hop(self, number: Number, subaddress: str, contact: FaxContact | None) -> Hop:
+    def _hop(self, meant: Meant) -> Hop:
+        number, contact = meant.number, meant.contact
+        lacks = self.lacking(number.text, FaxNeeds(subaddress=bool(meant.subaddress))) if self.lacking else None
+        if lacks is not None:
+            raise PolicyRefusal(f"No fax can go there: {lacks[1]}", code=550, enhanced=(5, 1, 3))
         params: dict[str, object] = {
             "number": number.text,
             "dial": self.rules.dialling.dial(number),
@@ -196,12 +271,18 @@ class FaxGateway:
             params["notify"] = ["DELAY", "FAILURE", "SUCCESS"]  # unless the sender says something else
         if self.rules.report != "dsn":
             params["report"] = self.rules.report
-        if subaddress:
-            params["sub"] = subaddress
+        if meant.subaddress:
+            params["sub"] = meant.subaddress
+        if meant.sheet:
+            params["cover"] = meant.sheet
         if contact is not None:
             params["title"] = contact.title or contact.name
             params["company"] = contact.company
-        return Hop(AGENT, self.address(number.text, subaddress), "fax", params=params)
+        return Hop(AGENT, self.address(number.text, meant.subaddress), "fax", params=params)
+
+    def address_of(self, text: str) -> Address:
+        """The mail address of a number as people write it, with a plus."""
+        return Address.parse(self.address("+" + "".join(char for char in text if char in "0123456789")))
 
     def address(self, number: str, subaddress: str = "") -> str:
         """The mail address of a number here."""
@@ -220,3 +301,16 @@ def _written_down(headers: Headers, name: str) -> list[Address]:
                     address = Address.parse(text.strip().removeprefix("<").removesuffix(">"))
                     out[address.key] = address
     return list(out.values())
+
+
+def _reader(found: FaxAddress) -> FaxContact | None:
+    """Whom an address names for the cover page (RFC 2846 section 3)."""
+    if not found.cover:
+        return None
+    title = " ".join(found.cover[one] for one in _TITLE if one in found.cover)
+    return FaxContact(title, company=", ".join(found.cover[one] for one in _COMPANY if one in found.cover))
+
+
+def _worded(local: str) -> str:
+    """A name as it stands before the @, with dots and underscores for blanks."""
+    return " ".join(local.replace("_", " ").replace(".", " ").split())

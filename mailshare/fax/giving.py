@@ -1,46 +1,56 @@
 """A fax that came in, given to somebody else by hand: out of a mailbox it did not belong in, or out of a box.
 
 People of this office get it into their mailboxes with all that holds for their mail (copies, mail that they have sent
-on); whoever is elsewhere gets it through the one door. What is given by hand arrives, also where it lay before.
+on); whoever is elsewhere gets it through the one door, and a fax machine by telephone, its pages alone. What is given
+by hand arrives, also where it lay before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from email.message import EmailMessage
+from email.policy import SMTP
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
 from mailshare.core.address import Address
+from mailshare.core.documents import NotConvertible
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NoSuchUser, NotPossible, PolicyRefusal, Unavailable
 from mailshare.core.forwarding import Onward, forward
 from mailshare.core.headers import Headers
 from mailshare.core.people import people_of
+from mailshare.core.report_parts import date_text
 from mailshare.core.retry import STANDARD
 from mailshare.core.sorting import delivered_to
 from mailshare.core.trace import trace_id
-from mailshare.core.values import Event, Origin, Source, Step, Target, User, UserKind
+from mailshare.core.values import Event, Hop, Origin, Source, Step, Target, User, UserKind
 from mailshare.core.work_list import handed_on
-from mailshare.fax.gateway import FaxGateway
+from mailshare.fax.gateway import AGENT, NUMBER, FaxGateway
+from mailshare.fax.pictures import Pictures
 from mailshare.interfaces import IBody, IIntake, IStore
-from mailshare.shell.new_body import copied
+from mailshare.shell.new_body import copied, new_body
+
+_ENDS = {"application/pdf": "pdf"}
 
 
 @define
 class Takers:
     """Whom a fax is given to.
 
-    :ivar people: of this office; ``outside`` addresses elsewhere.
+    :ivar people: of this office; ``outside`` addresses elsewhere; ``faxes`` rows of the queue, for fax machines.
     """
 
     people: list[User] = field(factory=list)
     outside: list[Address] = field(factory=list)
+    faxes: list[Hop] = field(factory=list)
 
     @property
     def names(self) -> list[str]:
         """For the journal and for people."""
-        return [*(one.name for one in self.people), *map(str, self.outside)]
+        numbers = [str(one.params["number"]) for one in self.faxes]
+        return [*(one.name for one in self.people), *map(str, self.outside), *numbers]
 
 
 class Giving:
@@ -60,21 +70,27 @@ class Giving:
         self.door: IIntake | None = None
 
     def takers(self, names: Sequence[str]) -> Takers:
-        """Read names of people and mail addresses.
+        """Read names of people, mail addresses, fax numbers with plus, and names of the fax address book.
 
         :raises NoSuchUser: nobody is called so; :raises PolicyRefusal: it cannot be given there.
         """
         found, directory = Takers(), self._store.directory.current()
         for name in names:
+            if NUMBER.match(name.strip()):
+                found.faxes += self._gateway.onward(self._gateway.address_of(name))
+                continue
             address = Address.parse(name)
             near = not address.domain or address.domain.casefold() == directory.hostname.casefold()
             user = directory.user_by_name.get(address.local.casefold()) if near else None
             if self._gateway.claims(address):
-                raise PolicyRefusal("Send it on as a fax by saving its pages and sending them as a document")
+                found.faxes += self._gateway.onward(address)
+                continue
             if user is not None and not user.enabled:
                 raise PolicyRefusal(f"{user.name} is disabled")
             if user is not None:
                 found.people.append(user)
+            elif near and self._gateway.rules.contact(address.local) is not None:
+                found.faxes += self._gateway.onward(Address(address.local, self._gateway.rules.domains[0]))
             elif near:
                 raise NoSuchUser(f"There is nobody called {address.local} here; write a mail address for others")
             else:
@@ -88,8 +104,7 @@ class Giving:
 
         :param event: ``fax.given``; its trace is that of the message.
         """
-        if to.outside:
-            await self._mailed(body, to, event)
+        await self._away(body, to, event)
         targets, onward = await self._targets(body, to, prefix, event)
         at = self._now()
         await self._store.mailboxes.give(
@@ -104,8 +119,7 @@ class Giving:
 
     async def copy(self, body: IBody, to: Takers, event: Event) -> str:
         """Give a copy, and leave what there is where it is; the trace of the copy in mailboxes here, or empty."""
-        if to.outside:
-            await self._mailed(body, to, event)
+        await self._away(body, to, event)
         if not to.people:
             await self._store.events.append([event])
             return ""
@@ -129,6 +143,48 @@ class Giving:
         return trace
 
     # ------------------------------------------------------------------ inside
+
+    async def _away(self, body: IBody, to: Takers, event: Event) -> None:
+        """To those who have no mailbox here."""
+        if to.faxes:
+            await self._faxed(body, to.faxes, event)
+        if to.outside:
+            await self._mailed(body, to, event)
+
+    async def _faxed(self, body: IBody, hops: Sequence[Hop], event: Event) -> None:
+        """Its pages go to fax machines, in the name of the first ADMIN, who hears what becomes of them.
+
+        :raises NotPossible: the mail holds no pages.
+        """
+        directory = self._store.directory.current()
+        author = next((one for one in directory.users if one.kind is UserKind.ADMIN), None)
+        if author is None:
+            raise NotPossible("There is no account yet, so there is no ADMIN in whose name it could be faxed")
+        try:
+            data, kind = await Pictures.pages_of(body)
+        except NotConvertible as fault:
+            raise NotPossible(fault.public) from fault
+        at = self._now()
+        trace = trace_id(at, self._token(3))
+        sender = Address(author.name, directory.hostname)
+        message = EmailMessage()
+        message["From"], message["To"] = str(sender), ", ".join(hop.address for hop in hops)
+        message["Subject"] = Headers.parse(await body.header()).text("subject") or "Fax"
+        message["Date"], message["Message-ID"] = date_text(at), f"<{trace}@{directory.hostname}>"
+        major, _, minor = kind.partition("/")
+        message.add_attachment(data, maintype=major, subtype=minor, filename=f"fax.{_ENDS.get(kind, 'tif')}")
+        octets = message.as_bytes(policy=SMTP)
+        await self._store.delivery.deliver(
+            Envelope(sender, tuple(Recipient(Address.parse(hop.address)) for hop in hops), size=len(octets)),
+            await new_body(self._store, octets),
+            evolve(self._origin(trace, event), user_id=author.id),
+            (),
+            hops,
+            [Event(at, event.kind, trace, data={**event.data, "from": event.trace})],
+            at=at,
+            expires=at + STANDARD.give_up_after,
+        )
+        self._store.notifier.wake(AGENT)
 
     async def _mailed(self, body: IBody, to: Takers, event: Event) -> None:
         if self.door is None:

@@ -5,10 +5,14 @@ The plans come from the package phonenumbers; nothing else knows of it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mailshare.core.errors import ConfigFault, PolicyRefusal
 from mailshare.core.fax_dialling import DialRules, Number, Toll
+
+_TONES = re.compile(r"[#*A-Dpw]")
+"""What RFC 2846 section 2.1 allows in a local number beside digits: keys of a telephone, pauses, waiting for a tone."""
 
 
 def _plans() -> Any:
@@ -33,11 +37,15 @@ class Numbers:
     def read(self, text: str) -> Number:
         """Understand a number.
 
-        :param text: ``+`` and digits, or digits as they are dialled in the own country, or an extension.
+        :param text: ``+`` and digits, or digits as they are dialled in the own country, or an extension. A number
+            with ``*``, ``#``, letters or pauses is dialled as it is, where numbers of an unknown kind may be.
         :raises PolicyRefusal: 550 5.1.3, it cannot be a number.
         """
         if self.rules.is_extension(text):
             return Number("", "", text, Toll.INTERNAL, extension=text)
+        if _TONES.search(text):
+            # A plan knows digits alone; what is left of such a number might be another one.
+            return Number("", "", text, Toll.UNKNOWN, extension=text)
         plans = self._plans
         international = text
         exit_code = self.rules.exit_code

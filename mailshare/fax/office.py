@@ -25,6 +25,7 @@ from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
 from mailshare.fax.pictures import Pictures
 from mailshare.fax.pool import LinePool, PooledLine
+from mailshare.fax.receipts import FaxReceipts
 from mailshare.fax.returns import FaxReturns
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IReportDetails, IStore
@@ -73,8 +74,10 @@ class FaxOffice:
         self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, zone)
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
+        self.gateway.lacking = self.pool.lacking
         self.giving = Giving(store, self.gateway, reactor, token)
         self.admission = Admission(lambda: self.rules)
+        self.receipts = FaxReceipts(store, lambda: self.rules, self.pages, self.desk)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
         self.paper: Callable[[int], Awaitable[tuple[str, bytes]]] | None = None
@@ -141,7 +144,9 @@ class FaxOffice:
         papers = []
         if self.rules.report_pdf and self.paper is not None and action in (Action.DELIVERED, Action.FAILED):
             papers = [await self.paper(item.id) for item in items[:_MOST_PAPERS]]
-        return ReportDetails(words, {"Media-Accept-Features": FEATURES}, picture, address, tuple(papers))
+        told = {Action.DELIVERED: self.rules.tell_sent, Action.RELAYED: self.rules.tell_sent}
+        copies = self.rules.tell_failed if action is Action.FAILED else told.get(action, ())
+        return ReportDetails(words, {"Media-Accept-Features": FEATURES}, picture, address, tuple(papers), copies)
 
     def facts(self) -> list[dict[str, object]]:
         """The lines, for people: what each can do and what was seen of it."""

@@ -25,8 +25,7 @@ from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.fax_needs import FaxNeeds
 from mailshare.core.fax_routing import reply_number
-from mailshare.core.fax_times import FARTHEST, LATER, begins
-from mailshare.core.headers import Headers
+from mailshare.core.fax_times import FARTHEST, begins
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Event, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
@@ -34,6 +33,7 @@ from mailshare.fax.files import Ledgers, Once
 from mailshare.fax.gateway import AGENT
 from mailshare.fax.pages import FaxFile, Pages
 from mailshare.fax.pool import LinePool, PooledLine
+from mailshare.fax.queue_rows import cover_fields, haste_of, instant
 from mailshare.fax.rules import FaxRules
 from mailshare.fax.verdicts import deferred, given_up, put_back, put_off, sent
 from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
@@ -261,8 +261,8 @@ class FaxAgent:
         if await self._is_copy(item):
             return self._given_up(attempt, FaxCause.CANCELLED, _COPY)
         deadline, begins = self._deadline(item), self._begins(item)
-        if self._now() >= deadline:
-            return self._given_up(attempt, FaxCause.TIMEOUT, "")
+        if self._now() >= deadline:  # why the calls before failed says more than that time is over (RFC 3463 3.5)
+            return self._given_up(attempt, attempt.ledger.last_cause or FaxCause.TIMEOUT, "")
         if begins >= deadline:
             return self._given_up(attempt, FaxCause.TIMEOUT, "There are no hours before its deadline to send it in")
         return put_off(item, begins, self._moment(begins), self._now()) if begins > self._now() else None
@@ -321,7 +321,7 @@ class FaxAgent:
         attempt.waiting = Deferred.fromCoroutine(
             self._pool.take(
                 self.lane(item),
-                haste=_haste(item),
+                haste=haste_of(item),
                 order=item.id,
                 needs=self._needs(attempt, pages),
                 without=without,
@@ -417,8 +417,9 @@ class FaxAgent:
         return self._deferred(attempt, cause, outcome.native)
 
     def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
-        item, most, deadline = attempt.item, self._rules().tries, self._deadline(attempt.item)
-        return deferred(item, attempt.ledger, cause, native, now=self._now(), most=most, deadline=deadline)
+        item, rules, deadline = attempt.item, self._rules(), self._deadline(attempt.item)
+        most, own = rules.tries, rules.retries.get(cause)
+        return deferred(item, attempt.ledger, cause, native, now=self._now(), most=most, deadline=deadline, own=own)
 
     def _given_up(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
         return given_up(attempt.item, attempt.ledger, cause, native, self._now())
@@ -427,7 +428,7 @@ class FaxAgent:
         """When its next call may begin."""
         return begins(
             self._now(),
-            not_before=_instant(item.params.get("not_before")),
+            not_before=instant(item.params.get("not_before")),
             queued=item.queued,
             cheap=self._rules().cheap if self._rules().waits_for_cheap(item.params) else (),
             zone=self._zone,
@@ -435,39 +436,12 @@ class FaxAgent:
 
     def _deadline(self, item: QueueItem) -> int:
         """What its sender said; else the office's, from when it was to go. Cheap hours may come a week later."""
-        asked = _instant(item.params.get("not_after"))
+        asked = instant(item.params.get("not_after"))
         if asked:
             return asked
-        from_then = max(item.queued, min(_instant(item.params.get("not_before")), item.queued + FARTHEST))
+        from_then = max(item.queued, min(instant(item.params.get("not_before")), item.queued + FARTHEST))
         waits = self._rules().cheap and self._rules().waits_for_cheap(item.params)
         return from_then + (_WEEK if waits else 0) + self._rules().lifetime
 
     def _now(self) -> int:
         return int(self._clock.seconds() * 1_000_000)
-
-
-def _haste(item: QueueItem) -> int:
-    """0 for the urgent, 1 for most, 2 for what is in no haste."""
-    return 0 if item.params.get("urgent") else 2 if item.params.get("priority") == LATER else 1
-
-
-def _instant(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def cover_fields(item: QueueItem, headers: Headers, moment: str) -> dict[str, str]:
-    """What stands on a cover page: enough to see from whom it came and how to answer (RFC 3965 section 5.2.4).
-
-    Nothing that was meant for this gateway alone, such as dialled digits, is among it (RFC 3965 section 5.2.3).
-    """
-    authors = headers.mailboxes("from")
-    author = authors[0] if authors else None
-    return {
-        "To": str(item.params.get("title", "")),
-        "Company": str(item.params.get("company", "")),
-        "Fax": str(item.params.get("number", "")),
-        "From": author.name if author is not None else "",
-        "Mail": str(author.address) if author is not None else "",
-        "Date": moment,
-        "Subject": headers.text("subject"),
-    }

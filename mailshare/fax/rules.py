@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from mailshare.core.fax_causes import OwnRetries
 from mailshare.core.fax_covers import NONE, STANDARD, FaxCover, chosen_cover
 from mailshare.core.fax_dialling import USUAL_TOLLS, DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.core.fax_times import LATER
 from mailshare.core.values import Window
+from mailshare.core.values.fax import FaxCause
 
 HOUR = 3_600_000_000
 
@@ -90,12 +92,17 @@ class FaxRules:
     :ivar tolls: kinds of numbers that may be called.
     :ivar prices: a minute, by the word of the toll class; ``most_cost`` of one fax, 0 = no bound.
     :ivar tries: calls for one fax where its cause has no figure of its own.
+    :ivar retries: what the office says of single causes in place of what is usual.
     :ivar lifetime: microseconds after which no call begins any more.
     :ivar station: how we call ourselves to far machines, at most 20 characters; ``owner`` stands in the head line.
-    :ivar report: ``dsn``, ``mdn`` or ``both``; ``always``: also about what arrived, unasked;
+    :ivar report: ``dsn``, ``mdn``, ``both`` or ``plain``; ``always``: also about what arrived, unasked;
         ``report_pdf``: with the transmission report as a PDF.
     :ivar inbox: who gets a fax that no route fits: local names or mail addresses.
-    :ivar formats: of pages in mails: ``tiff``, ``pdf`` or both.
+    :ivar formats: of pages in mails: ``tiff``, ``pdf``, ``profile-s``.
+    :ivar subject: what stands before the @ of the address whose number is the subject; empty = there is none.
+    :ivar partners: login names of other gateways: reports go to the sender of the envelope, also when he is elsewhere.
+    :ivar receipts: who hears that a fax was taken: ``never``, ``asked`` or ``always``.
+    :ivar tell_sent, tell_failed: login names who get a copy of each report of that kind.
     :ivar cheap: hours in which numbers of ``cheap_tolls``, and faxes that are in no haste, are called.
     :ivar cover: faxes that do not ask for another, or for none, get the cover sheet ``cover_sheet``.
     :ivar text: what stands in a mail beside its attachments is sent too.
@@ -112,6 +119,7 @@ class FaxRules:
     most_cost: float = 0.0
     most_pages: int = 200
     tries: int = 6
+    retries: Mapping[FaxCause, OwnRetries] = field(factory=dict, hash=False)
     lifetime: int = 12 * HOUR
     station: str = ""
     owner: str = ""
@@ -136,6 +144,11 @@ class FaxRules:
     split: bool = False
     returns: tuple[str, ...] = ()
     mailboxes: tuple[FaxMailbox, ...] = ()
+    subject: str = ""
+    partners: frozenset[str] = frozenset()
+    receipts: str = "asked"
+    tell_sent: tuple[str, ...] = ()
+    tell_failed: tuple[str, ...] = ()
     cheap: tuple[Window, ...] = ()
     cheap_tolls: frozenset[Toll] = frozenset()
 

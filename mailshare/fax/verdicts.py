@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailshare.core.fax_causes import CAUSES, next_try
+from mailshare.core.fax_causes import CAUSES, OwnRetries, next_try
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.values import Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCause, FaxOutcome
@@ -22,15 +22,24 @@ def sent(item: QueueItem, ledger: PageLedger, outcome: FaxOutcome, now: int) -> 
 
 
 def deferred(
-    item: QueueItem, ledger: PageLedger, cause: FaxCause, native: str, *, now: int, most: int, deadline: int
+    item: QueueItem,
+    ledger: PageLedger,
+    cause: FaxCause,
+    native: str,
+    *,
+    now: int,
+    most: int,
+    deadline: int,
+    own: OwnRetries | None = None,
 ) -> Outcome:
     """It is tried again, unless that is over.
 
     :param most: calls the office allows in one cause; ``deadline`` microseconds UTC after which no call begins.
+    :param own: what the office says of this cause.
     """
-    following = next_try(cause, ledger.tries_of(cause) or item.attempts + 1, most, now, deadline)
+    following = next_try(cause, ledger.tries_of(cause) or item.attempts + 1, most, now, deadline, own)
     calls = ledger.tries - ledger.tries_of(FaxCause.LINE_DOWN)  # in which somebody may have been called
-    if following is None or calls >= _ROUNDS * most:
+    if following is None or calls >= _ROUNDS * max(most, own.calls if own else 0):
         return given_up(item, ledger, cause, native, now)
     detail = _detail(ledger, cause, native)
     words = _words(ledger, cause, native)

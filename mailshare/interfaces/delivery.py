@@ -36,10 +36,11 @@ class IGateway(Interface):
     def claims(address: Address) -> bool:
         """Whether a recipient is one of these; asked before anything else is thought of it."""
 
-    def hops(recipient: Recipient, user: User | None) -> Sequence[Hop]:
+    def hops(recipient: Recipient, user: User | None, headers: Headers | None = None) -> Sequence[Hop]:
         """The queue rows that it makes.
 
         :param user: who logged in; ``None`` for everybody else.
+        :param headers: of the message, once it is there; before, rows that depend on them are left out.
         :raises PolicyRefusal: this sender may not write there, or there is no such recipient.
         """
 

@@ -16,6 +16,7 @@ _WISHES: Mapping[str, type] = {
     "deadline": str,
     "priority": str,
     "cover": str,
+    "receipt": bool,
     "forecast": bool,
 }
 """What may be said of a fax that is sent, whether its document is a file here or comes with the request."""

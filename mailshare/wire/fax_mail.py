@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import field as attribute
 from attrs import frozen
 
 from mailshare.core.address import Address
@@ -24,7 +25,8 @@ class FaxLetter:
     :ivar sender: the fax address of the caller, or one that nobody reads.
     :ivar to: whom the mail is for.
     :ivar host: of this server; ``at`` when the call ended, microseconds UTC.
-    :ivar formats: ``tiff``, ``pdf``.
+    :ivar formats: ``tiff``, ``pdf``, ``profile-s``.
+    :ivar simple: the pages as Profile S; empty = they are not to be had so, and ``profile-s`` is what ``tiff`` is.
     :ivar use: what this mail of the call is for, when there are several; part of its Message-ID.
     :ivar author: address in From instead of the caller's, for mails that ask something of this office itself; they bear
         no mark of a machine.
@@ -41,6 +43,7 @@ class FaxLetter:
     author: str = ""
     words: bool = True
     note: str = ""
+    simple: bytes = attribute(default=b"", repr=False)
 
 
 def message_id(ringing: Ringing, host: str, use: str = "") -> str:
@@ -71,7 +74,7 @@ def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about
         words, encoding = seven_bit(paragraphs([*noted, *_words(ringing, facts, pages)]))
         out += [b"\r\n--", boundary, CRLF, b"Content-Type: text/plain; charset=utf-8\r\n"]
         out += [b"Content-Transfer-Encoding: ", encoding, CRLF, CRLF, words]
-    for name, kind, octets in _files(pages, about.formats):
+    for name, kind, octets in _files(pages, about.formats, about.simple):
         out += [b"\r\n--", boundary, CRLF, f"Content-Type: {kind}\r\n".encode()]
         out += [b"Content-Transfer-Encoding: base64\r\n"]
         out += [f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode(), base64_lines(octets)]
@@ -105,11 +108,14 @@ def internet_fax(
     )
 
 
-def _files(pages: Sequence[FaxPage], formats: Sequence[str]) -> list[tuple[str, str, bytes]]:
+def _files(pages: Sequence[FaxPage], formats: Sequence[str], simple: bytes) -> list[tuple[str, str, bytes]]:
     out = []
+    as_it_came = "tiff" in formats or ("profile-s" in formats and not simple)
     if pages and "pdf" in formats:
         out.append(("fax.pdf", "application/pdf", write_pdf(pages)))
-    if pages and "tiff" in formats:
+    if simple:
+        out.append(("fax-s.tif", "image/tiff; application=faxbw", simple))
+    if pages and as_it_came:
         out.append(("fax.tif", "image/tiff; application=faxbw", write_tiff(pages)))
     return out
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.task import Clock
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Recipient
 from mailshare.core.errors import MailshareError, PolicyRefusal
 from mailshare.core.fax_address import FaxAddress, format_fax_address, parse_fax_address
+from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import USUAL_TOLLS, DialRules, Number, Toll, refusal
+from mailshare.core.headers import Headers
 from mailshare.core.values import User
+from mailshare.core.values.fax import FaxCapabilities
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.numbers import Numbers
+from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.rules import FaxContact, FaxRules
 
 BERLIN = DialRules("49", "30", "00", "0", outside="9", extension=3)
@@ -163,3 +168,83 @@ def test_only_the_fax_domain_is_claimed() -> None:
 def test_a_number_abroad_keeps_all_its_digits() -> None:
     """Trunk and area are the own country's alone."""
     assert BERLIN.dial(Number("+3612345678", "36", "12345678", Toll.INTERNATIONAL)) == "9003612345678"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("Arlington_Hewes", "0301234567"),  # faxmail: user@number
+        Address("x", "0301234567.fax.example"),
+        Address("0301234567", "fax.example"),
+        Address("FAX=0301234567", "fax.example"),
+        Address("/fax=+49-30.1234567/", "fax.example"),
+        Address.parse('"FAX=+49301234567"@fax.example'),
+    ],
+)
+def test_the_forms_of_peers_mean_the_same_number(address: Address) -> None:
+    """Section 1.4, S9: each of them apart from the others by its form, and from the address of any mail."""
+    assert gateway().claims(address)
+    [hop] = gateway().hops(Recipient(address), ANNA)
+    assert (hop.params["number"], hop.params["dial"], hop.params["toll"]) == ("+49301234567", "91234567", "local")
+    assert (hop.params.get("title") == "Arlington Hewes") == address.local.startswith("Arlington")
+    for other in ("030.example", "49301234567.example", "x.0301234567", "12", "mail.example"):
+        assert not gateway().claims(Address("x", other))
+
+
+def test_a_number_in_the_subject_is_dialled_for_its_own_address_alone() -> None:
+    """Section 1.4: NethServer's form; the sender is judged at RCPT, the number as soon as it is there."""
+    found = gateway(subject="sendfax")
+    recipient = Recipient(Address("SendFax", "fax.example"))
+    with pytest.raises(PolicyRefusal):
+        found.hops(recipient, User(8, "ben"))
+    assert found.hops(recipient, ANNA) == []
+
+    def meant(subject: str) -> list[str]:
+        headers = Headers.parse(f"Subject: {subject}\r\n\r\n".encode())
+        return [str(hop.params["number"]) for hop in found.hops(recipient, ANNA, headers)]
+
+    assert meant("+49 (30) 123-4567") == meant("fax: 0301234567") == ["+49301234567"]
+    for wrong in ("", "Offer 0301234567", "+499001234567", "0301234567, 0301234568"):
+        with pytest.raises(PolicyRefusal):
+            meant(wrong)
+    with pytest.raises(MailshareError):
+        gateway().hops(recipient, ANNA, Headers.parse(b"Subject: 0301234567\r\n\r\n"))
+
+
+@pytest.mark.parametrize("number", ["0301234*5", "0301234p5", "0w0301234567", "*123#", "A12"])
+def test_keys_and_pauses_are_never_left_out_of_a_number(number: str) -> None:
+    """Section 1.4, RFC 2846 section 2.1: what is left without them is another number; what it costs nobody knows."""
+    with pytest.raises(PolicyRefusal, match="not known what this number costs"):
+        called(f"FAX={number}")
+    [hop] = gateway(tolls=frozenset({Toll.UNKNOWN})).hops(Recipient(Address(f"FAX={number}", "fax.example")), ANNA)
+    assert (hop.params["dial"], hop.params["toll"]) == (number, "unknown")
+
+
+def test_an_address_names_the_reader_and_the_cover_sheet() -> None:
+    """RFC 2846 section 3, and the element COVER, which is ours: a sheet that is not there is refused at once."""
+    local = "FAX=+49301234567/ATTN=Ms_Miller/ORG=Example/OFNO=7/COVER=Letter"
+    rules = {"covers": (FaxCover("letter"),)}
+    [hop] = gateway(**rules).hops(Recipient(Address(local, "fax.example")), ANNA)
+    assert (hop.params["title"], hop.params["company"]) == ("Ms Miller", "Example, 7")
+    assert hop.params["cover"] == "letter"
+    assert hop.address == "FAX=+49301234567@fax.example"
+    with pytest.raises(PolicyRefusal, match="no cover sheet 'letter'") as refused:
+        called(local)
+    assert refused.value.status == "5.1.3"
+
+
+class Plain:
+    """A line that gives no subaddress."""
+
+    capabilities = FaxCapabilities(subaddress=False)
+
+
+def test_a_subaddress_that_no_line_can_give_is_refused() -> None:
+    """G5: it must be used, so it is never left out in silence (RFC 4160 section 3.2.2)."""
+    found = gateway()
+    plain = PooledLine(Plain(), ("+1*",))  # type: ignore[arg-type]
+    found.lacking = LinePool(Clock(), [plain]).lacking
+    assert found.hops(Recipient(Address("FAX=+49301234567/T33S=1", "fax.example")), ANNA)
+    assert found.hops(Recipient(Address("FAX=+12025550123", "fax.example")), ANNA)
+    with pytest.raises(PolicyRefusal, match="subaddress"):
+        found.hops(Recipient(Address("FAX=+12025550123/T33S=1", "fax.example")), ANNA)

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from mailshare.core.errors import PolicyRefusal
 from mailshare.core.fax_routing import FaxRoute, reply_number
 from mailshare.core.values.fax import Coding
+from mailshare.testing.isp import Smarthost
 from mailshare.wire.tiff_fax import read_tiff
 from tests.fax.test_fax_boxes import TIFF, faxes_of, page, rings
 from tests.fax.test_fax_office import DEADLINE, FAX, GATEWAY, hands_in, letter, line_of, mails, settled
@@ -118,6 +119,21 @@ async def test_a_refused_mail_to_the_gateway_is_a_failed_fax(house: House) -> No
     assert len(taken) == 1
 
 
+async def test_a_fax_of_somebody_without_an_account_is_not_told_as_passed_on(house: House) -> None:
+    """S8: no mail leaves in the name of whoever shares no account, so the fax fails with a report."""
+    names = 'senders = ["anna", "carl"]'
+    office = await house.start(
+        OWN.replace('senders = ["anna"]', names) + PARTNER + '[[user]]\nname = "carl"\npassword = "carl"\n'
+    )
+    await office.acts.admin_reset(password="admin1")
+    await house.smtp(hands_in(f"FAX=+441164960348@{GATEWAY}", letter("x"), "carl"))
+    await settled(house)
+    [report] = await mails(house, "carl")
+    assert report["Subject"] == "Fax not delivered. (DSN) Offer"
+    assert "share no account" in report.get_payload(1).as_string()
+    assert not await mails(house, "admin1", 0)
+
+
 RETURNS = (
     TIFF.replace("[fax]", '[fax]\nreturns = ["+4989*"]').replace('inbox = ["ben"]', 'inbox = ["reader@far.example"]')
     + '"+4989123456" = "answers"\n'
@@ -160,12 +176,32 @@ async def test_a_bounce_is_faxed_back_with_words_and_codes(house: House, monkeyp
     assert "Status: 5.1.1" in text
 
 
-async def test_nobody_is_called_back_who_is_not_named(house: House) -> None:
-    """The number of a caller is easily forged, so the default calls nobody; then no report is asked for, either."""
-    await house.start(RETURNS.replace('returns = ["+4989*"]', 'returns = ["+4940*"]'))
+async def test_a_fax_that_nobody_takes_elsewhere_is_not_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S8 S13 X1 G17: its mail comes from the office's address, so that ADMIN hears of a refusal; no caller does."""
+    office = await house.start(RETURNS.replace('returns = ["+4989*"]', 'returns = ["+4940*"]'))
     await rings(house, [page(1)])
-    [(_, envelope)] = await sent_on(house)
-    assert envelope.sender is None  # type: ignore[attr-defined]
+    [(mail, envelope)] = await sent_on(house)
+    assert str(envelope.sender) == "mail@company.example"  # type: ignore[attr-defined]
+    fields = "Reporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; reader@far.example\r\nAction: failed"
+    more = REPORT.format(kind="delivery-status", about=mail["Message-ID"], fields=fields)
+    house.arrives("mail@company.example", sender="", number=1, more=more)
+    await office.acts.send_receive()
+    await office.acts.admin_reset(password="admin1")
+    [bounce] = await mails(house, "admin1")
+    assert bounce["Subject"] == "Letter 1"
+    monkeypatch.setattr(Smarthost, "recipient", _refused)
+    await rings(house, [page(2)], 2)
+    until = reactor.seconds() + DEADLINE
+    while len(found := await mails(house, "admin1", 1)) < 2:
+        assert reactor.seconds() < until
+        await office.acts.send_receive()
+        await deferLater(reactor, 0.05)
+    assert any("Not delivered: Fax from far" in str(one["Subject"]) for one in found)
+    assert not line_of(house).taken
+
+
+async def _refused(*_: object) -> None:
+    raise PolicyRefusal("No such reader", code=550, enhanced=(5, 1, 1))
 
 
 ROUTES = (

@@ -77,7 +77,9 @@ async def test_every_end_of_a_call_has_its_notice(house: House) -> None:
 async def test_a_report_shows_the_page_and_says_what_can_be_faxed(house: House) -> None:
     """X7: the first page beside the words, the profiles for programs (RFC 2530), and two or three parts (RFC 6522)."""
     await house.start(FAX.replace("[fax]", '[fax]\nreport = "both"'))
-    await house.smtp(hands_in(f"FAX=+49305550200@{GATEWAY}", letter("x")))
+    asks = letter("x")
+    asks["Disposition-Notification-To"] = "anna@mail.office.example"
+    await house.smtp(hands_in(f"FAX=+49305550200@{GATEWAY}", asks))
     await settled(house)
     reports = await mails(house, "anna", 2)
     assert {one.get_param("report-type") for one in reports} == {"delivery-status", "disposition-notification"}

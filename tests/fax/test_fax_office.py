@@ -98,7 +98,7 @@ async def mails(house: House, name: str, least: int = 1) -> list[Message]:
 
 
 async def test_mail_goes_out_as_a_fax_and_comes_back_as_a_mail_with_its_pages(house: House) -> None:
-    """G1 G6: the whole journey; the number called is that of the office's own line."""
+    """S1 S4 G1 G6: the whole journey; the number called is that of the office's own line."""
     await house.start(FAX)
     await house.smtp(hands_in(f"FAX=+49305550100/T33S=42@{GATEWAY}", letter("the customer")))
     [came] = await mails(house, "ben")
@@ -132,7 +132,7 @@ async def test_mail_goes_out_as_a_fax_and_comes_back_as_a_mail_with_its_pages(ho
 async def test_each_end_of_a_call_has_its_retries_and_its_report(
     house: House, number: str, calls: int, action: str, status: str
 ) -> None:
-    """G14 G15: busy and broken calls are tried again, from the page that is missing; voice and dead numbers are not."""
+    """S7 G14 G15: busy and broken calls are tried again, from the missing page; voice and dead numbers are not."""
     await house.start(FAX)
     line = line_of(house)
     await house.smtp(hands_in(f"FAX={number}@{GATEWAY}", letter("x", "one\f two\f three")))
@@ -202,15 +202,25 @@ async def test_notify_decides_what_is_told(house: House) -> None:
 
 
 async def test_reports_may_be_dispositions(house: House) -> None:
-    """X4 X9 X10 G7: dispatched or processed/error, the kind in the subject; and none but those by default."""
+    """X4 X9 X10 G7: dispatched or processed/error, the kind in the subject; no success that nobody asked for."""
     await house.start(FAX.replace("[fax]", '[fax]\nreport = "mdn"'))
+    asks = letter("x")
+    asks["Disposition-Notification-To"] = "anna@mail.office.example"
     to = [f"FAX=+49305550200@{GATEWAY}", f"FAX=+49305550202@{GATEWAY}"]
-    await house.smtp(hands_in(to, letter("x")))
+    await house.smtp(hands_in(to, asks))
+    await house.smtp(hands_in(to, letter("x", subject="Unasked")))
     await settled(house)
-    found = {str(one["Subject"]): one.get_payload(1).as_string() for one in await mails(house, "anna", 2)}
-    assert set(found) == {"Fax delivered successfully. (MDN) Offer", "Fax rejected. (MDN) Offer"}
-    assert "MDN-sent-automatically; dispatched" in found["Fax delivered successfully. (MDN) Offer"]
-    failed = found["Fax rejected. (MDN) Offer"]
+    found = {str(one["Subject"]): one for one in await mails(house, "anna", 4)}
+    assert set(found) == {
+        "Fax delivered successfully. (MDN) Offer",
+        "Fax rejected. (MDN) Offer",
+        "Fax delivered successfully. Unasked",
+        "Fax rejected. (MDN) Unasked",
+    }
+    told = found["Fax delivered successfully. (MDN) Offer"].get_payload(1).as_string()
+    assert "MDN-sent-automatically; dispatched" in told
+    assert found["Fax delivered successfully. Unasked"].get_content_type() == "text/plain"
+    failed = found["Fax rejected. (MDN) Offer"].get_payload(1).as_string()
     assert "MDN-sent-automatically; processed/error" in failed
     assert "Error: X-FAX; not-a-fax" in failed
 
@@ -266,7 +276,7 @@ async def test_lines_and_rules_follow_the_file_without_a_restart(house: House) -
 
 
 async def test_what_can_be_no_fax_is_refused_at_the_end_of_data(house: House) -> None:
-    """X8: 5.6.1 after a real conversion, while the sender still listens; nothing is queued."""
+    """S8 X8: 5.6.1 after a real conversion, while the sender still listens; nothing is queued."""
     office = await house.start(FAX)
     message = letter("x")
     message.add_attachment(b"%PDF-1.4 broken", maintype="application", subtype="pdf", filename="offer.pdf")

@@ -19,8 +19,8 @@ from mailshare.core.values.fax import Coding
 from mailshare.documents.fax_pages import fax_finished, fax_pages, pages_of
 from mailshare.documents.fax_strips import coded, picture_of
 from mailshare.fax.letters import read_letter
-from mailshare.fax.offramp import cover_fields
 from mailshare.fax.pages import Pages
+from mailshare.fax.queue_rows import cover_fields
 from mailshare.fax.rules import FaxRules
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.measure import measured

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from mailshare.core.fax_causes import CAUSES, next_try
+from mailshare.core.fax_causes import CAUSES, OwnRetries, next_try
 from mailshare.core.fax_costs import forecast
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
@@ -42,6 +43,16 @@ def test_busy_numbers_are_tried_again_later_and_later() -> None:
     assert waits[5] is None
     assert next_try(FaxCause.BUSY, 1, 6, 0, MINUTE) is None
     assert next_try(FaxCause.PAGE_REFUSED, 3, 6, 0, 0) is None
+
+
+def test_an_office_says_itself_how_often_and_when() -> None:
+    """G15: tries and intervals are configurable, for each cause (RFC 4161 section 2.3)."""
+    own = OwnRetries((MINUTE, 4 * MINUTE), 3)
+    tries = [next_try(FaxCause.NO_ANSWER, number, 2, 0, 0, own) for number in (1, 2, 3)]
+    assert tries == [MINUTE, 4 * MINUTE, None]
+    assert next_try(FaxCause.NO_ANSWER, 1, 6, 0, 0, OwnRetries(calls=1)) is None
+    assert next_try(FaxCause.BUSY, 1, 6, 0, 0, OwnRetries(calls=9)) == 2 * MINUTE
+    assert next_try(FaxCause.NOT_A_FAX, 1, 6, 0, 0, own) is None
 
 
 def test_the_ledger_remembers_over_calls_what_arrived() -> None:
@@ -113,8 +124,6 @@ def test_lines_are_given_to_the_urgent_first_and_a_dead_one_is_left_alone() -> N
     got: list[tuple[str, str]] = []
 
     def wish(name: str, **facts: object) -> None:
-        from twisted.internet.defer import Deferred
-
         def given(one: PooledLine | None) -> None:
             got.append((name, one.line.name if one else ""))
             if one:

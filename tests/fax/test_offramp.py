@@ -33,6 +33,18 @@ async def test_a_call_goes_on_where_the_one_before_ended(room: Room) -> None:
     assert not os.listdir(room.folder / "out")
 
 
+async def test_after_the_deadline_the_true_cause_is_told(room: Room) -> None:
+    """Section 1.6: why it did not go says more than that its time is over (RFC 3463 section 3.5)."""
+    room.line.acts = [ends(FaxCause.BUSY)]
+    item = await room.row(not_after=room.now() + 10**9)
+    await room.tried(item)
+    room.clock.advance(1001)
+    outcome = await room.tried(item)
+    assert (outcome.state, outcome.status, outcome.detail["cause"]) == (QueueState.FAILED, "4.4.1", "busy")
+    outcome = await room.tried(await room.row(not_after=room.now() - 1))
+    assert (outcome.status, outcome.detail["cause"]) == ("4.4.7", "timeout")
+
+
 async def test_a_line_that_says_done_is_believed_page_by_page_only(room: Room) -> None:
     """Success is the confirmation of the last page, whatever a line's own word is."""
     room.line.acts = [ends(FaxCause.OK, 2)]

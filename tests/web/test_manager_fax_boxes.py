@@ -99,7 +99,7 @@ async def test_a_fax_is_given_to_its_owner_and_keeps_its_pages(house: House) -> 
     await lies_with(house, "andrew", 1)
     way = f"/fax/received/{trace}"
     assert "Give this fax to somebody else" in (await browser.get(way)).text
-    wrong = {"": "Say whom", "nobody": "nobody called nobody", "7@fax.mail.office.example": "as a fax"}
+    wrong = {"": "Say whom", "nobody": "nobody called nobody", "7@fax.mail.office.example": "fax address book"}
     for to, words in wrong.items():
         assert (await browser.post(f"{way}/give", {"to": to}, Referer=way)).code == 303
         assert words in (await browser.get(way)).text
