@@ -44,9 +44,9 @@ async def numbers(house: House) -> list[object]:
 
 
 async def test_a_fax_from_a_mailbox_is_told_of_as_a_disposition(house: House) -> None:
-    """X5: fetched, sent in the name of the user that is named, who gets an MDN and no DSN; the command tells of it."""
+    """X5: fetched, sent in the name of the user that is named, who gets no DSN: an MDN, or words if none was asked."""
     office = await house.start(FAX + BOX)
-    put(house, f"X-Original-To: {NUMBER}\r\n")
+    put(house, f"X-Original-To: {NUMBER}\r\n", below="Disposition-Notification-To: boss@company.example\r\n")
     [ran] = await office.acts.fax_receive()
     assert ran["account"] == "mail@company.example"
     assert len(ran["faxes"]) == 1  # type: ignore[arg-type]
@@ -55,6 +55,11 @@ async def test_a_fax_from_a_mailbox_is_told_of_as_a_disposition(house: House) ->
     [report] = await mails(house, "anna")
     assert report["Subject"] == "Fax delivered successfully. (MDN) Offer"
     assert report.get_param("report-type") == "disposition-notification"
+    put(house, f"X-Original-To: {NUMBER}\r\n", 2)
+    await office.acts.fax_receive()
+    await settled(house)
+    unasked = next(one for one in await mails(house, "anna", 2) if "(MDN)" not in one["Subject"])
+    assert (unasked["Subject"], unasked.get_content_type()) == ("Fax delivered successfully. Offer", "text/plain")
     assert await house.mail_of("ben", "ben") == []
 
 
