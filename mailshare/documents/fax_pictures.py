@@ -76,8 +76,8 @@ def on_page(picture: Any, dots: tuple[float, float], layout: Layout, *, stands: 
 
 def _grey(picture: Any) -> Any:
     """Mode ``L``, on white paper where it can be seen through."""
-    if picture.mode.startswith("I;16"):
-        return picture.point(lambda value: value / 257).convert("L")
+    if picture.mode.startswith("I"):  # of PNG, 16 bits
+        return picture.convert("I").point(lambda value: value * (1 / 257) + 0).convert("L")
     if picture.has_transparency_data:
         seen = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")

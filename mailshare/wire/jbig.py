@@ -1,10 +1,11 @@
-"""JBIG pictures of one layer, as fax machines send them: ITU-T T.85, and of T.82 what is as simple.
+"""JBIG pictures of one layer, as fax machines send them: ITU-T T.85, and of T.82 what is as simple; planes for colours.
 
 Rows are taken apart by the QM coder: for each pixel its ten neighbours that are known choose an estimate, by which the
 interval of the coded number is divided. A whole stretch of white below white rows is taken at once, since all of its
 pixels have the same neighbours.
 
-Source: ITU-T T.82 sections 6.2 (headers, markers), 6.7 (templates, typical prediction), 6.8 (the decoder, table 24).
+Source: ITU-T T.82 sections 6.2 (headers, markers, the order of stripes and planes), 6.7 (templates, typical
+prediction), 6.8 (the decoder, table 24).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _TWO_ROWS, _NEW_LENGTH, _TYPICAL, _PREDICTED, _OWN_TABLE, _LAST_TABLE = 0x40, 0x
 _TYPICAL_STATE = (0x0E5, 0x195)  # of three rows, of two
 _UNKNOWN = 0xFFFFFFFF
 _MOST_MOVED = 127
+_PLANES_BY_STRIPE = (3, 4, 6)  # of the order's SEQ, ILEAVE and SMID, where one stripe of all planes comes after another
 _HALF = 0x8000 << 16  # an interval is kept at least so large
 _PLACES = {place: bytes([0, 1 << place]) + bytes(254) for place in (2, 4, 7)}
 
@@ -42,6 +44,8 @@ class JBIGHead:
     :ivar width, rows: pixels; ``rows`` as the last length marker has it.
     :ivar each: rows of a stripe.
     :ivar start: where the first stripe begins.
+    :ivar planes: pictures of one bit that it is made of.
+    :ivar by_stripe: the first stripe of all planes comes before the second of any.
     """
 
     width: int
@@ -49,6 +53,8 @@ class JBIGHead:
     each: int
     options: int
     start: int
+    planes: int = 1
+    by_stripe: bool = False
 
 
 @frozen
@@ -67,15 +73,15 @@ class _Stripe:
 def read_head(data: bytes) -> JBIGHead:
     """What a picture says of itself, looked at before anything is taken apart.
 
-    :raises PeerFault: it is none. :raises OtherJBIG: it has several layers or planes.
+    :raises PeerFault: it is none. :raises OtherJBIG: it has several layers.
     """
     if len(data) < 20:
         raise _broken("it is too short")
-    lowest, layers, planes, fill, width, rows, each, _, _, _, options = struct.unpack_from(">BBBBIIIBBBB", data)
-    if fill or lowest > layers or not width or not each or options & 0x80:
+    lowest, layers, planes, fill, width, rows, each, _, _, order, options = struct.unpack_from(">BBBBIIIBBBB", data)
+    if fill or lowest > layers or not width or not each or not planes or options & 0x80:
         raise _broken("it does not begin as one")
-    if layers or lowest or planes != 1:
-        raise OtherJBIG("JBIG pictures of several layers or planes are not read here", code=554, enhanced=(5, 6, 1))
+    if layers or lowest:
+        raise OtherJBIG("JBIG pictures of several layers are not read here", code=554, enhanced=(5, 6, 1))
     own = options & (_PREDICTED | _OWN_TABLE | _LAST_TABLE) == _PREDICTED | _OWN_TABLE
     start = 20 + (1728 if own else 0)
     if options & _NEW_LENGTH:
@@ -84,7 +90,7 @@ def read_head(data: bytes) -> JBIGHead:
                 rows = min(rows, struct.unpack_from(">I", data, at + 2)[0])
     if rows == _UNKNOWN or not rows:
         raise _broken("nobody knows how long it is")
-    return JBIGHead(width, rows, each, options, start)
+    return JBIGHead(width, rows, each, options, start, planes, order & 7 in _PLANES_BY_STRIPE)
 
 
 def _markers(data: bytes, start: int) -> Iterator[tuple[int, int]]:
@@ -126,20 +132,39 @@ def _stripes(data: bytes, start: int) -> Iterator[_Stripe]:
 
 
 def decode_jbig(data: bytes) -> tuple[int, int, bytes]:
-    """Width, rows and pixels of a picture, an octet for each: 1 = black.
+    """Width, rows and pixels of a picture of one plane, an octet for each: 1 = black.
 
     :raises PeerFault: it is none, or is cut off. :raises OtherJBIG: faxes have no such ones.
     """
+    if read_head(data).planes != 1:
+        raise OtherJBIG("JBIG pictures of several planes have no black and white", code=554, enhanced=(5, 6, 1))
+    width, rows, [pixels] = decode_planes(data, 1)
+    return width, rows, pixels
+
+
+def decode_planes(data: bytes, wanted: int) -> tuple[int, int, list[bytes]]:
+    """Width, rows and the first planes of a picture, an octet for each pixel.
+
+    :raises PeerFault: it is none, is cut off, or has fewer planes. :raises OtherJBIG: faxes have no such ones.
+    """
     head = read_head(data)
-    rows = _Rows(head.width, two=bool(head.options & _TWO_ROWS), typical=bool(head.options & _TYPICAL))
-    out: list[bytes] = []
-    for stripe in _stripes(data, head.start):
-        if len(out) >= head.rows:
+    if head.planes < wanted:
+        raise _broken(f"of its {wanted} planes there are {head.planes}")
+    two, typical = bool(head.options & _TWO_ROWS), bool(head.options & _TYPICAL)
+    planes = [_Rows(head.width, two=two, typical=typical) for _ in range(wanted)]
+    out: list[list[bytes]] = [[] for _ in planes]
+    stripes = -(-head.rows // head.each)  # of each plane
+    for number, stripe in enumerate(_stripes(data, head.start)):
+        plane = number % head.planes if head.by_stripe else number // stripes
+        if plane < wanted:
+            done = out[plane]
+            done += planes[plane].of_stripe(stripe, min(head.each, head.rows - len(done)))
+        if number == stripes * (head.planes if head.by_stripe else wanted) - 1:
             break
-        out += rows.of_stripe(stripe, min(head.each, head.rows - len(out)))
-    if len(out) < head.rows:
-        raise _broken(f"of its {head.rows} rows there are {len(out)}")
-    return head.width, head.rows, b"".join(out)
+    for done in out:
+        if len(done) < head.rows:
+            raise _broken(f"of its {head.rows} rows there are {len(done)}")
+    return head.width, head.rows, [b"".join(done) for done in out]
 
 
 class _Rows:

@@ -65,8 +65,8 @@ def _table(terminating: list[str], make_up: list[str]) -> _Codes:
     return table
 
 
-_WHITE = _table(_WHITE_ENDS, _WHITE_MORE)
-_BLACK = _table(_BLACK_ENDS, _BLACK_MORE)
+WHITE = _table(_WHITE_ENDS, _WHITE_MORE)
+BLACK = _table(_BLACK_ENDS, _BLACK_MORE)
 
 
 def count_rows(strip: bytes, width: int, most: int = 0) -> tuple[int, int]:
@@ -81,7 +81,7 @@ def count_rows(strip: bytes, width: int, most: int = 0) -> tuple[int, int]:
     rows, bad, at = 0, 0, 0
     marks = 0
     while at < end and (not most or rows < most):
-        behind = _mark(data, at, end)
+        behind = mark_behind(data, at, end)
         if behind:
             at = behind
             marks += 1
@@ -90,14 +90,14 @@ def count_rows(strip: bytes, width: int, most: int = 0) -> tuple[int, int]:
             continue
         if not marks and rows:
             bad += 1  # what follows a row is no mark: this row was longer than it should be
-            at = _next_mark(data, at, end)
+            at = next_mark(data, at, end)
             continue
         marks = 0
         at, right = _row(data, at, width)
         rows += 1
         if not right:
             bad += 1
-            at = _next_mark(data, at, end)
+            at = next_mark(data, at, end)
     return rows, bad
 
 
@@ -113,7 +113,7 @@ def count_marks(strip: bytes) -> int:
     return bits.count(mark)
 
 
-def _mark(data: bytes, at: int, end: int) -> int:
+def mark_behind(data: bytes, at: int, end: int) -> int:
     """The bit behind an end-of-line mark that begins here, fill included; 0 = there is none."""
     start = at
     while at < end and not data[at >> 3] >> (7 - (at & 7)) & 1:
@@ -121,7 +121,7 @@ def _mark(data: bytes, at: int, end: int) -> int:
     return at + 1 if at < end and at - start >= _EOL_ZEROS else 0
 
 
-def _next_mark(data: bytes, at: int, end: int) -> int:
+def next_mark(data: bytes, at: int, end: int) -> int:
     """The first bit of the next mark, or the end."""
     zeros = 0
     while at < end:
@@ -137,7 +137,7 @@ def _next_mark(data: bytes, at: int, end: int) -> int:
 
 def _row(data: bytes, at: int, width: int) -> tuple[int, bool]:
     """Follow one row: the bit behind it, and whether it adds up."""
-    pixels, codes, other, run = 0, _WHITE, _BLACK, 64
+    pixels, codes, other, run = 0, WHITE, BLACK, 64
     while pixels < width or run >= 64:  # a row ends with a terminating code, be it for no pixel at all
         byte = at >> 3
         word = data[byte] << 16 | data[byte + 1] << 8 | data[byte + 2] if byte + 2 < len(data) else 0

@@ -21,9 +21,9 @@ MOST_PAGES = 5_000
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 _ASCII, _SHORT, _LONG, _RATIONAL = 2, 3, 4, 5
 _MOST_TEXT = 10_000  # octets
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_OCTETS, _SIGNED = 7, 10  # octets of no form; ratios with signs
-_LETTERS = {1: "B", 3: "H", 4: "I", _RATIONAL: "I", _OCTETS: "B", _SIGNED: "i"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_OCTETS, _SIGNED, _PLACE = 7, 10, 13  # octets of no form; ratios with signs; where a directory is
+_LETTERS = {1: "B", 3: "H", 4: "I", _RATIONAL: "I", _OCTETS: "B", _SIGNED: "i", _PLACE: "I"}
 _TWO = (_RATIONAL, _SIGNED)
 _COMPRESSION = {Coding.MH: 3, Coding.MR: 3, Coding.MMR: 4}
 
@@ -107,6 +107,7 @@ class TIFFPage:
     :ivar odd: it does not say how long it is, or its strip is said to reach beyond the file; ``page`` is right.
     :ivar page: the fax page, or ``None`` when it is no CCITT page of one strip that could go as it is.
     :ivar tags: what its directory says, by the numbers of tags; ratios are two numbers each.
+    :ivar place: where its directory is in the file.
     """
 
     compression: int
@@ -118,6 +119,7 @@ class TIFFPage:
     odd: bool = False
     page: FaxPage | None = field(default=None, repr=False)
     tags: Mapping[int, tuple[int, ...]] = field(factory=dict, repr=False)
+    place: int = 0
 
 
 def read_tiff(data: bytes) -> list[TIFFPage]:
@@ -126,21 +128,48 @@ def read_tiff(data: bytes) -> list[TIFFPage]:
     :raises PeerFault: it is no TIFF file, or has no page.
     """
     order = _order(data)
-    offset = struct.unpack_from(order + "I", data, 4)[0]
+    pages = _pages_from(data, struct.unpack_from(order + "I", data, 4)[0], order)
+    if not pages:
+        raise _broken("This TIFF file has no page")
+    return pages
+
+
+def layers_of(data: bytes, page: TIFFPage) -> list[TIFFPage]:
+    """The pictures that belong to a page (SubIFDs): each place may begin a chain of them (RFC 3949 section 8).
+
+    :raises PeerFault: one lies outside the file.
+    """
+    order = _order(data)
+    return [layer for place in page.tags.get(330, ()) for layer in _pages_from(data, place, order)]
+
+
+def _pages_from(data: bytes, offset: int, order: str) -> list[TIFFPage]:
+    """The pages of the directories that follow one another from there."""
     pages: list[TIFFPage] = []
     seen: set[int] = set()
     while offset and offset not in seen and len(pages) < MOST_PAGES:
         seen.add(offset)
         if offset + 2 > len(data):
-            break
-        tags, offset = _directory(data, offset, order)
+            raise _broken("This TIFF file is cut off: one of its pages lies behind its end")
+        place = offset
+        tags, offset = _directory(data, place, order)
         if tags.get(254, (0,))[0] & 1:
             continue  # a small picture of another page
         if 256 in tags:
-            pages.append(_read_page(data, tags))
-    if not pages:
-        raise _broken("This TIFF file has no page")
+            pages.append(_read_page(data, tags, place))
+    if offset and len(pages) < max((page.tags.get(297, (0, 0))[-1] for page in pages), default=0):
+        raise _broken("The pages of this TIFF file go in a circle, and there are fewer than it says")
     return pages
+
+
+def only(data: bytes, page: TIFFPage) -> bytes:
+    """The same file with that page alone."""
+    order, file = _order(data), bytearray(data)
+    struct.pack_into(order + "I", file, 4, page.place)
+    after = page.place + 2 + 12 * struct.unpack_from(order + "H", data, page.place)[0]
+    if after + 4 <= len(file):
+        struct.pack_into(order + "I", file, after, 0)
+    return bytes(file)
 
 
 def _order(data: bytes) -> str:
@@ -184,14 +213,14 @@ def _values(data: bytes, at: int, kind: int, number: int, order: str) -> tuple[i
     return struct.unpack_from(f"{order}{number * (2 if kind in _TWO else 1)}{letter}", data, at)
 
 
-def _read_page(data: bytes, tags: dict[int, tuple[int, ...]]) -> TIFFPage:
+def _read_page(data: bytes, tags: dict[int, tuple[int, ...]], place: int) -> TIFFPage:
     compression = tags.get(259, (1,))[0]
     width, rows = tags[256][0], tags.get(257, (0,))[0]
     per_inch = 2.54 if tags.get(296, (2,))[0] == 3 else 1.0
     x_res, y_res = (_ratio(tags.get(tag)) * per_inch for tag in (282, 283))
     strip = _strip(data, tags, compression, x_res, y_res)
     odd = strip is not None and (not rows or len(strip.data) < tags[279][0])
-    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], odd, strip, tags)
+    return TIFFPage(compression, width, rows, x_res, y_res, tags.get(262, (0,))[0], odd, strip, tags, place)
 
 
 def strips_of(data: bytes, page: TIFFPage) -> list[bytes]:
@@ -200,6 +229,15 @@ def strips_of(data: bytes, page: TIFFPage) -> list[bytes]:
     if not counts and len(places) == 1:
         return [data[places[0] :]]
     return [data[place : place + count] for place, count in zip(places, counts, strict=False)]
+
+
+def row_counts(page: TIFFPage) -> tuple[int, ...]:
+    """How many rows each of its strips has: each its own (RFC 3949 section 8), or all alike but the last."""
+    told, strips = page.tags.get(559, ()), len(page.tags.get(273, ()))
+    if told:
+        return told
+    each = min(page.tags.get(278, (page.rows,))[0], page.rows)
+    return tuple(max(0, min(each, page.rows - each * number)) for number in range(strips))
 
 
 def _ratio(value: tuple[int, ...] | None) -> float:

@@ -148,6 +148,44 @@ def brought_onto_paper() -> Iterator[tuple[str, bytes]]:
     yield "resolution beyond measure", fax(tags={282: (4_000_000_000, 1), 283: (1, 1)})
 
 
+def shades() -> Iterator[tuple[str, bytes]]:
+    """The same page in numbers of every kind: dark at the left, light in the middle, white at the right."""
+    wide, high = 300, 200
+    levels = [0.05] * 100 + [0.75] * 100 + [1.0] * 100
+
+    def page(bits: int, pack: str, photometric: int = 1, **more: Any) -> bytes:
+        top = (1 << bits) - 1 if pack not in "fd" else more.pop("top", 1)
+        values = [level * top if photometric else (1 - level) * top for level in levels]
+        row = struct.pack(f"<{wide}{pack}", *(value if pack in "fd" else round(value) for value in values))
+        tags = {256: wide, 257: high, 258: bits, 259: 1, 262: photometric, 278: high, 282: (50, 1), 283: (50, 1)}
+        return tiff([row * high], tags | {int(tag[1:]): value for tag, value in more.items()})
+
+    for photometric in (1, 0):
+        yield f"8 bits {photometric}", page(8, "B", photometric)
+        yield f"16 bits {photometric}", page(16, "H", photometric)
+    for top in (1, 255, 65535):
+        yield f"with a point, to {top}", page(32, "f", t339=3, top=top)
+    twelve = "".join(f"{round(level * 4095):03x}" for level in levels)
+    tags = {256: wide, 257: high, 258: 12, 259: 1, 262: 1, 278: high, 282: (50, 1), 283: (50, 1)}
+    yield "12 bits", tiff([bytes.fromhex(twelve) * high], tags)
+    yield (
+        "16 bits, the other order",
+        tiff(
+            [struct.pack(f">{wide}H", *(round(level * 65535) for level in levels)) * high], tags | {258: 16}, order=">"
+        ),
+    )
+    lightness = bytes(value for level in levels for value in (round(255 * level), 128, 128)) * high
+    yield "lab", tiff([lightness], tags | {258: [8, 8, 8], 262: 8, 277: 3})
+
+
+def in_a_circle() -> bytes:
+    """The first of three pages, behind which it comes again."""
+    file = bytearray(fax(tags={297: [0, 3]}))
+    start = struct.unpack_from("<I", file, 4)[0]
+    struct.pack_into("<I", file, start + 2 + 12 * struct.unpack_from("<H", file, start)[0], start)
+    return bytes(file)
+
+
 def damaged() -> Iterator[tuple[str, bytes]]:
     """Files of which too much is lost, or that nobody here can read."""
     for coding in Coding:
@@ -156,6 +194,11 @@ def damaged() -> Iterator[tuple[str, bytes]]:
         if coding is Coding.MMR:
             del tags[292]
         yield f"{coding.value} half", tiff([whole[: len(whole) // 2]], tags)
+        parts = [coded(picture().crop((0, top, WIDTH, top + 60)), 204, 196, coding).data for top in range(0, ROWS, 60)]
+        yield (
+            f"{coding.value} strip cut",
+            tiff([parts[0], parts[1][: len(parts[1]) // 2], *parts[2:]], tags | {278: 60}),
+        )
         yield f"{coding.value} rubbish", tiff([random.Random(7).randbytes(len(whole))], tags)
         yield f"{coding.value} zeros", tiff([bytes(len(whole))], tags)
         yield f"{coding.value} longer than it is", tiff([whole], {**tags, 257: 2 * ROWS, 278: 2 * ROWS})
@@ -165,8 +208,15 @@ def damaged() -> Iterator[tuple[str, bytes]]:
     yield "rubbish as jbig", fax(tags={259: 34661})
     yield "rubbish as profile j", fax(tags={259: 9})
     yield "rubbish as profile c", fax(tags={259: 7, 262: 10, 258: 8, 277: 3})
-    yield "profile l", fax(tags={259: 10, 262: 10, 258: 8, 277: 3})
-    yield "profile m", fax(tags={259: 7, 262: 10, 34732: 1})
+    yield "rubbish as profile l", fax(tags={259: 10, 262: 10, 258: 8, 277: 3})
+    yield "rubbish as profile m", fax(tags={259: 7, 262: 10, 34732: 1})
     yield "unknown coding", fax(tags={259: 4711})
     yield "beyond measure", fax(tags={256: 100_000, 257: 100_000})
+    numbers = {256: 30, 257: 20, 258: 32, 259: 1, 262: 1, 278: 20, 339: 3}
+    yield "unknown numbers below zero", tiff([struct.pack("<f", -1) * 600], numbers)
+    yield (
+        "unknown planes of 16 bits",
+        tiff([bytes(1200)] * 3, numbers | {258: [16, 16, 16], 277: 3, 284: 2, 339: 1, 262: 2}),
+    )
+    yield "in a circle", in_a_circle()
     yield "only a small picture", fax(tags={254: 1})

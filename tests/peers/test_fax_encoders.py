@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from mailshare.wire.jbig import decode_jbig
+from mailshare.wire.jbig import decode_jbig, decode_planes
+from mailshare.wire.t43 import merged
 
 pytestmark = pytest.mark.peers
 
@@ -56,3 +57,23 @@ def test_jbigkit_is_read_pixel_for_pixel(words: str, program: Callable[[str], st
         assert found == picture.convert("L").point([1] + [0] * 255).tobytes(), name
         moved = moved or b"\xff\x06" in data
     assert moved
+
+
+def test_planes_of_jbigkit_are_read_value_for_value(program: Callable[[str], str], tmp_path: Path) -> None:
+    """Grey as planes in Gray code, as Profile L has it: in stripes or whole, stripe by stripe or plane by plane."""
+    program("pbmtojbg")
+    grey = Image.blend(Image.radial_gradient("L"), Image.effect_noise((256, 256), 60), 0.3).resize((300, 120))
+    grey.save(tmp_path / "a.pgm", "PPM")
+    for order in ("-o 0", "-o 2", "-o 3", "-o 4", "-o 5", "-o 6", ""):
+        for stripes in ("-s 50", ""):
+            argv = [
+                "pbmtojbg",
+                "-q",
+                *order.split(),
+                *stripes.split(),
+                str(tmp_path / "a.pgm"),
+                str(tmp_path / "a.jbg"),
+            ]
+            subprocess.run(argv, check=True, capture_output=True)
+            width, rows, planes = decode_planes((tmp_path / "a.jbg").read_bytes(), 8)
+            assert ((width, rows), merged(planes)) == (grey.size, grey.tobytes()), (order, stripes)

@@ -76,6 +76,10 @@ def test_odd_files_are_read(pages: list[FaxPage]) -> None:
     circle = bytearray(data)
     tags = tags_at(data, 8)
     circle[8 + 2 + 12 * len(tags) : 8 + 6 + 12 * len(tags)] = struct.pack("<I", 8)
+    with pytest.raises(PeerFault, match="circle"):  # two of its three pages would be lost
+        read_tiff(bytes(circle))
+    circle = bytearray(write_tiff(pages[:1]))
+    circle[8 + 2 + 12 * len(tags) : 8 + 6 + 12 * len(tags)] = struct.pack("<I", 8)
     assert len(read_tiff(bytes(circle))) == 1
     for cut in range(0, len(data), 97):
         with suppress(PeerFault):  # nothing else comes out
