@@ -62,10 +62,10 @@ def test_jbigkit_is_read_pixel_for_pixel(words: str, program: Callable[[str], st
 def test_planes_of_jbigkit_are_read_value_for_value(program: Callable[[str], str], tmp_path: Path) -> None:
     """Grey as planes in Gray code, as Profile L has it: in stripes or whole, stripe by stripe or plane by plane."""
     program("pbmtojbg")
-    grey = Image.blend(Image.radial_gradient("L"), Image.effect_noise((256, 256), 60), 0.3).resize((300, 120))
+    grey = Image.blend(Image.radial_gradient("L"), Image.effect_noise((256, 256), 60), 0.3).resize((120, 60))
     grey.save(tmp_path / "a.pgm", "PPM")
-    for order in ("-o 0", "-o 2", "-o 3", "-o 4", "-o 5", "-o 6", ""):
-        for stripes in ("-s 50", ""):
+    for order in ("-o 0", "-o 3", "-o 4", "-o 5"):
+        for stripes in ("-s 25", ""):
             argv = [
                 "pbmtojbg",
                 "-q",
