@@ -68,7 +68,7 @@ def damaged_rows(data: bytes, one: TIFFPage | None, picture: Any) -> int:
 
 
 def _of_strip(coding: Coding, strip: bytes, picture: Any, y_res: float) -> int:
-    width, rows = picture.size
+    width, rows = int(picture.width), int(picture.height)
     if coding is Coding.MH:
         found, bad = count_rows(strip, width, rows)
         return bad + max(0, rows - found)
