@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DAY = 86_400 * SECOND
 _DAYS = 400  # that are looked through for faxes that came in
 _PAGE = 1000
+_STUCK_AFTER = 2 * 3600 * SECOND  # no fax of 200 pages takes as long on a line
 _MOST = 500
 _OVER = (QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED)
 
@@ -225,6 +226,13 @@ class FaxLooking(Changes):
                     "managed_by": places.get(name, ""),
                     "fax": attempt.item.id if attempt else 0,
                     "doing": attempt.state if attempt else "",
+                    "stuck": [
+                        one.item.id
+                        for one in office.agent.attempts.values()
+                        if one.line is not None
+                        and one.line.line.name == name
+                        and self._clock() - one.since > _STUCK_AFTER
+                    ],
                 }
             )
         return rows

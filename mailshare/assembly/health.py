@@ -241,6 +241,9 @@ def _devices(more: Mapping[str, Any]) -> Iterator[Finding]:
     for one in more["lines"]:
         what = f"Fax line {one['name']}"
         yield Finding("bad", what, str(one["trouble"])) if one["trouble"] else Finding("good", what, "no trouble")
+        for fax in one.get("stuck", ()):
+            seen = f"fax {fax} has been on it for more than two hours; mailshare fax cancel {fax} gives it up"
+            yield Finding("bad", what, seen)
     for one in more["printers"]:
         what = f"Printer {one['name']}"
         if one["state"] == "stopped":

@@ -49,6 +49,7 @@ class Attempt:
     """A row that is being tried.
 
     :ivar state: for people: ``preparing``, ``waiting for a line``, ``dialing``, ``sending``.
+    :ivar since: when it got its line, microseconds UTC; 0 = it has none yet.
     """
 
     item: QueueItem
@@ -59,6 +60,7 @@ class Attempt:
     waiting: Deferred[PooledLine | None] | None = None
     cancelled: bool = False
     subject: str = ""
+    since: int = 0
 
 
 @implementer(ILaned, IAgent)
@@ -339,7 +341,7 @@ class FaxAgent:
             attempt.waiting = None
 
     async def _on_line(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
-        attempt.line, attempt.state = line, "dialing"
+        attempt.line, attempt.state, attempt.since = line, "dialing", self._now()
         job = self._job(attempt, pages)
         ledger = attempt.ledger
         if ledger.calling and ledger.native:

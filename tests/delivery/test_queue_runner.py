@@ -216,7 +216,7 @@ async def _nothing_sent(_reports: Reports) -> int:
 
 
 def test_report_that_cannot_be_stored_is_sent_later(office: Office) -> None:
-    """A full disk keeps the report due, not lost."""
+    """G17: a full disk keeps the report due, not lost."""
     office.agent.answers = [NEVER]
     office.send(MAIL, "ann@example.net")
     office.store._capacity = 10

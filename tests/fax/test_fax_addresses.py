@@ -34,7 +34,7 @@ BERLIN = DialRules("49", "30", "00", "0", outside="9", extension=3)
     ],
 )
 def test_addresses_of_the_standards_are_read(local: str, number: str, subaddresses: tuple[str, ...]) -> None:
-    """S9 G5: RFC 3191 and 3192 with slashes and without, several subaddresses, RFC 2846's local numbers."""
+    """S9 G5 A1: RFC 3191 and 3192 with slashes and without, several subaddresses, RFC 2846's local numbers."""
     assert parse_fax_address(local) == FaxAddress(number, subaddresses)
 
 
@@ -136,7 +136,7 @@ def test_the_address_book_is_an_address_like_any_other() -> None:
 
 
 def test_each_subaddress_is_a_recipient() -> None:
-    """G5: RFC 3192 section 4.1."""
+    """G5 A2: RFC 3192 section 4.1."""
     rows = gateway().hops(Recipient(Address("FAX=+12025550123/T33S=1/T33S=2", "fax.example")), ANNA)
     assert [(hop.address, hop.params["sub"]) for hop in rows] == [
         ("FAX=+12025550123/T33S=1@fax.example", "1"),
@@ -154,7 +154,7 @@ def test_who_is_not_on_the_list_sends_nothing(user: User | None) -> None:
 
 @pytest.mark.parametrize("local", ["FAX=+12025550123/ISUB=1", "FAX=+12025550123/POSTD=1", "nobody", "FAX=+499001234"])
 def test_what_no_line_can_do_is_refused_and_not_left_out(local: str) -> None:
-    """A fax that rings somewhere else than its sender meant is worse than none."""
+    """A4: a fax that rings somewhere else than its sender meant is worse than none."""
     with pytest.raises(MailshareError):
         called(local)
 
@@ -182,7 +182,7 @@ def test_a_number_abroad_keeps_all_its_digits() -> None:
     ],
 )
 def test_the_forms_of_peers_mean_the_same_number(address: Address) -> None:
-    """Section 1.4, S9: each of them apart from the others by its form, and from the address of any mail."""
+    """S9 A6: each of them apart from the others by its form, and from the address of any mail."""
     assert gateway().claims(address)
     [hop] = gateway().hops(Recipient(address), ANNA)
     assert (hop.params["number"], hop.params["dial"], hop.params["toll"]) == ("+49301234567", "91234567", "local")
@@ -192,7 +192,7 @@ def test_the_forms_of_peers_mean_the_same_number(address: Address) -> None:
 
 
 def test_a_number_in_the_subject_is_dialled_for_its_own_address_alone() -> None:
-    """Section 1.4: NethServer's form; the sender is judged at RCPT, the number as soon as it is there."""
+    """A7: NethServer's form; the sender is judged at RCPT, the number as soon as it is there."""
     found = gateway(subject="sendfax")
     recipient = Recipient(Address("SendFax", "fax.example"))
     with pytest.raises(PolicyRefusal):
@@ -213,7 +213,7 @@ def test_a_number_in_the_subject_is_dialled_for_its_own_address_alone() -> None:
 
 @pytest.mark.parametrize("number", ["0301234*5", "0301234p5", "0w0301234567", "*123#", "A12"])
 def test_keys_and_pauses_are_never_left_out_of_a_number(number: str) -> None:
-    """Section 1.4, RFC 2846 section 2.1: what is left without them is another number; what it costs nobody knows."""
+    """A3: RFC 2846 section 2.1: what is left without them is another number; what it costs nobody knows."""
     with pytest.raises(PolicyRefusal, match="not known what this number costs"):
         called(f"FAX={number}")
     [hop] = gateway(tolls=frozenset({Toll.UNKNOWN})).hops(Recipient(Address(f"FAX={number}", "fax.example")), ANNA)
@@ -221,7 +221,7 @@ def test_keys_and_pauses_are_never_left_out_of_a_number(number: str) -> None:
 
 
 def test_an_address_names_the_reader_and_the_cover_sheet() -> None:
-    """RFC 2846 section 3, and the element COVER, which is ours: a sheet that is not there is refused at once."""
+    """A5 U24: RFC 2846 section 3, and COVER, which is ours: a sheet that is not there is refused at once."""
     local = "FAX=+49301234567/ATTN=Ms_Miller/ORG=Example/OFNO=7/COVER=Letter"
     rules = {"covers": (FaxCover("letter"),)}
     [hop] = gateway(**rules).hops(Recipient(Address(local, "fax.example")), ANNA)

@@ -29,7 +29,7 @@ def able(name: str, **facts: object) -> ScriptedLine:
     "cause", [FaxCause.LINE_DOWN, FaxCause.NO_DIALTONE, FaxCause.CONGESTION, FaxCause.BAD_DOCUMENT]
 )
 async def test_what_one_line_cannot_do_another_does_at_once(room: Room, cause: FaxCause) -> None:
-    """No far machine was reached, or the document is not for this line: the fax goes over the next in the same try."""
+    """U8: no far machine was reached, or the document is not for this line: the next one has it in the same try."""
     await with_lines(room, able("other"))
     room.line.acts = [ends(cause)]
     assert (await room.tried(await room.row())).state is QueueState.DELIVERED

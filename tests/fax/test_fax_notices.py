@@ -11,6 +11,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from mailshare.core.fax_report import report_forms
 from tests.fax.test_fax_office import FAX, GATEWAY, hands_in, letter, mails, settled
 from tests.house import House
 
@@ -43,7 +44,7 @@ def fields_of(report: Message) -> str:
 
 
 async def test_every_end_of_a_call_has_its_notice(house: House) -> None:
-    """Section 1.6 whole: cause, status, action, subject and words; one notice for each number, and none twice."""
+    """G16 C1 U14: cause, status, action, subject and words; one notice for each number, and none twice."""
     numbers = {word: f"+4930555{4000 + index}" for index, (word, *_) in enumerate(ENDS)}
     broken = {"no-dialtone": "+493055660"}  # on a line of its own, which rests after that
     numbers.update(broken)
@@ -98,7 +99,7 @@ async def test_a_report_shows_the_page_and_says_what_can_be_faxed(house: House) 
 
 @pytest.mark.parametrize("ret", ["FULL", "HDRS", ""])
 async def test_what_the_client_asked_for_decides(house: House, ret: str) -> None:
-    """Every combination of NOTIFY with a success and a failure; RET, ENVID and ORCPT in each (RFC 3461)."""
+    """C5: every combination of NOTIFY with a success and a failure; RET, ENVID and ORCPT in each (RFC 3461)."""
     await house.start(FAX.replace("[fax]", "[fax]\nhead = false"))
     asked = ["", "NEVER", "SUCCESS", "FAILURE", "DELAY", "SUCCESS,FAILURE", "SUCCESS,FAILURE,DELAY"]
     numbers = {True: "+49305550200", False: "+49305550202"}
@@ -134,3 +135,19 @@ async def test_what_the_client_asked_for_decides(house: House, ret: str) -> None
     for (_, good), report in told.items():
         whole = ret == "FULL" and not good
         assert report.get_payload(2).get_content_type() == ("message/rfc822" if whole else "text/rfc822-headers")
+
+
+def test_the_form_of_a_report_follows_the_office_and_the_sender() -> None:
+    """C6 X3: dispositions about failures and for those who asked; a plain notice where a DSN is not ours to write."""
+    told = {
+        (form, action, asked): "+".join(report_forms(form, action, asked=asked))
+        for form in ("dsn", "mdn", "both", "plain")
+        for action in ("delivered", "failed", "delayed", "relayed")
+        for asked in (False, True)
+    }
+    assert {told["dsn", action, asked] for _, action, asked in told} == {"dsn"}
+    assert {told["plain", action, asked] for _, action, asked in told} == {"plain"}
+    assert told["mdn", "failed", False] == told["mdn", "delivered", True] == "mdn"
+    assert told["mdn", "delivered", False] == told["mdn", "delayed", True] == told["mdn", "relayed", True] == "plain"
+    assert told["both", "failed", False] == told["both", "delivered", True] == "mdn+dsn"
+    assert told["both", "delivered", False] == told["both", "relayed", True] == "dsn"

@@ -157,7 +157,7 @@ async def test_each_end_of_a_call_has_its_retries_and_its_report(
     ],
 )
 async def test_who_and_whereto_is_judged_at_once(house: House, to: str, user: str, code: int, status: str) -> None:
-    """S10 G2 G3: refused at RCPT, before anything is converted or dialled."""
+    """S10 G2 G3 C2: refused at RCPT, before anything is converted or dialled."""
     await house.start(FAX)
     with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
         await house.smtp(hands_in(f"{to}@{GATEWAY}", letter("x"), user))
@@ -226,7 +226,7 @@ async def test_reports_may_be_dispositions(house: House) -> None:
 
 
 async def test_the_panel_sends_lists_shows_cancels_and_sends_again(house: House, tmp_path: Path) -> None:
-    """The commands of a fax machine, by the operations behind them."""
+    """U1 U25: the commands of a fax machine, by the operations behind them."""
     office = await house.start(FAX.replace('"busy*2,answers"', '"busy"') + "[[fax_contact]]\nname = 'shop'\n"
                                "number = '+49305550201'\nshort = '7'\ntitle = 'The shop'\n")  # fmt: skip
     acts, paper = office.acts, tmp_path / "paper.txt"
@@ -276,7 +276,7 @@ async def test_lines_and_rules_follow_the_file_without_a_restart(house: House) -
 
 
 async def test_what_can_be_no_fax_is_refused_at_the_end_of_data(house: House) -> None:
-    """S8 X8: 5.6.1 after a real conversion, while the sender still listens; nothing is queued."""
+    """S8 X8 C3: 5.6.1 after a real conversion, while the sender still listens; nothing is queued."""
     office = await house.start(FAX)
     message = letter("x")
     message.add_attachment(b"%PDF-1.4 broken", maintype="application", subtype="pdf", filename="offer.pdf")

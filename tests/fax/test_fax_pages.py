@@ -109,7 +109,7 @@ def test_faxes_keep_their_pixels() -> None:
 
 
 def test_letters_by_a_threshold_and_photographs_by_dots() -> None:
-    """Dots cost minutes and legibility; they stand only where a photograph is."""
+    """U11: dots cost minutes and legibility; they stand only where a photograph is."""
     page = Image.new("L", (1686, 2292), 255)
     draw = ImageDraw.Draw(page)
     for row in range(20):

@@ -25,7 +25,7 @@ def words_of(pdf: bytes) -> str:
 
 
 async def test_a_report_tells_of_every_call_and_shows_the_first_page(house: House) -> None:
-    """Number, time, result, pages, calls; a picture of the page; the same from the journal of what came and went."""
+    """U17: number, time, result, pages, calls; a picture of the page; the same from the journal of all of them."""
     office = await house.start(FAX)
     await house.smtp(hands_in(f"FAX=+49305550203@{GATEWAY}", letter("x", "one\f two\f three", "Umsätze — 売上")))
     await house.smtp(hands_in(f"FAX=+49305550100@{GATEWAY}", letter("x")))

@@ -48,7 +48,7 @@ def refusals(
 
 
 async def test_no_premium_number_is_reached_however_it_is_written(house: House) -> None:
-    """Nor an emergency number, a satellite, or what only looks like a number; nothing is converted for them."""
+    """U19: no an emergency number, a satellite, or what only looks like a number; nothing is converted for them."""
     made = await watched(house)
     to = [f"FAX={number}@{GATEWAY}" for number in PREMIUM] + [f"09001234567@{GATEWAY}"]
 

@@ -13,7 +13,7 @@ from mailshare.core.fax_costs import forecast
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.fax_routing import FaxRoute, route_fax
-from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxOutcome
+from mailshare.core.values.fax import Coding, FaxCapabilities, FaxCause, FaxOutcome
 from mailshare.fax.pool import LinePool, PooledLine
 
 MINUTE = 60_000_000
@@ -43,6 +43,12 @@ def test_busy_numbers_are_tried_again_later_and_later() -> None:
     assert waits[5] is None
     assert next_try(FaxCause.BUSY, 1, 6, 0, MINUTE) is None
     assert next_try(FaxCause.PAGE_REFUSED, 3, 6, 0, 0) is None
+
+
+def test_lines_are_offered_the_codings_that_every_machine_knows() -> None:
+    """U23: ITU-T T.4 and T.6; a line that would be given JBIG has no word for it."""
+    assert FaxCapabilities().codings == (Coding.MMR, Coding.MR, Coding.MH)
+    assert {one.value for one in Coding} == {"mh", "mr", "mmr"}
 
 
 def test_an_office_says_itself_how_often_and_when() -> None:
@@ -88,22 +94,24 @@ def test_what_a_fax_costs_is_known_before_it_is_dialled() -> None:
 
 
 def test_routes_are_read_from_the_top() -> None:
-    """G9 G19: called number, subaddress, station and caller, with wildcards; blanks and case of a station aside."""
+    """G9 G19 U18: called number, subaddress, station and caller, with wildcards; blanks and case of a station aside."""
     routes = [
         FaxRoute(("anna",), called="+4930555*", subaddress="12"),
         FaxRoute(("ben",), station="*headoffice*"),
         FaxRoute(("carl",), caller="+4989*"),
+        FaxRoute(("emil",), line="Trunk*"),
         FaxRoute(("dora",), called="+49305550100"),
     ]
 
-    def to(called: str = "+49305550100", sub: str = "", station: str = "", caller: str = "") -> str:
-        found = route_fax(routes, called=called, subaddress=sub, station=station, caller=caller)
+    def to(called: str = "+49305550100", sub: str = "", station: str = "", caller: str = "", line: str = "") -> str:
+        found = route_fax(routes, called=called, subaddress=sub, station=station, caller=caller, line=line)
         return found.to[0] if found else ""
 
     assert to(sub="12") == "anna"
     assert to(station="Head Office 1") == "ben"
     assert to(caller="+49 89 123") == "carl"
-    assert to() == "dora"
+    assert to() == to(line="isdn") == "dora"
+    assert to(line="trunk-2") == "emil"
     assert to(called="+4940") == ""
 
 

@@ -9,8 +9,10 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from mailshare.assembly import health
 from mailshare.core.errors import NotPossible, PolicyRefusal
 from mailshare.core.values.fax import Coding
+from mailshare.fax.offramp import Attempt
 from mailshare.wire.tiff_fax import read_tiff
 from tests.fax.test_fax_boxes import faxes_of, page, pages_in, rings
 from tests.fax.test_fax_desk import answer, answers_of, told
@@ -64,7 +66,7 @@ async def test_a_cover_sheet_is_chosen_within_the_mail(house: House) -> None:
 
 
 async def test_others_get_copies_of_reports_and_words_alone_if_the_office_says_so(house: House) -> None:
-    """Section 2.4 number 15: lists for success and for failure; report = plain has no parts for programs."""
+    """U15: lists for success and for failure; report = plain has no parts for programs."""
     lists = 'report = "plain"\ntell_sent = ["ben"]\ntell_failed = ["admin1", "anna"]'
     office = await house.start(FAX.replace("[fax]", f"[fax]\n{lists}"))
     await office.acts.admin_reset(password="admin1")
@@ -89,7 +91,7 @@ password = "gateway"
 
 
 async def test_reports_about_a_partners_faxes_go_to_the_sender_of_its_mail(house: House) -> None:
-    """X1 S7: RFC 3461 section 5; everybody else's reports stay in this house, whatever MAIL FROM says."""
+    """S7 S12 X1: RFC 3461 section 5; everybody else's reports stay in this house, whatever MAIL FROM says."""
     names = 'partners = ["gateway"]\nsenders = ["anna", "gateway"]'
     await house.start(FAX.replace('senders = ["anna"]', names) + PARTNER)
 
@@ -200,6 +202,23 @@ async def test_pages_come_as_profile_s_where_an_office_wants_it(house: House) ->
     assert [one.rows for one in found if one is not None] == [60, 60]
     assert len([part for part in came.walk() if part.get_content_type() == "application/pdf"]) == 1
     assert len(pages_in(came)) == 2
+
+
+async def test_a_fax_that_hangs_on_a_line_is_told_of(house: House) -> None:
+    """U16: after two hours the health of the office says which one it is, and how it is given up."""
+    office = await house.start(FAX)
+    await house.smtp(hands_in(f"FAX={SHOP}@{GATEWAY}", letter("x")))
+    await settled(house)
+    [row] = await office.store.queue.items(agent="fax", open_only=False)
+    fax = office._parts.fax.running()
+    now = int(reactor.seconds() * 1_000_000)
+    for hours, stuck in ((1, []), (3, [row.id])):
+        fax.agent.attempts[row.id] = Attempt(row, line=fax.pool.lines[0], since=now - hours * 3_600_000_000)
+        [line] = await office.acts.fax_lines()
+        assert line["stuck"] == stuck
+    found = [one.seen for one in health._devices(await office.acts.overview()) if one.what == "Fax line pretend"]
+    assert f"mailshare fax cancel {row.id} gives it up" in found[1]
+    fax.agent.attempts.clear()
 
 
 def _tiff(mail: Message) -> bytes:

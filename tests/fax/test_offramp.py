@@ -33,8 +33,31 @@ async def test_a_call_goes_on_where_the_one_before_ended(room: Room) -> None:
     assert not os.listdir(room.folder / "out")
 
 
+async def test_another_try_is_the_same_fax(room: Room) -> None:
+    """U10: name, line on top, subaddress, deadline and all else; only the call is another, and where it begins."""
+    room.rules = evolve(room.rules, head=True, station="+4930123", owner="Office")
+    room.fax.follow(room.rules)
+    tops = []
+    finished = room.fax.pages.for_recipient
+
+    async def seen(made: Made, cover: dict[str, str], head: tuple[str, ...]) -> object:
+        tops.append((cover, head))
+        return await finished(made, cover, head)
+
+    room.fax.pages.for_recipient = seen  # type: ignore[method-assign,assignment]
+    room.line.acts = [ends(FaxCause.DROPPED, 1), ends(FaxCause.OK, 2)]
+    item = await room.row(sub="7", not_after=room.now() + 10**12)
+    await room.tried(item)
+    room.clock.advance(3600)
+    assert (await room.tried(item)).state is QueueState.DELIVERED
+    first, second = room.line.jobs
+    assert evolve(second, id=first.id, first_page=0) == first
+    assert (first.ident, first.subaddress, second.first_page) == ("+4930123", "7", 1)
+    assert tops[0] == tops[1]
+
+
 async def test_after_the_deadline_the_true_cause_is_told(room: Room) -> None:
-    """Section 1.6: why it did not go says more than that its time is over (RFC 3463 section 3.5)."""
+    """C4: why it did not go says more than that its time is over (RFC 3463 section 3.5)."""
     room.line.acts = [ends(FaxCause.BUSY)]
     item = await room.row(not_after=room.now() + 10**9)
     await room.tried(item)
@@ -46,7 +69,7 @@ async def test_after_the_deadline_the_true_cause_is_told(room: Room) -> None:
 
 
 async def test_a_line_that_says_done_is_believed_page_by_page_only(room: Room) -> None:
-    """Success is the confirmation of the last page, whatever a line's own word is."""
+    """U2: success is the confirmation of the last page, whatever a line's own word is."""
     room.line.acts = [ends(FaxCause.OK, 2)]
     outcome = await room.tried(await room.row())
     assert outcome.state is QueueState.QUEUED
@@ -182,7 +205,7 @@ async def test_giving_up_counts_while_the_pages_are_made(room: Room, native: str
 
 
 async def test_one_call_at_a_time_to_a_number(room: Room) -> None:
-    """However many faxes wait for it, and however many lines are free."""
+    """U20: however many faxes wait for it, and however many lines are free."""
     room.line.channels = 5
     gate: Deferred[None] = Deferred()
 

@@ -116,7 +116,7 @@ def test_damaged_rows_are_counted(pages: list[FaxPage]) -> None:
 
 @pytest.mark.parametrize("coding", list(Coding))
 def test_pages_are_wrapped_into_pdf_as_they_are(coding: Coding) -> None:
-    """Nothing is recoded: another program takes the very same octets and the very same picture out."""
+    """U12 U13: nothing is recoded: another program takes the very same octets and the very same picture out."""
     import pikepdf
     import pypdfium2
 
