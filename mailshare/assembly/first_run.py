@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, BinaryIO
 
 from attrs import evolve
 from zope.interface import implementer
@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mailshare.assembly.opening import Threads
 from mailshare.assembly.own_authority import OwnAuthority, certificates_directory, write_pem
 from mailshare.assembly.port_survey import Port, first_free, look, network_of, own_addresses, suggested_name
+from mailshare.assembly.restoring import checked_copy, checked_file
 from mailshare.config import Config
 from mailshare.config.chosen import INSIDE_TLS, Chosen, Door, write_chosen
 from mailshare.config.endpoint_strings import port_of
@@ -77,6 +78,10 @@ class FirstRun:
         """Why the last restore ended with the store of before."""
         found = await self._store.settings.get("office", "restore failed")
         return str(found[0]) if found is not None else ""
+
+    def decided(self) -> Collection[str]:
+        """Steps that the configuration file has settled."""
+        return self._config().tables.web.decided
 
     # ------------------------------------------------------------------ looking
 
@@ -197,15 +202,22 @@ class FirstRun:
     # ------------------------------------------------------------------ starting over
 
     async def restore(self, directory: str) -> None:
-        """Start over with a backup."""
-        from mailshare.assembly.restoring import checked_copy  # noqa: PLC0415 - few do
+        """Start over with a backup that lies on this computer."""
+        if not os.path.isabs(directory):
+            raise ConfigFault(
+                "Choose the file of a backup, or write the whole path of its folder on the server, from / on"
+            )
+        await self._start_over(lambda config: checked_copy(config, directory))
 
+    async def restore_packed(self, packed: BinaryIO) -> None:
+        """Start over with a backup that somebody sent."""
+        await self._start_over(lambda config: checked_file(config, packed))
+
+    async def _start_over(self, checked: Callable[[Config], None]) -> None:
         config = self._config()
         if config.tables.store.url == "memory:":
             raise ConfigFault("This office keeps its mail in memory; a backup needs a store on the disk")
-        if not os.path.isabs(directory):
-            raise ConfigFault("Write the whole path of the backup's folder on the server, from / on")
-        await self._threads.run(lambda: checked_copy(config, directory))
+        await self._threads.run(lambda: checked(config))
         await self._store.settings.put("office", "restore failed", "")
         self._exchange()
 

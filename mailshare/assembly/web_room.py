@@ -126,6 +126,7 @@ class WebRoom:
             password=lambda: generated(os.urandom),
             new_file=self._new_file,
             copy=self._copy,
+            free=self._free,
             first_run=first_run,
             handouts=ServedHandouts(self._config, self._store.directory.current),
             links=keeping.links,
@@ -139,6 +140,11 @@ class WebRoom:
         os.makedirs(folder, 0o700, exist_ok=True)
         made: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - whoever asked for it closes it
         return cast("BinaryIO", made)
+
+    def _free(self) -> int:
+        """A third of what is free: a document lies there, is unpacked beside itself, and mail goes on coming."""
+        room = os.statvfs(self._config().data)
+        return room.f_bavail * room.f_frsize // 3
 
     async def _copy(self) -> BinaryIO:
         """A consistent copy of the store and the configuration file, packed; without the key of sealed passwords."""

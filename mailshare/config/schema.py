@@ -136,6 +136,10 @@ class WebTable:
         "further names that browsers call the manager by, besides the server's own name and addresses", factory=tuple
     )
     lock: int = _key("idle minutes after which it asks for the password again; 0 = never", 30, least=0, most=720)
+    decided: tuple[Literal["listen", "account", "probe", "users", "timer"], ...] = _key(
+        "steps of the first run that this file has settled and nobody is asked: listen, account, probe, users, timer",
+        factory=tuple,
+    )
 
 
 @frozen(kw_only=True)

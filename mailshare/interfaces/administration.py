@@ -186,6 +186,9 @@ class IFirstRun(Interface):
     def reach(step: str) -> Awaitable[None]:
         """Go on to a step; empty = over."""
 
+    def decided() -> Collection[str]:
+        """Steps that the configuration file has settled; nobody is asked."""
+
     def survey() -> Awaitable[Mapping[str, object]]:
         """Names, addresses and ports of this computer, what is chosen, and what the file has declared; JSON values."""
 
@@ -201,6 +204,12 @@ class IFirstRun(Interface):
         """Check a backup that lies on this computer, and start over with it; the answer comes before the start.
 
         :raises ConfigFault: there is none, or it is damaged; then all is as it was before.
+        """
+
+    def restore_packed(packed: BinaryIO) -> Awaitable[None]:
+        """As :meth:`restore`, with a file that the manager has saved, at its beginning.
+
+        :raises ConfigFault: it is no such file, is damaged, or has no room here; then all is as it was before.
         """
 
     def trouble() -> Awaitable[str]:

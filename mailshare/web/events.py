@@ -18,12 +18,18 @@ Frame = Callable[[str, Mapping[str, object]], str]
 
 _PULSE = 15.0
 _PATIENCE = 64
-_RETRY = 2000  # milliseconds after which a reader whose connection is gone comes again
+_RETRY = 500  # milliseconds after which a reader whose connection is gone comes again
+_LATER = 2500  # likewise, for one that is let go as soon as it has the state of now
 
 
 def named_json(kind: str, value: Mapping[str, object]) -> str:
     """An event with its kind for a name and JSON for data."""
     return f"event: {kind}\ndata: {json.dumps(value, ensure_ascii=False)}\n"
+
+
+def named_text(kind: str, text: str) -> str:
+    """An event with its kind for a name and a line of text for data."""
+    return f"event: {kind}\ndata: {text}\n"
 
 
 def html_lines(html: str) -> str:
@@ -40,16 +46,29 @@ class EventStream:
 
     :param frame: how an event is written.
     :param allowed: asked before each event and each pulse: whether the reader may go on reading.
+    :param greeting: lines of an event that is sent first.
+    :param brief: the reader gets the state of now, is let go, and comes again in some seconds.
+    :ivar place: what the reader has seen, as its next request will say in ``Last-Event-ID``; else events are numbered.
     """
 
     _log = Logger()
 
     def __init__(
-        self, request: Any, reactor: IReactorTime, frame: Frame = named_json, allowed: Callable[[], bool] = lambda: True
+        self,
+        request: Any,
+        reactor: IReactorTime,
+        frame: Frame = named_json,
+        allowed: Callable[[], bool] = lambda: True,
+        *,
+        greeting: str = "",
+        brief: bool = False,
     ) -> None:
         self._request = request
         self._frame = frame
         self._allowed = allowed
+        self._greeting = greeting
+        self._brief = brief
+        self.place = ""
         self._number = 0
         self.done: Deferred[None] = request.notifyFinish()
         self.done.addErrback(lambda _: None)  # the reader going away is the normal end
@@ -72,7 +91,9 @@ class EventStream:
         request.setHeader("Cache-Control", "no-store")
         request.setHeader("X-Accel-Buffering", "no")
         request.registerProducer(self, True)
-        request.write(f": mailshare\nretry: {_RETRY}\n\n".encode())
+        retry = _LATER if self._brief else _RETRY
+        # Readers that heed "retry" only beside an event find one there.
+        request.write(f": mailshare\nretry: {retry}\n{self._greeting}\n".encode())
         if request.method == b"HEAD":  # who asks so wants no stream
             self._pulse.clock.callLater(0, self.end)
         self._pulse.start(_PULSE, now=False)
@@ -107,7 +128,16 @@ class EventStream:
             return
         if lines:
             self._number += 1
-            self._request.write(f"id: {self._number}\n{lines}\n".encode("utf-8", "replace"))
+            self._request.write(f"id: {self.place or self._number}\n{lines}\n".encode("utf-8", "replace"))
+
+    def caught_up(self, place: str = "") -> None:
+        """The reader has the state of now: remember that, and let it go if it is brief."""
+        if place and place != self.place:
+            self.place = place
+            if not self._ended and not self._paused:
+                self._request.write(f"id: {place}\n\n".encode())
+        if self._brief:
+            self.end()
 
     def end(self) -> None:
         """Finish the response."""

@@ -13,12 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from mailshare.core.errors import MailshareError, Unavailable
-from mailshare.web.events import EventStream, html_lines, named_json
-from mailshare.web.visit import Visit
+from mailshare.web.events import EventStream, html_lines, named_json, named_text
+from mailshare.web.visit import Visit, mark
 
 _TAIL = 1.0  # seconds between two looks at the journal
 _LOOK = 2.0  # likewise at a list
 _MOST_LINES = 100
+_LINE = "line "  # before the number of the newest line that a reader has
 
 LISTS: Mapping[str, tuple[str, ...]] = {
     "users": ("mailboxes", "former_users"),
@@ -45,8 +46,16 @@ def opened(visit: Visit, frame: Any) -> EventStream:
     assert visit.me is not None
     if not visit.rooms.room_for(visit.me.name):
         raise Unavailable("Too many pages are open at the same time; close some")
-    stream = EventStream(visit.request, visit.rooms.reactor, frame, lambda: allowed(visit))
-    visit.rooms.keep(stream, visit.me.name)
+    browser = visit.session.id if visit.session is not None else ""
+    stream = EventStream(
+        visit.request,
+        visit.rooms.reactor,
+        frame,
+        lambda: allowed(visit),
+        greeting=named_text("version", visit.rooms.version),
+        brief=visit.rooms.crowded(browser),
+    )
+    visit.rooms.keep(stream, visit.me.name, browser)
     return stream
 
 
@@ -94,10 +103,14 @@ async def status_stream(visit: Visit) -> Deferred[None]:
     stream = opened(visit, frame)
     stop = visit.rooms.office.watch(told)
     stream.done.addBoth(lambda _: stop())
-    over = _beating(visit, stream, _Tail.of(visit, stream).look, _TAIL) if visit.asked("after") else stream.start()
+    over = stream.start()
     stream.send("status", status)
     stream.send("indicators", status["indicators"])
     stream.send("runs", {"runs": list(asked.values())})
+    if visit.asked("after"):
+        _beat(visit, stream, _Tail.of(visit, stream).look, _TAIL)
+    else:
+        stream.caught_up()
     return over
 
 
@@ -126,6 +139,7 @@ class _Look:
         if lines != self.sent:
             self.sent = lines
             self.stream.send("part", {"lines": lines})
+        self.stream.caught_up()
 
 
 async def watched(visit: Visit, template: str, facts: Facts) -> Deferred[None]:
@@ -141,11 +155,11 @@ async def watched(visit: Visit, template: str, facts: Facts) -> Deferred[None]:
 async def changes_stream(visit: Visit) -> Deferred[None]:
     """``/live/changes``: tells that the list named by the query's ``of`` is another one; the page fetches it anew.
 
-    Whoever comes back after a break is told so at once, for nobody knows what was missed.
+    Whoever comes back after a break says what was seen last, and is told at once when it is another by now.
     """
     acts = [name for name in LISTS.get(visit.asked("of"), ()) if visit.may(name)]
     stream = opened(visit, named_json)
-    before: list[object] = ["missed"] if visit.request.getHeader("Last-Event-ID") else []
+    before = visit.request.getHeader("Last-Event-ID") or ""
     busy = False
 
     async def look() -> None:
@@ -155,14 +169,15 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
             return
         busy = True
         try:
-            found = [visit.rooms.office.version(), *[await visit.ask(name) for name in acts]]
+            now = mark([visit.rooms.office.version(), *[await visit.ask(name) for name in acts]])
         except MailshareError:
             return  # the store is busy or the office stops; the next look tells more
         finally:
             busy = False
-        if before and before != found:
+        if before not in ("", now):
             stream.send("changed", {})
-        before = found
+        before = now
+        stream.caught_up(now)
 
     return _beating(visit, stream, look, _LOOK)
 
@@ -170,12 +185,16 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
 def _beating(
     visit: Visit, stream: EventStream, look: Callable[[], Coroutine[Any, Any, None]], seconds: float
 ) -> Deferred[None]:
+    over = stream.start()
+    _beat(visit, stream, look, seconds)
+    return over
+
+
+def _beat(visit: Visit, stream: EventStream, look: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
     beat = LoopingCall(lambda: Deferred.fromCoroutine(look()))
     beat.clock = visit.rooms.reactor
     stream.done.addBoth(lambda _: beat.stop() if beat.running else None)
-    over = stream.start()
     beat.start(seconds, now=True)
-    return over
 
 
 @define
@@ -191,7 +210,8 @@ class _Tail:
     @classmethod
     def of(cls, visit: Visit, stream: EventStream, wanted: Fits = lambda _: True) -> _Tail:
         """As the query asks for it."""
-        after = visit.asked("after", "0")
+        seen = visit.request.getHeader("Last-Event-ID") or ""
+        after = seen.removeprefix(_LINE) if seen.startswith(_LINE) else visit.asked("after", "0")
         return cls(visit, stream, int(after) if after.isdigit() and len(after) < 16 else 0, wanted)
 
     async def look(self) -> None:
@@ -209,6 +229,7 @@ class _Tail:
             fitting = [one for one in found["events"] if self.wanted(one)]
             if fitting:
                 self.stream.send("lines", {"events": fitting})
+        self.stream.caught_up(f"{_LINE}{self.after}")
 
 
 async def journal_stream(visit: Visit, wanted: Fits) -> Deferred[None]:

@@ -77,7 +77,7 @@ class Manager:
         except OSError as fault:
             return 507, f"Documents cannot be kept here: {fault.strerror}"
         self._uploading += 1
-        return Room(content, most + OVERHEAD, self._closed)
+        return Room(content, min(most, self.rooms.free()) + OVERHEAD, self._closed)
 
     def _closed(self) -> None:
         self._uploading -= 1

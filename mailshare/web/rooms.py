@@ -28,6 +28,8 @@ from mailshare.web.uploads import NewFile
 
 MOST_STREAMS = 200
 MOST_OF_ONE = 20
+MOST_OF_BROWSER = 3
+"""Streams that one browser holds open: it makes six connections to a server, and pages need some (RFC 9112 9.4)."""
 _MOST_LINES = 500
 
 
@@ -67,6 +69,7 @@ class Rooms:
     :ivar password: makes up a password that people can type.
     :ivar new_file: for a document that is sent here; gone when it is closed.
     :ivar copy: a copy of everything, packed; at its beginning.
+    :ivar free: octets that a document may have for which the disk has room, unpacked as well.
     """
 
     office: IAdministration
@@ -85,7 +88,9 @@ class Rooms:
     password: Callable[[], str] = str
     new_file: NewFile = BytesIO
     copy: Callable[[], Awaitable[BinaryIO]] = _no_copy
+    free: Callable[[], int] = lambda: 1 << 40
     streams: dict[EventStream, str] = field(factory=dict)
+    _browsers: dict[EventStream, str] = field(factory=dict)
     _lines: dict[str, Line] = field(factory=dict)
 
     @staticmethod
@@ -114,10 +119,23 @@ class Rooms:
         """Whether somebody may open one more event stream."""
         return len(self.streams) < MOST_STREAMS and list(self.streams.values()).count(name) < MOST_OF_ONE
 
-    def keep(self, stream: EventStream, name: str) -> None:
-        """Count a stream, and end it with the listener."""
-        self.streams[stream] = name
-        stream.done.addBoth(lambda _: self.streams.pop(stream, None))
+    def crowded(self, browser: str) -> bool:
+        """Whether a browser has so many streams open that further ones would leave it no connection for pages."""
+        return list(self._browsers.values()).count(browser) >= MOST_OF_BROWSER
+
+    def keep(self, stream: EventStream, name: str, browser: str = "") -> None:
+        """Count a stream, and end it with the listener.
+
+        :param browser: the id of its session.
+        """
+        self.streams[stream], self._browsers[stream] = name, browser
+
+        def gone(result: object) -> object:
+            self.streams.pop(stream, None)
+            self._browsers.pop(stream, None)
+            return result
+
+        stream.done.addBoth(gone)
 
     def look_again(self) -> None:
         """Somebody left or was locked out: end the streams that he had open."""

@@ -206,6 +206,10 @@ class Visit:
         """A sentence with a number, which stands in it as ``%(n)s``, in the language of the page."""
         return self.rooms.rendering.language(self.language).counted(one, many, number)
 
+    def told(self, text: str) -> str:
+        """What another room says, in the language of the page as far as it is known."""
+        return self.rooms.rendering.language(self.language).told(text)
+
     def local(self, moment: object) -> str:
         """A moment in the server's zone, as this language writes it."""
         return self.rooms.rendering.language(self.language).local(moment)

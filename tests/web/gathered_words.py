@@ -34,7 +34,7 @@ _SAID_BY_ROOMS = (
 """Rooms whose refusals a page may show."""
 _ALL_WORDS = (
     "web/pages/*.py", "web/routing.py", "web/visit.py", "web/live.py", "web/manual.py", "web/operation.py",
-    "web/handout/page.py", "web/handout/cautions.py",
+    "web/handout/page.py", "web/handout/slip_pdf.py", "web/handout/cautions.py",
     "isp/run_steps.py",
     "isp/login_test.py", "isp/finding.py", "core/known_providers.py", "journal/words.py", "journal/telling.py",
     "core/work_list.py", "portal/administrators.py", "assembly/print_shapes.py", "assembly/print_acts.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mailshare.web.handout.cautions import cautions
@@ -78,24 +78,35 @@ def _discovery(handout: Handout) -> dict[str, Any]:
 
 
 def slip(handout: Handout) -> str:
-    """The page for a printer: plain text, 72 columns."""
-    lines = [f"Mail for {handout.name}", "=" * min(_WIDTH, 9 + len(handout.name)), ""]
-    rows = list(_values(handout))
-    width = max(len(label) for label, _ in rows)
+    """The page for a printer: plain text, 72 columns, in English."""
+    return slip_text(page(handout))
+
+
+def slip_text(page: Mapping[str, Any], told: Callable[[str], str] = str) -> str:
+    """The page for a printer: plain text, 72 columns.
+
+    :param page: as :func:`page` makes it.
+    :param told: says a sentence in the reader's language.
+    """
+    title = told(f"Mail for {page['name']}")
+    lines = [title, "=" * min(_WIDTH, len(title)), ""]
+    rows = [(told(row["label"]), row["value"]) for row in page["values"]]
+    password = told("Password")
+    width = max(len(label) for label, _ in (*rows, (password, "")))
     for label, value in rows:
         lines += _row(label, width, shown(value))
-    lines += _row("Password", width, "____________________________________")
-    for identity in handout.identities:
-        if identity.usable:
-            lines += ["", f"Others write to you ({shown(str(identity.address))}) as"]
-            for text in identity.usable:
+    lines += _row(password, width, "____________________________________")
+    for identity in page["addresses"]:
+        if identity["usable"]:
+            lines += ["", told(f"Others write to you ({shown(identity['address'])}) as")]
+            for text in identity["usable"]:
                 lines += textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
-    for caution in cautions(handout):
-        lines += ["", *textwrap.wrap(f"! {caution.text}", _WIDTH, subsequent_indent="  ")]
+    for caution in page["cautions"]:
+        lines += ["", *textwrap.wrap(f"! {told(caution['text'])}", _WIDTH, subsequent_indent="  ")]
     return "\n".join(lines) + "\n"
 
 
 def _row(label: str, width: int, value: str) -> list[str]:
     """A label and its value, folded under itself where it is long (fingerprints)."""
-    parts = textwrap.wrap(value, _WIDTH - width - 2, break_on_hyphens=False) or [""]
+    parts = textwrap.wrap(value, max(_WIDTH - width - 2, 20), break_on_hyphens=False) or [""]
     return [f"{(label if not number else ''):<{width}}  {part}" for number, part in enumerate(parts)]

@@ -7,7 +7,7 @@ question mark stands for each.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mailshare.core.errors import Unavailable
@@ -19,10 +19,11 @@ _LABEL, _LINE = 32.0, 4.6
 _MOST_ADDRESSES = 3
 
 
-def slips(pages: Sequence[Mapping[str, Any]]) -> bytes:
+def slips(pages: Sequence[Mapping[str, Any]], told: Callable[[str], str] = str) -> bytes:
     """A PDF.
 
     :param pages: as :func:`mailshare.web.handout.page` makes them.
+    :param told: says a sentence in the reader's language.
     :raises Unavailable: the library that makes PDF is not installed.
     """
     try:
@@ -36,7 +37,7 @@ def slips(pages: Sequence[Mapping[str, Any]]) -> bytes:
     pen = _Pen(document)
     for page in pages:
         document.add_page()
-        _slip(pen, page)
+        _slip(pen, page, told)
     return bytes(document.output())
 
 
@@ -71,29 +72,28 @@ class _Pen:
         """A label and its value beside it."""
         document = self.document
         top = document.get_y()
-        document.set_font("helvetica", "", 7.5)
-        document.cell(_LABEL, _LINE, label)
+        document.cell(_LABEL, _LINE, self.use(7.5, label))
         document.set_xy(_EDGE + _LABEL, top)
         words = self.use(8.5, value, bold=True)
         document.multi_cell(0, _LINE, words, new_x="LMARGIN", new_y="NEXT", wrapmode="CHAR", align="L")
 
 
-def _slip(pen: _Pen, page: Mapping[str, Any]) -> None:
+def _slip(pen: _Pen, page: Mapping[str, Any], told: Callable[[str], str]) -> None:
     document = pen.document
-    pen.paragraph(14, f"Mail for {page['name']}", bold=True)
+    pen.paragraph(14, told(f"Mail for {page['name']}"), bold=True)
     document.ln(2)
     for row in page["values"]:
         if "fingerprint" not in row["label"]:
-            pen.row(row["label"], row["value"])
-    pen.row("Password", "")
+            pen.row(told(row["label"]), row["value"])
+    pen.row(told("Password"), "")
     document.line(_EDGE + _LABEL, document.get_y(), _PAPER[0] - _EDGE, document.get_y())
     for identity in page["addresses"]:
         if identity["usable"]:
             document.ln(2)
-            pen.paragraph(7.5, f"Others write to you ({identity['address']}) as")
+            pen.paragraph(7.5, told(f"Others write to you ({identity['address']}) as"))
             for text in identity["usable"][:_MOST_ADDRESSES]:
                 pen.paragraph(8, text, bold=True)
     if page["authority"]:
         document.ln(2)
-        pen.paragraph(7.5, "SHA-256 fingerprint of the certificate to trust")
+        pen.paragraph(7.5, told("SHA-256 fingerprint of the certificate to trust"))
         pen.paragraph(6.5, page["authority"]["sha256"])

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailshare.core.errors import MailshareError
-from mailshare.web.pages.first_steps import OWNERS, on, shown
+from mailshare.web.pages.first_steps import OWNERS, asked, on, shown
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
+ROOM = 1 << 40
+"""Octets of a backup that may be sent; the disk bounds it before that."""
 _KINDS = ("authority", "own", "plain")
 
 
@@ -25,6 +27,7 @@ async def _shown(visit: Visit, error: str = "", status: int = 200, given: Mappin
 
 async def take(visit: Visit) -> bytes:
     """Listen there, at once."""
+    asked(visit, "listen")
     kind = visit.text("kind")
     services = visit.texts("plain" if kind == "plain" else "tls")
     ports = {name: _number(visit.text(f"port-{name}")) for name in services}
@@ -38,11 +41,26 @@ async def take(visit: Visit) -> bytes:
         words = await visit.rooms.first_run.listen({**facts, "pem": visit.text("pem"), "ports": ports})
     except MailshareError as error:
         # A private key is not written into a page; whoever pasted one pastes it again.
-        return await _shown(visit, error.public, 422, {name: value for name, value in facts.items() if value})
+        given = {name: value for name, value in facts.items() if value}
+        return await _shown(visit, error.public, 422, {**given, "ports": await _typed(visit, ports)})
     assert visit.me is not None
     told = {"hostname": facts["hostname"], "kind": kind, "ports": sorted(f"{one} {ports[one]}" for one in ports)}
     await visit.rooms.office.note("admin.did", {"act": "listen", "with": told, "by": visit.me.name})
     return await on(visit, "listen", " ".join(["The server listens there now.", *words]))
+
+
+async def _typed(visit: Visit, ports: Mapping[str, int]) -> list[Mapping[str, Any]]:
+    """The rows as they were filled in, with what is known of them by now."""
+    found: Any = await visit.rooms.first_run.survey()
+    return [
+        {
+            **row,
+            "port": max(ports.get(row["service"], 0), 0) or row["port"],
+            "in_tls": row["service"] in ports,
+            "in_plain": row["service"] in ports,
+        }
+        for row in found["ports"]
+    ]
 
 
 def _number(text: str) -> int:
@@ -50,18 +68,26 @@ def _number(text: str) -> int:
 
 
 async def restore_form(visit: Visit) -> bytes:
-    """The folder of a backup."""
-    return visit.page("setup_restore.html", error=await visit.rooms.first_run.trouble(), directory="")
+    """A backup that is sent, or the folder where one lies."""
+    return _restore(visit, await visit.rooms.first_run.trouble())
+
+
+def _restore(visit: Visit, error: str, status: int = 200) -> bytes:
+    directory = visit.text("directory") if status != 200 else ""
+    room = min(visit.rooms.free(), ROOM)
+    return visit.page("setup_restore.html", status=status, error=error, directory=directory, room=room)
 
 
 async def restore(visit: Visit) -> bytes:
     """Look at it, and start over with it."""
-    directory = visit.text("directory")
     try:
         await visit.prove()
-        await visit.rooms.first_run.restore(directory)
+        if (sent := visit.upload()).name:
+            await visit.rooms.first_run.restore_packed(sent.file)
+        else:
+            await visit.rooms.first_run.restore(visit.text("directory"))
     except MailshareError as error:
-        return visit.page("setup_restore.html", status=422, error=error.public, directory=directory)
+        return _restore(visit, error.public, 422)
     return visit.page("setup_restored.html")
 
 
@@ -69,5 +95,5 @@ PAGES = (
     Page("/setup/listen", form, needs=OWNERS),
     Page("/setup/listen", take, "POST", needs=OWNERS),
     Page("/setup/restore", restore_form, needs=OWNERS),
-    Page("/setup/restore", restore, "POST", needs=OWNERS),
+    Page("/setup/restore", restore, "POST", needs=OWNERS, takes=ROOM),
 )

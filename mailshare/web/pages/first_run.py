@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.values import Role
 from mailshare.web.handout.slip_pdf import slips
-from mailshare.web.pages.first_steps import OWNERS, on, shown
+from mailshare.web.pages.first_steps import OWNERS, on, shown, stages
 from mailshare.web.pages.handed_links import made_for
 from mailshare.web.pages.people import pasted
 from mailshare.web.pages.timetables import PRESETS
@@ -23,8 +23,10 @@ _MOST_PASTED = 200
 async def code_form(visit: Visit) -> bytes:
     """The code from the server's log, and a password."""
     if not visit.rooms.setup_code.needed():
-        step = await visit.rooms.first_run.reached() or "listen"
-        return visit.go(f"/setup/{step}" if visit.me is not None else "/login")
+        if visit.me is None:
+            return visit.go("/login")
+        step, steps = await visit.rooms.first_run.reached(), stages(visit)
+        return visit.go(f"/setup/{step if step in steps else steps[1]}")
     trouble = await visit.rooms.first_run.trouble()
     error = f"The backup was not taken: {trouble}" if trouble else ""
     return shown(visit, "code", error, code=visit.asked("code"), name="admin", secure=visit.request.isSecure())
@@ -44,7 +46,9 @@ async def begin(visit: Visit) -> bytes:
     secret, visit.session = await rooms.sessions.begin(made, visit.peer, visit.request.getHeader("User-Agent") or "")
     set_cookie(visit.request, secret)
     await rooms.office.note("admin.first", {"by": made.name, "peer": visit.peer})
-    return await on(visit, "code")
+    visit.me = made
+    going_on = await on(visit, "code")
+    return visit.go("/setup/restore") if visit.text("go") == "restore" else going_on
 
 
 async def skip(visit: Visit) -> bytes:
@@ -59,8 +63,9 @@ async def account_form(visit: Visit) -> bytes:
 
 async def _account(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
     accounts = await visit.ask("accounts")
-    given = {"address": visit.asked("address"), "found": [], "mode": "regular", "steps": [], "preview": [], **values}
-    return shown(visit, "account", error, status, accounts=accounts, **given)
+    given: dict[str, Any] = {"address": visit.asked("address"), "found": [], "mode": "regular", "steps": [], **values}
+    ways = previews(given["address"])
+    return shown(visit, "account", error, status, accounts=accounts, previews=ways, **given)
 
 
 async def find(visit: Visit) -> bytes:
@@ -69,18 +74,24 @@ async def find(visit: Visit) -> bytes:
     try:
         found = await visit.ask("find_servers", address=address)
     except MailshareError as error:
-        return await _account(visit, error.public, 422, address=address)
-    return await _account(visit, address=address, found=found["ways"], preview=preview(address, visit.text("mode")))
+        return await _account(visit, error.public, 422, address=address, mode=visit.text("mode", "regular"))
+    return await _account(visit, address=address, found=found["ways"], mode=visit.text("mode", "regular"))
 
 
-def preview(address: str, mode: str) -> Sequence[str]:
-    """How people could be written to."""
+_SHAPES = {
+    "regular": ("Andrew Smith <{address}>", "{local}+andrew@{domain}"),
+    "domain": ("andrew@{domain}", "greg@{domain}"),
+}
+"""How people could be written to, for each way to share; a script fills them in while somebody types."""
+
+
+def previews(address: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Each shape with what it is for an address; without one the text is empty."""
     local, _, domain = address.rpartition("@")
-    if not local:
-        return ()
-    if mode == "domain":
-        return (f"andrew@{domain}", f"greg@{domain}")
-    return (f"Andrew Smith <{address}>", f"{local}+andrew@{domain}")
+    facts = {"address": address, "local": local, "domain": domain}
+    return {
+        mode: [(shape, shape.format(**facts) if local else "") for shape in shapes] for mode, shapes in _SHAPES.items()
+    }
 
 
 def _way(visit: Visit) -> dict[str, str]:
@@ -107,8 +118,7 @@ async def add_account(visit: Visit) -> bytes:
         await visit.ask("add_account", mode=mode, domains=domains, **facts)
     except MailshareError as error:
         ways = [{"collect": way["collect"], "relay": way["relay"], "source": "as chosen"}] if way["collect"] else []
-        given = {"address": address, "mode": mode, "preview": preview(address, mode)}
-        return await _account(visit, error.public, 422, steps=steps, found=ways, **given)
+        return await _account(visit, error.public, 422, steps=steps, found=ways, address=address, mode=mode)
     return await on(visit, "account", f"{address} was added")
 
 
@@ -138,9 +148,11 @@ async def users_form(visit: Visit) -> bytes:
 
 async def _users(visit: Visit, error: str = "", status: int = 200, **values: Any) -> bytes:
     accounts = await visit.ask("accounts")
-    users = await _people(visit)
+    everybody = await visit.ask("users")
+    users = [one for one in everybody if one["kind"] == "person"]
+    fixed = [one for one in everybody if one["kind"] != "person"]
     given: dict[str, Any] = {"text": "", "slips": [], "troubles": [], **values}
-    return shown(visit, "users", error, status, accounts=accounts, users=users, **given)
+    return shown(visit, "users", error, status, accounts=accounts, users=users, fixed=fixed, **given)
 
 
 async def add_users(visit: Visit) -> bytes:
@@ -166,7 +178,25 @@ async def add_users(visit: Visit) -> bytes:
 
 async def timer_form(visit: Visit) -> bytes:
     """When mail is fetched and sent."""
-    return shown(visit, "timer", presets=PRESETS, accounts=await visit.ask("accounts"))
+    return await _timer(visit)
+
+
+async def _timer(visit: Visit, error: str = "", status: int = 200) -> bytes:
+    accounts = await visit.ask("accounts")
+    preset, every = _as_it_is(accounts)
+    if error:
+        preset, every = visit.text("preset") or preset, visit.text("every") or every
+    return shown(visit, "timer", error, status, presets=PRESETS, accounts=accounts, preset_now=preset, every=every)
+
+
+def _as_it_is(accounts: Sequence[Mapping[str, Any]]) -> tuple[str, object]:
+    """The preset that an account has, and its minutes; what is proposed when it has none of them."""
+    for one in accounts:
+        windows = [{key: window.get(key) for key in ("days", "from", "to")} for window in one["timetable"]]
+        fits = next((name for name, (_, preset) in PRESETS.items() if windows == [dict(row) for row in preset]), "")
+        if fits and (windows or not one["managed_by"]):
+            return fits, next((window.get("every", 5) for window in one["timetable"]), 5)
+    return next(iter(PRESETS)), 5
 
 
 async def set_timer(visit: Visit) -> bytes:
@@ -174,8 +204,7 @@ async def set_timer(visit: Visit) -> bytes:
     preset = PRESETS.get(visit.text("preset"))
     every = visit.text("every", "5")
     if preset is None or not every.isdigit() or not 1 <= int(every[:6]) <= 1440:
-        accounts = await visit.ask("accounts")
-        return shown(visit, "timer", "Choose when, and 1 to 1440 minutes", 422, presets=PRESETS, accounts=accounts)
+        return await _timer(visit, "Choose when, and 1 to 1440 minutes", 422)
     table = [{**window, "every": int(every)} for window in preset[1]]
     for one in await visit.ask("accounts"):
         if not one["managed_by"]:
@@ -205,7 +234,7 @@ async def paper(visit: Visit) -> bytes:
     found = [await visit.ask("handout", name=one["name"], format="page") for one in await _people(visit)]
     if not found:
         raise PeerFault("There are no users yet", code=400)
-    return visit.file(slips([one["page"] for one in found]), "application/pdf", "mailshare-slips.pdf")
+    return visit.file(slips([one["page"] for one in found], visit.told), "application/pdf", "mailshare-slips.pdf")
 
 
 async def finish(visit: Visit) -> bytes:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from mailshare.core.errors import NoSuchUser, NotAllowed, PeerFault
 from mailshare.core.values import HandoutLink
+from mailshare.web.handout.page import slip_text
 from mailshare.web.handout.slip_pdf import slips
 from mailshare.web.qr_codes import qr
 from mailshare.web.routing import Page
@@ -15,6 +16,7 @@ from mailshare.web.visit import Visit
 _HOURS = 24
 FORMS = ("text", "autoconfig", "mobileconfig", "certificate", "thunderbird", "msmtp", "mpop", "fetchmail", "getmail")
 """What a person may save; ``slip`` beside them is the PDF."""
+TEXT = "text/plain; charset=utf-8"
 _COOKIE = b"ms-u"
 
 
@@ -82,7 +84,7 @@ async def revoke(visit: Visit) -> bytes:
 async def slip(visit: Visit) -> bytes:
     """One person's slip of paper."""
     found = await visit.ask("handout", name=visit.path["name"], format="page")
-    return visit.file(slips([found["page"]]), "application/pdf", f"mail-{visit.path['name']}.pdf")
+    return visit.file(slips([found["page"]], visit.told), "application/pdf", f"mail-{visit.path['name']}.pdf")
 
 
 # --------------------------------------------------------------------------- for whoever has a link
@@ -141,9 +143,11 @@ async def form(visit: Visit) -> bytes:
     if not visit.rooms.links.shows(link, _browser(visit)):
         raise PeerFault("Open the page of this link first", code=404)
     if wanted == "slip":
-        return visit.file(slips([visit.rooms.handouts.page(link.user)]), "application/pdf", "mail.pdf")
+        return visit.file(slips([visit.rooms.handouts.page(link.user)], visit.told), "application/pdf", "mail.pdf")
     if wanted not in FORMS:
         raise NoSuchUser("There is no such form")
+    if wanted == "text":
+        return visit.file(slip_text(visit.rooms.handouts.page(link.user), visit.told).encode(), TEXT, "mail.txt")
     octets, kind, name = visit.rooms.handouts.form(link.user, wanted)
     return visit.file(octets, kind, name)
 

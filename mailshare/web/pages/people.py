@@ -11,7 +11,8 @@ from urllib.parse import quote
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.web.control import http_status
 from mailshare.web.handout import FORMATS
-from mailshare.web.pages.handed_links import listed
+from mailshare.web.handout.page import slip_text
+from mailshare.web.pages.handed_links import TEXT, listed
 from mailshare.web.qr_codes import qr
 from mailshare.web.rooms import Undo
 from mailshare.web.routing import Page
@@ -241,6 +242,9 @@ def _settings_line(page: Mapping[str, Any]) -> str:
 async def handout_file(visit: Visit) -> bytes:
     """One form to be saved."""
     name, wanted = visit.path["name"], visit.path["form"]
+    if wanted == "text":
+        found = await visit.ask("handout", name=name, format="page")
+        return visit.file(slip_text(found["page"], visit.told).encode(), TEXT, "mail.txt")
     found = await visit.ask("handout", name=name, format=wanted)
     if wanted == "mobileconfig":  # with a signature, where the server has a key to sign with
         octets, kind, file_name = visit.rooms.handouts.form(name, wanted)

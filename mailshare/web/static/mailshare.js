@@ -13,6 +13,40 @@
   document.addEventListener("htmx:sse:close", () => show(false));
   // The session is over or locked: the page asks the server what to show now.
   document.addEventListener("over", () => location.reload());
+  // The server was exchanged while this page was open: a word, and nothing is lost of what somebody types.
+  const newer = document.getElementById("newer");
+  document.addEventListener("version", (event) => {
+    if (!newer || !newer.hidden || event.detail.data === newer.dataset.version) return;
+    const again = document.createElement("a");
+    again.href = "";
+    again.textContent = newer.dataset.act;
+    newer.append(`${newer.dataset.words} (${event.detail.data}) `, again);
+    newer.hidden = false;
+  });
+  // How strong a new password is; the server decides by more than this.
+  document.querySelectorAll("[data-strength]").forEach((place) => {
+    const field = document.getElementById(place.dataset.strength);
+    const [meter, words] = [place.querySelector("meter"), place.querySelector("output")];
+    field.addEventListener("input", () => {
+      const typed = [...field.value];
+      const same = new Set(field.value.toLowerCase()).size < 5;
+      const [mark, text] = typed.length < 10 ? [0.5, place.dataset.short.replace("{n}", 10 - typed.length)]
+        : same ? [1, place.dataset.same]
+          : typed.length < 16 ? [2, place.dataset.fair] : [3, place.dataset.strong];
+      place.hidden = typed.length === 0;
+      meter.value = mark;
+      if (words.textContent !== text) words.textContent = text;
+    });
+  });
+  document.querySelectorAll("button[data-shows]").forEach((button) => {
+    const field = document.getElementById(button.dataset.shows);
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const open = field.type === "password";
+      field.type = open ? "text" : "password";
+      [button.textContent, button.dataset.other] = [button.dataset.other, button.textContent];
+    });
+  });
   // Another browser or the command changed this list: only the list is fetched anew, and morphed, so that focus stays.
   document.addEventListener("changed", () => {
     const part = document.querySelector("#rows.live");
