@@ -85,7 +85,7 @@ class _Forms(HTMLParser):
         chosen = kind not in ("checkbox", "radio") or "checked" in facts
         if tag != "select" and chosen and facts.get("name") and "disabled" not in facts:
             self._form.fields.append((facts["name"], kind, facts.get("value", "")))
-        silent = kind in ("hidden", "submit") or "aria-label" in facts
+        silent = kind == "hidden" or tag == "button" or "aria-label" in facts  # a button is read out by its words
         if not silent and not self._labels and facts.get("id") not in self.labelled:
             self.unlabelled.append(str(facts))
 
