@@ -92,7 +92,10 @@ class RunRecorder:
         self._changed(account_id, run)
 
     def _of(self, account_id: int) -> _Run:
-        return self._runs.setdefault(account_id, _Run())
+        run = self._runs.get(account_id)
+        if run is None:
+            run = self._runs[account_id] = _Run()
+        return run
 
     def _changed(self, account_id: int, run: _Run) -> None:
         """Tell of it, not more often than somebody can read."""

@@ -183,7 +183,10 @@ class Collector:
             running.cancel()
 
     def _of(self, account_id: int) -> _Memory:
-        return self._accounts.setdefault(account_id, _Memory())
+        memory = self._accounts.get(account_id)
+        if memory is None:
+            memory = self._accounts[account_id] = _Memory()
+        return memory
 
     def _now(self) -> int:
         return int(self._doors.reactor.seconds() * SECOND)

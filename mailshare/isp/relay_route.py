@@ -190,8 +190,11 @@ class Route:
 
     @property
     def room(self) -> int:
-        """Parcels of which it has use at the same time, as far as is known before a connection is made."""
-        return self.connections * int(self.way.server.options.get("window", _WINDOW))
+        """Parcels of which it has use at the same time, as far as is known before a connection is made.
+
+        As many again as can be under way are made ready meanwhile, so that one follows as soon as another is answered.
+        """
+        return self.connections * int(self.way.server.options.get("window", _WINDOW)) * 2
 
     async def _session(self) -> RelaySession:
         """A connection: one without work, else a new one while more are allowed, else the one with the least work.

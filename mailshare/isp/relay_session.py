@@ -12,8 +12,7 @@ from hashlib import sha256
 from typing import cast
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, DeferredLock
 
 from mailshare.core.derived import changed
 from mailshare.core.envelope import Envelope
@@ -21,7 +20,7 @@ from mailshare.core.errors import Damaged, MailshareError, Unavailable
 from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.outgoing import Outgoing
 from mailshare.isp.sign_on import SMTPConversation, ask_smtp
-from mailshare.wire.client_engine import Command
+from mailshare.wire.client_engine import Command, Reply
 from mailshare.wire.smtp_client_body import BodyScan
 from mailshare.wire.smtp_client_lines import SMTPReply, needs_utf8
 
@@ -258,36 +257,27 @@ class RelaySession:
         # those under way does is not known yet.
         cleared = [engine.rset()] if self.load > 1 or self._unclear else []
         self._unclear = False
-        commands = [*cleared, *self._envelope(parcel), engine.bdat(len(octets))]
-        waits = [self._talk.ask(command) for command in commands]
-        if engine.uploading is not commands[-1]:
-            # The window held some of it back; the octets may only follow their BDAT.
-            await all_of(waits[:-1])
-        if engine.uploading is commands[-1]:
-            engine.body(octets)
-            answers.whole = True
-            self._talk.flush()
-        # Waiting for all at once costs a fraction of waiting for one after the other; they come together anyway.
-        return DeferredList(waits, consumeErrors=True).addCallback(self._read_flight, len(cleared), answers)
+        commands = [*cleared, *self._envelope(parcel), message := engine.bdat(octets)]
+        replies: list[Reply] = []
+        asked = self._talk.ask_together(commands, replies)
+        self._talk.push()
+        return asked.addBoth(self._read_flight, replies, len(cleared), message, answers)
 
     def _read_flight(
-        self, found: Sequence[tuple[bool, object]], skipped: int, answers: Answers
-    ) -> SMTPReply:
-        """The replies to one flight, as far as they came; the last of them is the word on the message.
+        self, last: object, replies: Sequence[Reply], skipped: int, message: Command, answers: Answers
+    ) -> object:
+        """The replies to one flight, as far as they came; gives the last of them, the word on the message.
 
+        :param last: it, or what went wrong first.
         :param skipped: replies in front that are to no command of this message.
-        :raises MailshareError: what went wrong first.
         """
-        replies: list[SMTPReply] = []
-        for number, (came, reply) in enumerate(found):
-            if not came:
-                cast("Failure", reply).raiseException()
-            replies.append(cast("SMTPReply", reply))
-            if number >= skipped:
-                answers.mail = replies[skipped]
-                answers.recipients = replies[skipped + 1 : len(found) - 1]
-        self._unclear = self._unclear or not replies[-1].ok
-        return replies[-1]
+        found = cast("Sequence[SMTPReply]", replies[skipped:])
+        answers.whole = self._talk.engine.handed_over(message)
+        if found:
+            answers.mail = found[0]
+            answers.recipients = [reply for reply in found[1:] if reply.command is not message]
+        self._unclear = self._unclear or (isinstance(last, SMTPReply) and not last.ok)
+        return last
 
     async def _upload(self, parcel: Parcel, answers: Answers) -> Deferred[object]:
         """The message behind the 354. With no recipient left, or behind a refused sender, it is an empty one, for the

@@ -7,10 +7,10 @@ away, or by being cancelled, which cuts the connection, since no protocol here c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from OpenSSL.SSL import Error as SSLError
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,6 +26,7 @@ from twisted.internet.interfaces import (
     ITLSTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.tcp import Client
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
@@ -33,7 +34,7 @@ from zope.interface import implementer
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault, Unavailable, UntrustedServer
 from mailshare.core.values import Server
 from mailshare.shell.trust import Protection, protection, tls_options
-from mailshare.wire.client_engine import Chunk, ClientEngine, Command
+from mailshare.wire.client_engine import Chunk, ClientEngine, Command, Reply
 
 EngineT = TypeVar("EngineT", bound=ClientEngine)
 Taker = Callable[[bytes], Awaitable[None] | None]
@@ -64,8 +65,21 @@ class Deadlines:
 
 @define(eq=False)
 class _Waiter:
+    """Who waits for a reply, or for several.
+
+    :ivar last: of several commands; their replies are added to ``replies`` as they come.
+    """
+
     deferred: Deferred[object]
-    take: Taker | None
+    take: Taker | None = None
+    last: Command | None = None
+    replies: list[Reply] = field(factory=list)
+
+    def hear(self, reply: Reply) -> None:
+        if self.last is not None:
+            self.replies.append(reply)
+        if self.last is None or self.last is reply.command:
+            self.deferred.callback(reply)
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -113,6 +127,21 @@ class Conversation(Protocol, Generic[EngineT]):
         self.flush()
         return waiter.deferred
 
+    def ask_together(self, commands: Sequence[Command], replies: list[Reply]) -> Deferred[object]:
+        """Wait for the replies to several commands; fires with the last.
+
+        :param replies: each is added to it as it comes, so that it holds those in front when there is no last.
+        :raises MailshareError: the connection ended.
+        :cancel: cuts the connection.
+        """
+        waiter = _Waiter(Deferred(self._give_up_by), last=commands[-1], replies=replies)
+        if self.lost:
+            waiter.deferred.errback(Unavailable("The connection to the server is closed"))
+            return waiter.deferred
+        self._waiters.update(dict.fromkeys(commands, waiter))
+        self.flush()
+        return waiter.deferred
+
     def flush(self) -> None:
         """Send what the engine has to send."""
         if not self.lost and self.transport is not None:
@@ -120,6 +149,15 @@ class Conversation(Protocol, Generic[EngineT]):
             if output:
                 self.transport.write(output)
             self._watch()
+
+    def push(self) -> None:
+        """Have the socket take what was sent now; else it does at the end of this turn of the reactor.
+
+        Replies come in bunches, and what is sent behind each would wait until the last of a bunch was dealt with.
+        Inside TLS nothing is hurried. A broken connection shows in the next turn.
+        """
+        if type(self.transport) is Client and not self.transport.TLS:
+            self.transport.doWrite()
 
     def drained(self) -> Deferred[None]:
         """Wait until the transport takes more, for whoever uploads.
@@ -251,7 +289,7 @@ class Conversation(Protocol, Generic[EngineT]):
                     waiter = self._waiters.pop(event.command, None)
                     self._watched = None
                     if waiter is not None:
-                        waiter.deferred.callback(event)
+                        waiter.hear(event)
         finally:
             self._pumping = False
         self.flush()
@@ -259,7 +297,8 @@ class Conversation(Protocol, Generic[EngineT]):
     def _fault(self, fault: MailshareError) -> None:
         """The one who waits for this reply hears what was wrong; those behind him only that it is over."""
         head = self.engine.head
-        waiter = self._waiters.pop(head, None) if head else None
+        waiter = self._waiters.get(head) if head else None
+        self._waiters = {command: each for command, each in self._waiters.items() if each is not waiter}
         self.give_up(fault if waiter is None else Unavailable(f"The connection was given up: {fault.public}"))
         if waiter is not None:
             waiter.deferred.errback(fault)

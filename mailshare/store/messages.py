@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from mailshare.core.errors import Unavailable
@@ -72,6 +73,23 @@ class Messages:
             return None
         row, data, trace, received = found
         return self._body_of(row, data), trace, received
+
+    async def bodies(self, message_ids: Collection[int]) -> Mapping[int, IBody]:
+        """The bodies of those of these messages that are stored, read at one go.
+
+        :raises Unavailable: one of them is not complete.
+        """
+        listed = json.dumps(list(message_ids))
+
+        def read(connection: sqlite3.Connection) -> list[Row]:
+            return connection.execute(
+                f"SELECT {COLUMNS}, body.data FROM message LEFT JOIN body ON body.message_id = message.id "
+                "WHERE message.id IN (SELECT value FROM json_each(?))",
+                (listed,),
+            ).fetchall()
+
+        rows = await self._database.read(read)
+        return {cast("int", row[0]): self._body_of(row[:7], cast("bytes | None", row[7]) or b"") for row in rows}
 
     async def body(self, message_id: int) -> IBody:
         """The body alone.

@@ -31,6 +31,7 @@ from mailshare.store.mailboxes import Mailboxes
 from mailshare.store.messages import BodyOf, Messages
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.notifier import Notifier
+from mailshare.store.outbox_bodies import OutboxBodies
 from mailshare.store.print_jobs import PrintJobs
 from mailshare.store.print_sets import PrintSets
 from mailshare.store.queue import Queue
@@ -85,7 +86,7 @@ class StoreParts:
         self.delivery = delivery
         self.mailboxes = Mailboxes(database, notifier, body_of, totals)
         self.ledger = Ledger(database)
-        self.queue = Queue(database, notifier, self._messages.body)
+        self.queue = Queue(database, notifier, OutboxBodies(self._messages.bodies, self._messages.body))
         self.directory = self._directory
         self.events = EventLog(database)
         self.settings = Settings(database)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from attrs import frozen
 from zope.interface import implementer
 
 from mailshare.core.address import Address
@@ -16,6 +17,8 @@ from mailshare.interfaces import IBody, IQueue
 from mailshare.store.database import Database
 from mailshare.store.events import write_events
 from mailshare.store.notifier import Notifier
+from mailshare.store.outbox_bodies import OutboxBodies
+from mailshare.store.rows import insert
 
 _FINAL = frozenset({QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
 _ITEM = (
@@ -24,18 +27,25 @@ _ITEM = (
     "s.params, d.params, d.progress FROM delivery d "
     "JOIN submission s ON s.id = d.submission_id JOIN message m ON m.id = s.message_id"
 )
+_LISTED = "(SELECT value FROM json_each(?))"
 _PENDING = (
     "UPDATE submission SET pending = (SELECT count(*) FROM delivery WHERE delivery.submission_id = submission.id "
-    "AND delivery.state IN (0, 1)) WHERE id IN (SELECT value FROM json_each(?))"
+    "AND delivery.state IN (0, 1)) WHERE id IN "
 )
-_SETTLE = (
-    "UPDATE delivery SET state = ?, attempts = attempts + ?, next_at = ?, lease_owner = NULL, lease_until = 0, "
-    "code = ?, status = ?, reply = ?, progress = coalesce(?, progress), done = ? WHERE id = ? AND state IN (0, 1, 5) "
-    "RETURNING submission_id"
-)
+# Rows that came to an end before stay as they are, and so do their attempts; these are written first therefore.
+_TRIED = "WITH tried (row, at, code, status, reply, detail) AS ("
 _ATTEMPT = (
-    "INSERT INTO attempt (delivery_id, num, at, code, status, reply, detail) "
-    "SELECT ?1, coalesce(max(num), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempt WHERE delivery_id = ?1"
+    ") INSERT INTO attempt (delivery_id, num, at, code, status, reply, detail) SELECT tried.row, "
+    "(SELECT coalesce(max(num), 0) + 1 FROM attempt WHERE delivery_id = tried.row), tried.at, tried.code, "
+    "tried.status, tried.reply, tried.detail FROM tried CROSS JOIN delivery "
+    "WHERE delivery.id = tried.row AND delivery.state IN (0, 1, 5)"
+)
+_CAME = "WITH came (row, state, counts, next_at, code, status, reply, progress, done) AS ("
+_SETTLE = (
+    ") UPDATE delivery SET state = came.state, attempts = attempts + came.counts, next_at = came.next_at, "
+    "lease_owner = NULL, lease_until = 0, code = came.code, status = came.status, reply = came.reply, "
+    "progress = coalesce(came.progress, delivery.progress), done = came.done FROM came "
+    "WHERE delivery.id = came.row AND delivery.state IN (0, 1, 5)"
 )
 UNDELETE = 30_000_000
 """Microseconds in which a deletion can be taken back. The row is over from the first of them on: nobody sends it, and
@@ -99,6 +109,63 @@ def free_leases(connection: sqlite3.Connection) -> int:
     ).rowcount
 
 
+@frozen
+class Settling:
+    """What came of some rows, as an operation; the writer does several that wait at one go."""
+
+    outcomes: tuple[Outcome, ...]
+    events: tuple[Event, ...]
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        """The operation."""
+        settle_together(connection, [self])
+
+    @property
+    def group(self) -> Callable[[sqlite3.Connection, Sequence[Settling]], Sequence[None]]:
+        """How the writer does several of these."""
+        return settle_together
+
+
+def settle_together(connection: sqlite3.Connection, settlings: Sequence[Settling]) -> list[None]:
+    """Write results, attempts, waiting counts and events in the running transaction, as if each were settled alone."""
+    outcomes = [outcome for one in settlings for outcome in one.outcomes]
+    numbers = {outcome.item_id for outcome in outcomes}
+    if len(numbers) < len(outcomes) and len(settlings) > 1:  # the second word on a row finds what the first one wrote
+        for one in settlings:
+            settle_together(connection, [one])
+        return [None] * len(settlings)
+    insert(connection, _TRIED, [_attempt(outcome) for outcome in outcomes if outcome.counts], _ATTEMPT)
+    insert(connection, _CAME, [_result(outcome) for outcome in outcomes], _SETTLE)
+    _count_pending(connection, f"(SELECT submission_id FROM delivery WHERE id IN {_LISTED})", numbers)
+    write_events(connection, [event for one in settlings for event in one.events])
+    return [None] * len(settlings)
+
+
+def _count_pending(connection: sqlite3.Connection, which: str, numbers: Collection[int]) -> None:
+    """Count anew how many rows of some submissions wait."""
+    connection.execute(_PENDING + which, (json.dumps(sorted(numbers)),))
+
+
+def _attempt(outcome: Outcome) -> tuple[object, ...]:
+    detail = json.dumps(dict(outcome.detail), ensure_ascii=False, default=str)
+    return outcome.item_id, outcome.at, outcome.code, outcome.status, outcome.reply, detail
+
+
+def _result(outcome: Outcome) -> tuple[object, ...]:
+    progress = None if outcome.progress is None else json.dumps(dict(outcome.progress), ensure_ascii=False)
+    return (
+        outcome.item_id,
+        int(outcome.state),
+        int(outcome.counts),
+        outcome.next_at,
+        outcome.code,
+        outcome.status,
+        outcome.reply,
+        progress,
+        outcome.at if outcome.state in _FINAL else 0,
+    )
+
+
 @implementer(IQueue)
 class Queue:
     """The tables ``submission``, ``delivery`` and ``attempt``.
@@ -106,12 +173,10 @@ class Queue:
     An item's ``params`` are those of its hop over those of the envelope: ``body``, ``smtputf8``, ``ret``, ``envid``.
     """
 
-    def __init__(
-        self, database: Database, notifier: Notifier, body_of_message: Callable[[int], Awaitable[IBody]]
-    ) -> None:
+    def __init__(self, database: Database, notifier: Notifier, bodies: OutboxBodies) -> None:
         self._database = database
         self._notifier = notifier
-        self._body_of_message = body_of_message
+        self._bodies = bodies
 
     async def claim(
         self,
@@ -150,7 +215,9 @@ class Queue:
             )
             return _items(connection, ids)
 
-        return await self._database.write(write)
+        items = await self._database.write(write)
+        await self._bodies.expect(items)
+        return items
 
     async def renew(self, ids: Sequence[int], until: int) -> None:
         """Keep claimed rows for longer."""
@@ -166,16 +233,8 @@ class Queue:
 
     async def settle(self, outcomes: Sequence[Outcome], events: Sequence[Event] = ()) -> None:
         """Write results, attempts, waiting counts and events together; rows that came to an end before stay so."""
-        results, told = tuple(outcomes), tuple(events)
-
-        def write(connection: sqlite3.Connection) -> None:
-            touched: set[int] = set()
-            for outcome in results:
-                touched.update(_settle(connection, outcome))
-            connection.execute(_PENDING, (json.dumps(sorted(touched)),))
-            write_events(connection, told)
-
-        await self._database.write(write, cost=512 * len(results))
+        results = tuple(outcomes)
+        await self._database.write(Settling(results, tuple(events)), cost=512 * len(results))
 
     async def items(
         self,
@@ -274,7 +333,7 @@ class Queue:
                 "RETURNING submission_id, agent",
                 {"at": at, "ids": listed},
             ).fetchall()
-            connection.execute(_PENDING, (json.dumps(sorted({row[0] for row in rows})),))
+            _count_pending(connection, _LISTED, {row[0] for row in rows})
             return len(rows), sorted({row[1] for row in rows})
 
         changed, agents = await self._database.write(write)
@@ -299,28 +358,4 @@ class Queue:
 
     async def body(self, message_id: int) -> IBody:
         """The message that a row sends."""
-        return await self._body_of_message(message_id)
-
-
-def _settle(connection: sqlite3.Connection, outcome: Outcome) -> list[int]:
-    final = outcome.state in _FINAL
-    progress = None if outcome.progress is None else json.dumps(dict(outcome.progress), ensure_ascii=False)
-    rows = connection.execute(
-        _SETTLE,
-        (
-            int(outcome.state),
-            int(outcome.counts),
-            outcome.next_at,
-            outcome.code,
-            outcome.status,
-            outcome.reply,
-            progress,
-            outcome.at if final else 0,
-            outcome.item_id,
-        ),
-    ).fetchall()
-    if rows and outcome.counts:
-        detail = json.dumps(dict(outcome.detail), ensure_ascii=False, default=str)
-        values = (outcome.item_id, outcome.at, outcome.code, outcome.status, outcome.reply, detail)
-        connection.execute(_ATTEMPT, values)
-    return [row[0] for row in rows]
+        return await self._bodies.body(message_id)

@@ -65,7 +65,6 @@ class SMTPClient:
         self._auth_fault: PeerFault | None = None
         self._body: BodyWriter | None = None
         self._open: Command | None = None  # a message of which octets are still to come
-        self._left = 0  # octets that BDAT still owes
         self._awaits_tls = False
         self._surplus = False  # octets that no command asked for lie behind the last reply
 
@@ -114,12 +113,15 @@ class SMTPClient:
         """Ask to send the message; after its 354 call :meth:`begin_body`."""
         return self._add("DATA", b"DATA", last=True)
 
-    def bdat(self, size: int) -> Command:
-        """Send the message as one last chunk: ``size`` octets must be given to :meth:`body` once it went out.
+    def bdat(self, octets: bytes) -> Command:
+        """Send the message as one last chunk: its octets go out with the command (RFC 3030 section 2)."""
+        command = self._add("BDAT", b"BDAT %d LAST" % len(octets), size=len(octets))
+        command.line += octets
+        return command
 
-        Its reply comes after them (RFC 3030 section 2).
-        """
-        return self._add("BDAT", b"BDAT %d LAST" % size, size=size)
+    def handed_over(self, command: Command) -> bool:
+        """Whether it went out, with all that belongs to it."""
+        return command not in self._queue
 
     def rset(self) -> Command:
         """Forget the message begun."""
@@ -145,18 +147,10 @@ class SMTPClient:
         return self._open
 
     def body(self, data: bytes) -> None:
-        """Octets of the message after 354 or behind BDAT."""
-        if self._open is None:
+        """Octets of the message after 354."""
+        if self._body is None or self._open is None:
             raise LocalFault("No message is open")
-        if self._body is not None:
-            self._output.append(self._body.write(data))
-            return
-        self._left -= len(data)
-        if self._left < 0:
-            raise LocalFault("More octets than BDAT announced")
-        self._output.append(data)
-        if not self._left:
-            self._open = None
+        self._output.append(self._body.write(data))
 
     def end_body(self) -> None:
         """No more comes: the dot. Commands of the next message may follow at once."""
@@ -183,11 +177,6 @@ class SMTPClient:
         return "PIPELINING" in self.extensions
 
     @property
-    def uploading(self) -> Command | None:
-        """The command whose octets go out next by :meth:`body`."""
-        return self._open
-
-    @property
     def size_limit(self) -> int:
         """The largest message the server takes, 0 when it does not say."""
         return size_limit(self.extensions)
@@ -198,8 +187,6 @@ class SMTPClient:
             command = self._queue.popleft()
             self._sent.append(command)
             self._output.append(command.line)
-            if command.name == "BDAT" and command.size:
-                self._open, self._left = command, command.size
         output = b"".join(self._output)
         self._output.clear()
         return output
