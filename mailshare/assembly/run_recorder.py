@@ -47,13 +47,13 @@ class _Run:
             "by": self.by,
             "error": self.error,
             "text": self.text,
-            "collect": [_shown(step) for step in self.collect],
-            "relay": [_shown(step) for step in self.relay],
+            "collect": [self._shown(step) for step in self.collect],
+            "relay": [self._shown(step) for step in self.relay],
         }
 
-
-def _shown(step: RunStep) -> Mapping[str, object]:
-    return {"stage": step.stage, "words": step.words, "state": str(step.state)}
+    def _shown(self, step: RunStep) -> Mapping[str, object]:
+        words = reached(self.handed) if step.stage == SENT else step.words
+        return {"stage": step.stage, "words": words, "state": str(step.state)}
 
 
 class RunRecorder:
@@ -86,9 +86,9 @@ class RunRecorder:
     def _sending(self, account_id: int, step: RunStep) -> None:
         run = self._of(account_id)
         if step.stage == SENT:
-            run.handed += 1
-            step = RunStep(SENT, reached(run.handed))
-        _put(run.relay, step)
+            run.handed += 1  # one step for all of them, whose words are found when it is shown
+        if step.stage != SENT or all(one.stage != SENT for one in run.relay):
+            _put(run.relay, step)
         self._changed(account_id, run)
 
     def _of(self, account_id: int) -> _Run:

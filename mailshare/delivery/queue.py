@@ -54,11 +54,13 @@ class _Run:
     :ivar started: rows due by then belong to it.
     :ivar ids: of rows that it has claimed and not settled yet; their leases are renewed.
     :ivar tries: under way; errors are kept for the end.
+    :ivar whole: all that was due is claimed, as far as is known; asked once more when the last try has ended.
     """
 
     agent: IAgent
     started: int
     cancelled: bool = False
+    whole: bool = False
     ids: set[int] = field(factory=set)
     tries: set[Deferred[Any]] = field(factory=set)
     waiting: Deferred[None] | None = None
@@ -201,22 +203,23 @@ class QueueRunner(Service):
 
     async def _try_all(self, run: _Run, account_id: int | None) -> None:
         """Claim and try until nothing is left that was due when the run began."""
-        agent, more = run.agent, True
-        while run.tries or (more and not (self._ending or run.cancelled or run.errors)):
-            if more and len(run.ids) < _MOST and not (self._ending or run.cancelled or run.errors):
+        while True:
+            go_on = not (self._ending or run.cancelled or run.errors)
+            if go_on and len(run.ids) < _MOST and (not run.whole or not run.tries):
                 # Rows that come back in this run are due after its start, so that the run comes to an end.
-                rows = await self._store.queue.claim(agent.name, _CLAIM, run.started, LEASE, account_id=account_id)
-                more = bool(rows) or bool(run.tries)
-                for batch in _batches(rows, agent):
+                rows = await self._store.queue.claim(run.agent.name, _CLAIM, run.started, LEASE, account_id=account_id)
+                run.whole = len(rows) < _CLAIM
+                for batch in _batches(rows, run.agent):
                     self._start(run, batch)
                 if rows:
                     continue
-            if run.tries:
-                await self._one_ends(run)
+            if not run.tries:
+                return
+            await self._one_ends(run)
 
     @staticmethod
     async def _one_ends(run: _Run) -> None:
-        """Wait until a try has ended; when the run is cancelled, ask all of them to."""
+        """Wait for the end of a try, or of all when no more is to be claimed; a cancelled run asks all to end."""
         run.waiting = Deferred()
         try:
             await run.waiting
@@ -235,8 +238,9 @@ class QueueRunner(Service):
         def ended(result: Any) -> Any:
             run.ids.difference_update(ids)
             run.tries.discard(attempt)
-            waiting, run.waiting = run.waiting, None
-            if waiting is not None and not waiting.called:
+            waiting = run.waiting
+            if waiting is not None and not waiting.called and not (run.whole and run.tries):
+                run.waiting = None
                 waiting.callback(None)
             return result
 

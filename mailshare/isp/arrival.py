@@ -148,7 +148,22 @@ class Arrivals:
         await all_of(under_way)
 
     async def _fetch(self, session: ProviderSession, message: Upstream, flight: Flight, weight: int) -> None:
-        """Fetch, store, delete one message. Never raises for what goes wrong with it."""
+        """Fetch, store, delete one message. Never raises for what goes wrong with it.
+
+        Its place is free as soon as it is stored: the next one need not wait until the deletion is confirmed.
+        """
+        try:
+            stored = await self._take(session, message)
+        finally:
+            flight.leave(weight)
+        if stored is not None:
+            try:
+                await self.stored(session, message, *stored)
+            except MailshareError as fault:
+                self.error = self.error or fault
+
+    async def _take(self, session: ProviderSession, message: Upstream) -> tuple[str, bool] | None:
+        """Fetch and store one message; gives what :meth:`_store_one` does, ``None`` when it is not stored."""
         upload = _Upload(self.store, message.size)
         whole = False
         try:
@@ -156,11 +171,9 @@ class Arrivals:
             if why_not:
                 upload.abort()
                 await self._unfetched(message, why_not)
-                return
+                return None
             whole = True
-            body = await upload.finish()
-            name, already = await self._store_one(message, upload.header, body)
-            await self.stored(session, message, name, already)
+            return await self._store_one(message, upload.header, await upload.finish())
         except (StorageFull, StoreReadOnly) as fault:
             # No room: the provider keeps the rest.
             upload.abort()
@@ -173,8 +186,7 @@ class Arrivals:
         except CancelledError:
             upload.abort()
             raise
-        finally:
-            flight.leave(weight)
+        return None
 
     async def _unfetched(self, message: Upstream, why: str) -> None:
         """RETR was refused, or what came is no message. After some runs the message is left alone."""

@@ -50,6 +50,7 @@ from mailshare.wire.pop3_client_replies import POP3Limits
 Known = Mapping[str, LedgerRow]
 FirstLook = Callable[[Account, ProviderSession, Sequence[Upstream]], Awaitable[None]]
 PRUNE_AFTER = 30 * DAY
+_TOLD = 50  # times that who looks on hears how far a session has come
 
 
 class Collection:
@@ -164,6 +165,8 @@ class Collection:
             await self._arrivals.fetch(session, in_order([*to_fetch, *self._overdue]))
         finally:
             await all_of(deletions)
+            if self._to_fetch:
+                self._tell_progress()
         await self._leave(session)
         if complete:
             await self._forget(messages, known, wanted)
@@ -183,6 +186,10 @@ class Collection:
         if self._leave_days == 0 or (already and message in self._overdue):
             await self._delete(session, message, name)
         await self._wanted.drop(self._account.id, (message.name,))
+        if not (self.tally.messages + self.tally.again) % max(self._to_fetch // _TOLD, 1):
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
         done = self.tally.messages + self.tally.again
         self._doors.steps.collected(self._account, done, self._to_fetch, self.tally.users)
 

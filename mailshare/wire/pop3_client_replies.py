@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import frozen
 
 from mailshare.core.errors import PeerFault
 from mailshare.wire.client_engine import Command, Overflow
@@ -19,6 +21,8 @@ _CODE = re.compile(r"\[([A-Za-z0-9/_\-]{1,64})\]\s*")
 _STAT = re.compile(r"\s*([0-9]{1,10})[ \t]+([0-9]{1,18})(?:[ \t].*)?\Z", re.DOTALL)
 _LIST_ROW = re.compile(rb"\s*([0-9]{1,10})[ \t]+([0-9]{1,18})(?:[ \t].*)?\Z", re.DOTALL)
 _UIDL_ROW = re.compile(rb"\s*([0-9]{1,10})[ \t]+([!-~]+)[ \t]*\Z")
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})  # of most replies; nothing is made for each
 
 
 @frozen
@@ -61,11 +65,11 @@ class POP3Reply:
     text: str = ""
     code: str = ""
     stat: tuple[int, int] = (0, 0)
-    sizes: Mapping[int, int] = Factory(dict)
-    uids: Mapping[int, str] = Factory(dict)
+    sizes: Mapping[int, int] = _NOTHING
+    uids: Mapping[int, str] = _NOTHING
     ignored: int = 0
     octets: int = 0
-    capabilities: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    capabilities: Mapping[str, tuple[str, ...]] = _NOTHING
 
 
 def printable(octets: bytes, limit: int = 500) -> str:

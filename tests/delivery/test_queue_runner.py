@@ -254,6 +254,7 @@ def test_leases_outlive_a_run_that_breaks_off(office: Office, monkeypatch: pytes
         return await claim(*given, **options)
 
     monkeypatch.setattr(office.store.queue, "claim", once)
+    monkeypatch.setattr("mailshare.delivery.queue._CLAIM", 1)  # a whole claim, so that more is asked for at once
     running = Deferred.fromCoroutine(office.runner.flush(1))
     with pytest.raises(Unavailable):
         finish(running)

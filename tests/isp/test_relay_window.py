@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from mailshare.core.servers import parse_server
 from mailshare.core.values import Outcome, QueueState
@@ -10,6 +11,7 @@ from mailshare.isp.outcomes import AMBIGUOUS
 from mailshare.isp.relay import Relay
 from mailshare.testing.liars import CUT, Lie, PretendSMTP, honest
 from mailshare.testing.pretend_office import Office, ignore, submit
+from mailshare.wire.smtp_client_lines import SMTPLimits
 
 CHUNKS = ("PIPELINING", "SIZE 1000000", "8BITMIME", "CHUNKING", "AUTH PLAIN")
 
@@ -48,6 +50,21 @@ def nth(verb: str, number: int, reply: bytes) -> Lie:
 
 def states(outcomes: list[Outcome]) -> list[str]:
     return [outcome.state.name for outcome in outcomes]
+
+
+def test_a_message_held_back_by_the_window_of_commands_goes_out_whole(office: Office) -> None:
+    """With three commands ahead of their replies at most, the octets still follow their BDAT, and nothing waits."""
+    office.doors = evolve(office.doors, replies=SMTPLimits(window=3))
+    server = PretendSMTP(extensions=CHUNKS)
+    _, outcomes = burst(office, server, 8)
+    assert {outcome.state for outcome in outcomes} == {QueueState.DELIVERED}
+    assert len(server.accepted) == 8
+
+
+def test_as_many_again_are_made_ready_as_may_be_under_way(office: Office) -> None:
+    """So that the next goes out as soon as one is answered: a lane has room for twice the window."""
+    agent, _ = burst(office, PretendSMTP(extensions=CHUNKS), 1, window=8)
+    assert agent.room(submit(office, ["more@out.example"])[0]) == 16
 
 
 def test_many_messages_go_ahead_of_their_replies(office: Office) -> None:
