@@ -235,8 +235,9 @@ def envelope_candidates(block: TrustedBlock, order: Sequence[str]) -> list[tuple
     :returns: ``(field name, its addresses)``; of one name the lowest field, which is the outermost hop's, comes first.
     """
     out: list[tuple[str, tuple[Address, ...]]] = []
+    there = {each.key for each in block.fields}
     for name in order:
-        for value in reversed(block.values(name)):
+        for value in reversed(block.values(name)) if name in there else ():
             boxes = read_mailboxes(value)[0]
             if boxes:
                 out.append((name, tuple(box.address for box in boxes)))

@@ -34,7 +34,8 @@ _FIELD = re.compile(
 _UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
 _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
-_BARE_ID = re.compile(r"[^<>\s,;\"()]+@[^<>\s,;\"()]+")
+# The first @ behind the first character parts it: were any of them allowed to, a thousand would be tried in turn.
+_BARE_ID = re.compile(r"[^<>\s,;\"()][^<>\s,;\"()@]*@[^<>\s,;\"()]+")
 _MAX_IDS = 1_000
 # A Message-ID as programs write it: what the forgiving patterns above find in it too.
 _USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")

@@ -21,6 +21,7 @@ from mailshare.core.returned_parts import is_report, references
 from mailshare.core.values import AccountMode, SentMark, Step, User, UserKind
 
 _MAX_DETAIL = 200
+_MOST_MEANT = 1000  # addresses of an account whose meaning is kept
 _LIST_ID = re.compile(r"<([^<>\s]{1,300})>\s*\Z")
 _MAILTO = re.compile(r"mailto:([^>?\s]{1,300})", re.IGNORECASE)
 _BARE_ADDRESS = re.compile(r"[^\s<>;,\"]{1,200}@[^\s<>;,\"]{1,200}")
@@ -315,6 +316,17 @@ def _as_written(name: str, box: Mailbox) -> str:
 
 def own_recipient(address: Address, sharers: Sharers) -> Address | None:
     """The own address that an envelope address stands for; ``None`` when it is not ours or means the box."""
+    meant = sharers.meant
+    if address in meant:
+        return meant.get(address)
+    found = _own_recipient(address, sharers)
+    if len(meant) >= _MOST_MEANT:
+        meant.clear()
+    meant[address] = found
+    return found
+
+
+def _own_recipient(address: Address, sharers: Sharers) -> Address | None:
     options = sharers.options
     text = str(address)
     for pattern, replacement in options.rewrites:

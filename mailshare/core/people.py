@@ -62,6 +62,8 @@ class Sharers:
 
     :ivar options: the account's sorting settings.
     :ivar names: display names.
+    :ivar meant: own addresses that envelope addresses stand for, as far as somebody worked it out: they come again and
+        again.
     """
 
     account: Account
@@ -73,6 +75,7 @@ class Sharers:
     _later: dict[str, set[int]] = field(factory=dict, repr=False)
     _addresses: dict[tuple[str, str], set[int]] = field(factory=dict, repr=False)
     _dotless: dict[str, set[int]] = field(factory=dict, repr=False)
+    meant: dict[Address, Address | None] = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def build(cls, account: Account, directory: Directory) -> Sharers:

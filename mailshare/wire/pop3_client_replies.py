@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -80,6 +81,7 @@ def printable(octets: bytes, limit: int = 500) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
+@lru_cache(maxsize=64)  # a server says the same again and again
 def read_status(line: bytes) -> tuple[bool, str, str]:
     """Read ``+OK text`` or ``-ERR [CODE] text``.
 

@@ -34,6 +34,7 @@ from mailshare.wire.smtp_client_lines import (
 
 _MAX_ROUNDS = 8
 _UNKNOWN = (500, 502)
+_PLAIN = frozenset({"MAIL", "RCPT", "RSET", "BDAT"})  # whose 2yz means what it says
 _MAX_AUTH_LINE = 12_288
 _HOST = re.compile(r"[A-Za-z0-9._\-:\[\]]{1,255}\Z")
 
@@ -264,6 +265,8 @@ class SMTPClient:
     def _check(self, reply: SMTPReply) -> None:
         """Hold each reply against what its command may be answered with."""
         command, code = reply.command, reply.code
+        if code // 100 == 2 and command.name in _PLAIN and command is not self._open:
+            return
         if code == 421 or command.name == "QUIT":
             self.closing = True
         if code // 100 == 3 and not (command.name == "DATA" and code == 354):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -19,6 +20,7 @@ from mailshare.wire.client_engine import Command
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\Z", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|\Z)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SHORT = 200  # octets of a reply that is worth remembering
 _NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})
 
 
@@ -83,12 +85,21 @@ def read_line(line: bytes) -> tuple[int, bool, bytes]:
 
 def read_reply(command: Command, code: int, texts: list[bytes]) -> SMTPReply:
     """Put the lines of one reply together."""
+    short = len(texts) == 1 and len(texts[0]) <= _SHORT
+    return SMTPReply(command, code, *(_known_words if short else _words)(code, tuple(texts)))
+
+
+def _words(code: int, texts: tuple[bytes, ...]) -> tuple[str, tuple[str, ...]]:
+    """The enhanced status code of a reply, or nothing, and its lines without it."""
     lines = [printable(text) for text in texts]
     match = _ENHANCED.match(lines[0])
     status = match[1] if match and int(match[1][0]) == code // 100 else ""
     if status:
         lines = [line[len(status) :].lstrip() if line.startswith(status) else line for line in lines]
-    return SMTPReply(command, code, status, tuple(lines))
+    return status, tuple(lines)
+
+
+_known_words = lru_cache(maxsize=64)(_words)  # a server says the same again and again
 
 
 def read_extensions(reply: SMTPReply) -> dict[str, str]:

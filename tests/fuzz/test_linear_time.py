@@ -61,6 +61,14 @@ def test_time_grows_with_the_input_and_no_faster(subject: Subject) -> None:
         assert any(ratio(subject, small, large, runs) <= MOST_RATIO for runs in (1, 2, 5)), (piece, start)
 
 
+@pytest.mark.parametrize(("name", "start", "piece", "end"), [("received", b"<a", b"@", b"(")])
+def test_time_grows_no_faster_where_the_end_does_not_fit(name: str, start: bytes, piece: bytes, end: bytes) -> None:
+    """A pattern that may part its text anywhere tries it everywhere as soon as the last character spoils it."""
+    gc.collect()
+    small, large = (start + piece * size + end for size in (SMALL, SMALL * FACTOR))
+    assert any(ratio(BY_NAME[name], small, large, runs) <= MOST_RATIO for runs in (1, 2, 5))
+
+
 def test_a_quadratic_reader_is_seen() -> None:
     """The measure itself: something that takes the square of the size is over the bound."""
 

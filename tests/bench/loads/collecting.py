@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import define, field
-from loads.control import not_today, sendreceive
+from loads.control import awake, not_today, sendreceive
 from loads.long_line import LongLine
 from loads.processes import used
 from loads.servers import DOMAIN, PASSWORD, USERS, Dovecot, Ours
@@ -125,6 +125,7 @@ def mailshare(run: Collecting) -> float:
     office = Ours(run.folder / "office", account=(f'collect = "{url}"', f'password = "{PASSWORD}"', not_today()))
     office.start()
     try:
+        awake(office.control)
         before = used(*office.pids()).cpu
         sendreceive(office.control)
         spent = used(*office.pids()).cpu - before

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from attrs import define, field
 from loads import smtp_load
-from loads.control import not_today, sendreceive
+from loads.control import awake, not_today, sendreceive
 from loads.long_line import LongLine
 from loads.processes import used
 from loads.servers import DOMAIN, PASSWORD, USERS, Ours, free_ports
@@ -80,6 +80,7 @@ def mailshare(run: Relaying) -> float:
     office.start()
     try:
         run.hand_in(office.smtp, (USERS[0], PASSWORD))
+        awake(office.control)
         before = used(*office.pids()).cpu
         sendreceive(office.control)
         return used(*office.pids()).cpu - before
