@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from functools import update_wrapper
+from itertools import count
 from typing import Generic, TypeVar, overload
 
 Value = TypeVar("Value")
 Derived = TypeVar("Derived")
+_numbers = count()
 
 
 def derived(work_out: Callable[[Value], Derived]) -> Callable[[Value], Derived]:
     """Have a pure function of one value remember its results.
 
-    A value is known by its identity, so nothing of it is compared or hashed; it must not change.
+    They are kept in the value, beside its fields, so nothing of it is compared or hashed. It must not change, and its
+    class has a dict (``@frozen(slots=False)``).
     """
-    known: dict[int, tuple[weakref.ref[Value], Derived]] = {}
+    name = f"{work_out.__qualname__} {next(_numbers)}"  # one function may be made several times, in another one
 
     def look(value: Value) -> Derived:
-        key = id(value)
-        found = known.get(key)
-        if found is not None and found[0]() is value:
-            return found[1]
-        result = work_out(value)
-        known[key] = (weakref.ref(value, lambda _: known.pop(key, None)), result)
+        kept = value.__dict__
+        if name in kept:
+            result: Derived = kept[name]
+            return result
+        result = kept[name] = work_out(value)
         return result
 
     update_wrapper(look, work_out)

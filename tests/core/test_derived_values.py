@@ -9,7 +9,7 @@ from attrs import frozen
 from mailshare.core.derived import derived
 
 
-@frozen
+@frozen(slots=False)
 class Thing:
     """Something that never changes."""
 

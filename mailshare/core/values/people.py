@@ -91,7 +91,7 @@ class Window:
     every: int = 5
 
 
-@frozen
+@frozen(slots=False)  # for derived()
 class Account:
     """An upstream mailbox at the provider.
 
@@ -163,7 +163,7 @@ class PrinterPlace:
     strangers: bool = False
 
 
-@frozen
+@frozen(slots=False)  # for derived()
 class Directory:
     """Everybody and every account at one instant. Routing is a pure function of this.
 

@@ -138,7 +138,7 @@ class Hop:
     sender: str = ""
 
 
-@frozen
+@frozen(slots=False)  # for derived()
 class Routing:
     """What the router says of one message.
 
