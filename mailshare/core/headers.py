@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import starmap
+from operator import attrgetter
 
 from attrs import field, frozen
 
@@ -39,6 +41,8 @@ _BARE_ID = re.compile(r"[^<>\s,;\"()][^<>\s,;\"()@]*@[^<>\s,;\"()]+")
 _MAX_IDS = 1_000
 # A Message-ID as programs write it: what the forgiving patterns above find in it too.
 _USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")
+octets_of = attrgetter("raw")
+"""Of a field."""
 _SHORT = 160  # octets of a field that may be remembered
 
 
@@ -116,9 +120,11 @@ def _usual_fields(block: bytes) -> list[Field] | None:
         return None
     ends = [end for end in (after, bare) if end >= 0]
     head = block[: min(ends) + 1] if ends else block
+    found = _FIELD.findall(head)
+    if len(head) <= _SHORT or max(map(len, next(zip(*found, strict=True)))) <= _SHORT:
+        return list(starmap(_short_field, found))
     return [
-        _short_field(raw, name) if len(raw) <= _SHORT else Field(name.decode("ascii"), raw)
-        for raw, name in _FIELD.findall(head)
+        _short_field(raw, name) if len(raw) <= _SHORT else Field(name.decode("ascii"), raw) for raw, name in found
     ]
 
 

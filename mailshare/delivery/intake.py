@@ -126,10 +126,12 @@ class Intake:
         self, envelope: Envelope, body: IBody, origin: Origin, read: _Read, directory: Directory
     ) -> tuple[Bounded, DeliveryResult]:
         """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
-        at, full, kept = micros(self._clock), set[int](), Bounded(read.routing)
+        at, full = micros(self._clock), set[int]()
         message_id = read.headers.own_id
         while True:
-            if self._quotas is not None:
+            if self._quotas is None:
+                kept = Bounded(read.routing)
+            else:
                 kept = await self._quotas.bounded(read.routing, origin, body.size, directory, full)
             routing = kept.routing
             try:

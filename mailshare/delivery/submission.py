@@ -19,7 +19,7 @@ from mailshare.core.derived import changed
 from mailshare.core.devices import Device, device_at
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, NoSuchUser, PolicyRefusal, Unavailable
-from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, split_block
+from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, octets_of, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.ladder import step
 from mailshare.core.printer_places import Printed
@@ -358,8 +358,8 @@ class LocalSubmission:
         # A block that begins with a continuation line has another meaning below our Received.
         if not headers.cut and whole and whole[0].name:
             self._stored = headers.below(fields[0]) if fields[1:] == headers.fields else Headers(fields)
-        rest = block[sum([len(each.raw) for each in whole]) :]
-        return b"".join([each.raw for each in fields]) + rest
+        rest = block[sum(map(len, map(octets_of, whole))) :]
+        return b"".join(map(octets_of, fields)) + rest
 
     def _rewritten(self, headers: Headers, whole: Sequence[Field]) -> tuple[Field, ...]:
         """The fields of the block as they are stored.
