@@ -239,13 +239,16 @@ class Connection(TwistedProtocol):
         self._running = True
         self._advance(None, self._run(event, greet=greet))
 
-    def _advance(self, _: object, run: Coroutine[Any, Any, None]) -> None:
+    def _advance(self, result: object, run: Coroutine[Any, Any, None]) -> None:
         """Let a run go on until it waits again; what it waits for calls this. Nothing escapes from here.
 
-        A Deferred for the whole run would cost a tenth of what a message does, and nobody would wait for it.
+        ``Deferred.fromCoroutine`` would do it for several times the steps, and make a Deferred that nobody waits for.
+
+        :param result: of what it waited for; ``None`` at first.
         """
+        fault = result.value if isinstance(result, Failure) else None
         try:
-            awaited = run.send(None)
+            awaited = run.send(None) if fault is None else run.throw(fault)
         except StopIteration:
             self._stopped()
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed

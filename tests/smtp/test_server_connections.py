@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from mailshare.core.errors import Unavailable
 from mailshare.shell.limits import ConnectionLimits, Goodbye, PeerCount, peer_network
 from mailshare.smtp.factory import SMTPFactory, SMTPLimits
 
@@ -128,6 +129,21 @@ def test_time_that_we_need_is_not_counted(connect, book, clock: Clock) -> None:
     assert client.read()[0].startswith("250 ")
     clock.pump([1] * 299)
     assert not client.gone
+
+
+def test_a_wait_that_fails_is_the_answer(connect, book, logged_failures) -> None:
+    """What was waited for may end in a refusal, also after another wait; the session hears that one and goes on."""
+    client = connect()
+    client.codes(HELLO)
+    for fault, code in ((Unavailable("not now", code=452, enhanced=(4, 3, 1)), "452"), (KeyError("odd"), "451")):
+        book.hold = Deferred()
+        client.say(MAIL + b"\r\n")
+        assert client.read() == []
+        book.hold.errback(fault)
+        book.hold = None
+        assert client.read()[0].startswith(code)
+    assert client.codes(MAIL, RCPT) == ["250", "250"]
+    assert len(logged_failures.flush(KeyError)) == 1
 
 
 def test_faults_slow_down_then_end(connect, clock: Clock) -> None:
