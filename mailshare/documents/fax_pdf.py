@@ -8,14 +8,15 @@ from __future__ import annotations
 import ctypes
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import define, field
 
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.values.fax import FaxPage
-from mailshare.documents.fax_bits import black_and_white
+from mailshare.documents.fax_bits import Bits, black_and_white
+from mailshare.documents.fax_blank import check_black, check_white
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
@@ -23,9 +24,14 @@ from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _MOST_AT_ONCE = 4  # processes that draw one document
 _PAGES_EACH = 3  # below which another process costs more than it saves
+_NUMBER = 4  # octets of the number of a page
 _LOOKED_AT = 400  # parts of a page that are asked whether they are pictures
 _DEEPEST = 4  # groups inside groups
 _IMAGE, _SHADING, _GROUP = 3, 4, 5  # FPDF_PAGEOBJ_
+_BLACK = 0.6  # share of a page that is dark, from which on it is asked why
+_XFA = 2  # FORMTYPE_XFA_FULL
+_PORTFOLIO = "This PDF is a folder of other documents; please attach those themselves"
+_DRAWN_ELSEWHERE = "This PDF is a form (XFA) that only the program which made it can draw; please print it to PDF"
 _OWN = b"""%PDF-1.4
 1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
 2 0 obj <</Type/Pages/Count 1/Kids[3 0 R]>> endobj
@@ -36,6 +42,7 @@ endstream endobj
 5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj
 trailer <</Root 1 0 R>>
 """
+_Draw = Callable[[Iterable[int]], dict[int, FaxPage]]
 
 
 def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[FaxPage]:
@@ -54,15 +61,18 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     count = len(document)
     check_pages(count, most)
 
-    def draw(indexes: range) -> list[FaxPage]:
+    def draw(indexes: Iterable[int]) -> dict[int, FaxPage]:
         try:
-            return list(_drawn(document, indexes, layout))
+            return dict(_drawn(document, indexes, layout, whole or data))
         except pypdfium2.PdfiumError as fault:
             raise NotConvertible(Hindrance.DAMAGED, detail={"why": str(fault)}) from fault
 
+    if document.get_formtype() == _XFA:
+        raise NotConvertible(Hindrance.NOT_TAKEN, _DRAWN_ELSEWHERE)
     document.init_forms()
     hands = min(_processors(), _MOST_AT_ONCE, count // _PAGES_EACH) if folder else 1
-    return draw(range(count)) if hands < 2 else _by_several(draw, count, hands, folder)
+    pages = draw(range(count)) if hands < 2 else _by_several(draw, count, hands, folder)
+    return [pages[index] for index in range(count)]
 
 
 def _opened(data: bytes) -> Any:
@@ -83,12 +93,16 @@ def _with_all_pages(data: bytes, count: int) -> bytes:
     """The document written anew when there are more pages in its tree than ``count``; else empty.
 
     PDFium believes the number that the tree says of itself, and would leave the others out without a word.
+
+    :raises NotConvertible: NOT_TAKEN: its page is only the cover of documents that lie in it.
     """
     import pikepdf  # noqa: PLC0415 - only where a PDF comes
 
     written = io.BytesIO()
     try:
         with pikepdf.open(io.BytesIO(data)) as document:
+            if "/Collection" in document.Root:
+                raise NotConvertible(Hindrance.NOT_TAKEN, _PORTFOLIO)
             if len(document.pages) <= count:
                 return b""
             with pikepdf.new() as whole:
@@ -108,23 +122,32 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _by_several(draw: Callable[[range], list[FaxPage]], count: int, hands: int, folder: str) -> list[FaxPage]:
-    """Pages drawn by this process and others, each every so many; what another one cannot do is done here."""
-    helpers = {hand: _helper(draw, range(hand, count, hands), f"{folder}/pages-{hand}") for hand in range(1, hands)}
-    pages: dict[int, FaxPage] = dict(zip(range(0, count, hands), draw(range(0, count, hands)), strict=True))
-    for hand, process in helpers.items():
-        mine = range(hand, count, hands)
+def _by_several(draw: _Draw, count: int, hands: int, folder: str) -> dict[int, FaxPage]:
+    """Pages drawn by this process and others, each taking the next one when it is done with one; what another one
+    cannot do is done here.
+    """
+    reads, writes = os.pipe2(os.O_CLOEXEC)
+    os.write(writes, b"".join(index.to_bytes(_NUMBER) for index in range(count)))
+    os.close(writes)
+    paths = [f"{folder}/pages-{hand}" for hand in range(1, hands)]
+    helpers = [_helper(draw, _taken(reads), path) for path in paths]
+    pages = draw(_taken(reads))
+    os.close(reads)
+    for process, path in zip(helpers, paths, strict=True):
         _, status = os.waitpid(process, 0)
         if status == 0:
-            with open(f"{folder}/pages-{hand}", "rb") as file:
-                made = [one.page for one in read_tiff(file.read()) if one.page is not None]
-        if status != 0 or len(made) != len(mine):
-            made = draw(mine)  # which tells what is wrong, if something is
-        pages.update(zip(mine, made, strict=True))
-    return [pages[index] for index in range(count)]
+            pages |= _made(path)
+    # Which tells what is wrong, if something is.
+    return pages | draw(index for index in range(count) if index not in pages)
 
 
-def _helper(draw: Callable[[range], list[FaxPage]], indexes: range, path: str) -> int:
+def _taken(reads: int) -> Iterator[int]:
+    """Numbers of pages that nobody else has taken; a pipe gives each octet to one reader only."""
+    while number := os.read(reads, _NUMBER):
+        yield int.from_bytes(number)
+
+
+def _helper(draw: _Draw, indexes: Iterable[int], path: str) -> int:
     """Start a process that draws these pages into a file; it belongs to the group of this one, and ends with it."""
     process = os.fork()
     if process:
@@ -133,10 +156,20 @@ def _helper(draw: Callable[[range], list[FaxPage]], indexes: range, path: str) -
     try:
         pages = draw(indexes)
         with open(path, "wb") as file:
-            file.write(write_tiff(pages))
+            file.write(len(pages).to_bytes(_NUMBER) + b"".join(index.to_bytes(_NUMBER) for index in pages))
+            file.write(write_tiff(list(pages.values())) if pages else b"")
         status = 0
     finally:
         os._exit(status)
+
+
+def _made(path: str) -> dict[int, FaxPage]:
+    """What a process that helped has drawn."""
+    with open(path, "rb") as file:
+        count = int.from_bytes(file.read(_NUMBER))
+        numbers = [int.from_bytes(file.read(_NUMBER)) for _ in range(count)]
+        drawn = [one.page for one in read_tiff(file.read()) if one.page is not None] if count else []
+    return dict(zip(numbers, drawn, strict=True))
 
 
 @define
@@ -164,7 +197,7 @@ class _Canvas:
         ctypes.memset(self._memory, 0xFF, len(self.octets))
 
 
-def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
+def _drawn(document: Any, indexes: Iterable[int], layout: Layout, data: bytes) -> Iterator[tuple[int, FaxPage]]:
     import pypdfium2.raw as pdfium  # noqa: PLC0415
 
     canvas = _Canvas(layout.width, layout.rows)
@@ -176,11 +209,23 @@ def _drawn(document: Any, indexes: range, layout: Layout) -> Iterator[FaxPage]:
             photos = layout.photos
             if photos == "auto" and not _has_pictures(page, pdfium):
                 photos = "threshold"
-            page.close()
             bits = black_and_white(canvas.octets, canvas.width, layout.lines, photos)
-            yield coded_bits(bits, ACROSS, layout.lines)
+            _check(bits, page, index + 1, pdfium, data)
+            page.close()
+            yield index, coded_bits(bits, ACROSS, layout.lines)
     finally:
         pdfium.FPDFBitmap_Destroy(canvas.bitmap)
+
+
+def _check(bits: Bits, page: Any, number: int, pdfium: Any, data: bytes) -> None:
+    """Nothing of the page was left out in silence.
+
+    :raises NotConvertible: DAMAGED.
+    """
+    if bits.white:
+        check_white(page, number, pdfium, data)
+    elif bits.dark > _BLACK:
+        check_black(page, number, pdfium)
 
 
 def _draw(page: Any, canvas: _Canvas, layout: Layout, pdfium: Any) -> None:

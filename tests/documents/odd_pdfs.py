@@ -183,6 +183,50 @@ def contents() -> Iterator[tuple[str, bytes]]:
         yield f"contents {name}", one_page(page=page)
 
 
+def _scan(told: bytes, data: bytes) -> bytes:
+    """A page that is one picture of 1700 by 2200 pixels in grey."""
+    told = b"/Type/XObject/Subtype/Image/Width 1700/Height 2200/BitsPerComponent 8/ColorSpace/DeviceGray" + told
+    return one_page(b"q 595 0 0 842 0 0 cm /I Do Q", b"", b"<</XObject<</I 6 0 R>>>>", stream(data, told))
+
+
+def lost() -> Iterator[tuple[str, str, bytes]]:
+    """Pages that PDFium draws white or black without a word: name, a word of the refusal, the document."""
+    for name in (b"DCTDecode", b"JPXDecode"):
+        yield name.decode(), "decoded", _scan(b"/Filter/" + name, b"rubbish")
+    yield "packed rubbish", "cut off", _scan(b"/Filter/FlateDecode", b"rubbish")
+    yield "packed, cut", "cut off", _scan(b"/Filter/FlateDecode", zlib.compress(bytes(1700 * 700)))
+    yield "no picture there", "drawn on it", one_page(b"q 99 0 0 99 0 0 cm /I Do Q", b"", b"<</XObject<</I 99 0 R>>>>")
+    packed = stream(b"xxxx" + zlib.compress(BAR * 50)[4:], b"/Filter/FlateDecode")
+    catalogue, tree = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[3 0 R]>>"
+    yield "contents", "drawn on it", objects(catalogue, tree, PAGE % b"", packed, FONT)
+    chinese = b"<</Font<</F <</Type/Font/Subtype/Type0/BaseFont/STSong-Light/Encoding/UniGB-UCS2-H/DescendantFonts"
+    chinese += b"[<</Type/Font/Subtype/CIDFontType0/BaseFont/STSong-Light/CIDSystemInfo<</Registry(Adobe)/Ordering(GB1)"
+    chinese += b"/Supplement 2>>>>]>>>>>>"
+    yield "no font", "font", one_page(b"BT /F 40 Tf 72 700 Td <4E2D6587> Tj ET", b"", chinese)
+    wait = stream(b"BT /F 12 Tf 72 700 Td (Please wait...) Tj ET")
+    form = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</XFA 6 0 R/Fields[]>>/NeedsRendering true>>"
+    yield "xfa", "XFA", objects(form, tree, PAGE % b"", wait, FONT, stream(b"<xdp:xdp/>"))
+    cover = b"<</Type/Catalog/Pages 2 0 R/Collection<</View/D>>>>"
+    yield "portfolio", "folder", objects(cover, tree, PAGE % b"", wait, FONT)
+
+
+def white() -> Iterator[tuple[str, bytes]]:
+    """Pages that are right to be white."""
+    yield "nothing", one_page(b"")
+    yield "a blank", one_page(b"BT /F 12 Tf 72 700 Td (  ) Tj ET")
+    yield "white words", one_page(b"1 g BT /F 12 Tf 72 700 Td (Words) Tj ET")
+    yield "unseen words", one_page(b"BT 3 Tr /F 12 Tf 72 700 Td (Words) Tj ET")
+    yield "a white picture", _scan(b"/Filter/FlateDecode", zlib.compress(b"\xff" * 1700 * 2200))
+    yield "grey paper", _scan(b"/Filter/FlateDecode", zlib.compress(b"\xd0" * 1700 * 2200))
+    yield "states", one_page(b"q 1 0 0 1 5 5 cm Q")
+
+
+def light() -> Iterator[tuple[str, bytes]]:
+    """Pages on which everything is light, and something is to be read."""
+    for colour in (b".6 g", b".8 g", b"1 1 0 rg", b".3 0 0 0 k"):
+        yield colour.decode(), one_page(colour + b" " + BAR)
+
+
 def tiles() -> bytes:
     """A page of some five thousand million tiles."""
     told = b"/Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 1 1]/XStep .01/YStep .01/Resources<<>>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,7 @@ def page(coding: Coding, **more: Any) -> tuple[list[bytes], dict[int, Any]]:
     return strips, tags | ({292: 1} if coding is Coding.MR else {})
 
 
+@cache
 def behind() -> tuple[list[bytes], dict[int, Any]]:
     """A coarse picture of a light field with a dark one, in CIELAB as JPEG, somewhat in from the corner."""
     seen = Image.new("RGB", (300, 100), (250, 250, 250))
