@@ -231,12 +231,14 @@ class _QM:
             self._code -= self._size
             right, self._size = self._size < small, small
         states[state] = (RIGHT if right else WRONG)[known]
-        while self._size < _HALF:
-            if not self._left:
-                self._code += self._next()
-            self._left = (self._left or 8) - 1
-            self._size <<= 1
-            self._code <<= 1
+        size, code, left = self._size, self._code, self._left
+        while size < _HALF:
+            if not left:
+                code += self._next()
+            left = (left or 8) - 1
+            size <<= 1
+            code <<= 1
+        self._size, self._code, self._left = size, code, left
         return value if right else value ^ 1
 
     def _next(self) -> int:
@@ -250,34 +252,49 @@ class _QM:
         :param near: the binary place of the moving neighbour in a state, which is that of the pixels above.
         :param moved: how far to the left it stands in this row; 0 = above.
         """
-        states, width = self._states, len(above)
-        top, far = above.translate(_PLACES[near]) + bytes(3), second.translate(_PLACES[7]) + bytes(2)
+        states, sizes, width = self._states, SIZES, len(above)
         kept = 0x3FE & ~(1 << near) & (~0x80 if near == 2 else -1)
-        state = top[0] << 1 | top[1] | far[0]
+        state, sight = _sight(above, second, near)
         row = bytearray(width)
         x = pixel = white_until = 0
+        size, code, left, half = self._size, self._code, self._left, _HALF
         while x < width:
-            state = state << 1 & kept | top[x + 2] | far[x + 1] | pixel
+            state = state << 1 & kept | sight[x] | pixel
             if state == 0 and not moved:
                 if x >= white_until:
                     white_until = _white_until(above, second, x, width)
+                self._size, self._code = size, code
                 x = self._skipped(x, white_until)
+                size = self._size
                 if x == width:
                     break
-                state |= top[x + 2] | far[x + 1]
+                state |= sight[x]
             place = state
             if moved:
                 place = state & ~(1 << near) | (row[x - moved] << near if x >= moved else 0)
             known = states[place]
-            small = SIZES[known]
-            size = self._size - small
-            if self._code < size and size >= _HALF:
-                self._size = size
-                pixel = known & 1
-            else:
-                pixel = self.decide(place)
-            row[x] = pixel
+            small = sizes[known]
+            size -= small
+            pixel = known & 1
+            if code >= size or size < half:  # as in decide(), which is not called: this is done for each pixel
+                if code < size:
+                    right = size >= small
+                else:
+                    code -= size
+                    right, size = size < small, small
+                states[place] = (RIGHT if right else WRONG)[known]
+                pixel ^= not right
+                while size < half:
+                    if not left:
+                        code += self._next()
+                        left = 8
+                    left -= 1
+                    size <<= 1
+                    code <<= 1
+            if pixel:
+                row[x] = 1
             x += 1
+        self._size, self._code, self._left = size, code, left
         return bytes(row)
 
     def _skipped(self, x: int, until: int) -> int:
@@ -289,6 +306,14 @@ class _QM:
             return x
         self._size -= count * small
         return x + count
+
+
+def _sight(above: bytes, second: bytes, near: int) -> tuple[int, bytes]:
+    """The state before a row, and what comes into sight with each pixel of it, of both rows above."""
+    size = len(above) + 1
+    top, far = above.translate(_PLACES[near]) + bytes(3), second.translate(_PLACES[7]) + bytes(2)
+    both = int.from_bytes(top[2:]) | int.from_bytes(far[1:])  # all at once, as one long number
+    return top[0] << 1 | top[1] | far[0], both.to_bytes(size)
 
 
 def _white_until(above: bytes, second: bytes, x: int, width: int) -> int:
