@@ -58,6 +58,7 @@ from mailshare.delivery.remembered import Remembered
 from mailshare.interfaces import IGateway, IRouter
 
 _NOWHERE = frozenset({"loop", "oversize"})  # ADMIN has it, and nothing is done with it
+_TOLD_APART = ("title", "company", "cover")  # what makes two faxes to one number two
 
 
 @implementer(IRouter)
@@ -114,6 +115,7 @@ class _Journey:
     reasons: dict[int, str] = field(factory=dict)
     copies: dict[int, list[str]] = field(factory=dict)
     hops: list[Hop] = field(factory=list)
+    handed: set[tuple[str, ...]] = field(factory=set)  # what gateways were given
     steps: list[Step] = field(factory=list)
     notes: list[str] = field(factory=list)
     warning: bool = False
@@ -268,6 +270,11 @@ class _Journey:
             return True
         for hop in hops:
             params = {**asked_in(self.headers), **hop.params, **self._asked(recipient), **recipient.params}
+            same = (hop.agent, hop.address, *(str(params.get(name, "")) for name in _TOLD_APART))
+            if same in self.handed:  # RFC 4161 section 2.1: no transmission twice
+                self.steps.append(step("gateway-once", str(recipient.address)))
+                continue
+            self.handed.add(same)
             self.hops.append(evolve(hop, params=params))
             self.steps.append(step(hop.reason, str(recipient.address)))
         return True

@@ -241,10 +241,13 @@ class FaxGateway:
         return found
 
     def _members(self, contact: FaxContact) -> list[FaxContact]:
-        """Everybody in a group, each once; groups in groups are followed."""
+        """Everybody in a group, each once; groups in groups are followed.
+
+        :raises PolicyRefusal: nobody in it has a number, or it is larger than one mail is sent to: none is left out.
+        """
         out: dict[str, FaxContact] = {}
         seen, waiting = set[str](), [contact]
-        while waiting and len(out) < _MOST_MEMBERS:
+        while waiting:
             one = waiting.pop(0)
             if one.name in seen:
                 continue
@@ -252,6 +255,10 @@ class FaxGateway:
             if one.number:
                 out[one.name] = one
             waiting += [found for name in one.members if (found := self.rules.contact(name)) is not None]
+        if not out:
+            raise PolicyRefusal("Nobody in this group has a fax number", code=550, enhanced=(5, 1, 3))
+        if len(out) > _MOST_MEMBERS:
+            raise PolicyRefusal(f"This group has more than {_MOST_MEMBERS} members; send it in parts")
         return list(out.values())
 
     def _of_contact(self, contact: FaxContact) -> Meant:

@@ -248,3 +248,19 @@ def test_a_subaddress_that_no_line_can_give_is_refused() -> None:
     assert found.hops(Recipient(Address("FAX=+12025550123", "fax.example")), ANNA)
     with pytest.raises(PolicyRefusal, match="subaddress"):
         found.hops(Recipient(Address("FAX=+12025550123/T33S=1", "fax.example")), ANNA)
+
+
+def test_of_a_group_nobody_is_left_out_in_silence() -> None:
+    """One that is too large for a mail, or has no number in it, is refused; at its bound it is taken whole."""
+    people = tuple(FaxContact(f"m{number}", f"+49301{number:06}") for number in range(501))
+    groups = (
+        FaxContact("many", members=tuple(one.name for one in people)),
+        FaxContact("most", members=tuple(one.name for one in people[:500])),
+        FaxContact("none", members=("nosuch",)),
+    )
+    rules = FaxRules(("fax.example",), "DE", BERLIN, frozenset({"anna"}), contacts=(*people, *groups))
+    found = FaxGateway(rules, None)  # type: ignore[arg-type]
+    assert len(found.hops(Recipient(Address("most", "fax.example")), ANNA)) == 500
+    for name in ("many", "none"):
+        with pytest.raises(PolicyRefusal):
+            found.hops(Recipient(Address(name, "fax.example")), ANNA)

@@ -168,7 +168,7 @@ async def send(visit: Visit) -> bytes:
             raise PeerFault("Choose a document", code=400)
         if not to:
             raise PeerFault("Give a number, or choose somebody of the book", code=400)
-        facts = {**given, "to": to, "name": upload.name}
+        facts = {**given, "to": to, "name": upload.name, "receipt": visit.flag("receipt")}
         done = await visit.ask_with("fax_document", upload.file, **facts)
     except MailshareError as error:
         return await _form(visit, error.public, max(http_status(error), 400), **given)
