@@ -145,11 +145,11 @@ class Entrance:
 
     def _observed(self, seen: Observed) -> None:
         if isinstance(seen, SessionOpened):
-            self._counting.receiving(1)
+            self._counting.receiving(1, seen.peer)
             self._opened(seen.user, seen.peer)
             self._came("pop3", seen.user, seen.peer)
         elif isinstance(seen, SessionClosed):
-            self._counting.receiving(-1)
+            self._counting.receiving(-1, seen.peer)
             if seen.retrieved:
                 self._came(FETCHED, seen.user, seen.peer)
             if seen.retrieved or seen.deleted:

@@ -233,6 +233,7 @@ class FaxLooking(Changes):
                         and one.line.line.name == name
                         and self._clock() - one.since > _STUCK_AFTER
                     ],
+                    "page": attempt.ledger.confirmed + 1 if attempt and attempt.state == "sending" else 0,
                 }
             )
         return rows

@@ -82,8 +82,13 @@ class JournalRoom:
     def look(self, room: MailRoom) -> None:
         """Count the sessions with the provider."""
         accounts = self._store.directory.current().accounts
-        incoming = sum(room.collector.status(one.id).running for one in accounts)
-        self.counting.upstream(outgoing=room.relay.active, incoming=incoming)
+        fetched = [one for one in accounts if room.collector.status(one.id).running]
+        self.counting.upstream(
+            outgoing=room.relay.active,
+            incoming=len(fetched),
+            sent_to=room.relay.servers,
+            fetched_from=[one.collect.host for one in fetched if one.collect is not None],
+        )
 
     async def indicators(self, room: MailRoom) -> Indicators:
         """The six indicators now."""
@@ -91,5 +96,5 @@ class JournalRoom:
         return await self.counting.refresh(self._store)
 
     def facts(self) -> Mapping[str, object]:
-        """For the status: why the files cannot be written, or empty."""
-        return {"journal_error": self.following.trouble}
+        """For the status: who makes the lamps burn; why the files cannot be written, or empty."""
+        return {"peers": self.counting.peers(self.counting.indicators), "journal_error": self.following.trouble}

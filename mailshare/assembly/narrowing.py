@@ -135,7 +135,7 @@ class Narrowing:
         if name == "health":
             return [row for row in found if self._sees(row)]
         if name == "status":
-            return {**found, "accounts": self._rows_of(found["accounts"], lambda row: [row["address"]])}
+            return {**found, "peers": {}, "accounts": self._rows_of(found["accounts"], lambda row: [row["address"]])}
         if name == "log":
             return {**found, "events": self._rows_of(found["events"], lambda row: [row["account"]])}
         if name == "why":

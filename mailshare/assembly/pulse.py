@@ -69,6 +69,7 @@ class Pulse(Service):
 
     async def _flash(self, watching: Watching) -> None:
         async for value in watching:
+            self._acts().tell("peers", self._counting.peers(value))
             self._acts().tell("indicators", asdict(value))
             self._rest = deferLater(self._reactor, _FLASH)
             with suppress(CancelledError):  # nobody wants to know any more, so no further value comes

@@ -159,6 +159,11 @@ class FaxOffice:
                 "calls": one.calls,
                 "pages": one.pages,
                 "trouble": one.trouble,
+                "receiving": [
+                    {"caller": each.call.caller, "station": each.call.station, "page": each.page}
+                    for each in (self.onramp.coming.values() if self.onramp is not None else ())
+                    if each.call.line == one.line.name
+                ],
             }
             for one in self.pool.lines
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import asdict, evolve
+from attrs import asdict, define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -27,6 +27,17 @@ from mailshare.interfaces import IFaxReceiver, IStore
 _AGAIN = 60.0  # seconds after which a mail that could not be stored is tried again
 
 
+@define
+class Coming:
+    """A call that comes in now.
+
+    :ivar page: that is being received, from 1; 0 = it is being answered.
+    """
+
+    call: Ringing
+    page: int = 0
+
+
 @implementer(IFaxReceiver)
 class Onramp:
     """The receiver of all lines.
@@ -34,6 +45,7 @@ class Onramp:
     :param arrivals: stores what a call came to.
     :param rules: gives the rules of now.
     :param admission: says who may send.
+    :ivar coming: the calls of now, by id.
     """
 
     _log = Logger()
@@ -54,6 +66,7 @@ class Onramp:
         self._clock = clock
         self._admission = admission
         self._begun: dict[str, int] = {}
+        self.coming: dict[str, Coming] = {}
         self._later: set[Any] = set()
 
     async def open(self) -> None:
@@ -72,7 +85,9 @@ class Onramp:
     async def screen(self, call: Ringing) -> FaxCause:
         """Take it unless its caller is not wanted; the second time also by what its machine has said."""
         heard = call.id in self._begun
+        self.coming[call.id] = Coming(call, int(heard))
         if self._admission.unwanted(call) or not await self._admission.may_send(call, heard=heard):
+            self.coming.pop(call.id, None)
             await self._note("fax.screened", call, cause=FaxCause.REJECTED.value, station=call.station)
             return FaxCause.REJECTED
         await self._begin(call, admitted=True if heard else None)
@@ -90,9 +105,11 @@ class Onramp:
         if call.id not in self._begun:
             await self._begin(call, admitted=None)
         await self._incoming.add(call.id, number, page)
+        self.coming[call.id] = Coming(call, number + 2)
 
     async def finished(self, call: Ringing, facts: CallFacts) -> None:
         """Make the mail; one that cannot be stored now is tried again, and at the next start."""
+        self.coming.pop(call.id, None)
         await self._finish(call, facts, self._begun.pop(call.id, 0) or self._now())
 
     # ------------------------------------------------------------------ the mail

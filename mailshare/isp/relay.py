@@ -121,6 +121,11 @@ class Relay:
         """Connections that are open or being opened."""
         return sum(route.active for route in self._routes.values())
 
+    @property
+    def servers(self) -> list[str]:
+        """Those that connections are open to, or being opened."""
+        return [route.way.server.host for route in self._routes.values() if route.active]
+
     def lane(self, item: QueueItem) -> str:
         """The way that a row would take first."""
         ways = self._ways(item)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from mailshare.status import Indicators
 
 Listener = Callable[[Indicators], None]
 _LAMPS = ("local_sending", "local_receiving", "outgoing", "incoming")
+_NAMED = 5  # peers that a lamp names at most
 
 
 class Counting:
@@ -23,6 +25,8 @@ class Counting:
     def __init__(self) -> None:
         self._now = dict.fromkeys((*_LAMPS, "inbox", "outbox"), 0)
         self._listeners: list[Listener] = []
+        self._peers: dict[str, dict[str, int]] = {lamp: {} for lamp in _LAMPS}
+        self._last = dict.fromkeys(_LAMPS, "")
 
     @property
     def indicators(self) -> Indicators:
@@ -44,17 +48,36 @@ class Counting:
         """The values as an asynchronous iterator that never holds more than two of them, however slow its reader."""
         return Watching(self)
 
-    def sending(self, step: int) -> None:
+    def peers(self, value: Indicators) -> Mapping[str, Sequence[str]]:
+        """Who makes the lamps of this value burn, by lamp: some of those who are there, else who was there last."""
+        burning = [lamp for lamp in _LAMPS if getattr(value, lamp)]
+        return {lamp: list(islice(self._peers[lamp], _NAMED)) or [self._last[lamp]] for lamp in burning}
+
+    def sending(self, step: int, peer: str = "") -> None:
         """A local client begins (+1) or ends (-1) to hand in a message."""
+        self._met("local_sending", step, peer)
         self._put(local_sending=self._now["local_sending"] + step)
 
-    def receiving(self, step: int) -> None:
+    def receiving(self, step: int, peer: str = "") -> None:
         """A local client opens its mailbox (+1) or lets it go (-1)."""
+        self._met("local_receiving", step, peer)
         self._put(local_receiving=self._now["local_receiving"] + step)
 
-    def upstream(self, *, outgoing: int, incoming: int) -> None:
-        """Connections to smarthosts and collection sessions now."""
+    def upstream(
+        self, *, outgoing: int, incoming: int, sent_to: Iterable[str] = (), fetched_from: Iterable[str] = ()
+    ) -> None:
+        """Connections to smarthosts and collection sessions now, and the servers that they are with."""
+        for lamp, servers in (("outgoing", sent_to), ("incoming", fetched_from)):
+            self._peers[lamp] = dict.fromkeys(servers, 1)
+            self._last[lamp] = next(iter(self._peers[lamp]), self._last[lamp])
         self._put(outgoing=outgoing, incoming=incoming)
+
+    def _met(self, lamp: str, step: int, peer: str) -> None:
+        there = self._peers[lamp]
+        there[peer] = there.get(peer, 0) + step
+        if there[peer] <= 0:
+            del there[peer]
+            self._last[lamp] = peer
 
     async def refresh(self, store: IStore) -> Indicators:
         """Ask the store for the totals of inbox (not retrieved yet) and outbox (not with the provider yet)."""

@@ -70,7 +70,7 @@ def _nobody(_: str) -> str:
     return ""
 
 
-def _unobserved(_: int) -> None:
+def _unobserved(_: int, __: str) -> None:
     """Nobody looks."""
 
 
@@ -92,7 +92,7 @@ class SMTPFactory(EngineFactory):
     :param anonymous: whether those who do not log in get an avatar, by ``Anonymous`` credentials.
     :param device: gives the login that a peer's address stands for, or ``""``; for scanners and the like that cannot
         log in. It is handed to the portal as a proven login.
-    :param observe: called with +1 when a message begins to come in, with -1 when that is over.
+    :param observe: called with +1 and the client's address when a message begins to come in, with -1 when that is over.
     :param entered: is told ``(login, peer)`` of each who logged in, machines that are known by their address too.
     :param nonce: makes a fresh nonce for SCRAM.
     """
@@ -110,7 +110,7 @@ class SMTPFactory(EngineFactory):
         trusted_networks: Sequence[str] = (),
         anonymous: bool = True,
         device: Callable[[str], str] = _nobody,
-        observe: Callable[[int], None] = _unobserved,
+        observe: Callable[[int, str], None] = _unobserved,
         entered: Callable[[str, str], None] = lambda _login, _peer: None,
         nonce: Callable[[], str] = random_nonce,
     ) -> None:

@@ -153,7 +153,7 @@ class SMTPSession:
         for gate in self._factory.gates:
             await gate.data(event.envelope, self, self._avatar_login)
         self._submission = await avatar.submit(event.envelope, self)
-        self._factory.observe(1)
+        self._factory.observe(1, self.peer)
         self.engine.accept()
 
     async def _write(self, event: BodyRead) -> None:
@@ -177,7 +177,7 @@ class SMTPSession:
         try:
             trace = await submission.finish()
         finally:
-            self._factory.observe(-1)
+            self._factory.observe(-1, self.peer)
         self.engine.accept(f"Message taken as {trace}" if trace else "")
 
     async def _password(self, event: PasswordOffered) -> None:
@@ -250,7 +250,7 @@ class SMTPSession:
     def _drop(self) -> None:
         submission, self._submission = self._submission, None
         if submission is not None:
-            self._factory.observe(-1)
+            self._factory.observe(-1, self.peer)
             submission.abort()
 
     def _explain(self, error: Exception) -> MailshareError:

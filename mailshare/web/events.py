@@ -80,6 +80,11 @@ class EventStream:
         self._pulse.clock = reactor
 
     @property
+    def brief(self) -> bool:
+        """The reader gets the state of now and is let go."""
+        return self._brief
+
+    @property
     def behind(self) -> bool:
         """The reader has not taken what was sent already."""
         return self._paused

@@ -17,6 +17,9 @@ from mailshare.web.events import EventStream, html_lines, named_json, named_text
 from mailshare.web.visit import Visit, mark
 
 _TAIL = 1.0  # seconds between two looks at the journal
+_DAY = 5.0  # at the chart, the lines and the printers
+_HEALTH = 300.0  # at the health of the office
+_WORST = 5  # findings that are named beside their number
 _LOOK = 2.0  # likewise at a list
 _MOST_LINES = 100
 _LINE = "line "  # before the number of the newest line that a reader has
@@ -30,6 +33,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 
 Fits = Callable[[Mapping[str, Any]], bool]
 Facts = Callable[[], Coroutine[Any, Any, Mapping[str, object]]]
+PARTS = "live/"
+"""Templates of parts of a page; an event that holds such a part is of the kind of its template."""
 
 
 def allowed(visit: Visit) -> bool:
@@ -71,17 +76,20 @@ def own(visit: Visit, address: str) -> bool:
     return accounts is None or address.casefold() in accounts
 
 
-async def status_stream(visit: Visit) -> Deferred[None]:
+async def status_stream(visit: Visit, day: Facts) -> Deferred[None]:
     """``/live``: the indicators, how each account is, the run that was asked for, and new lines of the journal.
 
     The query's ``after`` asks for lines behind that one.
+
+    :param day: gives what the chart, the lines and the printers are shown by.
     """
     asked = {one["account"]: one for one in await visit.ask("runs")}
+    peers: Mapping[str, object] = {}
 
     def frame(kind: str, value: Mapping[str, Any]) -> str:
         """The pieces of the page that an event changes."""
         if kind == "indicators":
-            return part(visit, "live/indicators.html", indicators=value)
+            return part(visit, "live/indicators.html", indicators=value, peers=peers)
         if kind == "login-test" and visit.me is not None and value["by"] == visit.me.name:
             return part(visit, "live/steps.html", steps=value["steps"])
         if kind == "status":
@@ -89,17 +97,23 @@ async def status_stream(visit: Visit) -> Deferred[None]:
             return part(visit, "live/status.html", status={**value, "accounts": rows})
         if kind == "runs":
             return part(visit, "live/asked.html", runs=value["runs"])
-        return part(visit, "live/log.html", events=value["events"]) if kind == "lines" else ""
+        if kind == "lines":
+            return part(visit, "live/log.html", events=value["events"])
+        return str(value["lines"]) if kind.startswith(PARTS) else ""
 
     def told(kind: str, value: Mapping[str, Any]) -> None:
         """Something is new; of runs all are sent, since only the newest event of a kind waits for a slow reader."""
-        if kind != "run":
+        nonlocal peers
+        if kind == "peers":  # comes before the indicators that it belongs to
+            peers = value if visit.caller.accounts is None else {}
+        elif kind != "run":
             stream.send(kind, value)
         elif own(visit, value["account"]):
             asked[value["account"]] = value
             stream.send("runs", {"runs": list(asked.values())})
 
     status = await visit.ask("status")
+    peers = status.get("peers", {})
     stream = opened(visit, frame)
     stop = visit.rooms.office.watch(told)
     stream.done.addBoth(lambda _: stop())
@@ -107,6 +121,10 @@ async def status_stream(visit: Visit) -> Deferred[None]:
     stream.send("status", status)
     stream.send("indicators", status["indicators"])
     stream.send("runs", {"runs": list(asked.values())})
+    if not stream.brief:
+        _beat(visit, stream, _Look(visit, stream, f"{PARTS}health.html", lambda: _strip(visit)).look, _HEALTH)
+        if visit.may("overview"):
+            _beat(visit, stream, _Look(visit, stream, f"{PARTS}day.html", day).look, _DAY)
     if visit.asked("after"):
         _beat(visit, stream, _Tail.of(visit, stream).look, _TAIL)
     else:
@@ -138,7 +156,7 @@ class _Look:
         lines = part(self.visit, self.template, **found)
         if lines != self.sent:
             self.sent = lines
-            self.stream.send("part", {"lines": lines})
+            self.stream.send(self.template, {"lines": lines})
         self.stream.caught_up()
 
 
@@ -150,6 +168,13 @@ async def watched(visit: Visit, template: str, facts: Facts) -> Deferred[None]:
     stream = opened(visit, lambda _, value: str(value["lines"]))
     look = _Look(visit, stream, template, facts)
     return _beating(visit, stream, look.look, _LOOK)
+
+
+async def _strip(visit: Visit) -> Mapping[str, object]:
+    """How many findings are well and how many are not, and what those are about."""
+    findings = sorted(await visit.ask("health"), key=lambda one: one["level"])  # bad, good, warn
+    counts = {level: sum(one["level"] == level for one in findings) for level in ("bad", "warn", "good")}
+    return {"counts": counts, "worst": [one for one in findings if one["level"] != "good"][:_WORST]}
 
 
 async def changes_stream(visit: Visit) -> Deferred[None]:

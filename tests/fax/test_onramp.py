@@ -141,6 +141,17 @@ async def test_pages_are_on_the_disk_before_they_are_confirmed(desk: Desk) -> No
     assert len(await desk.mails()) == 1
 
 
+async def test_a_call_that_comes_in_is_seen_with_its_page(desk: Desk) -> None:
+    """Answering, then the number of the page that is under way; nothing of it when it is over."""
+    for expected in (0, 1):
+        assert await desk.onramp.screen(CALL) is FaxCause.OK
+        assert [one.page for one in desk.onramp.coming.values()] == [expected]
+    await desk.onramp.page_received(CALL, 0, page(1))
+    assert [one.page for one in desk.onramp.coming.values()] == [2]
+    await desk.onramp.finished(CALL, CallFacts(FaxCause.OK))
+    assert not desk.onramp.coming
+
+
 async def test_a_stop_between_the_mail_and_the_end_of_the_pages_makes_no_second_mail(desk: Desk) -> None:
     """The Message-ID follows from the call."""
     await receives(desk.onramp, page(1))

@@ -62,6 +62,21 @@ def test_lamps_go_on_and_off_and_listeners_are_told() -> None:
     assert len(seen) == 5
 
 
+def test_a_lamp_says_with_whom() -> None:
+    """Those who are there, each once; who was there last for a lamp that is told late; nobody for one that is off."""
+    counting = Counting()
+    for step, peer in ((1, "192.0.2.7"), (1, "192.0.2.8"), (1, "192.0.2.7"), (-1, "192.0.2.8")):
+        counting.sending(step, peer)
+    counting.upstream(outgoing=1, incoming=0, sent_to=["smtp.provider.example"])
+    before = counting.indicators
+    assert counting.peers(before) == {"local_sending": ["192.0.2.7"], "outgoing": ["smtp.provider.example"]}
+    counting.sending(-1, "192.0.2.7")
+    counting.sending(-1, "192.0.2.7")
+    counting.upstream(outgoing=0, incoming=0)
+    assert counting.peers(counting.indicators) == {}
+    assert counting.peers(before) == {"local_sending": ["192.0.2.7"], "outgoing": ["smtp.provider.example"]}
+
+
 def test_totals_come_from_the_store(store: MemoryStore) -> None:
     """Inbox counts what nobody has retrieved, outbox messages that wait."""
     greg = store.directory.current().user_by_name["greg"]

@@ -445,6 +445,8 @@ def test_what_one_browser_does_the_other_sees_without_a_reload(
     assert grows(page, before)
     other.get_by_role("button", name="Pause the service").click()
     page.get_by_text("The service is paused:").wait_for()
+    page.get_by_role("button", name="Start the service").wait_for()
+    page.locator("#health").get_by_text("to look at").wait_for()
     other.get_by_role("button", name="Start the service").click()
     page.get_by_text("The service is paused:").wait_for(state="detached")
     page.locator("#lines tr").filter(has_text="pause").first.wait_for()
@@ -516,6 +518,28 @@ def test_a_page_that_is_open_goes_on_after_a_restart(page: Any, daemon: Daemon) 
     with smtplib.SMTP("127.0.0.1", daemon.ports["smtp"]) as client:
         client.sendmail("x@mail.office.example", ["greg"], b"Subject: after\r\n\r\n.\r\n")
     assert grows(page, before)
+
+
+def test_keys_are_dragged_onto_others_and_a_number_is_told_while_it_is_typed(page: Any) -> None:
+    """Two keys exchange what they hold, one of the file stays; what a number costs, or why none of it is one."""
+    for name, number in (("miller", "+49305550201"), ("jones", "+49305550202")):
+        page.goto("/book/new")
+        page.locator("#f-name").fill(name)
+        page.locator("#f-number").press_sequentially(number)
+        page.locator("#h-number").get_by_text(number).wait_for()
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.get_by_text(f"{name} is in the book").wait_for()
+    page.goto("/book/new")
+    page.locator("#f-number").press_sequentially("+4930x")
+    page.locator("#h-number .bad-words").wait_for()
+    page.goto("/book/keys")
+    page.locator("#k-1").select_option("miller")
+    page.locator("#k-2").select_option("jones")
+    for source, target in ((1, 2), (2, 3), (1, 7)):
+        page.drag_and_drop(f"[data-key='{source}'] b", f"[data-key='{target}']")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("2 keys are laid out").wait_for()
+    assert [page.locator(f"#k-{key}").input_value() for key in (1, 2, 3, 7)] == ["jones", "", "miller", "shop"]
 
 
 def test_a_lock_in_one_window_ends_what_the_other_shows(page: Any) -> None:

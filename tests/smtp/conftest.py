@@ -129,7 +129,7 @@ def make_factory(book: Book, clock: Clock, portal: Portal) -> Callable[..., SMTP
 
     def make(**options: object) -> SMTPFactory:
         options.setdefault("reactor", clock)
-        return SMTPFactory(portal, hostname="mail.test", observe=book.lights.append, **options)
+        return SMTPFactory(portal, hostname="mail.test", observe=lambda step, _: book.lights.append(step), **options)
 
     return make
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest_twisted
 
-from mailshare.core.values import SECOND
+from mailshare.core.values import SECOND, Role
 from tests.web.conftest import House
 from tests.web.test_manager_api import stream, until
 from tests.web.test_manager_pages import letter
@@ -56,3 +58,45 @@ async def test_a_page_that_asks_by_itself_keeps_nobody_logged_in_and_takes_no_li
     assert (await browser.get("/users", MS_By_Itself="1")).code == 200
     sessions._clock = lambda: now() + sessions.lock_after + SECOND
     assert (await browser.get("/users")).header("Location").startswith("/unlock")
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_comes_back_to_the_log_gets_no_line_twice(house: House) -> None:
+    """The id of an event says which line was the last; the address of the stream still names that of the page."""
+    browser = await house.admin()
+    for way in ("/live/log", "/live"):
+        reader = await stream(house, f"{way}?after=1", f"Cookie: {browser.cookie}")
+        await until(reader, b"id: line ")
+        await house.admin(f"first{len(way)}")
+        await until(reader, f"first{len(way)}".encode())
+        reader.transport.abortConnection()
+        last = max(int(one) for one in re.findall(rb"id: line ([0-9]+)\n", reader.octets))
+        again = await stream(house, f"{way}?after=1", f"Cookie: {browser.cookie}\r\nLast-Event-ID: line {last}")
+        await house.admin(f"second{len(way)}")
+        await until(again, f"second{len(way)}".encode())
+        assert f"first{len(way)}".encode() not in again.octets
+        again.transport.abortConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_dashboard_follows_with_all_its_parts(house: House) -> None:
+    """The button of the pause, devices, the strip of health, and with whom a lamp burns, told to no account admin."""
+    browser = await house.admin()
+    keeper = await house.admin("keeper", Role.KEEPER, ("two@firm.example",))
+    reader = await stream(house, "/live?after=1", f"Cookie: {browser.cookie}")
+    narrow = await stream(house, "/live?after=1", f"Cookie: {keeper.cookie}")
+    for part in (b'hx-target="#acts"', b'hx-target="#devices"', b'hx-target="#health"', b"to look at"):
+        await until(reader, part)
+    await house.office.acts.pause(paused=True)
+    await until(reader, b"Start the service")
+    counting = house.office._running().journal.counting
+    counting.sending(1, "192.0.2.7")
+    await until(reader, b"busy: 192.0.2.7")
+    await until(narrow, b"busy</small>")
+    assert b"192.0.2.7" not in narrow.octets
+    assert (await browser.get("/")).text.count("busy: 192.0.2.7") == 1
+    for page in ("/", "/api/v1/status"):
+        assert "192.0.2.7" not in (await keeper.get(page)).text
+    counting.sending(-1, "192.0.2.7")
+    for one in (reader, narrow):
+        one.transport.abortConnection()

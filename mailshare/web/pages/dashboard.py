@@ -51,6 +51,16 @@ def chart(more: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {"bars": bars, "marks": marks, "most": most, "totals": totals, "height": _HIGH + _FOOT, "foot": _HIGH}
 
 
+async def live(visit: Visit) -> Any:
+    """What changes while the page is open."""
+
+    async def day() -> Mapping[str, object]:
+        more = await visit.ask("overview")
+        return {"more": more, "chart": chart(more)}
+
+    return await status_stream(visit, day)
+
+
 async def last_lines(visit: Visit, most: int) -> list[dict[str, object]]:
     """The newest lines of today's journal, newest first."""
     found = await visit.ask("log", last=10 * most)
@@ -85,7 +95,7 @@ async def resume(visit: Visit) -> bytes:
 
 PAGES = (
     Page("/", dashboard),
-    Page("/live", status_stream),
+    Page("/live", live),
     Page("/live/changes", changes_stream),
     Page("/act/send-receive", send_receive, "POST"),
     Page("/act/pause", pause, "POST"),
