@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mailshare.assembly.changes import Changes
 from mailshare.assembly.shapes import moment, queue_json
@@ -185,7 +185,7 @@ class FaxLooking(Changes):
     async def fax_boxes(self) -> Sequence[Mapping[str, object]]:
         """The boxes, and how many faxes wait in each; nothing of what they are."""
         office = self._fax_room().running()
-        rows = []
+        rows, places = [], self._places("fax_box")
         for box in office.rules.boxes:
             kept = [] if box.kind == "relay" else await office.desk.kept(box)
             rows.append(
@@ -196,20 +196,25 @@ class FaxLooking(Changes):
                     "code": bool(box.code),
                     "waiting": len(kept),
                     "since": moment(kept[0].queued) if kept else "",
+                    "managed_by": places.get(box.name, ""),
                 }
             )
         return rows
+
+    def _places(self, kind: Literal["fax_line", "fax_box"]) -> Mapping[str, str]:
+        """Where the tables of a kind stand in the configuration file, by name."""
+        if self._config is None:
+            return {}
+        config = self._config()
+        return dict(zip([one.name for one in getattr(config.tables, kind)], config.managed.get(kind, ()), strict=False))
 
     # ------------------------------------------------------------------ lines
 
     async def fax_lines(self) -> Sequence[Mapping[str, object]]:
         """The lines and what was seen of them."""
         office = self._fax_room().running()
-        tables, places = {}, {}
-        if self._config is not None:
-            config = self._config()
-            tables = {one.name: one for one in config.tables.fax_line}
-            places = dict(zip(tables, config.managed.get("fax_line", ()), strict=False))
+        places = self._places("fax_line")
+        tables = {one.name: one for one in self._config().tables.fax_line} if self._config is not None else {}
         under_way = {
             attempt.line.line.name: attempt for attempt in office.agent.attempts.values() if attempt.line is not None
         }

@@ -40,7 +40,7 @@ from mailshare.core.values import Account, AccountMode
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SEALING_KEY = "sealing.key"
 """The file, in the data directory, of the key that sealed passwords are opened with."""
-_SHOWN_LOCKED = ("destination", "printer", "fax_line", "fax_contact", "fax_route")
+_SHOWN_LOCKED = ("destination", "printer", "fax_line", "fax_box", "fax_contact", "fax_route")
 _SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 

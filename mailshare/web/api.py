@@ -14,7 +14,7 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from mailshare.core.errors import LocalFault, LoginRefused, MailshareError, NotAllowed, Unavailable
+from mailshare.core.errors import LocalFault, LoginRefused, MailshareError, NotAllowed
 from mailshare.core.values import Caller
 from mailshare.web.control import json_answer, problem, request_body, request_query
 from mailshare.web.cursors import next_link, unfolded
@@ -111,8 +111,7 @@ def _events(rooms: Rooms) -> Any:
     async def events(request: IRequest) -> Any:
         try:
             caller = caller_of(rooms, request)
-            if not rooms.room_for(caller.name):
-                raise Unavailable("Too many event streams are open; close some")
+            rooms.admit(request, caller.name)
             status: Any = await rooms.office.perform(caller, "status", {})
         except MailshareError as error:
             return refused(request, error)
@@ -128,7 +127,7 @@ def _events(rooms: Rooms) -> Any:
             return named_json(kind, value) if caller.accounts is None or kind == "indicators" else ""
 
         stream = EventStream(request, rooms.reactor, frame, still)
-        rooms.keep(stream, caller.name)
+        rooms.keep(stream, request, caller.name)
         stop = rooms.office.watch(stream.send)
         stream.done.addBoth(lambda _: stop())
         over = stream.start()

@@ -12,8 +12,9 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from mailshare.core.errors import MailshareError, Unavailable
+from mailshare.core.errors import MailshareError
 from mailshare.web.events import EventStream, html_lines, named_json, named_text
+from mailshare.web.rooms import last_answer
 from mailshare.web.visit import Visit, mark
 
 _TAIL = 1.0  # seconds between two looks at the journal
@@ -49,8 +50,7 @@ def opened(visit: Visit, frame: Any) -> EventStream:
     :raises Unavailable: too many are open.
     """
     assert visit.me is not None
-    if not visit.rooms.room_for(visit.me.name):
-        raise Unavailable("Too many pages are open at the same time; close some")
+    visit.rooms.admit(visit.request, visit.me.name)
     browser = visit.session.id if visit.session is not None else ""
     stream = EventStream(
         visit.request,
@@ -60,7 +60,9 @@ def opened(visit: Visit, frame: Any) -> EventStream:
         greeting=named_text("version", visit.rooms.version),
         brief=visit.rooms.crowded(browser),
     )
-    visit.rooms.keep(stream, visit.me.name, browser)
+    if stream.brief:
+        last_answer(visit.request)
+    visit.rooms.keep(stream, visit.request, visit.me.name, browser)
     return stream
 
 

@@ -36,6 +36,7 @@ class Manager:
     def site(self, limits: ConnectionLimits) -> ManagerSite:
         """The factory for one listener."""
         rooms = self.rooms
+        rooms.bound(limits)
         return ManagerSite(self._resource, rooms.reactor, limits, self._refusal, rooms.end_streams, self._room)
 
     def _refusal(self, request: Any) -> Refusal:

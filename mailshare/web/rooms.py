@@ -21,6 +21,7 @@ from mailshare.interfaces import (
     ISetupCode,
     IWebSessions,
 )
+from mailshare.shell.limits import ConnectionLimits
 from mailshare.web.events import EventStream
 from mailshare.web.rendering import Rendering
 from mailshare.web.static_files import StaticFiles
@@ -55,6 +56,18 @@ class Line:
     undo: Undo | None = None
 
 
+@frozen
+class Reader:
+    """Whose an event stream is.
+
+    :ivar name: of the administrator. ``peer``: the address. ``browser``: the id of its session; empty for programs.
+    """
+
+    name: str
+    peer: str
+    browser: str = ""
+
+
 async def _no_copy() -> BinaryIO:
     raise Unavailable("No copy can be made here")
 
@@ -69,6 +82,7 @@ class Rooms:
     :ivar password: makes up a password that people can type.
     :ivar new_file: for a document that is sent here; gone when it is closed.
     :ivar copy: a copy of everything, packed; at its beginning.
+    :ivar streams: of events, with who reads them; see :meth:`bound`.
     :ivar free: octets that a document may have for which the disk has room, unpacked as well.
     """
 
@@ -89,8 +103,9 @@ class Rooms:
     new_file: NewFile = BytesIO
     copy: Callable[[], Awaitable[BinaryIO]] = _no_copy
     free: Callable[[], int] = lambda: 1 << 40
-    streams: dict[EventStream, str] = field(factory=dict)
-    _browsers: dict[EventStream, str] = field(factory=dict)
+    streams: dict[EventStream, Reader] = field(factory=dict)
+    most_streams: int = MOST_STREAMS
+    most_of_peer: int = MOST_OF_ONE
     _lines: dict[str, Line] = field(factory=dict)
 
     @staticmethod
@@ -115,27 +130,34 @@ class Rooms:
             return None, None
         return self.administrators.find(session.name), session
 
-    def room_for(self, name: str) -> bool:
-        """Whether somebody may open one more event stream."""
-        return len(self.streams) < MOST_STREAMS and list(self.streams.values()).count(name) < MOST_OF_ONE
+    def bound(self, limits: ConnectionLimits) -> None:
+        """Leave some of a listener's connections to pages, in all and for each address: streams are there for long."""
+        self.most_streams = min(MOST_STREAMS, max(limits.total * 3 // 4, 1))
+        self.most_of_peer = max(limits.per_peer * 3 // 4, 1)
+
+    def admit(self, request: Any, name: str) -> None:
+        """See that there is room for one more event stream; else the connection ends with the answer.
+
+        :raises Unavailable: too many are open, of this administrator, from this address or in all.
+        """
+        readers, peer = list(self.streams.values()), _peer(request)
+        mine = sum(one.name == name for one in readers)
+        near = sum(one.peer == peer for one in readers)
+        if len(readers) >= self.most_streams or mine >= MOST_OF_ONE or near >= self.most_of_peer:
+            last_answer(request)
+            raise Unavailable("Too many pages or event streams are open at the same time; close some")
 
     def crowded(self, browser: str) -> bool:
         """Whether a browser has so many streams open that further ones would leave it no connection for pages."""
-        return list(self._browsers.values()).count(browser) >= MOST_OF_BROWSER
+        return sum(one.browser == browser for one in self.streams.values()) >= MOST_OF_BROWSER
 
-    def keep(self, stream: EventStream, name: str, browser: str = "") -> None:
+    def keep(self, stream: EventStream, request: Any, name: str, browser: str = "") -> None:
         """Count a stream, and end it with the listener.
 
         :param browser: the id of its session.
         """
-        self.streams[stream], self._browsers[stream] = name, browser
-
-        def gone(result: object) -> object:
-            self.streams.pop(stream, None)
-            self._browsers.pop(stream, None)
-            return result
-
-        stream.done.addBoth(gone)
+        self.streams[stream] = Reader(name, _peer(request), browser)
+        stream.done.addBoth(lambda _: self.streams.pop(stream, None))
 
     def look_again(self) -> None:
         """Somebody left or was locked out: end the streams that he had open."""
@@ -144,9 +166,19 @@ class Rooms:
 
     def end_streams(self, of: Sequence[str] | None = None) -> None:
         """End event streams, of these people or all."""
-        for stream, name in list(self.streams.items()):
-            if of is None or name in of:
+        for stream, reader in list(self.streams.items()):
+            if of is None or reader.name in of:
                 stream.end()
+
+
+def last_answer(request: Any) -> None:
+    """End the connection with the answer, so that it is free for others."""
+    request.setHeader("Connection", "close")
+    request.channel.persistent = False
+
+
+def _peer(request: Any) -> str:
+    return str(getattr(request.getClientAddress(), "host", ""))
 
 
 def cookie_name(request: Any) -> bytes:

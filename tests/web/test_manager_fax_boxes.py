@@ -99,7 +99,7 @@ async def test_a_fax_is_given_to_its_owner_and_keeps_its_pages(house: House) -> 
     await lies_with(house, "andrew", 1)
     way = f"/fax/received/{trace}"
     assert "Give this fax to somebody else" in (await browser.get(way)).text
-    wrong = {"": "Say whom", "nobody": "nobody called nobody", "7@fax.mail.office.example": "fax address book"}
+    wrong = {"": "Say whom", "nobody": "nobody called nobody", "nobody@fax.mail.office.example": "fax address book"}
     for to, words in wrong.items():
         assert (await browser.post(f"{way}/give", {"to": to}, Referer=way)).code == 303
         assert words in (await browser.get(way)).text
@@ -154,6 +154,7 @@ async def test_a_box_shows_what_lies_in_it_and_is_emptied_by_an_administrator(ho
     second, first = await waiting(house, 2)
     shown = (await browser.get("/fax/boxes")).text + (await browser.get("/fax/boxes/board")).text
     assert "confidential" in shown
+    assert shown.count("m.toml:") == 3  # locked, with its line, in the list and on its page
     assert f"Fax {first} from +4989123456" in shown
     assert "sesame4711" not in shown
     printed = await browser.post(f"/fax/boxes/board/faxes/{first}", {"act": "print", "printer": "floor"})

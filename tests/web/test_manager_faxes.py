@@ -242,3 +242,7 @@ async def test_one_touch_keys_change_places_without_a_script(house: House) -> No
     assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}
     await browser.post("/book/keys", {"key-6": "ann", "key-1": "bob", "up": "1"})  # nothing stands before it
     assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}
+    was = page.partition('name="was" value="')[2].partition('"')[0]
+    await browser.post("/book/keys", {"was": was, "key-2": "bob"}, Referer=f"http://127.0.0.1:{house.port}/book/keys")
+    assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}
+    assert "Somebody else laid the keys out" in (await browser.get("/book/keys")).text

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from mailshare.core.book_files import decoded
-from mailshare.core.errors import MailshareError
+from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.web.control import http_status
 from mailshare.web.routing import Page
-from mailshare.web.visit import Visit, filled_again, mark
+from mailshare.web.visit import CHANGED, Visit, filled_again, mark
 
 _EMPTY: Mapping[str, Any] = {
     "name": "",
@@ -113,7 +113,12 @@ async def keys(visit: Visit) -> bytes:
     """The panel of one-touch keys."""
     entries = [one for one in await visit.ask("book") if one["number"] or one["members"]]
     taken = {one["short"]: one for one in entries if one["short"]}
-    return visit.page("book_keys.html", entries=entries, taken=taken, rows=_panel(taken))
+    return visit.page("book_keys.html", entries=entries, taken=taken, rows=_panel(taken), was=_laid_out(entries))
+
+
+def _laid_out(entries: Iterable[Mapping[str, Any]]) -> str:
+    """What a form holds of the panel that it was made from."""
+    return mark({one["short"]: one["name"] for one in entries if one["short"]})
 
 
 def _panel(taken: Collection[str]) -> list[str]:
@@ -135,7 +140,11 @@ def _exchanged(given: Mapping[str, str], locked: Collection[str], short: str, st
 async def lay_out(visit: Visit) -> bytes:
     """Give the keys to whom they were given on the page."""
     given = {name.removeprefix("key-"): visit.text(name) for name in visit.form if name.startswith("key-")}
-    locked = {one["short"] for one in await visit.ask("book") if one["short"] and one["managed_by"]}
+    entries = await visit.ask("book")
+    if visit.text("was", now := _laid_out(entries)) != now:
+        words = "Somebody else laid the keys out meanwhile. This is how they are now; look and repeat"
+        raise PeerFault(words, code=CHANGED)
+    locked = {one["short"] for one in entries if one["short"] and one["managed_by"]}
     for word, step in (("up", -1), ("down", 1)):
         if visit.flag(word):
             given = _exchanged(given, locked, visit.text(word), step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -123,12 +123,15 @@ async def send_form(visit: Visit) -> bytes:
     return await _form(visit, to=visit.asked("to"))
 
 
-async def _form(visit: Visit, error: str = "", status: int = 200, **given: str) -> bytes:
+async def _form(
+    visit: Visit, error: str = "", status: int = 200, *, chosen: Collection[str] = (), **given: str
+) -> bytes:
     return visit.page(
         "fax_send.html",
         status=status,
         error=error,
         given={"to": "", "user": "", "subject": "", "text": "", "cover": "", **given},
+        chosen=chosen,
         covers=await _covers(visit),
         book=[one for one in await visit.ask("book") if one["number"] or one["members"]],
         people=[one["name"] for one in await visit.ask("users") if one["enabled"] and one["kind"] != "public"],
@@ -171,7 +174,7 @@ async def send(visit: Visit) -> bytes:
         facts = {**given, "to": to, "name": upload.name, "receipt": visit.flag("receipt")}
         done = await visit.ask_with("fax_document", upload.file, **facts)
     except MailshareError as error:
-        return await _form(visit, error.public, max(http_status(error), 400), **given)
+        return await _form(visit, error.public, max(http_status(error), 400), chosen=visit.texts("book"), **given)
     numbers = done["faxes"]
     said = f"Fax {', '.join(map(str, numbers))} goes out for {done['user']}"
     return visit.go(f"/fax/{numbers[0]}" if len(numbers) == 1 else "/fax", said)
