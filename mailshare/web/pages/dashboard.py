@@ -55,6 +55,7 @@ async def live(visit: Visit) -> Any:
     """What changes while the page is open."""
 
     async def day() -> Mapping[str, object]:
+        """The chart and the devices as of now."""
         more = await visit.ask("overview")
         return {"more": more, "chart": chart(more)}
 
