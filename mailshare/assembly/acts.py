@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import asdict, evolve
 
 from mailshare.assembly import shapes
-from mailshare.assembly.audit import write_audit
+from mailshare.assembly.audit import named, write_audit
 from mailshare.assembly.book_acts import BookActs
 from mailshare.assembly.changes import Hasher
 from mailshare.assembly.dry_run import DryRun
@@ -350,6 +350,7 @@ class Acts(
         account: str = "",
         route: str = "",
         all: bool = False,  # noqa: A002
+        by: str = "",
     ) -> Mapping[str, object]:
         """``retry``, ``hold``, ``release`` or ``delete`` rows of the outbox, chosen in one of these ways.
 
@@ -365,7 +366,7 @@ class Acts(
         )
         meant = [one for one in ids if act != "undelete" or await self._is_deleted(one)]
         changed = await self._store.queue.steer(tuple(meant), act, self._clock())
-        told = [each async for each in self._steered(act, meant)]
+        told = [each async for each in self._steered(act, meant, by)]
         await self._store.events.append(told)
         if self._running is not None:
             self._running.wake(urgent=act == "retry")
@@ -402,12 +403,12 @@ class Acts(
         item = await self._store.queue.item(number)
         return item is not None and item.state is QueueState.CANCELLED
 
-    async def _steered(self, act: str, ids: Sequence[int]) -> AsyncIterator[Event]:
+    async def _steered(self, act: str, ids: Sequence[int], by: str) -> AsyncIterator[Event]:
         """A line for each row that is as it was wanted, so that the message's own chain tells of it."""
         for number in ids:
             item = await self._store.queue.item(number)
             if item is not None and item.state in _STEERED[act]:
-                data = {"item": item.id, "to": item.address, "state": item.word}
+                data = {"item": item.id, "to": item.address, "state": item.word, **named(by)}
                 yield Event(
                     self._clock(), f"admin.{act}", item.trace, item.account_id, item.submitter_id, item.message_id, data
                 )

@@ -25,6 +25,11 @@ async def write_audit(store: IStore, at: int, act: str, arguments: Mapping[str, 
         _log.warn("{act} was done, but not written into the audit: {fault}", act=act, fault=fault.public)
 
 
+def named(by: str) -> Mapping[str, str]:
+    """Who did it, where that is known, for the facts of a line."""
+    return {"by": by} if by else {}
+
+
 def _plain(value: object) -> object:
     """Short: long texts are cut, of tables the keys are told, of long lists the beginning."""
     if isinstance(value, Mapping):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from attrs import evolve
 
+from mailshare.assembly.audit import named
 from mailshare.assembly.changes import Changes
 from mailshare.assembly.print_shapes import job_json, job_words
 from mailshare.core.errors import NoSuchJob, NotPossible, PeerFault, Unavailable
@@ -65,14 +66,15 @@ class PrintActs(Changes):
             raise NoSuchJob(f"There is no print job {number}")
         return job
 
-    async def steer_job(self, *, id: int, act: str) -> Mapping[str, object]:  # noqa: A002
+    async def steer_job(self, *, id: int, act: str, by: str = "") -> Mapping[str, object]:  # noqa: A002
         """``cancel``, ``hold``, ``release``, ``again`` (from the beginning) or ``reprint`` (as a new one) for one job.
 
         :returns: the job, or the new one, with ``words``: what came of it.
         :raises NoSuchJob: there is none. :raises NotPossible: its state does not allow it.
         """
         job = await self._job(id)
-        event = Event(self._clock(), "admin.print", user_id=job.ticket.user_id, data={"job": job.id, "act": act})
+        told = {"job": job.id, "act": act, **named(by)}
+        event = Event(self._clock(), "admin.print", user_id=job.ticket.user_id, data=told)
         if act == "reprint":
             return await self._reprint(job, event)
         if act == "release" and not job.held and job.state is PrintState.STOPPED:

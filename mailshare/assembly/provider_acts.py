@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from mailshare.assembly import shapes
+from mailshare.assembly.audit import named
 from mailshare.assembly.changes import Changes
 from mailshare.core.errors import NoSuchEntry, PeerFault
 from mailshare.core.values import SECOND, Account, Event, LedgerRow, LedgerState
@@ -97,7 +98,7 @@ class ProviderActs(Changes):
             "news": shapes.news_json(status.news),
         }
 
-    async def fetch_anyway(self, *, id: str, account: str = "") -> Mapping[str, object]:  # noqa: A002
+    async def fetch_anyway(self, *, id: str, account: str = "", by: str = "") -> Mapping[str, object]:  # noqa: A002
         """Get a message that was left at the provider, once, whatever its size and history.
 
         The wish is kept over restarts; with a server running the account is collected now.
@@ -110,15 +111,14 @@ class ProviderActs(Changes):
             rows = await self._store.ledger.known(one.id)
             for name, row in rows.items():
                 if _is_left(row) and wish in (left_id(one.id, name), name):
-                    return await self._fetch(one, name, row)
+                    return await self._fetch(one, name, row, by)
         raise NoSuchEntry(f"No message {wish[:100]} was left at a provider; mailshare account show lists what was")
 
-    async def _fetch(self, account: Account, name: str, row: LedgerRow) -> Mapping[str, object]:
+    async def _fetch(self, account: Account, name: str, row: LedgerRow, by: str) -> Mapping[str, object]:
         await Wanted(self._store).add(account.id, name)
         trace = left_id(account.id, name)
-        await self._store.events.append(
-            [Event(self._clock(), "admin.fetch", trace, account.id, data={"uidl": name[:300], "size": row.key.size})]
-        )
+        data = {"uidl": name[:300], "size": row.key.size, **named(by)}
+        await self._store.events.append([Event(self._clock(), "admin.fetch", trace, account.id, data=data)])
         live = self._live()
         if live is None:
             return {"id": trace, "account": str(account.address), "fetched": False, "text": ""}
@@ -131,7 +131,7 @@ class ProviderActs(Changes):
         return {"id": trace, "account": str(account.address), "fetched": fetched, "text": result.get("text", "")}
 
     async def import_uids(
-        self, *, address: str, program: str, uids: Mapping[str, object], ours: bool = False
+        self, *, address: str, program: str, uids: Mapping[str, object], ours: bool = False, by: str = ""
     ) -> Mapping[str, object]:
         """Take over the unique-ids that another program remembers, so that a switch fetches only what is new.
 
@@ -150,7 +150,7 @@ class ProviderActs(Changes):
             rows[uid] = seconds * SECOND if 0 < seconds * SECOND < now else now
         note = f"{'had from' if ours else IMPORTED} {program}"
         new = await self._store.ledger.adopt(account.id, rows, note)
-        data = {"program": program, "given": len(uids), "new": new}
+        data = {"program": program, "given": len(uids), "new": new, **named(by)}
         await self._store.events.append([Event(now, "admin.import", account_id=account.id, data=data)])
         return {"account": str(account.address), "given": len(uids), "new": new}
 

@@ -76,7 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("print_usage", "GET", "/printers/usage", {"month": str}),
     Operation("outbox", "GET", "/outbox", {"account": str, "all": bool, "before": int, "limit": int}),
     Operation(
-        "steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS}, ("act",), needs=Level.OPERATE
+        "steer", "POST", "/outbox/<act>", {"act": str, "ids": list, **_ROWS, "by": str}, ("act",), needs=Level.OPERATE
     ),
     Operation("attempts", "GET", "/outbox/<item>/attempts", {"item": int}, ("item",)),
     Operation("why", "GET", "/why", {"id": str}, ("id",)),
@@ -146,10 +146,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "import_uids",
         "POST",
         "/accounts/<address>/uids",
-        {"address": str, "program": str, "uids": dict, "ours": bool},
+        {"address": str, "program": str, "uids": dict, "ours": bool, "by": str},
         ("address", "program", "uids"),
     ),
-    Operation("fetch_anyway", "POST", "/fetch", {"id": str, "account": str}, ("id",), needs=Level.OPERATE),
+    Operation(
+        "fetch_anyway", "POST", "/fetch", {"id": str, "account": str, "by": str}, ("id",), needs=Level.OPERATE
+    ),
     Operation(
         "test_tag",
         "POST",
@@ -279,7 +281,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("print_jobs", "GET", "/print/jobs", {"all": bool, "queue": str, "before": int, "limit": int}),
     Operation(
-        "steer_job", "POST", "/print/jobs/<id>/<act>", {"id": int, "act": str}, ("id", "act"), needs=Level.OPERATE
+        "steer_job",
+        "POST",
+        "/print/jobs/<id>/<act>",
+        {"id": int, "act": str, "by": str},
+        ("id", "act"),
+        needs=Level.OPERATE,
     ),
     Operation("setup_code", "GET", "/manager/setup-code", offline=False, needs=Level.ADMIN, remote=False),
     Operation("administrators", "GET", "/manager/administrators", needs=Level.ADMIN),
