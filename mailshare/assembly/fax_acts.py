@@ -145,6 +145,13 @@ class FaxActs(FaxGivingActs):
         sender = self._directory().user_by_id[row.submitter_id or 0]
         return {"trace": trace, "faxes": faxes, "user": sender.name}
 
+    async def forget_fax_number(self, *, number: str) -> Mapping[str, object]:
+        """Forget what calls to a number have taught; the next one begins as the first did."""
+        office = self._fax_room().running()
+        read = office.gateway.numbers.read(number).text
+        await office.learned.forget(read)
+        return {"number": read}
+
     async def fax_covers(self) -> Sequence[Mapping[str, object]]:
         """The cover sheets that can be chosen, and which one a fax gets that chooses none."""
         rules = self._fax_room().running().rules

@@ -11,6 +11,7 @@ from mailshare.assembly.shapes import moment, queue_json
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchEntry, NoSuchJob, Unavailable
 from mailshare.core.fax_causes import CAUSES
+from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.fax_times import NORMAL, URGENT
 from mailshare.core.values import SECOND, Event, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCause
@@ -57,15 +58,13 @@ class FaxLooking(Changes):
         if self.fax is not None and self.fax.office is not None:
             ledger = await self.fax.office.ledgers.read(row.id)
             pages = {"pages": ledger.total, "confirmed": ledger.confirmed}
-        return {**self._fax_json(row), **pages, "damaged_rows": await self._mended(row), "calls": calls}
-
-    async def _mended(self, row: QueueItem) -> int:
-        """Rows of its document that had to be mended, as the log of its calls has it."""
-        calls = await self._store.events.page(
+        found = await self._store.events.page(
             since=row.queued, until=self._clock() + SECOND, trace=row.trace, kinds=("fax.called",), limit=_PAGE
         )
-        told = [str(one.data.get("damaged_rows", 0)) for _, one in calls if one.data.get("item") == row.id]
-        return max(map(int, told), default=0)
+        told = [one.data for _, one in found if one.data.get("item") == row.id]
+        mended = max((int(str(one.get("damaged_rows", 0))) for one in told), default=0)
+        ledger = [_line_of_ledger(one) for one in told]
+        return {**self._fax_json(row), **pages, "damaged_rows": mended, "calls": calls, "ledger": ledger}
 
     async def fax_page(self, *, id: int, page: int = 1, width: int = 200, by: str = "") -> Mapping[str, object]:  # noqa: A002
         """A page of a fax that goes out, as a small picture.
@@ -243,6 +242,25 @@ class FaxLooking(Changes):
             )
         return rows
 
+    async def fax_number(self, *, number: str) -> Mapping[str, object]:
+        """What calls to a number have taught: with what settings the next one begins, and when it is mostly busy."""
+        office = self._fax_room().running()
+        read = office.gateway.numbers.read(number).text
+        known = await office.learned.read(read)
+        max_rate, ecm = known.settings(PageLedger(), self._clock())
+        return {
+            "number": read,
+            "max_rate": max_rate,
+            "ecm": ecm,
+            "remote": known.remote_id,
+            "rate": known.rate,
+            "line": known.line,
+            "at": moment(known.at),
+            "calls": sum(known.calls),
+            "busy": sum(known.busy),
+            "busy_hours": [hour for hour in range(24) if known.is_busy_at(hour)],
+        }
+
     # ------------------------------------------------------------------ inside
 
     def _fax_room(self) -> FaxRoom:
@@ -286,6 +304,18 @@ def shown_picture(data: bytes, total: int) -> Mapping[str, object]:
 def wide(width: int) -> int:
     """Of the two widths that are kept: to look through, and to read."""
     return 200 if width <= 200 else 1000
+
+
+def _line_of_ledger(told: Mapping[str, object]) -> dict[str, object]:
+    """What one call has carried, also where it was one of several in a try: which pages, over which line, and how."""
+    pages = int(str(told.get("pages", 0)))
+    first = int(str(told.get("first", 0)))
+    known = ("line", "cause", "rate", "ecm", "remote", "seconds", "cost")
+    return {
+        "at": moment(int(str(told.get("began", 0)))),
+        "pages": f"{first}-{first + pages - 1}" if pages > 1 and first else str(first or pages) if pages else "",
+        **{name: told.get(name, "") for name in known},
+    }
 
 
 def _cause_words(cause: str) -> str:

@@ -16,6 +16,7 @@ _Answer = tuple[Any, Iterable[str]]
 _QUEUE = ("id", "state", "user", "number", "attempts", "next", "reply")
 _ACTIVITY = ("at", "way", "number", "pages", "seconds", "tries", "result")
 _LINES = ("name", "kind", "free", "doing", "calls", "pages", "trouble")
+_LEDGER = ("pages", "at", "line", "rate", "ecm", "remote", "cost")
 _CALLS = ("at", "cause", "line", "pages", "seconds", "reply")
 
 
@@ -74,7 +75,13 @@ def fax_show(context: Context, id: int) -> _Answer:  # noqa: A002
     ]
     damaged = answer["damaged_rows"]
     mended = [f"{damaged} rows of its document were damaged and mended"] if damaged else []
-    return answer, [head, *mended, *screens.table(calls, _CALLS, "It was not called yet.")]
+    carried = [one for one in answer["ledger"] if one["pages"]]
+    return answer, [
+        head,
+        *mended,
+        *screens.table(calls, _CALLS, "It was not called yet."),
+        *(screens.table(carried, _LEDGER, "") if carried else []),
+    ]
 
 
 @fax.command("cancel")
@@ -104,6 +111,29 @@ def fax_lines(context: Context) -> _Answer:
     """List the lines and what was seen of them."""
     answer = context.ask("fax_lines")
     return answer, screens.table(answer, _LINES, "There is no line.")
+
+
+@fax.command("number")
+@click.argument("number")
+@click.option("--forget", is_flag=True, help="Forget it: the next call begins as the first did.")
+@click.pass_obj
+@with_json
+def fax_number(context: Context, number: str, forget: bool) -> _Answer:
+    """Tell what calls to NUMBER have taught: its machine, rate, error correction, and hours in which it is busy."""
+    if forget:
+        answer = context.ask("forget_fax_number", number=number)
+        return answer, [f"What was known of {screens.safe(answer['number'])} is forgotten"]
+    answer = context.ask("fax_number", number=number)
+    way = f"{answer['max_rate']} bit/s at most, with{'' if answer['ecm'] else 'out'} error correction"
+    hours = ", ".join(f"{hour}:00" for hour in answer["busy_hours"])
+    good = f"it went well at {answer['rate'] or 'an unknown rate'} over {screens.safe(answer['line'])}, {answer['at']}"
+    busy = f"{answer['calls']} calls, {answer['busy']} of them found it busy"
+    return answer, [
+        f"{screens.safe(answer['number'])}: the next call begins with {way}",
+        busy + (f"; mostly so at {hours}" if hours else ""),
+        *([f"It calls itself {screens.safe(answer['remote'])}"] if answer["remote"] else []),
+        *([f"Last time {good}"] if answer["at"] else []),
+    ]
 
 
 @fax.command("boxes")

@@ -20,6 +20,7 @@ from mailshare.fax.desk import FaxDesk, Reveal, Tell
 from mailshare.fax.files import Aside, Incoming, Ledgers, Once
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.giving import Giving
+from mailshare.fax.learned import Learned
 from mailshare.fax.offramp import FaxAgent
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
@@ -71,7 +72,10 @@ class FaxOffice:
         self.once = Once(f"{directory}/once", aside)
         self.pages = Pages(perform, lambda: self.rules)
         self.pictures = Pictures(perform, self.pages)
-        self.agent = FaxAgent(store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, zone)
+        self.learned = Learned(f"{directory}/numbers", aside)
+        self.agent = FaxAgent(
+            store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, self.learned, zone
+        )
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
         self.gateway.lacking = self.pool.lacking
@@ -95,6 +99,7 @@ class FaxOffice:
         self.desk.door, self.desk.tell, self.desk.reveal = intake, tell, reveal
         self.giving.door = intake
         self.admission.reveal = reveal
+        await self.learned.sweep(self._reactor.seconds())
         arrivals = Arrivals(
             self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token
         )

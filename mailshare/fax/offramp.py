@@ -7,11 +7,10 @@ stop of the server at any moment sends no page twice that is known to have arriv
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
-from attrs import astuple, define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -24,16 +23,18 @@ from mailshare.core.fax_causes import ELSEWHERE, SHAKEN
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.fax_needs import FaxNeeds
-from mailshare.core.fax_routing import reply_number
+from mailshare.core.fax_profiles import NumberProfile
 from mailshare.core.fax_times import FARTHEST, begins
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Event, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.files import Ledgers, Once
 from mailshare.fax.gateway import AGENT
+from mailshare.fax.learned import Learned
 from mailshare.fax.pages import FaxFile, Pages
 from mailshare.fax.pool import LinePool, PooledLine
-from mailshare.fax.queue_rows import cover_fields, haste_of, instant
+from mailshare.fax.queue_rows import haste_of, instant
+from mailshare.fax.recipient_pages import RecipientPages
 from mailshare.fax.rules import FaxRules
 from mailshare.fax.verdicts import deferred, given_up, put_back, put_off, sent
 from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
@@ -61,6 +62,8 @@ class Attempt:
     cancelled: bool = False
     subject: str = ""
     since: int = 0
+    profile: NumberProfile = field(factory=NumberProfile)
+    job: FaxJob | None = None
 
 
 @implementer(ILaned, IAgent)
@@ -83,6 +86,7 @@ class FaxAgent:
         pool: LinePool,
         ledgers: Ledgers,
         once: Once,
+        learned: Learned,
         zone: tzinfo = UTC,
     ) -> None:
         self._store = store
@@ -92,7 +96,9 @@ class FaxAgent:
         self._pool = pool
         self._ledgers = ledgers
         self._once = once
+        self._learned = learned
         self._zone = zone
+        self._dressed = RecipientPages(store, rules, pages, zone)
         self._numbers: dict[str, DeferredLock] = {}
         self._making = DeferredSemaphore(_AT_ONCE)
         self.attempts: dict[int, Attempt] = {}
@@ -171,9 +177,10 @@ class FaxAgent:
             return unfit
         await self._making.acquire()
         try:
-            pages = await self._made(attempt)
+            made = await self._dressed.made(item, attempt.ledger, self._now())
         finally:
             self._making.release()
+        pages, attempt.ledger, attempt.subject = made
         if item.params.get("once"):  # from a provider's mailbox: nobody could be told before that it is too dear
             try:
                 self._pages.affordable(pages.sizes, self.lane(item), Toll(item.params.get("toll", "unknown")))
@@ -185,6 +192,7 @@ class FaxAgent:
         """Over one line after the other, until a call says something of the far end."""
         without: set[str] = set()
         last: FaxOutcome | None = None
+        attempt.profile = await self._learned.read(self.lane(attempt.item))
         while True:
             line = None if attempt.cancelled else await self._line(attempt, pages, without)
             if attempt.cancelled:  # while its pages were made, or while it waited
@@ -210,8 +218,23 @@ class FaxAgent:
         if attempt.call is not None:
             await attempt.call.settled()
         self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
+        await self._learn(attempt, outcome, began)
         await self._note(attempt, outcome, began, pages.measured(first, attempt.ledger.confirmed))
         return outcome
+
+    async def _learn(self, attempt: Attempt, outcome: FaxOutcome, began: int) -> None:
+        """Remember of the number what this call has shown."""
+        if attempt.job is None:
+            return
+        line, hour = attempt.ledger.line, self._hour(began)
+        attempt.profile = attempt.profile.learned(attempt.job, outcome, line, hour=hour, now=self._now())
+        try:
+            await self._learned.write(self.lane(attempt.item), attempt.profile)
+        except MailshareError as fault:
+            self._log.warn("what a call has shown is not remembered: {why}", why=fault.public)
+
+    def _hour(self, at: int) -> int:
+        return datetime.fromtimestamp(at / 1_000_000, self._zone).hour
 
     def _without_line(self, attempt: Attempt, pages: FaxFile, last: FaxOutcome | None) -> Outcome:
         """No line can make the call: never, not now, or not before its time is over."""
@@ -245,7 +268,12 @@ class FaxAgent:
             "ended": self._now(),
             "pages": outcome.pages_confirmed,
             **measured,
+            "first": ledger.confirmed - outcome.pages_confirmed + 1,
             "rate": outcome.rate,
+            "ecm": outcome.ecm,
+            "remote": printable(outcome.remote_id, 20),
+            "seconds": round(outcome.seconds, 1),
+            "cost": outcome.cost,
             "tries": ledger.tries,
             "error": printable(outcome.native, 200),
         }
@@ -267,7 +295,7 @@ class FaxAgent:
             return self._given_up(attempt, attempt.ledger.last_cause or FaxCause.TIMEOUT, "")
         if begins >= deadline:
             return self._given_up(attempt, FaxCause.TIMEOUT, "There are no hours before its deadline to send it in")
-        return put_off(item, begins, self._moment(begins), self._now()) if begins > self._now() else None
+        return put_off(item, begins, self._dressed.moment(begins), self._now()) if begins > self._now() else None
 
     async def _is_copy(self, item: QueueItem) -> bool:
         """Whether an earlier copy of a message from a provider's mailbox made this fax already."""
@@ -277,41 +305,6 @@ class FaxAgent:
         number = f"{message}/{self.lane(item)}/{item.params.get('sub', '')}"
         key = hashlib.sha256(number.encode()).hexdigest()
         return not await self._once.is_first(key, item.id, self._clock.seconds())
-
-    async def _made(self, attempt: Attempt) -> FaxFile:
-        """The pages as they go to this number."""
-        item, rules = attempt.item, self._rules()
-        body = await self._store.queue.body(item.message_id)
-        made = await self._pages.of_body(body, item.params.get("cover"))
-        attempt.subject = made.headers.text("subject")
-        answer = self._answer_to(item)
-        sheet = astuple(made.sheet) if made.sheet is not None else ()
-        shape = [rules.layout, rules.text, sheet, rules.head, rules.owner, answer, body.digest.hex()]
-        began = attempt.ledger.began or self._now()
-        cover = {**cover_fields(item, made.headers, self._moment(item.queued)), "Answer to": answer}
-        head = self._head(item, began) if rules.head else ()
-        pages = await self._pages.for_recipient(made, cover, head)
-        name = hashlib.sha256(json.dumps(shape).encode()).hexdigest()
-        attempt.ledger = attempt.ledger.prepared(began, pages.count, name)
-        return pages
-
-    def _head(self, item: QueueItem, began: int) -> tuple[str, str, str]:
-        rules = self._rules()
-        sender = " ".join(each for each in (rules.owner, self._answer_to(item)) if each)
-        return self._moment(began), f"{sender} -> {item.params.get('number', '')}", "{page}/{pages}"
-
-    def _answer_to(self, item: QueueItem) -> str:
-        """Where an answer by fax reaches whoever sends this (RFC 4160 section 3.2): his own line, else the office's."""
-        rules = self._rules()
-        user = self._store.directory.current().user_by_id.get(item.submitter_id or 0)
-        own = reply_number(rules.routes, user.name) if user is not None else None
-        if own is None:
-            return rules.station
-        number, subaddress = own
-        return f"{number} sub {subaddress}" if subaddress else number
-
-    def _moment(self, at: int) -> str:
-        return datetime.fromtimestamp(at / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
 
     async def _line(self, attempt: Attempt, pages: FaxFile, without: set[str]) -> PooledLine | None:
         """A line for it; the one whose own machine has the job already where there is one."""
@@ -342,7 +335,7 @@ class FaxAgent:
 
     async def _on_line(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
         attempt.line, attempt.state, attempt.since = line, "dialing", self._now()
-        job = self._job(attempt, pages)
+        job = attempt.job = self._job(attempt, pages)
         ledger = attempt.ledger
         if ledger.calling and ledger.native:
             call = line.line.find(ledger.native, job)
@@ -372,6 +365,7 @@ class FaxAgent:
 
     def _job(self, attempt: Attempt, pages: FaxFile) -> FaxJob:
         item, params = attempt.item, attempt.item.params
+        max_rate, ecm = attempt.profile.settings(attempt.ledger, self._now())
         return FaxJob(
             id=f"{item.trace}-{item.id}-{attempt.ledger.tries + 1}",
             number=str(params.get("number", "")),
@@ -380,6 +374,8 @@ class FaxAgent:
             first_page=attempt.ledger.confirmed,
             subaddress=str(params.get("sub", "")),
             ident=self._rules().station[:20],
+            ecm=ecm,
+            max_rate=max_rate,
             deadline=self._deadline(item),
             sender=str(self._sender(item)),
             submitter=item.submitter_id or 0,
@@ -420,8 +416,11 @@ class FaxAgent:
 
     def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
         item, rules, deadline = attempt.item, self._rules(), self._deadline(attempt.item)
-        most, own = rules.tries, rules.retries.get(cause)
-        return deferred(item, attempt.ledger, cause, native, now=self._now(), most=most, deadline=deadline, own=own)
+        most, own, now = rules.tries, rules.retries.get(cause), self._now()
+        outcome = deferred(item, attempt.ledger, cause, native, now=now, most=most, deadline=deadline, own=own)
+        following = outcome.next_at + (outcome.next_at - now)
+        mostly = cause is FaxCause.BUSY and attempt.profile.is_busy_at(self._hour(outcome.next_at or now))
+        return evolve(outcome, next_at=following) if mostly and outcome.next_at and following <= deadline else outcome
 
     def _given_up(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
         return given_up(attempt.item, attempt.ledger, cause, native, self._now())

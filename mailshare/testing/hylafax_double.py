@@ -39,6 +39,7 @@ class PretendedHylaFAX:
         failure; a number that is not there rings for ever.
     :ivar replies: command to a whole reply that it gets in place of its own; ``""`` breaks the connection off.
     :ivar received: what lies in the receive queue: name to the fields of a listing and the file.
+    :ivar journal: of its calls; ``None`` = we may not read it.
     :ivar said: every command, passwords left out.
     """
 
@@ -53,6 +54,7 @@ class PretendedHylaFAX:
     greeting: str = "130 Warning, no inverse address mapping.\r\n220 pretended server ready.\r\n"
     sessions: list[_Session] = field(factory=list)
     files: dict[str, bytes] = field(factory=dict)
+    journal: bytes | None = None
     _port: IListeningPort | None = None
 
     def listen(self, reactor: Any) -> int:
@@ -119,6 +121,7 @@ class _Session(LineOnlyReceiver):
         self._whole: bytes | None = None
         self._job: PretendedJob | None = None
         self._own: list[PretendedJob] = []
+        self._from = 0
         self._in = False
         self._forms: dict[str, str] = {}
 
@@ -225,11 +228,23 @@ class _Session(LineOnlyReceiver):
 
     def on_retr(self, path: str) -> None:
         """A received fax."""
-        found = self.server.received.get(path.rpartition("/")[2])
+        fax = self.server.received.get(path.rpartition("/")[2])
+        found = self.server.journal if path == "log/xferfaxlog" else None if fax is None else fax[1]
         if found is None:
             self._say(550, f"{path}: Permission denied.")
         else:
-            self._send(found[1])
+            self._send(found[self._from :])
+            self._from = 0
+
+    def on_size(self, path: str) -> None:
+        """Of the journal."""
+        there = path == "log/xferfaxlog" and self.server.journal is not None
+        self._say(213 if there else 550, str(len(self.server.journal or b"")) if there else f"{path}: No such file.")
+
+    def on_rest(self, start: str) -> None:
+        """Where the next transfer begins."""
+        self._from = int(start)
+        self._say(350, f"Data transfer will restart at {start}, send transfer command.")
 
     def on_stot(self) -> None:
         """A document comes."""

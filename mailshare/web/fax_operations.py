@@ -24,6 +24,16 @@ _WISHES: Mapping[str, type] = {
 FAX_OPERATIONS: tuple[Operation, ...] = (
     Operation("fax_queue", "GET", "/fax", {"all": bool, "limit": int}),
     Operation("fax_lines", "GET", "/fax/lines", offline=False),
+    Operation("fax_number", "GET", "/fax/numbers/<number>", {"number": str}, ("number",), offline=False),
+    Operation(
+        "forget_fax_number",
+        "DELETE",
+        "/fax/numbers/<number>",
+        {"number": str},
+        ("number",),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
     Operation("fax_boxes", "GET", "/fax/boxes", offline=False),
     Operation("fax_box", "GET", "/fax/boxes/<name>", {"name": str}, ("name",), offline=False),
     Operation(

@@ -349,3 +349,49 @@ def test_a_password_in_the_clear_is_warned_of(tmp_path: Path) -> None:
     assert not any("without TLS" in problem.text for problem in config.warnings)
     with pytest.raises(BrokenConfig):
         parse_config(line.replace("host", "hots") % "x", str(tmp_path / "m.toml"))
+
+
+JOURNAL = (
+    '11/22/26 07:34\tSEND\t000000003\tpts_0\t4\t"{tag}"\tmailshare@h\t"+7"\t"+49 30 77"\t2220073\t1\t0:00:19\t'
+    '0:00:15\t""\t""\t""\t""\t"mailshare"\t"{dcs}"\n'
+)
+
+
+async def test_what_a_call_was_is_told_by_the_servers_journal(place: Place) -> None:
+    """Rate, error correction, the far machine and the time on the telephone; only the end of a long journal is read."""
+    line = place.line()
+    call, _ = await handed_over(place, line)
+    other = JOURNAL.format(tag="another-1-1", dcs="00 44 1F 20").encode()
+    ours = JOURNAL.format(tag=call.job.id, dcs="00 46 1F 22").encode()
+    place.server.journal = other * 4000 + ours + other
+    place.server.ends["+7"] = ""
+    await place.look(line, 2)
+    outcome = await call.when_done()
+    assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.OK, 2)
+    assert (outcome.remote_id, outcome.rate, outcome.ecm, outcome.seconds) == ("+49 30 77", 14_400, True, 15.0)
+    assert f"REST {len(place.server.journal) - 262_144}" in place.server.said
+
+
+@pytest.mark.parametrize("reply", ["550 Permission denied.\r\n", "213 what?\r\n", "", "nonsense\r\n"])
+async def test_a_journal_that_cannot_be_read_changes_nothing(place: Place, reply: str) -> None:
+    """What became of the fax is known from the queue, even when the session ends over it."""
+    line = place.line()
+    call, _ = await handed_over(place, line)
+    place.server.replies["SIZE"] = reply
+    place.server.ends["+7"] = "Busy signal detected"
+    await place.look(line, 2)
+    outcome = await call.when_done()
+    assert (outcome.cause, outcome.rate, outcome.remote_id) == (FaxCause.BUSY, 0, "")
+
+
+async def test_a_call_is_begun_no_faster_than_the_number_can(place: Place) -> None:
+    """And without error correction where that never goes well."""
+    line = place.line()
+    rig = Rig(line, NotingReceiver(), "", "", None, None)
+    line.send(evolve(rig.job("+7", 1), max_rate=9_600, ecm=False), FixedPages(PAGE))
+    for _ in range(500):
+        if line._watched:
+            break
+        await deferLater(reactor, 0.01)
+    [made] = place.server.jobs.values()
+    assert (made.parameters["BEGBR"], made.parameters["USEECM"]) == ("3", "NO")

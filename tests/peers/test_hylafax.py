@@ -227,6 +227,7 @@ def test_pages_go_over_a_real_call_and_come_back_as_a_mail(place: Place, program
         [came] = place.mails("49305550100")
         [call] = place.do("fax", "show", str(fax))["calls"]
         assert (exchange.calls, call["X-Fax-Pages"]) == (1, "1/1")
+        assert (call["X-Fax-Rate"], call["X-Fax-Ecm"], call["X-Fax-Remote-Id"]) == ("14400", "yes", "+49305550100")
         assert pixels(attached(came, "image/tiff")) == pixels(sent)
     finally:
         for getty in gettys:

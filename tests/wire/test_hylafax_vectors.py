@@ -12,6 +12,7 @@ from mailshare.core.errors import LocalFault, PeerFault, Unavailable
 from mailshare.core.values.fax import FaxCause
 from mailshare.wire.client_engine import Overflow
 from mailshare.wire.hylafax import HylaFAXClient, HylaFAXReply, new_job, passive_port, stored_name
+from mailshare.wire.hylafax_log import CallLine, call_of, size_told
 from mailshare.wire.hylafax_queues import JOB_FORM, RECEIVED_FORM, cause_of, read_jobs, read_received
 
 DIALOGUE = (
@@ -209,3 +210,24 @@ def test_listings_are_read_line_by_line() -> None:
 def test_causes_are_told_by_the_words(status: str, cause: FaxCause) -> None:
     """The server's number for most of them is the same, 333."""
     assert cause_of(status) is cause
+
+
+@pytest.mark.parametrize(
+    ("dcs", "rate", "ecm"),
+    [
+        ("00 46 1F 22", 14_400, True),  # as HylaFAX 6.0.7 wrote it of a call over V.17
+        ("00 66 1F 02", 9_600, False),
+        ("00 52 1F", 4_800, False),
+        ("00 42 1F 20", 0, True),
+        ("00 00 00", 0, False),
+        ("", 0, False),
+        ("zz", 0, False),
+    ],
+)
+def test_the_journal_tells_what_was_agreed_upon(dcs: str, rate: int, ecm: bool) -> None:
+    """The last call of a job counts; lines of others, cut ones and nonsense are passed over."""
+    line = f'd\tSEND\t1\tm\t4\t"tag"\ts\t"+7"\t" +49 1 "\tp\t1\t0:00:19\t1:01:05\t""\t""\t""\t""\t"o"\t"{dcs}"\n'
+    journal = f"cut\n{line.replace('1:01:05', '0:00:02')}{line}{line.replace('tag', 'other')}a\tb\n\n".encode()
+    assert call_of(journal, "tag") == CallLine("+49 1", rate, ecm, 3665.0)
+    assert call_of(journal, "nobody") == CallLine()
+    assert (size_told("12345"), size_told("x"), size_told("")) == (12345, 0, 0)

@@ -26,6 +26,7 @@ from mailshare.core.values.fax import CallFacts, FaxCapabilities, FaxCause, FaxJ
 from mailshare.fax.lines.calling import Call, Calls
 from mailshare.fax.lines.hylafax_session import HylaFAXAccount, HylaFAXSession
 from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.wire.hylafax_log import CallLine
 from mailshare.wire.hylafax_queues import QueuedJob, ReceivedFax, cause_of
 from mailshare.wire.tiff_fax import first_text, read_tiff
 
@@ -34,6 +35,7 @@ _FORGETS = 600_000_000  # microseconds that a server keeps what is done at least
 _LOOKS = 2  # without a trace of a job, before that is believed
 _MINUTE = 60_000_000
 _DAY = 1440  # minutes
+_BEGINS = {4_800: "1", 9_600: "3"}  # bits a second that a call is begun with at most, as the server counts them
 DOUBT = "The fax server does not know the job any more; the far machine may have all of it"
 
 
@@ -227,6 +229,8 @@ class HylaFAXLine:
             *([("SUBADDR", job.subaddress)] if job.subaddress else ()),
         ]
         may = [("USETAGLINE", "YES"), ("TAGLINE", ""), ("TSI", job.ident)]
+        if job.max_rate in _BEGINS:
+            may.append(("BEGBR", _BEGINS[job.max_rate]))
         return must, [*may, ("USEXVRES", "YES")] if lines > 196 else may
 
     async def _end_of(self, call: Call, key: JobKey) -> FaxOutcome:
@@ -294,7 +298,17 @@ class HylaFAXLine:
             await call.tell("page", page)
         if job.over:
             cause = FaxCause.OK if job.state == "D" else cause_of(job.status)
-            self._over(watched, FaxOutcome(cause, call.confirmed, native=job.status[:200]))
+            told = await self._told(session, key.tag)
+            facts = {"remote_id": told.remote_id, "rate": told.rate, "ecm": told.ecm, "seconds": told.seconds}
+            self._over(watched, FaxOutcome(cause, call.confirmed, native=job.status[:200], **facts))
+
+    async def _told(self, session: HylaFAXSession, tag: str) -> CallLine:
+        """What the server's journal tells of a call. Whatever is wrong with that, what became of the fax is known."""
+        try:
+            return await session.call_of(tag)
+        except MailshareError as fault:
+            self._log.info("the line {line} cannot read the journal: {why}", line=self.name, why=fault.public)
+            return CallLine()
 
     def _lost(self, key: JobKey) -> FaxOutcome:
         """The server knows nothing of a job: it never had it, or has forgotten that it is done."""

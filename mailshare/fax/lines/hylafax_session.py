@@ -17,6 +17,7 @@ from mailshare.shell.client import Conversation, Deadlines, connect
 from mailshare.shell.side_connection import SideConnection, open_side
 from mailshare.wire.client_engine import Command
 from mailshare.wire.hylafax import HylaFAXClient, HylaFAXReply, new_job, passive_port, stored_name
+from mailshare.wire.hylafax_log import PLACES, TAIL, CallLine, call_of, size_told
 from mailshare.wire.hylafax_queues import (
     JOB_FORM,
     RECEIVED_FORM,
@@ -132,6 +133,17 @@ class HylaFAXSession:
         if len(octets) != fax.size:
             raise PeerFault(f"{fax.name} came with {len(octets)} of {fax.size} octets")
         return octets
+
+    async def call_of(self, tag: str) -> CallLine:
+        """What the server's journal tells of the last call for a job; nothing where we may not read it."""
+        for place in PLACES:
+            reply = await self._ask(self._engine.ask("SIZE", place))
+            if reply.ok:
+                skipped = max(size_told(" ".join(reply.lines)) - TAIL, 0)
+                if skipped:
+                    await self.done(self._engine.ask("REST", str(skipped)))
+                return call_of(await self._received("RETR", place, 2 * TAIL), tag)
+        return CallLine()
 
     async def drop(self, fax: ReceivedFax) -> None:
         """Take a fax off the server."""

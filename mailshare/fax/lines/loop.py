@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from mailshare.core.errors import MailshareError
-from mailshare.core.fax_scripts import BREAKS, END_UNKNOWN, ENDS
+from mailshare.core.fax_scripts import BREAKS, END_UNKNOWN, ENDS, NO_ECM, NOISY
 from mailshare.core.values.fax import (
     CallFacts,
     Coding,
@@ -35,7 +35,6 @@ from mailshare.fax.lines.calling import Call, Calls
 from mailshare.fax.lines.loop_trunk import HungUp, LoopTrunk
 from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
 
-_RATE = 14_400
 _RING = 4.0  # seconds
 _TRAIN = 6.0
 
@@ -176,18 +175,19 @@ class LoopLine:
         await self._after(_RING)
         word = "" if script is None else script.next()
         unsure = word == END_UNKNOWN
+        agreed: list[Mapping[str, Any]] = []
+        call.observe(lambda event: agreed.append(event.facts) if event.kind == "negotiated" else None)
         if word:
             cause = await self._by_script(call, pages, word)
         else:
             cause, unsure = await self._to_number(call, pages, number)
+        facts = agreed[-1] if agreed else {}
         return FaxOutcome(
             cause,
             call.confirmed,
             end_sent=unsure,
-            remote_id=number,
-            rate=_RATE,
-            ecm=True,
             seconds=network.clock.seconds() - began if self._speed else 0.0,
+            **facts,
         )
 
     async def _to_number(self, call: Call, pages: IFaxPages, number: str) -> tuple[FaxCause, bool]:
@@ -218,6 +218,14 @@ class LoopLine:
         self.taken.setdefault(call.job.number or call.job.dial, []).append(taken)
         name, _, count = word.partition(":")
         most = int(count) if count else None
+        rate, ecm = call.job.max_rate, call.job.ecm and name != "slow"
+        if name == NOISY:
+            if rate > int(count):
+                return FaxCause.CANNOT_TRAIN
+            most = None
+        await call.tell("negotiated", rate=rate, ecm=ecm, remote_id=call.job.number or call.job.dial)
+        if name == NO_ECM and ecm:
+            return FaxCause.DROPPED
         if name == END_UNKNOWN:
             most = pages.count - call.job.first_page - 1
 
@@ -247,7 +255,7 @@ class LoopLine:
         if cause is not FaxCause.OK:
             await self._over(call, far, ringing, cause)
             return cause, False
-        await call.tell("negotiated", rate=_RATE, ecm=True)
+        await call.tell("negotiated", rate=call.job.max_rate, ecm=call.job.ecm, remote_id=ringing.called)
         sent = -1
 
         async def take(number: int, page: FaxPage) -> None:
@@ -270,7 +278,8 @@ class LoopLine:
     @staticmethod
     async def _over(call: Call, far: IFaxReceiver, ringing: Ringing, cause: FaxCause) -> None:
         with contextlib.suppress(HungUp):  # it knows by itself
-            await far.finished(ringing, CallFacts(cause, call.job.ident, call.job.subaddress, _RATE, ecm=True))
+            job = call.job
+            await far.finished(ringing, CallFacts(cause, job.ident, job.subaddress, job.max_rate, ecm=job.ecm))
 
     async def _pages(
         self,
@@ -284,7 +293,7 @@ class LoopLine:
         for number in range(call.job.first_page, pages.count):
             await call.tell("begun", number)
             page = await pages.encode(number, coding)
-            await self._after(len(page.data) * 8 / _RATE)
+            await self._after(len(page.data) * 8 / call.job.max_rate)
             if most is not None and number - call.job.first_page >= most:
                 return False
             await take(number - call.job.first_page, page)

@@ -76,7 +76,8 @@ class HylaFAX:
             one.stop(5)
 
     def configure(self, name: str, *, flow: str = "none") -> None:
-        """Say how a device is used."""
+        """Say how a device is used; one of that name may have left a state behind that only root can change."""
+        (self.folder / "status" / name).unlink(missing_ok=True)
         config = self.folder / "etc" / f"config.{name}"
         config.write_text(_MODEM.format(flow=flow))
         run("chown", "uucp:uucp", config)
