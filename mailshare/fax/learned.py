@@ -60,13 +60,13 @@ class Learned:
     async def sweep(self, now: float) -> None:
         """Forget numbers that nobody has called for long."""
 
-        def look() -> None:
+        def drop() -> None:
             for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
                 path = os.path.join(self._directory, name)
                 if os.stat(path).st_mtime < now - _KEPT:
                     os.unlink(path)
 
-        await self._aside(look)
+        await self._aside(drop)
 
     def _path(self, number: str) -> str:
         return os.path.join(self._directory, f"{hashlib.sha256(number.encode()).hexdigest()[:32]}.json")
