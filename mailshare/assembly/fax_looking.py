@@ -58,13 +58,16 @@ class FaxLooking(Changes):
         if self.fax is not None and self.fax.office is not None:
             ledger = await self.fax.office.ledgers.read(row.id)
             pages = {"pages": ledger.total, "confirmed": ledger.confirmed}
+        told = await self._logged(row)
+        lines = [_line_of_ledger(one) for one in told]
+        return {**self._fax_json(row), **pages, "damaged_rows": mended_rows(told), "calls": calls, "ledger": lines}
+
+    async def _logged(self, row: QueueItem) -> list[Mapping[str, object]]:
+        """What the log says of each of its calls, also where several were one try."""
         found = await self._store.events.page(
             since=row.queued, until=self._clock() + SECOND, trace=row.trace, kinds=("fax.called",), limit=_PAGE
         )
-        told = [one.data for _, one in found if one.data.get("item") == row.id]
-        mended = max((int(str(one.get("damaged_rows", 0))) for one in told), default=0)
-        ledger = [_line_of_ledger(one) for one in told]
-        return {**self._fax_json(row), **pages, "damaged_rows": mended, "calls": calls, "ledger": ledger}
+        return [one.data for _, one in found if one.data.get("item") == row.id]
 
     async def fax_page(self, *, id: int, page: int = 1, width: int = 200, by: str = "") -> Mapping[str, object]:  # noqa: A002
         """A page of a fax that goes out, as a small picture.
@@ -304,6 +307,11 @@ def shown_picture(data: bytes, total: int) -> Mapping[str, object]:
 def wide(width: int) -> int:
     """Of the two widths that are kept: to look through, and to read."""
     return 200 if width <= 200 else 1000
+
+
+def mended_rows(told: Sequence[Mapping[str, object]]) -> int:
+    """Rows of a document that had to be mended, as the log of its calls has it."""
+    return max((int(str(one.get("damaged_rows", 0))) for one in told), default=0)
 
 
 def _line_of_ledger(told: Mapping[str, object]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 
-from mailshare.assembly.fax_looking import FaxLooking
+from mailshare.assembly.fax_looking import FaxLooking, mended_rows
 from mailshare.assembly.opening import zone_of
 from mailshare.assembly.shapes import moment
 from mailshare.core.errors import MailshareError
@@ -39,6 +39,8 @@ class FaxReporting(FaxLooking):
         body = await self._store.queue.body(row.message_id)
         subject = Headers.parse(await body.header()).text("subject")
         sender = self._directory().user_by_id.get(row.submitter_id or 0)
+        told = await self._logged(row)
+        cost = sum(float(str(one.get("cost", 0))) for one in told)
         lines = [
             ("Fax", f"{row.id} ({row.trace})"),
             ("Result", f"{_RESULTS.get(row.state, row.word)}: {row.reply}"),
@@ -47,7 +49,8 @@ class FaxReporting(FaxLooking):
             ("Subaddress", str(row.params.get("sub", ""))),
             ("Far machine", calls[-1].get("remote", "") if calls else ""),
             ("Pages received", calls[-1].get("pages", "") if calls else ""),
-            ("Mended rows", str(await self._mended(row) or "")),
+            ("Mended rows", str(mended_rows(told) or "")),
+            ("Cost", f"{cost:.2f}" if cost else ""),
             ("Subject", subject),
             ("Sender", sender.name if sender is not None else str(row.params.get("reader", ""))),
             ("Handed in", shown_time(moment(row.queued), zone)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import asdict, evolve, field, frozen
+from attrs import asdict, evolve, frozen
 
 from mailshare.core.fax_ledger import PageLedger
 from mailshare.core.values.fax import FaxCause, FaxJob, FaxOutcome
@@ -40,13 +40,15 @@ class NumberProfile:
     rate: int = 0
     line: str = ""
     at: int = 0
-    calls: tuple[int, ...] = field(default=(0,) * 24, converter=tuple)
-    busy: tuple[int, ...] = field(default=(0,) * 24, converter=tuple)
+    calls: tuple[int, ...] = (0,) * 24
+    busy: tuple[int, ...] = (0,) * 24
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> NumberProfile:
         """Read what :meth:`as_json` wrote; unknown keys of a newer version are passed over."""
-        return cls(**{name: value[name] for name in cls().as_json() if name in value})
+        known = {name: value[name] for name in cls().as_json() if name in value}
+        counts = {name: tuple(known[name]) for name in ("calls", "busy") if name in known}
+        return cls(**{**known, **counts})
 
     def as_json(self) -> dict[str, object]:
         """JSON values."""

@@ -299,8 +299,16 @@ class HylaFAXLine:
         if job.over:
             cause = FaxCause.OK if job.state == "D" else cause_of(job.status)
             told = await self._told(session, key.tag)
-            facts = {"remote_id": told.remote_id, "rate": told.rate, "ecm": told.ecm, "seconds": told.seconds}
-            self._over(watched, FaxOutcome(cause, call.confirmed, native=job.status[:200], **facts))
+            outcome = FaxOutcome(
+                cause,
+                call.confirmed,
+                remote_id=told.remote_id,
+                rate=told.rate,
+                ecm=told.ecm,
+                seconds=told.seconds,
+                native=job.status[:200],
+            )
+            self._over(watched, outcome)
 
     async def _told(self, session: HylaFAXSession, tag: str) -> CallLine:
         """What the server's journal tells of a call. Whatever is wrong with that, what became of the fax is known."""
