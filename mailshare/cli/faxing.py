@@ -75,7 +75,7 @@ def fax_show(context: Context, id: int) -> _Answer:  # noqa: A002
     ]
     damaged = answer["damaged_rows"]
     mended = [f"{damaged} rows of its document were damaged and mended"] if damaged else []
-    carried = [one for one in answer["ledger"] if one["pages"]]
+    carried = [{**one, "cost": one["cost"] or ""} for one in answer["ledger"] if one["pages"]]
     return answer, [
         head,
         *mended,

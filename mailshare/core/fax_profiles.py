@@ -46,9 +46,10 @@ class NumberProfile:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> NumberProfile:
         """Read what :meth:`as_json` wrote; unknown keys of a newer version are passed over."""
-        known = {name: value[name] for name in cls().as_json() if name in value}
-        counts = {name: tuple(known[name]) for name in ("calls", "busy") if name in known}
-        return cls(**{**known, **counts})
+        known: dict[str, Any] = {name: value[name] for name in cls().as_json() if name in value}
+        for name in ("calls", "busy"):
+            known[name] = tuple(known.get(name, (0,) * 24))
+        return cls(**known)
 
     def as_json(self) -> dict[str, object]:
         """JSON values."""

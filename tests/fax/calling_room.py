@@ -12,6 +12,7 @@ from attrs import define, field
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from mailshare.core.errors import StorageFull
 from mailshare.core.values import Hop, Outcome, QueueItem
 from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.lines.calling import Call, Calls
@@ -88,20 +89,27 @@ def ends(cause: FaxCause, pages: int = 0, **facts: object) -> Act:
 
 @define
 class Room:
-    """A fax office over a store in memory."""
+    """A fax office over a store in memory.
+
+    :ivar disk: of the last start: whether it takes anything.
+    """
 
     office: Office
     folder: Path
     clock: Clock
     line: ScriptedLine = field(factory=ScriptedLine)
     others: list[ScriptedLine] = field(factory=list)
+    disk: list[bool] = field(factory=lambda: [True])
     fax: FaxOffice = field(init=False)
     rules: FaxRules = field(factory=lambda: FaxRules(head=False))
 
     async def open(self) -> None:
         """Start, or start again after a stop."""
+        disk = self.disk = [True]
 
         async def aside(act: Callable[[], object]) -> object:
+            if not disk[0]:
+                raise StorageFull
             return act()
 
         self.fax = FaxOffice(

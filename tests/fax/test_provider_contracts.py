@@ -325,3 +325,12 @@ async def test_a_fax_that_came_in_is_fetched_as_documented(name: str, tmp_path: 
     assert not recorded.steps
     await fetching.stop()
     await line.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"), [("263", FaxCause.BUSY), ("205000", FaxCause.LINE_DOWN), ("6001", FaxCause.DROPPED)]
+)
+def test_failures_of_interfax_are_told_apart_as_far_as_they_are_known(code: str, cause: FaxCause) -> None:
+    """A code that nobody has explained is tried again, and never called final."""
+    description = load_provider("interfax", "")
+    assert (description.state(code), description.cause(code)) == ("failed", cause)
