@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest_twisted
 from attrs import define
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from mailshare.config.fax_providers import load_provider
@@ -111,6 +114,9 @@ async def listening() -> AsyncIterator[Listening]:
     place.hook.start()
     yield place
     await place.hook.stop()
+    until = reactor.seconds() + 60
+    while reactor.getDelayedCalls() and reactor.seconds() < until:  # a connection that is being closed has a timer
+        await deferLater(reactor, 0.01)
 
 
 async def test_the_listener_hears_what_is_proved_and_nothing_else(listening: Listening) -> None:
@@ -125,6 +131,32 @@ async def test_the_listener_hears_what_is_proved_and_nothing_else(listening: Lis
     assert await listening.call("/fax/api", right, b"", "GET") == 405
     assert await listening.call("/fax/api", {**right, "Content-Length": "9000000"}, b"") == 413
     assert listening.heard == ["F1", ""]
+
+
+async def test_odd_calls_of_strangers_cost_nothing_and_heard_ones_may_come_twice(listening: Listening) -> None:
+    """Octets that are no text, another kind of body, none, one without end, twice, a deep one: no fault."""
+    right = {"Authorization": "Basic " + base64.b64encode(b"us:word").decode()}
+    assert await listening.call("/fax/api", {"Authorization": "Basic \xff\xfe"}) == 401
+    assert await listening.call("/fax/api", {"Authorization": "Basic " + "x" * 12_000}) == 401
+    assert await listening.call("/fax/api", {}, b"[" * 100_000) == 401
+    assert listening.heard == []
+    form = {**right, "Content-Type": "multipart/form-data; boundary=x"}
+    for headers, body in ((form, BODY), (right, BODY), (right, b""), (right, b"[" * 100_000), (right, b'{"data": 7}')):
+        assert await listening.call("/fax/api", headers, body) == 200
+    assert listening.heard == ["F1", "F1", "", "", ""]
+
+    def endless() -> bytes:
+        with socket.create_connection(("127.0.0.1", listening.hook.place.port), 20) as line:
+            line.sendall(b"POST /fax/api HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(1000):
+                    line.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            with contextlib.suppress(OSError):
+                return line.recv(100)
+        return b""
+
+    assert b"200" not in await deferToThread(endless)
+    assert await listening.call("/fax/api", right) == 200
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,63 @@ class TestProvider(FaxLineContract):
         assert len([one for one in rig.agent.asked if one.url.endswith("BAD/file")]) == 5
 
 
+LIES = {
+    "no JSON": b"<html>busy</html>",
+    "nothing": b"",
+    "a deep one": b"[" * 200_000,
+    "another shape": b'[[1, 2], {"id": {"id": []}}]',
+    "odd figures": b'{"id": "F0", "status": "COMPLETED", "pagesSentSuccessfully": 1e999, "price": {"amount": -7}}',
+    "no number": b'{"id": "F0", "status": "COMPLETED", "pagesSentSuccessfully": "many", "price": {"amount": "NaN"}}',
+    "more pages than there were": b'{"id": "F0", "status": "COMPLETED", "pagesSentSuccessfully": 77}',
+    "an id that leads elsewhere": b'{"id": "../../accounts", "status": "COMPLETED"}',
+}
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+@pytest.mark.parametrize("to", ["handing over", "looking"])
+def test_a_provider_that_lies_makes_no_fax_go_twice(tmp_path: Path, lie: str, to: str) -> None:
+    """Whatever it answers: one fax was handed over, and no more pages are confirmed than there are."""
+    rig = rig_in(tmp_path)
+    assert rig.agent is not None
+    honest = rig.sinch.answer
+
+    def answer(asked: Asked) -> Any:
+        said = honest(asked)
+        posted = asked.method == "POST"
+        return Said(200, LIES[lie]) if posted is (to == "handing over") and "direction" not in asked.url else said
+
+    rig.agent.answers = answer
+    call = rig.line.send(rig.job("+1", 1), FixedPages(FaxLineContract.page))
+    done = call.when_done()
+    for _ in range(2000):
+        if done.called:
+            break
+        rig.clock.advance(20)
+    outcome: Any = done.result
+    assert outcome.cause in (FaxCause.OK, FaxCause.TIMEOUT), outcome
+    assert outcome.cause is FaxCause.OK or outcome.end_sent
+    assert outcome.pages_confirmed <= 1
+    assert outcome.cost >= 0
+    assert sum(one.method == "POST" for one in rig.agent.asked) == 1
+
+
+def test_a_fault_after_a_fax_was_handed_over_leaves_a_doubt(tmp_path: Path, logged_failures: Any) -> None:
+    """Nobody knows what became of it then: it is not sent once more in silence."""
+    rig = rig_in(tmp_path)
+    assert rig.agent is not None
+
+    def breaks(_: Any, __: Any) -> None:
+        raise ZeroDivisionError
+
+    rig.line._read = breaks
+    done = rig.line.send(rig.job("+1", 1), FixedPages(FaxLineContract.page)).when_done()
+    for _ in range(10):
+        rig.clock.advance(20)
+    outcome: Any = done.result
+    assert (outcome.cause, outcome.end_sent) == (FaxCause.INTERNAL, True)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
 def test_nobody_but_the_provider_is_asked() -> None:
     """Addresses in answers and settings lead nowhere else, and never without TLS but on this machine."""
     description, _ = fitted(load_provider("telnyx", ""), HttpOptions("telnyx", settings={"connection": "1"}))

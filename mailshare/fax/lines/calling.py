@@ -101,7 +101,10 @@ class Call:
         if failure.check(CancelledError) and (self.cancelled or self.native):
             return FaxOutcome(FaxCause.CANCELLED, self.confirmed, left=not self.cancelled)
         self._log.failure("the call {call} failed", failure=failure, call=self.id)
-        return FaxOutcome(FaxCause.INTERNAL, self.confirmed, native=failure.type.__name__)
+        # What a machine of the line's own has by then may go out all the same: it is never sent again in silence.
+        return FaxOutcome(
+            FaxCause.INTERNAL, self.confirmed, end_sent=bool(self.native), native=failure.type.__name__
+        )
 
     def _ended(self, outcome: FaxOutcome) -> FaxOutcome:
         self._outcome = outcome

@@ -11,6 +11,7 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -169,7 +170,7 @@ class _HookPage(Resource):
         except ConfigFault as fault:
             self._log.warn("a provider's call cannot be proved: {why}", why=fault.public)
             secret = ""
-        header, now = (lambda name: request.getHeader(name) or ""), self._clock.seconds()
+        header, now = partial(_header, request), self._clock.seconds()
         if not secret or not proves(self._hook, secret, header, body, now):
             request.setResponseCode(401)
             request.finish()
@@ -177,15 +178,19 @@ class _HookPage(Resource):
         request.finish()
         try:
             fax = text_at(json.loads(body), self._hook.id)
-        except ValueError:
+        except (ValueError, RecursionError):
             fax = ""
         self._heard(fax)
+
+
+def _header(request: Any, name: str) -> str:
+    """A header; empty when it is not there. What is no text is none that proves anything."""
+    return (request.getHeader(name.encode("ascii")) or b"").decode("utf-8", "replace")
 
 
 class _HookRequest(server.Request):
     """One request, bounded before it is read."""
 
-    _parsePOSTFormSubmission = False
     channel: Any
     content: Any
     _taken = 0
@@ -200,6 +205,8 @@ class _HookRequest(server.Request):
     @override
     def handleContentChunk(self, data: bytes) -> None:
         """Some octets of the body; Twisted calls this."""
+        if self._taken > _MOST:
+            return  # it was told so; what is on its way still is passed over
         self._taken += len(data)
         if self._taken > _MOST:
             self._too_large()
@@ -223,7 +230,10 @@ class _HookSite(server.Site):
     protocol: Any = _HookChannel
 
     def __init__(self, resource: Resource, reactor: Any) -> None:
-        super().__init__(resource, requestFactory=_HookRequest, timeout=_SECONDS, reactor=reactor)
+        # Nothing of a body is read before the call has proved itself, whatever kind it says to be.
+        super().__init__(
+            resource, requestFactory=_HookRequest, timeout=_SECONDS, reactor=reactor, parsePOSTFormSubmission=False
+        )
         self.connections = OpenConnections(_LIMITS, reactor)
 
     @override

@@ -62,7 +62,7 @@ class Answer:
         """The body as JSON; ``None`` when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or one that is deeper than anybody means it
             return None
 
     def accepted(self, ask: Ask) -> bool:
