@@ -46,6 +46,7 @@ class FaxActs(FaxGivingActs):
         deadline: str = "",
         priority: str = "",
         cover: str = "",
+        password: str = "",
         receipt: bool = False,
         forecast: bool = False,
     ) -> Mapping[str, object]:
@@ -56,6 +57,7 @@ class FaxActs(FaxGivingActs):
         with _opened(file) as stream:
             name = os.path.basename(file)
             facts = {"user": user, "subject": subject, "text": text, "at": at, "deadline": deadline, "cover": cover}
+            facts["password"] = password
             return await self.fax_document(
                 document=stream, to=to, name=name, priority=priority, receipt=receipt, forecast=forecast, **facts
             )
@@ -73,6 +75,7 @@ class FaxActs(FaxGivingActs):
         deadline: str = "",
         priority: str = "",
         cover: str = "",
+        password: str = "",
         receipt: bool = False,
         forecast: bool = False,
     ) -> Mapping[str, object]:
@@ -86,6 +89,7 @@ class FaxActs(FaxGivingActs):
         :param at: when it goes out, ``deadline`` when no call begins any more, ``priority`` its haste; see
             :func:`mailshare.assembly.fax_wishes.read_wishes`.
         :param cover: the cover sheet, ``none``, or empty for what holds for all.
+        :param password: that the far machines ask for (ITU-T T.30 PWD), as that of a box there.
         :param receipt: the sender hears at once that it was taken.
         :param forecast: send nothing; say what each fax would take and cost.
         :raises PolicyRefusal: a number may not be called, or the document cannot be turned into pages.
@@ -95,6 +99,8 @@ class FaxActs(FaxGivingActs):
         office = self._fax_room().running()
         if cover:
             wishes["cover"] = self._cover(cover)
+        if password:
+            wishes["password"] = _password(password)
         sender = self._sender(user)
         domain = office.rules.domains[0]
         recipients = [Recipient(_fax_recipient(one, domain), params=wishes) for one in to]
@@ -213,6 +219,13 @@ class FaxActs(FaxGivingActs):
         receipt = await self._fax_room().door().accept(envelope, body, origin)
         rows = await self._store.queue.items(agent="fax", message_id=receipt.message_id, open_only=False)
         return {"trace": trace, "faxes": sorted(row.id for row in rows), "user": sender.name}
+
+
+def _password(text: str) -> str:
+    """:raises NotPossible: no machine could be given it."""
+    if len(text) > 20 or not (text.isascii() and text.isprintable()):
+        raise NotPossible("A password of a fax machine has at most 20 characters, none but those of ASCII")
+    return text
 
 
 def _expected_json(number: str, expected: Forecast, most: float) -> Mapping[str, object]:

@@ -34,6 +34,7 @@ def fax() -> None:
 @click.option("--at", help="When it goes out: 18:30, 2026-12-24 18:30, +8h; at once when left out.")
 @click.option("--deadline", help="When no call begins any more, likewise; fax.lifetime when left out.")
 @click.option("--cover", help="Cover sheet: standard, none, or the name of a [[fax_cover]].")
+@click.option("--password", help="That the far machine asks for (ITU-T T.30 PWD), as that of a box there.")
 @click.option("--receipt", is_flag=True, help="The sender is told at once that it was taken.")
 @click.option("--forecast", is_flag=True, help="Send nothing; say how long it takes and what it costs.")
 @click.option("--priority", type=click.Choice(("urgent", "normal", "later")), help="later = in cheap hours.")

@@ -13,14 +13,12 @@ class FaxNeeds:
 
     :ivar pages: that are to go in this call; ``width`` of the widest, pixels.
     :ivar subaddress, password: that the far machine has to be given (ITU-T T.30 SUB and PWD).
-    :ivar poll: the far machine is to send what lies ready there.
     """
 
     pages: int = 0
     width: int = 0
     subaddress: bool = False
     password: bool = False
-    poll: bool = False
 
 
 def lacking(line: FaxCapabilities, needs: FaxNeeds) -> tuple[FaxCause, str] | None:
@@ -29,8 +27,6 @@ def lacking(line: FaxCapabilities, needs: FaxNeeds) -> tuple[FaxCause, str] | No
     A subaddress that was given has to be used (RFC 4160 section 3.2.2): a line that passes it over in silence would
     ring another machine than was meant.
     """
-    if needs.poll and not line.poll:
-        return FaxCause.NOT_ALLOWED, "no line here can fetch a fax from another machine"
     if needs.subaddress and not line.subaddress:
         return FaxCause.NOT_ALLOWED, "no line here can give a subaddress"
     if needs.password and not line.password:

@@ -252,7 +252,9 @@ class FaxAgent:
     @staticmethod
     def _needs(attempt: Attempt, pages: FaxFile) -> FaxNeeds:
         left = pages.count - attempt.ledger.confirmed
-        return FaxNeeds(left, pages.width, subaddress=bool(attempt.item.params.get("sub")))
+        params = attempt.item.params
+        asked = {"subaddress": bool(params.get("sub")), "password": bool(params.get("password"))}
+        return FaxNeeds(left, pages.width, **asked)
 
     async def _note(
         self, attempt: Attempt, outcome: FaxOutcome, began: int, measured: Mapping[str, object]
@@ -373,6 +375,7 @@ class FaxAgent:
             total=pages.count,
             first_page=attempt.ledger.confirmed,
             subaddress=str(params.get("sub", "")),
+            password=str(params.get("password", "")),
             ident=self._rules().station[:20],
             ecm=ecm,
             max_rate=max_rate,

@@ -61,7 +61,7 @@ FAX_OPERATIONS: tuple[Operation, ...] = (
         "fax_send",
         "POST",
         "/fax",
-        {"file": str, "to": list, **_WISHES},
+        {"file": str, "to": list, "password": str, **_WISHES},  # a password stands in no address of a request
         ("file", "to"),
         offline=False,
         remote=False,  # it names a file of this machine

@@ -7,12 +7,14 @@ import smtplib
 from collections.abc import Sequence
 from email.message import EmailMessage, Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from mailshare.core.errors import NotPossible
 from mailshare.core.values import QueueState
 from mailshare.core.values.fax import CallFacts, Coding, FaxCause, FaxPage, Ringing
 from mailshare.documents.fax_strips import coded
@@ -202,6 +204,23 @@ async def test_a_relay_box_passes_on_and_tells_how_it_went(house: House) -> None
     while not list(Path(house.folder, "printed").glob("*")):
         assert reactor.seconds() < until, await office.store.queue.items(open_only=False)
         await deferLater(reactor, 0.05)
+
+
+async def test_a_box_of_another_machine_is_given_its_password(house: House) -> None:
+    """The office calls itself: the box with a code takes the fax that brings it, and refuses the one that does not."""
+    office = await house.start(BOXES.replace("[fax]", "[fax]\nhead = false"))
+    document = house.folder / "letter.txt"
+    document.write_text("Dear customer\n")
+    acts: Any = office.acts
+    for password, state in (("", "failed"), ("9999", "failed"), ("1234", "delivered")):
+        sent = await acts.fax_send(file=str(document), to=["FAX=+49305550100/T33S=3@" + GATEWAY], password=password)
+        [fax] = sent["faxes"]
+        await settled(house)
+        shown = await acts.fax_show(id=fax)
+        assert shown["state"] == state, shown
+        assert "1234" not in str(shown)
+    with pytest.raises(NotPossible, match="at most 20 characters"):
+        await acts.fax_send(file=str(document), to=["+49305550100"], password="x" * 21)
 
 
 async def test_callers_need_the_number_the_station_and_the_password(house: House) -> None:

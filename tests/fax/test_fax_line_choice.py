@@ -92,6 +92,15 @@ async def test_a_subaddress_goes_over_lines_that_give_it(room: Room) -> None:
     assert (len(room.line.jobs), len(other.jobs)) == (0, 1)
 
 
+async def test_a_password_goes_over_lines_that_give_it(room: Room) -> None:
+    """A box elsewhere that asks for one would refuse the fax, and its sender would not know why."""
+    other = able("other", password=True)
+    await with_lines(room, other)
+    assert (await room.tried(await room.row(password="4711"))).state is QueueState.DELIVERED
+    assert (other.jobs[0].password, len(room.line.jobs)) == ("4711", 0)
+    assert "4711" not in repr(other.jobs[0])
+
+
 async def test_long_and_wide_faxes_go_over_lines_that_take_them(room: Room) -> None:
     """What is left after a call that broke off may fit where the whole did not."""
     other = able("other")

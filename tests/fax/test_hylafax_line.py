@@ -385,13 +385,13 @@ async def test_a_journal_that_cannot_be_read_changes_nothing(place: Place, reply
 
 
 async def test_a_call_is_begun_no_faster_than_the_number_can(place: Place) -> None:
-    """And without error correction where that never goes well."""
+    """And without error correction where that never goes well; a box there is given its password."""
     line = place.line()
     rig = Rig(line, NotingReceiver(), "", "", None, None)
-    line.send(evolve(rig.job("+7", 1), max_rate=9_600, ecm=False), FixedPages(PAGE))
+    line.send(evolve(rig.job("+7", 1), max_rate=9_600, ecm=False, password="4711"), FixedPages(PAGE))
     for _ in range(500):
         if line._watched:
             break
         await deferLater(reactor, 0.01)
     [made] = place.server.jobs.values()
-    assert (made.parameters["BEGBR"], made.parameters["USEECM"]) == ("3", "NO")
+    assert [made.parameters[name] for name in ("BEGBR", "USEECM", "PASSWD")] == ["3", "NO", "4711"]

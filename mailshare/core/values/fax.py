@@ -74,7 +74,6 @@ class FaxCapabilities:
     :ivar reports_pages: it tells page by page what the far end has confirmed; ``reports_cause`` why a call failed, and
         ``reports_cost`` what it cost.
     :ivar subaddress: it can give the far end a subaddress (ITU-T T.33), ``password`` a password (T.30 PWD).
-    :ivar poll: it can have the far end send what lies ready there, and be asked so itself (T.30 DTC).
     """
 
     send: bool = True
@@ -89,7 +88,6 @@ class FaxCapabilities:
     reports_cost: bool = False
     subaddress: bool = True
     password: bool = False
-    poll: bool = False
 
 
 @frozen
@@ -99,7 +97,7 @@ class FaxJob:
     :ivar id: of this try, unique in the office; fit for a file name.
     :ivar number: E.164 with its plus; empty for an extension that has none.
     :ivar dial: what is dialled, after the dial rules.
-    :ivar subaddress: for the far end, digits; empty = none.
+    :ivar subaddress: for the far end, digits; empty = none. ``password`` likewise (ITU-T T.30 PWD).
     :ivar ident: our station identification (TSI), at most 20 characters.
     :ivar first_page: from 0; what came before was confirmed in an earlier call.
     :ivar total: pages of the whole fax.
@@ -121,6 +119,7 @@ class FaxJob:
     sender: str = ""
     submitter: int = 0
     subject: str = ""
+    password: str = field(default="", repr=False)
 
 
 @frozen

@@ -46,7 +46,7 @@ class DirectoryLine:
         in the folder at the start stays there.
     """
 
-    capabilities = FaxCapabilities(receive=True, codings=(), reports_pages=False)
+    capabilities = FaxCapabilities(receive=True, codings=(), reports_pages=False, password=True)
     trouble = ""
     _log = Logger()
 

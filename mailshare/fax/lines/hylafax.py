@@ -90,7 +90,7 @@ class HylaFAXLine:
         self, name: str, account: HylaFAXAccount, options: HylaFAXOptions, reactor: Any, *, channels: int
     ) -> None:
         self.name = name
-        self.capabilities = FaxCapabilities(receive=options.receive, codings=(), widths=(1728, 2048, 2432))
+        self.capabilities = FaxCapabilities(receive=options.receive, codings=(), password=True)
         self._account = account
         self._options = options
         self._reactor = reactor
@@ -227,6 +227,7 @@ class HylaFAXLine:
             ("MODEM", self._options.modem),
             ("USEECM", "YES" if job.ecm else "NO"),
             *([("SUBADDR", job.subaddress)] if job.subaddress else ()),
+            *([("PASSWD", job.password)] if job.password else ()),
         ]
         may = [("USETAGLINE", "YES"), ("TAGLINE", ""), ("TSI", job.ident)]
         if job.max_rate in _BEGINS:

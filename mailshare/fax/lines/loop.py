@@ -97,7 +97,7 @@ class LoopLine:
     :ivar taken: what machines of scripts have taken: number to pages, call by call.
     """
 
-    capabilities = FaxCapabilities(receive=True)
+    capabilities = FaxCapabilities(receive=True, password=True)
     trouble = ""
 
     def __init__(
@@ -249,7 +249,9 @@ class LoopLine:
         await call.tell("answered")
         await self._after(_TRAIN)
         try:
-            cause = await far.screen(evolve(ringing, station=call.job.ident, subaddress=call.job.subaddress))
+            job = call.job
+            said = evolve(ringing, station=job.ident, subaddress=job.subaddress, password=job.password)
+            cause = await far.screen(said)
         except MailshareError:
             return FaxCause.DROPPED, False
         if cause is not FaxCause.OK:
