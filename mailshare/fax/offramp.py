@@ -246,8 +246,10 @@ class FaxAgent:
         missing = self._pool.lacking(self.lane(attempt.item), self._needs(attempt, pages))
         if missing is not None:
             return self._given_up(attempt, *missing)
-        troubles = "; ".join(f"{one.line.name}: {one.trouble}" for one in self._pool.lines if one.trouble)
-        return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native=troubles or "no line was free in time"))
+        meant = [one for one in self._pool.lines if one.takes(self.lane(attempt.item))]
+        troubles = "; ".join(f"{one.line.name}: {one.trouble}" for one in meant if one.trouble)
+        words = troubles or ("no line was free in time" if meant else "no line here is meant for this number")
+        return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native=words))
 
     @staticmethod
     def _needs(attempt: Attempt, pages: FaxFile) -> FaxNeeds:

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from mailshare.core.values import Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCapabilities, FaxCause
+from mailshare.fax.pool import PooledLine
 from tests.fax.calling_room import Room, ScriptedLine, ends
 
 
@@ -147,6 +148,14 @@ async def test_lines_that_are_all_down_are_told_of_and_end_with_the_lifetime(roo
     assert not room.line.jobs
     [told] = room.fax.facts()
     assert (told["trouble"], told["free"]) == ("The fax server refused the login", 1)
+
+
+async def test_a_number_that_no_line_is_meant_for_is_told_so(room: Room) -> None:
+    """It waits for somebody who declares one, as long as it may."""
+    await room.fax.use([PooledLine(room.line, ("+49*",))])
+    outcome = await room.tried(await room.row())
+    assert (outcome.state, outcome.status) == (QueueState.QUEUED, "4.4.1")
+    assert "no line here is meant for this number" in outcome.reply
 
 
 async def test_a_fax_whose_time_is_over_while_lines_are_in_use_calls_nobody(room: Room) -> None:
