@@ -107,6 +107,8 @@ class World:
                 if fate < 0.2:
                     self.sinch.takes = fate < 0.1
                     self.sinch.broken = lambda: ResponseNeverReceived([])
+            for fax in self.sinch.faxes.values():
+                fax["looks"] = -1  # it ends in a turn of the world, and nowhere else
             return self.sinch.answer(asked)
 
         return PretendProvider(answer)
@@ -122,7 +124,6 @@ class World:
                 cause = "ok" if count == len(pages) else self.chance.choice(["dropped", "page-refused", "no-carrier"])
                 done.write_text(json.dumps({"cause": cause, "pages": count}))
         for fax in self.sinch.faxes.values():
-            fax["looks"] = -1  # it ends here and nowhere else
             if "over" not in fax and self.chance.random() < 0.3:
                 fax["over"] = count = self.chance.randint(0, fax["pages"])
                 end = {"status": "COMPLETED"} if count == fax["pages"] else {"status": "FAILURE", "errorCode": 13}
