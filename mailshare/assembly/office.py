@@ -220,6 +220,7 @@ class Office(Service):
         fax.paper = lambda number: acts().fax_paper(number)
         own = OwnAuthority(store.settings, key, reactor, lambda: self.config)
         web = WebRoom(store, reactor, acts, keeping, lambda: self.config, threads, own=own, start_over=self._begin_anew)
+        acts.further["first_run"] = web.first_run
         return Parts(
             store=store,
             threads=threads,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mailshare.assembly import shapes
+from mailshare.assembly.first_run_acts import FirstRunActs
 from mailshare.assembly.manager_acts import ManagerActs, seen_json
 from mailshare.assembly.personal import Personal
 from mailshare.core.errors import NoSuchUser, PeerFault, Unavailable
@@ -14,7 +15,7 @@ from mailshare.portal.throttle import Slowed, Throttle
 from mailshare.store.naming import resolved_login
 
 
-class PresenceActs(Personal, ManagerActs):
+class PresenceActs(Personal, ManagerActs, FirstRunActs):
     """Put together with the other acts."""
 
     # ------------------------------------------------------------------ looking

@@ -25,6 +25,7 @@ from mailshare.shell.limits import ConnectionLimits
 
 if TYPE_CHECKING:
     from mailshare.assembly.acts import Acts
+    from mailshare.assembly.first_run import FirstRun
     from mailshare.web.manager_service import Manager
 
 _MINUTE = 60 * SECOND
@@ -95,7 +96,6 @@ class WebRoom:
 
     def _made(self) -> Manager:
         from mailshare.assembly.administering import Administering  # noqa: PLC0415 - only where there is a manager
-        from mailshare.assembly.first_run import FirstRun  # noqa: PLC0415 - as above
         from mailshare.assembly.served_handouts import ServedHandouts  # noqa: PLC0415 - as above
         from mailshare.web.manager_service import Manager  # noqa: PLC0415 - as above
         from mailshare.web.rendering import Rendering  # noqa: PLC0415 - as above
@@ -103,15 +103,6 @@ class WebRoom:
         from mailshare.web.static_files import StaticFiles  # noqa: PLC0415 - as above
 
         keeping, static = self._keeping, StaticFiles()
-        first_run = FirstRun(
-            self._store,
-            self._reactor,
-            self._config,
-            self._own,
-            self._threads,
-            reload=lambda: self._acts().reload(),
-            exchange=self._exchange,
-        )
         rooms = Rooms(
             office=Administering(self._acts(), self._store, self._now),
             administrators=keeping.administrators,
@@ -127,12 +118,26 @@ class WebRoom:
             new_file=self._new_file,
             copy=self._copy,
             free=self._free,
-            first_run=first_run,
+            first_run=self.first_run(),
             handouts=ServedHandouts(self._config, self._store.directory.current),
             links=keeping.links,
         )
         keeping.left = lambda name: rooms.end_streams([name])
         return Manager(rooms, self._threads.run)
+
+    def first_run(self) -> FirstRun:
+        """What the first run asks of this computer, for pages and for the command."""
+        from mailshare.assembly.first_run import FirstRun  # noqa: PLC0415 - few ask
+
+        return FirstRun(
+            self._store,
+            self._reactor,
+            self._config,
+            self._own,
+            self._threads,
+            reload=lambda: self._acts().reload(),
+            exchange=self._exchange,
+        )
 
     def _new_file(self) -> BinaryIO:
         """A file in a folder of the office's own. It has no name there, so even a kill leaves nothing."""

@@ -14,7 +14,7 @@ from mailshare.cli.doctor import doctor
 from mailshare.cli.fax_in import fax
 from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
-from mailshare.cli.manager_access import manager, setup
+from mailshare.cli.manager_access import manager, setup, setup_url
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
 from mailshare.cli.personal import user
 from mailshare.cli.presence import user_logins, user_unlock
@@ -72,6 +72,7 @@ for _command in (
     reload_,
     demo,
     setup,
+    setup_url,
     manager,
 ):
     main.add_command(_command)

@@ -15,10 +15,28 @@ _Answer = tuple[Any, Iterable[str]]
 
 
 @click.command()
+@click.option("--here", is_flag=True, help="Go through it in this terminal.")
 @click.pass_obj
 @with_json
-def setup(context: Context, /) -> _Answer:
+def setup(context: Context, /, here: bool) -> _Answer:
+    """Say where the first run goes on in a browser, with its one-time code; or go through it here."""
+    if not here:
+        found, lines = _url(context)
+        return found, [*lines, "Or go through it in this terminal: mailshare setup --here"]
+    from mailshare.cli.first_run import go_through  # noqa: PLC0415 - few do
+
+    return go_through(context)
+
+
+@click.command("setup-url")
+@click.pass_obj
+@with_json
+def setup_url(context: Context, /) -> _Answer:
     """Say where the first run goes on in a browser, with its one-time code."""
+    return _url(context)
+
+
+def _url(context: Context) -> tuple[Any, list[str]]:
     answer = context.ask("setup_code")
     places = [one["address"] for one in context.ask("status").get("listeners", []) if one["service"] == "web"]
     if not places:
