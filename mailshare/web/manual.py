@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from mailshare.core.errors import PeerFault
+from mailshare.web.catalogues import LOCALES
+from mailshare.web.languages import LANGUAGES
 
 _HERE = os.path.join(os.path.dirname(__file__), "docs")
 FOLDERS: Mapping[str, str] = {
@@ -42,7 +44,7 @@ _BESIDE: tuple[tuple[str, str], ...] = (
     ("/fax", "reference/fax"),
     ("/book", "reference/fax"),
     ("/settings", "reference/manager"),
-    ("/setup", "tutorial/first_office"),
+    ("/setup", "howto/first_run"),
 )
 
 
@@ -71,27 +73,41 @@ def _names(folder: str) -> tuple[str, ...]:
     return tuple(sorted(one for one in os.listdir(path) if one.endswith(".md") and one != "index.md"))
 
 
-@lru_cache(maxsize=64)
-def _text(page: str) -> str:
-    """What Sphinx reads.
+def spoken(page: str, language: str) -> str:
+    """The language that a page is read in: the one wanted if the page is there in it, else English.
 
     :raises PeerFault: 404, there is no such page.
     """
     folder, _, name = page.partition("/")
     if folder not in FOLDERS or f"{name}.md" not in _names(folder):
         raise PeerFault("There is no such page in the documentation", code=404)
-    with open(os.path.join(_HERE, folder, f"{name}.md"), encoding="utf-8") as file:
+    return language if language in LANGUAGES and os.path.exists(_translated(page, language)) else "en"
+
+
+def _translated(page: str, language: str) -> str:
+    return os.path.join(LOCALES, language, "docs", f"{page}.md")
+
+
+@lru_cache(maxsize=64)
+def _text(page: str, language: str) -> str:
+    """What Sphinx reads, or its translation.
+
+    :raises PeerFault: 404, there is no such page.
+    """
+    there = spoken(page, language)
+    path = os.path.join(_HERE, f"{page}.md") if there == "en" else _translated(page, there)
+    with open(path, encoding="utf-8") as file:
         return file.read()
 
 
-def title(page: str) -> str:
+def title(page: str, language: str = "en") -> str:
     """The heading of a page, without marks."""
-    found = _HEADING.search(_text(page))
+    found = _HEADING.search(_text(page, language))
     return found[1].replace("`", "") if found else page
 
 
 @lru_cache(maxsize=64)
-def rendered(page: str) -> str:
+def rendered(page: str, language: str = "en") -> str:
     """A page as HTML that holds nothing but what Markdown has words for.
 
     :raises PeerFault: 404, there is no such page.
@@ -99,7 +115,7 @@ def rendered(page: str) -> str:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - only who reads the documentation needs it
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    text = _LEFT_OUT.sub("", _text(page))
+    text = _LEFT_OUT.sub("", _text(page, language))
     text = _BARE.sub(lambda link: f"[{_title_of(_address(page, link[1]))}]({link[1]})", text)
     tokens = reader.parse(text)
     for place, token in enumerate(tokens):

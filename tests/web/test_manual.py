@@ -61,3 +61,18 @@ async def test_help_is_one_link_away_from_every_screen(house: House) -> None:
     assert "/docs/howto/find_a_mail" in (await browser.get("/docs")).text
     assert (await browser.get("/docs/howto/nothing")).code == 404
     assert (await house.browser().get("/docs")).code == 303
+
+
+@pytest_twisted.ensureDeferred
+async def test_help_of_the_first_run_is_there_in_french_and_german(house: House) -> None:
+    """The page that *Help* leads to from its steps, with the same links; other pages are in English and say so."""
+    assert manual.beside("/setup/account") == "howto/first_run"
+    browser = await house.admin()
+    links = set(re.findall(r'href="([^"#]*)', manual.rendered("howto/first_run")))
+    for language, words in (("fr", "La première mise en service"), ("de", "Die erste Einrichtung")):
+        page = (await browser.get("/docs/howto/first_run", Accept_Language=language)).text
+        assert f'<article class="manual" lang="{language}"><h1 id="' in page
+        assert words in page
+        assert set(re.findall(r'href="([^"#]*)', manual.rendered("howto/first_run", language))) <= links
+        other = (await browser.get("/docs/howto/people", Accept_Language=language)).text
+        assert '<article class="manual" lang="en">' in other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from mailshare.web.manual import pages, rendered, title
+from mailshare.web.manual import pages, rendered, spoken, title
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit
 
@@ -17,8 +17,9 @@ async def contents(visit: Visit) -> bytes:
 async def text(visit: Visit) -> bytes:
     """One of them."""
     page = f"{visit.path['folder']}/{visit.path['name']}"
-    body = Markup(rendered(page))  # noqa: S704 - made by the reader of Markdown, which escapes what is no Markdown
-    return visit.page("manual_page.html", heading=title(page), body=body)
+    there = spoken(page, visit.language)
+    body = Markup(rendered(page, there))  # noqa: S704 - made by the reader of Markdown, which escapes what is no Markdown
+    return visit.page("manual_page.html", heading=title(page, there), body=body, spoken=there)
 
 
 PAGES = (Page("/docs", contents), Page("/docs/<folder>/<name>", text))
