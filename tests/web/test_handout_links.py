@@ -209,3 +209,23 @@ async def test_a_server_without_a_private_authority_hands_out_none(house: House)
         assert answer.code == 404
         assert "no private authority" in answer.text
     assert (await house.browser().get("/ca.exe")).code in (303, 404)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_link_tells_what_the_device_finds_and_its_slip_speaks_the_readers_language(house: House) -> None:
+    """The name by which the device came, TLS, what programs there may ask by themselves; French and German on paper."""
+    with_doors(house)
+    link = await made(await house.admin())
+    stranger = house.browser()
+    page = (await stranger.get(link)).text
+    assert "It reached the server as 127.0.0.1; mail programs here need the name mail.office.example" in page
+    assert "This page came without TLS" in page
+    assert "http://autoconfig.office.example/mail/config-v1.1.xml?emailaddress=andrew@office.example" in page
+    assert "http://autoconfig.company.example" not in page
+    known = (await stranger.ask("GET", link, Host="mail.office.example")).text
+    assert "It knows the server by the name mail.office.example" in known
+    for language, words in (("fr", ("Courrier pour", "Mot de passe")), ("de", ("Benutzername", "Passwort"))):
+        text = (await stranger.get(f"{link}/text", Accept_Language=language)).text
+        assert all(word in text for word in words), text
+        assert "Password" not in text
+        assert (await stranger.get(f"{link}/slip", Accept_Language=language)).text.startswith("%PDF")

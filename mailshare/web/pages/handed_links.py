@@ -11,6 +11,7 @@ from mailshare.web.handout.page import slip_text
 from mailshare.web.handout.slip_pdf import slips
 from mailshare.web.qr_codes import qr
 from mailshare.web.routing import Page
+from mailshare.web.same_place import named
 from mailshare.web.visit import Visit
 
 _HOURS = 24
@@ -134,7 +135,30 @@ def _shown(visit: Visit, link: HandoutLink) -> bytes:
         code=qr(url) if url else "",
         expires=visit.rooms.moment(link.expires),
         forms=FORMS,
+        reached=_reached(visit, page),
     )
+
+
+def _reached(visit: Visit, page: Any) -> dict[str, Any]:
+    """What this very device shows of itself by asking: the name it knows the server by, TLS, and what it can try.
+
+    ``ways`` are addresses that mail programs ask by themselves, at the port that they take; whether the device's DNS
+    leads them here, only the device can tell.
+    """
+    name, names = named(visit.request.getHeader("Host") or ""), visit.rooms.handouts.names()
+    domains = dict.fromkeys(str(one["address"]).rpartition("@")[2].casefold() for one in page["addresses"])
+    found = page["discovery"]["finds_this_server"].rpartition("@")[2]
+    ways = [
+        f"http://autoconfig.{one}/mail/config-v1.1.xml?emailaddress={quote(page['login'], safe='')}@{one}"
+        for one in (*domains, found)
+        if one and f"autoconfig.{one}" in names
+    ]
+    return {
+        "name": name,
+        "right": name == page["hostname"].casefold(),
+        "secure": visit.request.isSecure(),
+        "ways": list(dict.fromkeys(ways)),
+    }
 
 
 async def form(visit: Visit) -> bytes:
