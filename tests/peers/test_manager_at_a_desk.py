@@ -24,6 +24,13 @@ STANDS_ON = """(words) => {
 }"""
 
 
+STICKING_OUT = """() => {
+  const edge = document.querySelector("article").getBoundingClientRect().right + 1;
+  const parts = [...document.querySelectorAll("article *")].filter((one) => one.getBoundingClientRect().right > edge);
+  return parts.map((one) => one.outerHTML);
+}"""
+
+
 @pytest.fixture
 def another(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Daemon]:
     """A server for a first run of its own."""
@@ -81,6 +88,8 @@ def test_a_first_run_at_a_desk_is_done_with_the_keyboard_alone(another: Daemon, 
     page.evaluate(AXE.read_text())
     assert violations(page) == []
     keys.press("Begin", "listen")
+    assert page.get_by_text("Step 2 of 7").is_visible()
+    assert page.evaluate(STICKING_OUT) == []
     if pictures:
         page.screenshot(path=f"{pictures}/manager-first-run-light.png", full_page=True)
     keys.press("Skip this step", "account")

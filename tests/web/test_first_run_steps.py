@@ -57,8 +57,9 @@ async def test_steps_that_the_file_has_settled_are_asked_of_nobody(house: House)
 @pytest_twisted.ensureDeferred
 async def test_each_step_can_be_left_out_and_names_the_page_where_it_is_done_later(place: Place) -> None:
     """An exact link beside *Skip*, which leads to a page."""
-    for step in ("listen", "account", "probe", "users", "timer"):
+    for number, step in enumerate(("listen", "account", "probe", "users", "timer"), 2):
         page = (await place.browser.get(f"/setup/{step}")).text
+        assert f"Step {number} of 7" in page
         later = re.search(r'It can be done later: <a href="([^"]+)"', page.replace("&amp;", "&"))
         assert later, step
         assert (await place.browser.get(later[1])).code == 200, later[1]
