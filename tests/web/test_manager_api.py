@@ -36,7 +36,7 @@ def test_the_description_has_exactly_the_routes_that_are_served() -> None:
     }
     assert served == described
     assert {one.name for one in OPERATIONS if not one.remote} == {
-        "backup", "dry_run", "setup_code", "fax_send",
+        "backup", "dry_run", "setup_code", "setup_survey", "setup_step", "setup_listen", "fax_send",
     }  # fmt: skip
     # Nobody over the network names a file of this machine.
     names = {"file", "path", "directory", "document", "secret"}
