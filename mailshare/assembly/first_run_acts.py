@@ -28,7 +28,7 @@ class FirstRunActs(Changes):
         run = self._first_run()
         return {**await run.survey(), "reached": await run.reached(), "decided": list(run.decided())}
 
-    async def setup_step(self, *, step: str) -> Mapping[str, object]:
+    async def setup_step(self, *, step: str = "") -> Mapping[str, object]:
         """Keep where somebody is; empty = it is over."""
         await self._first_run().reach(step)
         return {"reached": step}

@@ -17,6 +17,7 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.values.fax import FaxPage
 from mailshare.documents.fax_bits import Bits, black_and_white
 from mailshare.documents.fax_blank import check_black, check_white
+from mailshare.documents.fax_cut import check_whole
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
@@ -94,7 +95,8 @@ def _with_all_pages(data: bytes, count: int) -> bytes:
 
     PDFium believes the number that the tree says of itself, and would leave the others out without a word.
 
-    :raises NotConvertible: NOT_TAKEN: its page is only the cover of documents that lie in it.
+    :raises NotConvertible: NOT_TAKEN: its page is only the cover of documents that lie in it; DAMAGED: part of a page
+        is cut off.
     """
     import pikepdf  # noqa: PLC0415 - only where a PDF comes
 
@@ -103,6 +105,7 @@ def _with_all_pages(data: bytes, count: int) -> bytes:
         with pikepdf.open(io.BytesIO(data)) as document:
             if "/Collection" in document.Root:
                 raise NotConvertible(Hindrance.NOT_TAKEN, _PORTFOLIO)
+            check_whole(document)
             if len(document.pages) <= count:
                 return b""
             with pikepdf.new() as whole:

@@ -210,6 +210,36 @@ def lost() -> Iterator[tuple[str, str, bytes]]:
     yield "portfolio", "folder", objects(cover, tree, PAGE % b"", wait, FONT)
 
 
+def cut() -> Iterator[tuple[str, str, bytes]]:
+    """Pages of which the end is missing: name, a word of the refusal, the document."""
+    catalogue, tree = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[3 0 R]>>"
+    chance = random.Random(9)
+    lines = b"".join(b"%d %d m %d %d l S " % tuple(chance.randrange(590) for _ in range(4)) for _ in range(500))
+    packed = zlib.compress(lines)
+    for share in (1, 2, 3):
+        content = stream(packed[: len(packed) * share // 4], b"/Filter/FlateDecode")
+        yield f"contents, {share}/4", "drawn on it", objects(catalogue, tree, PAGE % b"", content, FONT)
+    photo = photograph()
+    for share in (1, 2, 3):
+        yield f"photograph, {share}/4", "picture of it", _scan(b"/Filter/DCTDecode", photo[: len(photo) * share // 4])
+
+
+def ends_left_out() -> Iterator[tuple[str, bytes]]:
+    """Pages of which nothing is missing but marks behind it."""
+    catalogue, tree = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[3 0 R]>>"
+    content = stream(zlib.compress(BAR)[:-4], b"/Filter/FlateDecode")
+    yield "contents without a sum", objects(catalogue, tree, PAGE % b"", content, FONT)
+    yield "photograph without an end", _scan(b"/Filter/DCTDecode", photograph()[:-2])
+    yield "photograph with more behind it", _scan(b"/Filter/DCTDecode", photograph() + bytes(100))
+
+
+def photograph() -> bytes:
+    """A JPEG of 1700 by 2200 pixels in grey, darker from left to right."""
+    row, out = bytes(255 - column * 255 // 1700 for column in range(1700)), BytesIO()
+    Image.frombytes("L", (1700, 2200), row * 2200).save(out, "JPEG")
+    return out.getvalue()
+
+
 def white() -> Iterator[tuple[str, bytes]]:
     """Pages that are right to be white."""
     yield "nothing", one_page(b"")

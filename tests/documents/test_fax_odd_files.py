@@ -80,7 +80,7 @@ def test_what_is_drawn_and_what_is_not(outcomes: dict[str, list[object]]) -> Non
     refused = {name for name, told in outcomes.items() if not isinstance(told[0], list)}
     assert not {name for name in refused if name.startswith(("boxes", "contents", "forms"))}
     pictures = {name.removeprefix("pictures: ") for name in refused if name.startswith("pictures")}
-    undecodable = ("mmr with wrong columns", "jpeg 2000 cut", "broken profile", "unknown filter")
+    undecodable = ("mmr with wrong columns", "jpeg cut", "jpeg 2000 cut", "broken profile", "unknown filter")
     assert pictures == {name + how for name in undecodable for how in ("", " askew", " flat")}
     locked = {name for name in refused if outcomes[name][0] == "encrypted"}
     assert locked == {f"locks: locked {revision} geheim" for revision in (2, 3, 4, 6)}
@@ -89,6 +89,18 @@ def test_what_is_drawn_and_what_is_not(outcomes: dict[str, list[object]]) -> Non
         assert outcomes[name][0] == "damaged"
     for name in ("broken: before", "broken: behind", "broken: wrong start", "broken: twice", "broken: old"):
         assert name not in refused
+
+
+def test_pages_that_are_cut_off_are_refused() -> None:
+    """S8: what is missing of a page is not left white or black in silence; where only marks are missing, nothing is."""
+    for name, word, data in odd_pdfs.cut():
+        with pytest.raises(NotConvertible) as refused:
+            fax_pages(data, {}, "application/pdf")
+        assert word in refused.value.public, name
+        assert "cut off" in refused.value.public, name
+    for name, data in odd_pdfs.ends_left_out():
+        [page] = pages_of(fax_pages(data, {}, "application/pdf")[0])
+        assert picture_of(page).getextrema() == (0, 255), name
 
 
 def test_pages_that_would_be_lost_are_refused() -> None:
