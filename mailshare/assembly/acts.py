@@ -26,6 +26,7 @@ from mailshare.assembly.print_looking import PrintLooking
 from mailshare.assembly.provider_acts import LiveAccounts, ProviderActs
 from mailshare.assembly.reading import Reading
 from mailshare.assembly.run_acts import RunActs
+from mailshare.assembly.several_people import SeveralPeople
 from mailshare.assembly.tag_testing import TagTesting
 from mailshare.assembly.usage_acts import UsageActs
 from mailshare.config import Config
@@ -95,6 +96,7 @@ class Acts(
     UsageActs,
     FindingActs,
     RunActs,
+    SeveralPeople,
     Reading,
 ):
     """The office as its administrator sees it.

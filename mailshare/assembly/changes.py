@@ -115,16 +115,23 @@ class Changes:
         if "accounts" in facts:
             changes["accounts"] = tuple(self._account(str(one)).id for one in facts["accounts"])
         if "cc" in facts:
-            changes["cc"] = tuple(self._user(str(one)).id for one in facts["cc"])
-            kinds = {one.id: one.kind for one in self._directory().users}
-            if any(kinds.get(one) is UserKind.PUBLIC for one in changes["cc"]):
-                raise PeerFault("PUBLIC has a mailbox that nobody reads; name the people who get copies", code=400)
-            if user.id in changes["cc"]:
-                raise PeerFault("A user cannot be on the own cc list", code=400)
+            changes["cc"] = self._readers(user, facts["cc"], {})
         made = evolve(user, **changes)
         if made.forward and made.local_only:
             raise PeerFault("A user without outside mail cannot forward to the outside", code=400)
         return made
+
+    def _readers(self, user: User, names: Sequence[object], fresh: Mapping[str, User]) -> tuple[int, ...]:
+        """Who gets copies.
+
+        :param fresh: by login, those who are about to be made.
+        """
+        readers = [fresh.get(str(one).casefold()) or self._user(str(one)) for one in names]
+        if any(one.kind is UserKind.PUBLIC for one in readers):
+            raise PeerFault("PUBLIC has a mailbox that nobody reads; name the people who get copies", code=400)
+        if user.id in [one.id for one in readers]:
+            raise PeerFault("A user cannot be on the own cc list", code=400)
+        return tuple(one.id for one in readers)
 
     async def delete_user(self, *, name: str) -> Mapping[str, object]:
         """Take a user away; the mail stays 30 days."""

@@ -13,11 +13,14 @@ from mailshare.assembly.what_if import with_aliases, with_file
 from mailshare.config import BrokenConfig
 from mailshare.config.loading import parse_config
 from mailshare.core.errors import ConfigFault, MailshareError
+from mailshare.core.sorting_options import SortingOptions
 from mailshare.core.values import Account, Directory, Event, Routing, Source, StoredMessage
 from mailshare.delivery.replay import Reading
 
 _MOST = 5000
 _USUAL = 200
+_TRIED = 20
+_SORTING = ("mode", "domains", "aliases", "tag_delimiter", "ambiguous")
 _REPLAYED = (Source.COLLECT, Source.SMTP)
 _OF_ITS_TIME = frozenset({"public-capped"})  # what the hour of its coming decided cannot be replayed
 
@@ -36,6 +39,29 @@ class _Past:
     reasons: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     given: bool = False
+
+
+def _decided(row: Mapping[str, Any]) -> Sequence[str]:
+    """Code and detail of the step that named the first who gets it; of a miss the last step."""
+    steps: Sequence[Sequence[str]] = row["steps"]
+    return next((step for step in steps if step[0] in row["why"]), steps[-1] if steps else ("", ""))
+
+
+def _rule(account: Account) -> Mapping[str, object]:
+    """Which header decides whose a mail is.
+
+    :returns: ``mode``; ``headers``: the envelope fields that are looked at, in this order; ``known``: they were read
+        off this provider's mail or set by hand; ``trusted_by``: hosts whose fields count; ``tags``: tagged addresses
+        arrive.
+    """
+    options = SortingOptions.of(account)
+    return {
+        "mode": account.mode.value,
+        "headers": [name.title() for name in options.envelope_headers],
+        "known": "envelope_headers" in {**account.found, **account.options},
+        "trusted_by": sorted(options.trusted_by),
+        "tags": options.tags_work,
+    }
 
 
 class DryRun(Probing):
@@ -76,6 +102,28 @@ class DryRun(Probing):
             if differs or all:
                 rows.append(row)
         return {"asked": last, "stored": len(messages), "replayed": replayed, "changed": changed, "rows": rows}
+
+    async def try_sorting(
+        self, *, address: str, last: int = _TRIED, facts: Mapping[str, object] | None = None
+    ) -> Mapping[str, object]:
+        """Sort the newest stored mail of an account once more as if these facts of it were saved; nothing is changed.
+
+        :param last: how many messages; 0 = only the rule is told.
+        :param facts: ``mode``, ``domains``, ``aliases``, ``tag_delimiter``, ``ambiguous``; others do not touch sorting.
+        :returns: ``rule``: how its mail is sorted then; ``asked``, ``stored``, ``changed``, and ``rows`` as
+            :meth:`dry_run` tells them, newest first, each with ``decided``, the step that decided.
+        """
+        old, now = self._account(address), self._directory()
+        account = self._adjusted(old, {key: value for key, value in (facts or {}).items() if key in _SORTING}, {})
+        then = evolve(now, accounts=tuple(account if one.id == old.id else one for one in now.accounts))
+        messages = await self._stored(old.id, min(last, _USUAL)) if last > 0 else ()
+        rows: list[dict[str, object]] = []
+        for message, holders in reversed(messages):
+            row = await self._replayed(message, holders, now, then)
+            if row is not None:
+                rows.append({**row, "decided": _decided(row)})
+        changed = sum(bool(row["differs"]) for row in rows)
+        return {"rule": _rule(account), "asked": last, "stored": len(messages), "changed": changed, "rows": rows}
 
     def _changed(
         self,

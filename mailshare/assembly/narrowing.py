@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from mailshare.assembly.several_people import checked_facts
 from mailshare.core.errors import NotAllowed
 from mailshare.core.values import Directory, User, UserKind
 from mailshare.interfaces import IStore
@@ -20,10 +21,10 @@ KEEPERS = frozenset(
         "users", "add_user", "change_user", "delete_user", "show_user", "handout", "vacation", "app_passwords",
         "add_app_password", "revoke_app_password", "accounts", "account_show", "next_runs", "unlock_user", "admin_list",
         "admin_show", "preview_runs",
-        "admin_give", "admin_always", "admin_teach", "rules", "fetch_anyway",
+        "set_users", "try_sorting", "admin_give", "admin_always", "admin_teach", "rules", "fetch_anyway",
     }
 )  # fmt: skip
-_BY_ADDRESS = frozenset({"account_show", "resume", "next_runs", "preview_runs"})
+_BY_ADDRESS = frozenset({"account_show", "resume", "next_runs", "preview_runs", "try_sorting"})
 _PEOPLE = frozenset(
     {"show_user", "change_user", "delete_user", "handout", "vacation", "app_passwords", "add_app_password",
      "revoke_app_password", "unlock_user", "mailbox"}
@@ -70,6 +71,11 @@ class Narrowing:
             self._person(str(given.get("name", "")))
         if name in ("add_user", "change_user"):
             self._changes(name, given)
+        for person in given.get("people", ()):
+            login = str(person.get("name", ""))
+            self._person(login)
+            known = login.casefold() in self._directory().user_by_name
+            self._changes("change_user" if known else "add_user", checked_facts(person))
         for user in (*given.get("users", ()), *([given["user"]] if given.get("user") else ())):
             self._person(str(user))
         if name in _CASES:

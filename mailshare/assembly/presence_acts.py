@@ -21,9 +21,22 @@ class PresenceActs(Personal, ManagerActs, FirstRunActs):
     # ------------------------------------------------------------------ looking
 
     async def users(self) -> Sequence[Mapping[str, object]]:
-        """All users, by name, with ``last_seen`` by door and ``slowed``: the wrong tries of the last minutes."""
+        """All users, by name.
+
+        :returns: of each also ``last_seen`` by door, ``slowed``: the wrong tries of the last minutes, and ``reached``:
+            the addresses that reach him from outside, the surest first.
+        """
         seen, slowed = await self._logins_seen(), self._slowed_users()
-        return [{**row, **self._presence(str(row["name"]), seen, slowed)} for row in await super().users()]
+        return [
+            {**row, **self._presence(str(row["name"]), seen, slowed), "reached": self._reached(str(row["name"]))}
+            for row in await super().users()
+        ]
+
+    def _reached(self, name: str) -> Sequence[str]:
+        directory = self._directory()
+        user = directory.user_by_name[name]
+        ways = [directory.account_by_id[one] for one in user.accounts if one in directory.account_by_id]
+        return [address for way in ways for address in self._addresses(user, way)]
 
     async def show_user(self, *, name: str) -> Mapping[str, object]:
         """A user, as :meth:`users` tells it and more."""

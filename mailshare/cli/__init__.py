@@ -16,6 +16,7 @@ from mailshare.cli.files import backup, check, demo, export, restore, verify
 from mailshare.cli.handing_out import user_handout
 from mailshare.cli.manager_access import manager, setup, setup_url
 from mailshare.cli.office import log, mailboxes, outbox, reload_, sendreceive, status, why
+from mailshare.cli.people_tables import user_import
 from mailshare.cli.personal import user
 from mailshare.cli.presence import user_logins, user_unlock
 from mailshare.cli.printers import printers
@@ -43,7 +44,7 @@ def main(context: click.Context, config: str) -> None:
     context.obj = Context(config)
 
 
-for _of_users in (user_handout, user_logins, user_unlock):
+for _of_users in (user_handout, user_import, user_logins, user_unlock):
     user.add_command(_of_users)
 for _command in (
     check,

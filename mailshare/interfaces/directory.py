@@ -38,6 +38,16 @@ class IDirectoryStore(Interface):
         :raises Declared: the user is declared in the configuration file, unless ``declared``.
         """
 
+    def set_users(
+        added: Sequence[tuple[User, str, str]], changed: Sequence[tuple[User, str | None, str | None]]
+    ) -> Awaitable[None]:
+        """Make and change several, all or none; each with its password's hash and its SCRAM verifier.
+
+        New ones are told apart by negative ids, which may stand in the copies of all.
+
+        :raises PolicyRefusal, Declared: as for one.
+        """
+
     def delete_user(user_id: int, *, declared: bool = False) -> Awaitable[None]:
         """Take a user away; the mailbox and its mail stay 30 days, cc references go at once.
 

@@ -135,20 +135,8 @@ class DirectoryStore:
     async def add_user(self, user: User, *, password_hash: str = "", scram: str = "", declared: bool = False) -> User:
         """Make a user and a mailbox."""
         del declared  # a new object may always be made; managed_by says by whom
-        name = login_name(user.name)
-        refuse_reserved(name)
-        if user.kind in _OWNED:
-            raise PolicyRefusal("ADMIN and PUBLIC users are made with their account")
         at = self._database.now()
-
-        def write(connection: sqlite3.Connection) -> int:
-            _free_name(connection, name, 0)
-            _real_references(connection, user)
-            number = insert_user(connection, evolve(user, name=name), password_hash, scram, at)
-            write_cc(connection, evolve(user, id=number))
-            return number
-
-        number = await self._database.write(write)
+        number = await self._database.write(lambda connection: _made(connection, user, password_hash, scram, at))
         await self.load()
         return self._current.user_by_id[number]
 
@@ -156,38 +144,31 @@ class DirectoryStore:
         self, user: User, *, password_hash: str | None = None, scram: str | None = None, declared: bool = False
     ) -> User:
         """Replace what is stored; ADMINn and PUBLICn keep name, kind and account."""
-        name = login_name(user.name)
+        await self._database.write(
+            lambda connection: _replaced(connection, user, password_hash, scram, declared=declared)
+        )
+        await self.load()
+        return self._current.user_by_id[user.id]
+
+    async def set_users(
+        self,
+        added: Sequence[tuple[User, str, str]],
+        changed: Sequence[tuple[User, str | None, str | None]],
+    ) -> None:
+        """Make and change several in one transaction, each with its hash and its SCRAM verifier."""
+        at = self._database.now()
 
         def write(connection: sqlite3.Connection) -> None:
-            _managed(connection, "user_", user.id, "user", declared=declared)
-            old_name, old_kind = connection.execute("SELECT name, kind FROM user_ WHERE id = ?", (user.id,)).fetchone()
-            if (name, user.kind.value) != (old_name, old_kind) and UserKind(old_kind) in _OWNED:
-                raise PolicyRefusal("ADMIN and PUBLIC users keep their name and kind")
-            if name != old_name:
-                refuse_reserved(name)
-                _free_name(connection, name, user.id)
-            if user.kind in _OWNED and user.kind.value != old_kind:
-                raise PolicyRefusal("ADMIN and PUBLIC users are made with their account")
-            _real_references(connection, user)
-            connection.execute(
-                "UPDATE user_ SET name = ?, kind = ?, enabled = ?, config = ?, managed_by = ?, "
-                "password = coalesce(?, password), scram = coalesce(?, scram) WHERE id = ?",
-                (
-                    name,
-                    user.kind.value,
-                    int(user.enabled),
-                    user_config(user),
-                    user.managed_by,
-                    password_hash,
-                    scram,
-                    user.id,
-                ),
-            )
-            write_cc(connection, user)
+            numbers: dict[int, int] = {}
+            for user, hashed, scram in added:
+                numbers[user.id] = _made(connection, evolve(user, cc=()), hashed, scram, at)
+            for user, *_ in added:
+                write_cc(connection, _renumbered(user, numbers))
+            for user, hash_or_none, scram_or_none in changed:
+                _replaced(connection, _renumbered(user, numbers), hash_or_none, scram_or_none, declared=False)
 
         await self._database.write(write)
         await self.load()
-        return self._current.user_by_id[user.id]
 
     async def delete_user(self, user_id: int, *, declared: bool = False) -> None:
         """Take a user away; his mail stays 30 days."""
@@ -353,6 +334,55 @@ class DirectoryStore:
             return "" if row is None else str(row[0])
 
         return await self._database.read(read)
+
+
+def _made(connection: sqlite3.Connection, user: User, password_hash: str, scram: str, at: int) -> int:
+    """Make a user and a mailbox; the number."""
+    name = login_name(user.name)
+    refuse_reserved(name)
+    if user.kind in _OWNED:
+        raise PolicyRefusal("ADMIN and PUBLIC users are made with their account")
+    _free_name(connection, name, 0)
+    _real_references(connection, user)
+    number = insert_user(connection, evolve(user, name=name), password_hash, scram, at)
+    write_cc(connection, evolve(user, id=number))
+    return number
+
+
+def _replaced(
+    connection: sqlite3.Connection, user: User, password_hash: str | None, scram: str | None, *, declared: bool
+) -> None:
+    name = login_name(user.name)
+    _managed(connection, "user_", user.id, "user", declared=declared)
+    old_name, old_kind = connection.execute("SELECT name, kind FROM user_ WHERE id = ?", (user.id,)).fetchone()
+    if (name, user.kind.value) != (old_name, old_kind) and UserKind(old_kind) in _OWNED:
+        raise PolicyRefusal("ADMIN and PUBLIC users keep their name and kind")
+    if name != old_name:
+        refuse_reserved(name)
+        _free_name(connection, name, user.id)
+    if user.kind in _OWNED and user.kind.value != old_kind:
+        raise PolicyRefusal("ADMIN and PUBLIC users are made with their account")
+    _real_references(connection, user)
+    connection.execute(
+        "UPDATE user_ SET name = ?, kind = ?, enabled = ?, config = ?, managed_by = ?, "
+        "password = coalesce(?, password), scram = coalesce(?, scram) WHERE id = ?",
+        (
+            name,
+            user.kind.value,
+            int(user.enabled),
+            user_config(user),
+            user.managed_by,
+            password_hash,
+            scram,
+            user.id,
+        ),
+    )
+    write_cc(connection, user)
+
+
+def _renumbered(user: User, numbers: Mapping[int, int]) -> User:
+    """With the numbers that were only given to tell new users apart replaced by those that they got."""
+    return evolve(user, id=numbers.get(user.id, user.id), cc=tuple(numbers.get(one, one) for one in user.cc))
 
 
 def _free_name(connection: sqlite3.Connection, name: str, own: int) -> None:

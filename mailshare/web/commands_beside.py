@@ -6,33 +6,62 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-_WHOLE: Mapping[str, str] = {
+COMMANDS: Mapping[str, str] = {
     "/": "mailshare status --watch",
     "/accounts": "mailshare account list",
-    "/users": "mailshare user logins",
+    "/accounts/new": "mailshare account add ADDRESS --collect URL --relay URL",
+    "/accounts/*": "mailshare account show {}",
+    "/accounts/*/timer": "mailshare account change {} --every 5",
+    "/accounts/*/try": "mailshare route --dry-run --account {} --last 20",
+    "/accounts/*/probe": "mailshare account probe {}",
+    "/accounts/*/delete": "mailshare account delete {}",
+    "/users": "mailshare user list",
     "/users/new": "mailshare user add NAME --generate",
+    "/users/paste": "mailshare user import FILE --check",
+    "/users/passwords": "mailshare user passwd NAME --generate",
+    "/users/*": "mailshare user show {}",
+    "/users/*/handout": "mailshare user handout {}",
+    "/users/*/delete": "mailshare user delete {}",
     "/work": "mailshare admin list",
+    "/work/*": "mailshare admin show {}",
     "/outbox": "mailshare outbox list",
+    "/outbox/*": "mailshare why {}",
     "/mailboxes": "mailshare mailboxes",
+    "/mailboxes/*": "mailshare mailboxes",
     "/log": "mailshare log",
+    "/log/*": "mailshare log --day {}",
+    "/trace": "mailshare why ID",
+    "/trace/*": "mailshare why {}",
+    "/print": "mailshare print FILE --to PRINTER",
     "/printers": "mailshare jobs",
+    "/printers/*": "mailshare printers test {}",
+    "/printers/jobs/*": "mailshare job show {}",
     "/fax": "mailshare fax queue",
+    "/fax/*": "mailshare fax show {}",
+    "/fax/send": "mailshare fax send FILE --to NUMBER",
+    "/fax/received": "mailshare fax received",
+    "/fax/received/*": "mailshare why {}",
+    "/fax/boxes": "mailshare fax boxes",
+    "/fax/boxes/*": "mailshare fax box {}",
+    "/book": "mailshare fax book",
+    "/book/*": "mailshare fax book",
+    "/book/entries/*": "mailshare fax book",
+    "/fax/covers": "mailshare fax send FILE --to NUMBER",
     "/health": "mailshare doctor --all",
     "/settings": "mailshare manager list",
+    "/setup": "mailshare setup",
+    "/setup/*": "mailshare setup",
 }
-_OF_ONE: Mapping[str, str] = {
-    "/users": "mailshare user show",
-    "/accounts": "mailshare account show",
-    "/work": "mailshare admin show",
-    "/log": "mailshare log --day",
-    "/trace": "mailshare why",
-    "/fax": "mailshare fax show",
-}
+"""Address to command; ``*`` is one part of the address, which stands in the command for ``{}``."""
 
 
 def command_beside(path: str) -> str:
     """The command; empty where there is none."""
-    if path in _WHOLE:
-        return _WHOLE[path]
-    start, _, name = path.rpartition("/")
-    return f"{_OF_ONE[start]} {shlex.quote(unquote(name))}" if start in _OF_ONE and name else ""
+    if path in COMMANDS:
+        return COMMANDS[path]
+    parts = path.split("/")
+    for place in range(len(parts) - 1, 1, -1):
+        known = COMMANDS.get("/".join([*parts[:place], "*", *parts[place + 1 :]]))
+        if known is not None and parts[place]:
+            return known.format(shlex.quote(unquote(parts[place])))
+    return ""

@@ -29,6 +29,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "users": ("mailboxes", "former_users"),
     "work": ("mailboxes", "rules"),
     "book": ("book",),
+    "mailboxes": ("mailboxes",),
+    "settings": ("administrators", "tokens"),
 }
 """What is looked at, besides the directory, to see that a list is another one by now."""
 
@@ -184,7 +186,8 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
 
     Whoever comes back after a break says what was seen last, and is told at once when it is another by now.
     """
-    acts = [name for name in LISTS.get(visit.asked("of"), ()) if visit.may(name)]
+    of = visit.asked("of")
+    acts = [name for name in LISTS.get(of, ()) if visit.may(name)]
     stream = opened(visit, named_json)
     before = visit.request.getHeader("Last-Event-ID") or ""
     busy = False
@@ -196,7 +199,10 @@ async def changes_stream(visit: Visit) -> Deferred[None]:
             return
         busy = True
         try:
-            now = mark([visit.rooms.office.version(), *[await visit.ask(name) for name in acts]])
+            found = [visit.rooms.office.version(), *[await visit.ask(name) for name in acts]]
+            if of == "settings":
+                found += [one.id for one in visit.rooms.sessions.of("" if acts else str(visit.me and visit.me.name))]
+            now = mark(found)
         except MailshareError:
             return  # the store is busy or the office stops; the next look tells more
         finally:

@@ -33,6 +33,8 @@ _TELL_THEMSELVES = frozenset(
         "setup_step",  # keeps a place only
         "print_document",
         "preview_runs",
+        "try_sorting",
+        "set_users",
         "unlock_user",
         "unlock_login",
     }
@@ -106,7 +108,7 @@ class Operation:
 
 
 _MOST_INT = 2**53  # what JSON carries exactly (RFC 8259 section 6), and well within a column of the store
-ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict}
+ELEMENTS: Mapping[str, type] = {"ids": int, "timetable": dict, "people": dict}
 """Kind of the elements of a list by its name; texts for the others."""
 
 _WANTED: Mapping[type, str] = {

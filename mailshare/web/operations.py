@@ -84,6 +84,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("days", "GET", "/log/days"),
     Operation("users", "GET", "/users"),
     Operation("add_user", "POST", "/users", {"name": str, **_USER}, ("name",)),
+    Operation("set_users", "POST", "/users/several", {"people": list, "check": bool, "by": str}, ("people",)),
     Operation("change_user", "PATCH", "/users/<name>", {"name": str, **_USER}, ("name",)),
     Operation("delete_user", "DELETE", "/users/<name>", {"name": str}, ("name",)),
     Operation(
@@ -148,6 +149,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "/accounts/<address>/uids",
         {"address": str, "program": str, "uids": dict, "ours": bool, "by": str},
         ("address", "program", "uids"),
+    ),
+    Operation(
+        "try_sorting",
+        "POST",
+        "/accounts/<address>/try-sorting",
+        {"address": str, "last": int, "facts": dict},
+        ("address",),
+        needs=Level.READ,
     ),
     Operation(
         "fetch_anyway", "POST", "/fetch", {"id": str, "account": str, "by": str}, ("id",), needs=Level.OPERATE

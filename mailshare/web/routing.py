@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -59,7 +60,7 @@ def resource(rooms: Rooms, pages: Sequence[Page], apis: Sequence[tuple[str, str,
     for method, path, function in apis:
         app.route(path, methods=[method])(function)
     app.route("/static/", branch=True)(_static(rooms))
-    app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], branch=True)(_nothing_here(rooms))
+    app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], branch=True)(_nothing_here(rooms, pages))
     return app.resource()
 
 
@@ -71,8 +72,22 @@ def _static(rooms: Rooms) -> Any:
     return static
 
 
-def _nothing_here(rooms: Rooms) -> Any:
+def _pattern(page: Page) -> re.Pattern[str]:
+    """What fits the path of a page, its parts as they came."""
+    return re.compile(re.sub(r"<\w+>", "[^/]+", page.path))
+
+
+def _nothing_here(rooms: Rooms, pages: Sequence[Page]) -> Any:
+    acts = [_pattern(page) for page in pages if page.method == "POST"]
+    shown = [_pattern(page) for page in pages if page.method == "GET"]
+
     async def missing(visit: Visit) -> bytes:
+        """What an act showed stands at an address that can only be posted to: who comes back sees where it began."""
+        way = visit.here
+        if visit.request.method in (b"GET", b"HEAD") and any(act.fullmatch(way) for act in acts):
+            while way and not any(page.fullmatch(way) for page in shown):
+                way = way.rpartition("/")[0]
+            return visit.go(way or "/")
         return visit.page("trouble.html", status=404, words="There is no such page", title="Not found")
 
     served = _serving(rooms, Page("", missing))

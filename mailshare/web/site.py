@@ -47,6 +47,8 @@ _HEADERS = (
         ),
     ),
 )
+OF_PICTURES = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+"""The policy (CSP) of a picture that is shown alone."""
 Refusal = tuple[int, str] | None
 """Status and a sentence; ``None`` when nothing is wrong."""
 

@@ -14,6 +14,7 @@ from mailshare.web.commands_beside import command_beside
 from mailshare.web.languages import language_of
 from mailshare.web.manual import beside
 from mailshare.web.rooms import Line, Rooms, Undo
+from mailshare.web.site import OF_PICTURES
 from mailshare.web.uploads import FormBody, Upload
 
 _MOST_FIELDS = 2000
@@ -237,6 +238,8 @@ class Visit:
     def file(self, data: bytes, kind: str, name: str = "") -> bytes:
         """Something to be saved."""
         self.request.setHeader("Content-Type", kind)
+        if kind.startswith("image/"):  # a browser that shows a picture alone styles it itself
+            self.request.setHeader("Content-Security-Policy", OF_PICTURES)
         self.request.setHeader("Cache-Control", "no-store")
         if name:
             plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in name)

@@ -204,7 +204,7 @@ async def test_a_page_that_is_for_others_says_for_whom_and_no_link_leads_there(h
     closed = {page.path.replace("<address>", "mail@company.example").replace("<name>", "andrew"): page.needs
               for page in PAGES if page.needs and page.method == "GET"}  # fmt: skip
     assert len(closed) > 12
-    for browser, may in ((viewer, ()), (keeper, ("add_user", "delete_user"))):
+    for browser, may in ((viewer, ()), (keeper, ("add_user", "set_users", "delete_user"))):
         pages = {where: await browser.get(where) for where in (*SCREENS, "/fax", "/users/andrew", *closed)}
         for where, needs in closed.items():
             assert pages[where].code == (200 if needs in may else 403), where

@@ -12,9 +12,10 @@ import pytest_twisted
 
 from mailshare.cli import main
 from mailshare.core.values import Event, Role
-from mailshare.web.commands_beside import _OF_ONE, _WHOLE, command_beside
+from mailshare.web.commands_beside import COMMANDS, command_beside
 from mailshare.web.pages.log_filters import Wanted, result_of, way_of
 from tests.web.conftest import House
+from tests.web.test_manager_pages import SCREENS
 
 
 def kinds(text: str) -> list[str]:
@@ -109,11 +110,16 @@ async def test_what_the_file_says_is_shown_with_its_lines_and_without_secrets(ho
 @pytest_twisted.ensureDeferred
 async def test_pages_name_the_command_that_does_the_same(house: House) -> None:
     """Each of them exists; a name from the address is quoted for the shell and for the page."""
-    for words in (*_WHOLE.values(), *_OF_ONE.values()):
+    for words in COMMANDS.values():
         command: click.Command = main
         for word in words.split()[1:]:
-            if isinstance(command, click.Group):
+            if isinstance(command, click.Group) and (not command.invoke_without_command or word in command.commands):
                 command = command.commands[word]
+            elif word.startswith("--"):
+                assert word in [option for param in command.params for option in param.opts], words
+    for screen in SCREENS:
+        assert command_beside(screen), screen
+    assert command_beside("/accounts/mail%40company.example/timer").startswith("mailshare account change mail@company")
     assert command_beside("/users/%27%3B%20reboot") == f"mailshare user show {shlex.quote(chr(39) + '; reboot')}"
     browser = await house.admin()
     assert "<code>mailshare user show andrew</code>" in (await browser.get("/users/andrew")).text

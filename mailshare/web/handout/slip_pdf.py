@@ -22,7 +22,7 @@ _MOST_ADDRESSES = 3
 def slips(pages: Sequence[Mapping[str, Any]], told: Callable[[str], str] = str) -> bytes:
     """A PDF.
 
-    :param pages: as :func:`mailshare.web.handout.page` makes them.
+    :param pages: as :func:`mailshare.web.handout.page` makes them; with ``password``, it is printed.
     :param told: says a sentence in the reader's language.
     :raises Unavailable: the library that makes PDF is not installed.
     """
@@ -85,8 +85,9 @@ def _slip(pen: _Pen, page: Mapping[str, Any], told: Callable[[str], str]) -> Non
     for row in page["values"]:
         if "fingerprint" not in row["label"]:
             pen.row(told(row["label"]), row["value"])
-    pen.row(told("Password"), "")
-    document.line(_EDGE + _LABEL, document.get_y(), _PAPER[0] - _EDGE, document.get_y())
+    pen.row(told("Password"), str(page.get("password", "")))
+    if not page.get("password"):
+        document.line(_EDGE + _LABEL, document.get_y(), _PAPER[0] - _EDGE, document.get_y())
     for identity in page["addresses"]:
         if identity["usable"]:
             document.ln(2)

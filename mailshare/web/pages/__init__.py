@@ -19,6 +19,7 @@ from mailshare.web.pages import (
     people,
     printers,
     settings,
+    several_people,
     timetables,
     work_list,
 )
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *dashboard.PAGES,
     *accounts.PAGES,
     *timetables.PAGES,
+    *several_people.PAGES,
     *people.PAGES,
     *work_list.PAGES,
     *outbox.PAGES,

@@ -8,12 +8,14 @@ from urllib.parse import quote
 
 from mailshare.core.errors import MailshareError
 from mailshare.web.control import http_status
+from mailshare.web.rooms import Undo
 from mailshare.web.routing import Page
 from mailshare.web.visit import Visit, filled_again, mark
 
 _TEXTS = ("mode", "collect", "relay", "zone", "ambiguous", "tag_delimiter")
 _LISTS = ("domains", "aliases")
 _NUMBERS = ("threshold", "leave_on_server_days")
+_SORTING = ("mode", "domains", "aliases", "tag_delimiter", "ambiguous")
 _EMPTY: Mapping[str, Any] = {
     "address": "",
     "mode": "regular",
@@ -42,14 +44,23 @@ async def account(visit: Visit) -> bytes:
     return await _shown(visit, await visit.ask("account_show", address=visit.path["address"]))
 
 
-async def _shown(visit: Visit, found: Mapping[str, Any], error: str = "", status: int = 200) -> bytes:
+async def _shown(
+    visit: Visit,
+    found: Mapping[str, Any],
+    error: str = "",
+    status: int = 200,
+    tried: Mapping[str, Any] | None = None,
+) -> bytes:
+    """:param tried: what became of the last messages with what was filled in; by default only how they are sorted."""
+    address = str(found["number"])
     return visit.page(
         "account.html",
         status=status,
         one=found,
-        was=mark(_settings(found)),
+        was=visit.text("was") if tried else mark(_settings(found)),
         error=error,
-        runs=await visit.ask("next_runs", address=str(found["number"])),
+        tried=tried or await visit.ask("try_sorting", address=address, last=0),
+        runs=await visit.ask("next_runs", address=address),
     )
 
 
@@ -81,6 +92,28 @@ async def change(visit: Visit) -> bytes:
     except MailshareError as error:
         return await _shown(visit, filled_again(found, given, error), error.public, max(http_status(error), 400))
     return visit.go(f"/accounts/{quote(address, safe='')}", "Saved")
+
+
+async def try_it(visit: Visit) -> bytes:
+    """Who would get the last messages if what is filled in were saved; nothing is."""
+    address = visit.path["address"]
+    found, given = await visit.ask("account_show", address=address), _filled_in(visit)
+    given.pop("password", None)
+    facts = {name: given[name] for name in _SORTING if name in given}
+    try:
+        tried = await visit.ask("try_sorting", address=address, facts=facts)
+    except MailshareError as error:
+        return await _shown(visit, {**found, **given}, error.public, max(http_status(error), 400))
+    return await _shown(visit, {**found, **given}, tried=tried)
+
+
+async def pause(visit: Visit) -> bytes:
+    """Collect and send no more through one account, or again."""
+    address, on = visit.path["address"], not visit.flag("paused")
+    await visit.ask("change_account", address=address, enabled=on)
+    said = f"{address} is collected and sent again" if on else f"{address} is paused: nothing is collected or sent"
+    undo = Undo(f"/accounts/{quote(address, safe='')}/pause", {"paused": "on"} if on else {})
+    return visit.go(visit.back, said, undo=undo)
 
 
 async def new_form(visit: Visit) -> bytes:
@@ -139,6 +172,8 @@ PAGES = (
     Page("/accounts/<address>", account),
     Page("/accounts/<address>", change, "POST"),
     Page("/accounts/<address>/probe", probe, "POST"),
+    Page("/accounts/<address>/try", try_it, "POST", needs="change_account"),
+    Page("/accounts/<address>/pause", pause, "POST", needs="change_account"),
     Page("/accounts/<address>/resume", resume, "POST"),
     Page("/accounts/<address>/fetch", fetch, "POST"),
     Page("/accounts/<address>/delete", delete_form, needs="delete_account"),

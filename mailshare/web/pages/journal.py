@@ -24,6 +24,7 @@ async def log(visit: Visit) -> bytes:
         return visit.go(f"/log/{quote(chosen, safe='')}?{Wanted.of(visit).query}".rstrip("?"))
     day, wanted = visit.path.get("day", ""), Wanted.of(visit)
     events = await _matching(visit, day, wanted)
+    today = (await visit.ask("log", limit=1, last=1))["day"]
     days = list(reversed(await visit.ask("days")))
     last = max((event["id"] for event in events), default=0)
     shown = list(reversed(events))[:_MOST]
@@ -33,6 +34,8 @@ async def log(visit: Visit) -> bytes:
         more=len(events) - len(shown),
         day=day,
         days=days,
+        today=today,
+        kept=(await visit.ask("file_settings"))["log_days"] if visit.may("file_settings") else None,
         kinds=KINDS,
         ways=WAYS,
         results=RESULTS,

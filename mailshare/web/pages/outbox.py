@@ -65,6 +65,8 @@ async def steer(visit: Visit) -> bytes:
     if act not in _DONE:
         raise PeerFault("Say what is to be done", code=400)
     answer = await _steered(visit, act)
+    if not answer["asked"] and visit.flag("everything"):
+        return visit.go(visit.back, "Nothing waits that could be tried")
     left = answer["asked"] - answer["changed"]
     said = [visit.counted(*_DONE[act], answer["changed"])]
     if left and act == "undelete":

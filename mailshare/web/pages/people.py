@@ -6,9 +6,10 @@ import csv
 import io
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.errors import MailshareError
+from mailshare.core.people_files import written_people
 from mailshare.web.control import http_status
 from mailshare.web.handout import FORMATS
 from mailshare.web.handout.page import slip_text
@@ -32,7 +33,8 @@ _EMPTY: Mapping[str, Any] = {
     "managed_by": "",
     "kind": "person",
 }
-_MOST_PASTED = 200
+_IN_A_ROW = ("names", "cc", "quota", "enabled")
+"""What is changed in the list itself."""
 
 
 def _way(name: str) -> str:
@@ -40,12 +42,49 @@ def _way(name: str) -> str:
 
 
 async def users(visit: Visit) -> bytes:
-    """All, filtered."""
-    wanted = visit.asked("q").casefold()
+    """All, filtered; one of them perhaps with fields in its row."""
+    return await _listed(visit, visit.asked("q"), visit.asked("edit"))
+
+
+async def _listed(
+    visit: Visit, q: str, edit: str = "", *, status: int = 200, error: str = "", given: Mapping[str, Any] | None = None
+) -> bytes:
+    """:param given: what was filled in for who is edited, when it could not be taken."""
+    wanted = q.casefold()
     found = [one for one in await visit.ask("users") if wanted in " ".join((one["name"], *one["names"])).casefold()]
-    counts = {one["user"]: one for one in await visit.ask("mailboxes")}
-    former = await visit.ask("former_users") if visit.may("former_users") else []
-    return visit.page("users.html", users=found, counts=counts, former=former, q=visit.asked("q"))
+    edited = next((one for one in found if one["name"] == edit), None) if visit.may("change_user") else None
+    return visit.page(
+        "users.html",
+        status=status,
+        users=found,
+        counts={one["user"]: one for one in await visit.ask("mailboxes")},
+        former=await visit.ask("former_users") if visit.may("former_users") else [],
+        q=q,
+        edit=edited["name"] if edited and not edited["managed_by"] else "",
+        was=mark(_row_of(edited)) if edited else "",
+        given=given or {},
+        error=error,
+        ticked=visit.asked("ticked") == "true",
+    )
+
+
+def _row_of(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: found[name] for name in _IN_A_ROW}
+
+
+async def change_row(visit: Visit) -> bytes:
+    """Take over what was filled in within the list, and stay there."""
+    name, q = visit.path["name"], visit.text("q")
+    found = await visit.ask("show_user", name=name)
+    given: dict[str, Any] = {"names": visit.words("names"), "cc": visit.words("cc"), "enabled": visit.flag("enabled")}
+    given["quota"] = visit.text("quota") or "0"
+    try:
+        visit.unchanged(_row_of(found))
+        await visit.ask("change_user", name=name, **given)
+    except MailshareError as error:
+        status = max(http_status(error), 400)
+        return await _listed(visit, q, name, status=status, error=error.public, given=given)
+    return visit.go(f"/users?{urlencode({'q': q})}" if q else "/users", f"{name}: saved")
 
 
 async def user(visit: Visit) -> bytes:
@@ -116,44 +155,16 @@ async def add(visit: Visit) -> bytes:
 
 async def _handed(visit: Visit, name: str, password: str) -> bytes:
     """The slip with a password that is shown this once."""
-    return visit.page("handed.html", people=[await _slip(visit, name, password)])
+    return visit.page("handed.html", people=[await slip_of(visit, name, password)])
 
 
-async def _slip(visit: Visit, name: str, password: str) -> Mapping[str, Any]:
+async def slip_of(visit: Visit, name: str, password: str) -> Mapping[str, Any]:
+    """What somebody is handed, with a password that is shown this once."""
     try:
         found = await visit.ask("handout", name=name, format="page")
     except MailshareError as error:
         return {"name": name, "password": password, "page": None, "trouble": error.public, "cautions": []}
     return {"name": name, "password": password, "page": found["page"], "trouble": "", "cautions": found["cautions"]}
-
-
-async def paste_form(visit: Visit) -> bytes:
-    """Many at once."""
-    return visit.page("users_paste.html", text="", troubles=[], accounts=await visit.ask("accounts"))
-
-
-async def paste(visit: Visit) -> bytes:
-    """Make all that can be made; lines with mistakes stay in the field, each with its reason."""
-    rows = pasted(visit.text("text"))
-    if not rows:
-        raise PeerFault("Nothing was pasted", code=400)
-    slips, left, troubles = [], [], []
-    for row in rows[:_MOST_PASTED]:
-        name, names, password = row[0], row[1:2], row[2] if len(row) > 2 and row[2] else visit.rooms.password()
-        try:
-            await visit.ask(
-                "add_user", name=name, names=[one for one in names if one], password=password,
-                accounts=visit.texts("accounts"),
-            )  # fmt: skip
-            slips.append(await _slip(visit, name, password))
-        except MailshareError as error:
-            left.append(", ".join(row[:2]))
-            troubles.append((name, error.public))
-    if not slips:
-        accounts = await visit.ask("accounts")
-        text = "\n".join(left)
-        return visit.page("users_paste.html", status=422, text=text, troubles=troubles, accounts=accounts)
-    return visit.page("handed.html", people=slips, troubles=troubles)
 
 
 def pasted(text: str) -> list[list[str]]:
@@ -254,19 +265,8 @@ async def handout_file(visit: Visit) -> bytes:
 
 async def export(visit: Visit) -> bytes:
     """All as a table by comma, as the page that takes many at once reads it again; no password is in it."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(("login", "name", "password", "names", "accounts", "copies", "enabled"))
-    for one in await visit.ask("users"):
-        names = [_harmless(name) for name in one["names"]]
-        row = [one["name"], names[0] if names else "", "", ", ".join(names[1:])]
-        writer.writerow([*row, ", ".join(one["accounts"]), ", ".join(one["cc"]), "yes" if one["enabled"] else "no"])
-    return visit.file(out.getvalue().encode(), "text/csv; charset=utf-8", "users.csv")
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet must not take it for a formula."""
-    return f" {text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    text = written_people(await visit.ask("users"))
+    return visit.file(text.encode(), "text/csv; charset=utf-8", "users.csv")
 
 
 PAGES = (
@@ -274,10 +274,9 @@ PAGES = (
     Page("/users/export.csv", export),
     Page("/users/new", new_form, needs="add_user"),
     Page("/users/new", add, "POST", needs="add_user"),
-    Page("/users/paste", paste_form, needs="add_user"),
-    Page("/users/paste", paste, "POST", needs="add_user"),
     Page("/users/<name>", user),
     Page("/users/<name>", change, "POST"),
+    Page("/users/<name>/row", change_row, "POST", needs="change_user"),
     Page("/users/<name>/password", password, "POST"),
     Page("/users/<name>/app-password", app_password, "POST"),
     Page("/users/<name>/revoke", revoke, "POST"),

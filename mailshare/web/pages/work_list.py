@@ -20,7 +20,12 @@ async def work(visit: Visit) -> bytes:
     wanted = visit.asked("q").casefold()
     rows = [row for row in found if wanted in _text(row)]
     return visit.page(
-        "work.html", rows=rows, q=visit.asked("q"), rules=await visit.ask("rules"), people=await _people(visit)
+        "work.html",
+        rows=rows,
+        q=visit.asked("q"),
+        ticked=visit.asked("ticked") == "true",
+        rules=await visit.ask("rules"),
+        people=await _people(visit),
     )
 
 

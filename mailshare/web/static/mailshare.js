@@ -1,6 +1,7 @@
 // Comfort only: every page does its work without this.
 "use strict";
 (() => {
+  document.documentElement.classList.add("script");
   const chip = document.getElementById("live-chip");
   const show = (live) => {
     if (!chip) return;
@@ -49,9 +50,10 @@
   });
   // Another browser or the command changed this list: only the list is fetched anew, and morphed, so that focus stays.
   document.addEventListener("changed", () => {
-    const part = document.querySelector("#rows.live");
-    if (part) window.htmx.ajax("GET", location.pathname + location.search, {
-      target: "#rows", select: "#rows", swap: "outerMorph", headers: { "MS-By-Itself": "1" },
+    document.querySelectorAll(".live[id]:not([data-busy])").forEach((part) => { // nobody's typing is taken away
+      window.htmx.ajax("GET", location.pathname + location.search, {
+        target: `#${part.id}`, select: `#${part.id}`, swap: "outerMorph", headers: { "MS-By-Itself": "1" },
+      });
     });
   });
   // A list that grows at its top stays as long as it says.
@@ -100,7 +102,8 @@
     fields.set("preset", "look");
     const answer = await fetch(grid.action, { method: "POST", body: fields }).catch(() => null);
     const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
-    const now = page && page.getElementById("runs");
+    const wrong = page && page.querySelector("[role=alert]");
+    const now = wrong || (page && page.getElementById("runs"));
     if (now) document.getElementById("runs").replaceChildren(...now.childNodes);
   });
   // A heading turns its whole row or column over, without asking the server.
@@ -171,19 +174,22 @@
   opener.addEventListener("click", () => dialog.showModal());
   const places = { d: "/", a: "/accounts", u: "/users", w: "/work", o: "/outbox", m: "/mailboxes", l: "/log", p: "/printers", f: "/fax", b: "/book" };
   let going = 0;
-  const rows = () => [...document.querySelectorAll("tbody tr")].map((row) => row.querySelector("a, button, input")).filter(Boolean);
+  // What Enter opens is a link; a row's box is ticked with x, for Enter in it would press a button of the form.
+  const opens = (row) => row.querySelector("th a[href]") || row.querySelector("a[href]") || row.querySelector("button, input");
+  const rows = () => [...document.querySelectorAll("tbody tr")].map(opens).filter(Boolean);
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (silent || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (Date.now() < going && places[event.key]) { location.href = places[event.key]; return; }
     going = event.key === "g" ? Date.now() + 1500 : 0;
     if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
-      const up = document.querySelector("main > p:first-of-type > a:first-child");
-      if (up && up.nextElementSibling === null) location.href = up.href;
+      const up = document.querySelector("main > p:has(+ h1) > a");
+      if (up) location.href = up.href;
     }
     if (event.key === "?") { dialog.showModal(); event.preventDefault(); }
     const field = document.getElementById("q");
     if (event.key === "/" && field) { field.focus(); event.preventDefault(); }
+    if (event.key === "x") document.activeElement?.closest("tr")?.querySelector('input[name="id"]')?.click();
     if (event.key === "j" || event.key === "k") {
       const all = rows();
       const here = all.findIndex((one) => one.closest("tr").contains(document.activeElement));
