@@ -93,8 +93,11 @@ async def _handed(visit: Visit, passwords: Mapping[str, str], changed: int = 0) 
 async def paper(visit: Visit) -> bytes:
     """Slips as PDF: with the passwords that were just made, or with a line to write on."""
     names, passwords = visit.texts("id")[:_MOST], visit.form.get("secret", [])
+    nobody = {one["name"] for one in await visit.ask("users") if one["kind"] == "public"}
     pages = []
     for place, name in enumerate(names):
+        if name in nobody:  # it stands for everybody and logs in nowhere
+            continue
         found = await visit.ask("handout", name=name, format="page")
         known = passwords[place] if len(passwords) == len(names) else ""
         pages.append({**found["page"], "password": known})
