@@ -355,63 +355,6 @@ def test_every_screen_is_for_everybody(page: Any, daemon: Daemon) -> None:
     assert not found, "\n".join(found)
 
 
-def glanced(page: Any, what: str) -> list[str]:
-    """What axe-core objects to on a page that is open, and what is wider than the screen."""
-    page.evaluate(AXE.read_text())
-    found = []
-    for theme, width, rules in GLANCES:
-        page.emulate_media(color_scheme=theme)
-        page.set_viewport_size({"width": width, "height": 800})
-        found += [f"{what} {theme} {width}: {one}" for one in violations(page, rules)]
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        found += [f"{what} {width}: {wide} wide"] if wide > width else []
-    page.set_viewport_size({"width": 1100, "height": 800})
-    return found
-
-
-def test_what_acts_show_is_for_everybody(page: Any) -> None:
-    """A line with Undo, a look at a table, slips, sorting that is tried: as the screens are."""
-    page.goto("/users")
-    page.get_by_role("checkbox", name="greg", exact=True).check()
-    page.get_by_role("button", name="Switch off", exact=True).click()
-    page.get_by_text("1 user is switched off").wait_for()
-    found = glanced(page, "undo")
-    page.get_by_role("button", name="Undo").click()
-    page.get_by_text("1 user is switched on").wait_for()
-    page.goto("/users/paste")
-    table = "login,name,enabled\nzoe,Zoe Young,yes\ngreg,Gregory Jones,yes\nx,X,perhaps"
-    page.get_by_label("Or one line each").fill(table)
-    page.get_by_role("button", name="Show what would happen").click()
-    page.get_by_text("1 line is wrong").wait_for()
-    found += glanced(page, "preview")
-    page.get_by_label("Mend it here").fill("login,name\nzoe,Zoe Young\ngreg,Greg Jones")
-    page.get_by_role("button", name="Show what would happen").click()
-    page.get_by_role("button", name="Do all of it").click()
-    page.get_by_role("heading", name="To hand out").wait_for()
-    found += glanced(page, "slips")
-    page.goto("/accounts/1")
-    page.get_by_role("button", name="Try it on the last 20 messages").click()
-    page.get_by_text("Nothing is saved yet.").wait_for()
-    found += glanced(page, "tried")
-    assert not found, "\n".join(found)
-
-
-def test_rows_are_opened_ticked_and_left_by_keys(page: Any) -> None:
-    """In lists with boxes too: Enter opens, and presses no button; shift ticks a stretch, and a button counts it."""
-    page.goto("/users")
-    page.keyboard.press("j")
-    page.keyboard.press("x")
-    assert page.locator('tbody tr:first-child input[name="id"]').is_checked()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/users/*")
-    page.keyboard.press("Escape")
-    page.wait_for_url("**/users")
-    boxes = page.locator('input[name="id"]')
-    boxes.first.check()
-    boxes.nth(2).click(modifiers=["Shift"])
-    assert page.get_by_role("button", name="Delete 3 users").is_visible()
-
-
 def test_a_button_under_the_pointer_keeps_its_contrast(page: Any) -> None:
     """In both themes, for each colour of buttons."""
     page.goto("/")
