@@ -27,8 +27,8 @@ GIVEN: dict[str, Any] = {
     "text": "x", "keys": {}, "level": "read", "owner": "admin", "password": "four other small words", "role": "owner",
     "timetable": [], "kind": "from", "match": "x", "program": "mpop", "uids": {}, "collect": "pop3://a@127.0.0.1:1",
 }  # fmt: skip
-LOOKS = ("verify", "find_servers", "preview_runs", "send_receive", "test_login")
-"""What is asked by POST and changes nothing that somebody sets."""
+LOOKS = ("verify", "find_servers", "preview_runs", "send_receive", "setup_step", "test_login", "try_sorting")
+"""What is asked by POST and changes nothing that somebody sets; a place in the first run is none of it."""
 OWN = ("/settings/mine", "/settings/password", "/lock", "/setup")
 """What everybody may do to his own session and looks; the first run is a page's own business."""
 
