@@ -73,9 +73,8 @@ class SeveralPeople(Changes):
             await self._take(planned)
             names = [one.name for one in planned if one.does != "same"]
             await write_audit(self._store, self._clock(), "set_users", {"by": by, "people": names})
-        logins = {one.id: one.name for one in self._directory().users} | {
-            one.user.id: one.name for one in planned if one.user is not None
-        }
+        logins = {one.id: one.name for one in self._directory().users}
+        logins |= {-place: one.name for place, one in enumerate(planned, 1)}  # also who is wrong, but gets copies
         return {"done": not check, "people": [self._person_told(one, logins) for one in planned]}
 
     def _planned(self, people: Sequence[Mapping[str, Any]]) -> list[_Planned]:

@@ -21,6 +21,8 @@ def test_lines_without_headings_are_login_name_and_password(mark: str) -> None:
         (3, {"name": "bob", "full_name": "Bob\nBrown", "password": "secret"}),
         (5, {"name": "carl"}),
     ]
+    (quoted,) = read_people(f'ann{mark} "Lee{mark} Ann"{mark} secret')
+    assert quoted.facts == {"name": "ann", "full_name": f"Lee{mark} Ann", "password": "secret"}
 
 
 def test_headings_say_what_a_column_sets() -> None:

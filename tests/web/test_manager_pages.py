@@ -6,13 +6,15 @@ import html
 import re
 from io import BytesIO
 
+import pytest
 import pytest_twisted
 
 from mailshare.config import parse_config
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.errors import MailshareError
 from mailshare.core.values import Origin, Source, Target
-from mailshare.web.pages.people import pasted, qr
+from mailshare.web.pages.people import qr
 from mailshare.web.pages.timetables import DAYS, hours_of, windows_of
 from tests.web.conftest import FILE, House
 from tests.web.gathered_words import TEMPLATES
@@ -113,15 +115,22 @@ async def test_the_first_run_from_the_code_to_an_office_that_serves(house: House
     assert refused.code == 422
     assert "nonsense" in html.unescape(refused.text)
     assert (await browser.post("/setup/account", {**form, "untested": "on"})).header("Location") == "/setup/probe"
-    users = await browser.post("/setup/users", {"text": "login; name\ngreg; Greg Jones\nadmin1; Not He"})
+    table = "login; name; copies\ngreg; Greg Jones; lisa\nadmin1; Not He\nlisa; Lisa\neve; Eve; nobody"
+    users = await browser.post("/setup/users", {"text": table})
     assert users.code == 422
     assert "greg" in users.text
-    assert "admin1, Not He" in users.text
+    assert "login; name; copies\nadmin1; Not He\neve; Eve; nobody</textarea>" in users.text.replace("\r", "")
+    assert "There is a user admin1 already" in users.text
+    again = await browser.post("/setup/users", {"text": "login; copies\nadam; eve\neve; nobody"})
+    assert (again.code, "login; copies\nadam; eve\neve; nobody</textarea>" in again.text) == (422, True)
     assert (await browser.post("/setup/timer", {"preset": "office", "every": "10"})).header("Location") == "/setup/done"
     made = {one["address"]: one for one in await house.office.acts.accounts()}["new@isp.example"]
     assert made["timetable"] == [{"days": "mon-fri", "from": "07:00", "to": "19:00", "every": 10}]
     greg = await house.office.acts.show_user(name="greg")
     assert "new@isp.example" in greg["accounts"]
+    assert (greg["names"], greg["cc"]) == (["Greg Jones"], ["lisa"])
+    with pytest.raises(MailshareError):
+        await house.office.acts.show_user(name="adam")
     assert "/users/greg/handout" in (await browser.get("/setup/done")).text
 
 
@@ -230,14 +239,6 @@ def test_a_grid_of_hours_becomes_the_fewest_windows_and_comes_back_from_them() -
     assert hours_of(back) == hours
     assert hours_of(windows_of({day: set(range(24)) for day in DAYS}, 5))["sun"] == set(range(24))
     assert windows_of({}, 5) == []
-
-
-def test_users_are_pasted_from_spreadsheets_and_lists() -> None:
-    """By tab, semicolon or comma; headings and empty lines are left out; a comma in quotes is no border."""
-    assert pasted("Login\tName\nann\tAnn Lee\n\nbob\t") == [["ann", "Ann Lee"], ["bob", ""]]
-    assert pasted('ann; "Lee; Ann"; secret') == [["ann", "Lee; Ann", "secret"]]
-    assert pasted("ann, Ann Lee\nbob") == [["ann", "Ann Lee"], ["bob"]]
-    assert pasted("") == []
 
 
 def test_a_qr_code_is_black_on_white_whatever_the_theme() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from mailshare.core.errors import MailshareError, PeerFault
+from mailshare.core.people_files import read_people
 from mailshare.core.values import Role
 from mailshare.web.handout.slip_pdf import slips
 from mailshare.web.pages.first_steps import OWNERS, on, shown, stages
 from mailshare.web.pages.handed_links import made_for
-from mailshare.web.pages.people import pasted
 from mailshare.web.pages.timetables import PRESETS
 from mailshare.web.rooms import set_cookie
 from mailshare.web.routing import Page
@@ -156,24 +156,37 @@ async def _users(visit: Visit, error: str = "", status: int = 200, **values: Any
 
 
 async def add_users(visit: Visit) -> bytes:
-    """Make those that were pasted; passwords are made up and shown once."""
-    accounts = [one["address"] for one in await visit.ask("accounts")]
-    rows = pasted(visit.text("text"))[:_MOST_PASTED]
-    if not rows:
+    """Make those of a table who fit; the lines of the others stand in the field again, with the reasons."""
+    text, accounts = visit.text("text"), [one["address"] for one in await visit.ask("accounts")]
+    lines = read_people(text)[:_MOST_PASTED]
+    if not lines:
         return await _users(visit, "Write one line for each user, or go on", 422)
-    slips, troubles, left = [], [], []
-    for row in rows:
-        password = row[2] if len(row) > 2 and row[2] else visit.rooms.password()
-        names = [one for one in row[1:2] if one]
-        try:
-            await visit.ask("add_user", name=row[0], names=names, password=password, accounts=accounts)
-            slips.append((row[0], password))
-        except MailshareError as error:
-            troubles.append((row[0], error.public))
-            left.append(", ".join(row[:2]))
-    status = 422 if troubles else 200
-    words = "Some lines could not be taken; they are in the field again" if troubles else ""
-    return await _users(visit, words, status, text="\n".join(left), slips=slips, troubles=troubles)
+    known = {one["name"] for one in await visit.ask("users")}
+    wrong, people = {}, {}
+    for line in lines:
+        name = str(line.facts.get("name", ""))
+        if line.fault or name.casefold() in known:
+            wrong[line.line] = (name, line.fault or f"There is a user {name} already")
+        else:
+            people[line.line] = {"accounts": accounts, "password": visit.rooms.password(), **line.facts}
+    looked = (await visit.ask("set_users", people=list(people.values()), check=True))["people"] if people else []
+    for number, found in zip(tuple(people), looked, strict=True):
+        if found["does"] == "wrong":
+            wrong[number] = (found["name"], found["trouble"])
+            del people[number]
+    try:
+        if people:
+            await visit.ask("set_users", people=list(people.values()))
+    except MailshareError as error:  # somebody gets copies who could not be made
+        wrong |= {number: (str(one["name"]), error.public) for number, one in people.items()}
+        people = {}
+    slips = [(str(one["name"]), str(one["password"])) for one in people.values()]
+    rows = text.splitlines()
+    heading = [row for row in rows[: lines[0].line - 1] if row.strip()]
+    left = "\n".join([*heading, *(rows[number - 1] for number in sorted(wrong))]) if wrong else ""
+    words = "Some lines could not be taken; they are in the field again" if wrong else ""
+    troubles = [wrong[number] for number in sorted(wrong)]
+    return await _users(visit, words, 422 if wrong else 200, text=left, slips=slips, troubles=troubles)
 
 
 async def timer_form(visit: Visit) -> bytes:

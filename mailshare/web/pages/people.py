@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -165,14 +163,6 @@ async def slip_of(visit: Visit, name: str, password: str) -> Mapping[str, Any]:
     except MailshareError as error:
         return {"name": name, "password": password, "page": None, "trouble": error.public, "cautions": []}
     return {"name": name, "password": password, "page": found["page"], "trouble": "", "cautions": found["cautions"]}
-
-
-def pasted(text: str) -> list[list[str]]:
-    """Lines of a spreadsheet: login, full name, password; by tab, semicolon or comma. A heading is left out."""
-    kind = next((one for one in "\t;," if one in text), ",")
-    read = csv.reader(io.StringIO(text), delimiter=kind, skipinitialspace=True)
-    rows = [row for row in ([cell.strip() for cell in cells] for cells in read) if row and row[0]]
-    return rows[1:] if rows and rows[0][0].casefold() in ("login", "name", "user") else rows
 
 
 async def password(visit: Visit) -> bytes:
