@@ -155,6 +155,7 @@ def _directory(options: DirectoryOptions, own: LineSurroundings) -> IFaxLine:
         poll=options.poll,
         channels=own.channels,
         under_way=ledgers.under_way,
+        to_pages=own.to_pages,
     )
 
 

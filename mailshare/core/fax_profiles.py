@@ -66,9 +66,17 @@ class NumberProfile:
         broken = ledger.tries_of(FaxCause.DROPPED) + ledger.tries_of(FaxCause.PAGE_REFUSED)
         return RATES[steps], (self.ecm or not fresh) and broken < _WITHOUT
 
-    def learned(self, job: FaxJob, outcome: FaxOutcome, line: str, *, hour: int, now: int) -> NumberProfile:
+    @property
+    def is_special(self) -> bool:
+        """Whether calls to it have to begin slower, or without error correction."""
+        return bool(self.max_rate) or not self.ecm
+
+    def learned(
+        self, job: FaxJob, outcome: FaxOutcome, line: str, *, hour: int, now: int, steered: bool = True
+    ) -> NumberProfile:
         """With what a call came to.
 
+        :param steered: the line began the call as the job says; else its end tells nothing of rate and correction.
         :param hour: of the day on the office's clock, in which it began.
         """
         told = self
@@ -78,12 +86,14 @@ class NumberProfile:
             return evolve(told, busy=_one_more(told.busy, hour))
         if outcome.cause is not FaxCause.OK or outcome.handed_on:
             return told
-        slower = job.max_rate if job.max_rate < RATES[0] else 0
-        same = (slower, job.ecm) == (self.max_rate, self.ecm)
+        slower, ecm = self.max_rate, self.ecm
+        if steered:
+            slower, ecm = job.max_rate if job.max_rate < RATES[0] else 0, job.ecm
+        same = (slower, ecm) == (self.max_rate, self.ecm)
         return evolve(
             told,
             max_rate=slower,
-            ecm=job.ecm,
+            ecm=ecm,
             since=self.since if same else now,
             remote_id=outcome.remote_id or self.remote_id,
             rate=outcome.rate or self.rate,

@@ -85,6 +85,22 @@ class Arrivals:
         traces = [await self._one(came, admitted=admitted) for came in await self._parted(call, facts, pages)]
         return next((each for each in traces if each), "")
 
+    async def store_unread(self, call: Ringing, facts: CallFacts, document: bytes, why: str, *, admitted: bool) -> str:
+        """Store a document that came in place of pages and gives none, as it is, for people; the trace of its mail.
+
+        Boxes, printers and other fax machines want pages: where a route leads there alone, the inbox of faxes gets it.
+
+        :raises MailshareError: not now.
+        """
+        came = Came(call, facts, (), self._route(call, facts, ()))
+        rules, directory = self._rules(), self._store.directory.current()
+        where = destinations(came.route if admitted else None, rules, self._gateway, directory)
+        if not where.mail:
+            where = destinations(None, rules, self._gateway, directory)
+        letter = self._letter(came, [str(one) for one in where.mail])
+        note = "" if admitted else _STRANGER
+        return await self._mailed(came, evolve(letter, note=note, formats=(), unread=document, why=why), where)
+
     async def _parted(self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> list[Came]:
         """One fax, or one for each page that begins another by its barcode."""
         codes = await self._codes(pages)

@@ -227,7 +227,10 @@ class FaxAgent:
         if attempt.job is None:
             return
         line, hour = attempt.ledger.line, self._hour(began)
-        attempt.profile = attempt.profile.learned(attempt.job, outcome, line, hour=hour, now=self._now())
+        steered = attempt.line is None or attempt.line.line.capabilities.steered
+        attempt.profile = attempt.profile.learned(
+            attempt.job, outcome, line, hour=hour, now=self._now(), steered=steered
+        )
         try:
             await self._learned.write(self.lane(attempt.item), attempt.profile)
         except MailshareError as fault:
@@ -316,7 +319,9 @@ class FaxAgent:
         if ledger.calling and ledger.native:
             return next((one for one in self._pool.lines if one.line.name == ledger.line), None)
         attempt.state = "waiting for a line"
-        shaken = {ledger.line} if ledger.last in {one.value for one in SHAKEN} else set()
+        last = {ledger.line} if ledger.last in {one.value for one in SHAKEN} else set()
+        if attempt.profile.is_special:  # a line that cannot be told how to begin would fail as others did before
+            last |= {one.line.name for one in self._pool.lines if not one.line.capabilities.steered}
         attempt.waiting = Deferred.fromCoroutine(
             self._pool.take(
                 self.lane(item),
@@ -324,7 +329,7 @@ class FaxAgent:
                 order=item.id,
                 needs=self._needs(attempt, pages),
                 without=without,
-                after=shaken,
+                after=last,
                 until=self._deadline(item) / 1_000_000,
             )
         )

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.errors import MailshareError
+from mailshare.core.report_parts import printable
 from mailshare.core.values import Event
 from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
 from mailshare.fax.admission import Admission, with_facts
@@ -111,6 +112,17 @@ class Onramp:
         """Make the mail; one that cannot be stored now is tried again, and at the next start."""
         self.coming.pop(call.id, None)
         await self._finish(call, facts, self._begun.pop(call.id, 0) or self._now())
+
+    async def unreadable(self, call: Ringing, facts: CallFacts, document: bytes, why: str) -> None:
+        """Mail it as it came; whoever gets the faxes of this office sees what can be made of it."""
+        admitted = await self._admission.may_send(with_facts(call, facts), heard=True)
+        trace = await self._arrivals.store_unread(call, facts, document, printable(why, 300), admitted=admitted)
+        began = self._begun.pop(call.id, 0) or self._now()
+        self.coming.pop(call.id, None)
+        if trace:
+            told = {"cause": FaxCause.BAD_DOCUMENT.value, "pages": 0, "began": began, "octets": len(document)}
+            await self._note("fax.received", call, trace=trace, error=printable(why, 200), **told, **_known(facts))
+        await self._incoming.forget(call.id)
 
     # ------------------------------------------------------------------ the mail
 

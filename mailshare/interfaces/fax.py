@@ -73,6 +73,16 @@ class IFaxReceiver(Interface):
     def finished(call: Ringing, facts: CallFacts) -> Awaitable[None]:
         """The call is over."""
 
+    def unreadable(call: Ringing, facts: CallFacts, document: bytes, why: str) -> Awaitable[None]:
+        """A fax has come as a document that gives no pages; in place of :meth:`page_received` and :meth:`finished`.
+
+        When this has fired, the document is kept as it came, and people hear of it: the line may let go of its own.
+
+        :param document: its octets; empty = the line cannot get them.
+        :param why: what is wrong, a sentence for people.
+        :raises MailshareError: not now; the line keeps the document, and says so again later.
+        """
+
 
 class IFaxLine(Interface):
     """A trunk, a pool of modems, or the account at a provider.

@@ -40,6 +40,7 @@ class NotingReceiver:
     def __init__(self) -> None:
         self.pages: list[FaxPage] = []
         self.ends: list[tuple[Ringing, CallFacts]] = []
+        self.unread: list[tuple[Ringing, bytes, str]] = []
 
     async def screen(self, call: Ringing) -> FaxCause:
         """Answer."""
@@ -55,6 +56,11 @@ class NotingReceiver:
     async def finished(self, call: Ringing, facts: CallFacts) -> None:
         """Note it."""
         self.ends.append((call, facts))
+
+    async def unreadable(self, call: Ringing, facts: CallFacts, document: bytes, why: str) -> None:
+        """Keep it."""
+        del facts
+        self.unread.append((call, document, why))
 
 
 @define

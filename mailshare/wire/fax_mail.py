@@ -32,6 +32,8 @@ class FaxLetter:
         no mark of a machine.
     :ivar words: without them it is the pages alone, fit to be faxed on.
     :ivar note: a paragraph before all others.
+    :ivar unread: a document that came in place of pages, and gives none; ``why`` that is. Empty = there are pages, or
+        the document cannot be had.
     """
 
     sender: Address
@@ -44,6 +46,8 @@ class FaxLetter:
     words: bool = True
     note: str = ""
     simple: bytes = attribute(default=b"", repr=False)
+    unread: bytes = attribute(default=b"", repr=False)
+    why: str = ""
 
 
 def message_id(ringing: Ringing, host: str, use: str = "") -> str:
@@ -56,7 +60,9 @@ def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about
     caller = facts.station.strip() or ringing.caller or "unknown"
     boundary = f"fax-{ringing.id}".encode("ascii", "replace")[:60]
     subject = f"Fax from {caller}, {len(pages)} page{'s' if len(pages) != 1 else ''}"
-    if facts.cause is not FaxCause.OK:
+    if about.why:
+        subject = f"Fax from {caller}, which cannot be read"
+    elif facts.cause is not FaxCause.OK:
         subject += " (broken off)"
     author = about.author or str(about.sender)
     out = [
@@ -71,10 +77,10 @@ def fax_mail(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about
     ]
     if about.words:
         noted = [about.note] if about.note else []
-        words, encoding = seven_bit(paragraphs([*noted, *_words(ringing, facts, pages)]))
+        words, encoding = seven_bit(paragraphs([*noted, *_words(ringing, facts, pages, about)]))
         out += [b"\r\n--", boundary, CRLF, b"Content-Type: text/plain; charset=utf-8\r\n"]
         out += [b"Content-Transfer-Encoding: ", encoding, CRLF, CRLF, words]
-    for name, kind, octets in _files(pages, about.formats, about.simple):
+    for name, kind, octets in _files(pages, about):
         out += [b"\r\n--", boundary, CRLF, f"Content-Type: {kind}\r\n".encode()]
         out += [b"Content-Transfer-Encoding: base64\r\n"]
         out += [f'Content-Disposition: attachment; filename="{name}"\r\n\r\n'.encode(), base64_lines(octets)]
@@ -108,9 +114,11 @@ def internet_fax(
     )
 
 
-def _files(pages: Sequence[FaxPage], formats: Sequence[str], simple: bytes) -> list[tuple[str, str, bytes]]:
-    out = []
+def _files(pages: Sequence[FaxPage], about: FaxLetter) -> list[tuple[str, str, bytes]]:
+    out, formats, simple = [], about.formats, about.simple
     as_it_came = "tiff" in formats or ("profile-s" in formats and not simple)
+    if about.unread:
+        out.append((*_looks_like(about.unread), about.unread))
     if pages and "pdf" in formats:
         out.append(("fax.pdf", "application/pdf", write_pdf(pages)))
     if simple:
@@ -120,18 +128,30 @@ def _files(pages: Sequence[FaxPage], formats: Sequence[str], simple: bytes) -> l
     return out
 
 
-def _words(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> list[str]:
+def _looks_like(document: bytes) -> tuple[str, str]:
+    """A name and a media type for a document that nobody could read here; some program may all the same."""
+    if document.startswith(b"%PDF"):
+        return "fax.pdf", "application/pdf"
+    if document[:4] in (b"II*\0", b"MM\0*"):
+        return "fax.tif", "image/tiff"
+    return "fax.bin", "application/octet-stream"
+
+
+def _words(ringing: Ringing, facts: CallFacts, pages: Sequence[FaxPage], about: FaxLetter) -> list[str]:
     known = {
         "Caller": " ".join(each for each in (ringing.caller, ringing.display) if each),
         "Station": facts.station.strip(),
         "Called number": ringing.called,
         "Subaddress": facts.subaddress,
-        "Pages": str(len(pages)),
+        "Pages": "" if about.why else str(len(pages)),
         "Seconds": f"{facts.seconds:.0f}" if facts.seconds else "",
         "Line": ringing.line,
     }
     words = ["A fax was received."]
-    if facts.cause is not FaxCause.OK:
+    if about.why:
+        there = "It is attached as it came" if about.unread else "There is nothing of it here"
+        words = [f"A fax came in, but no pages could be made of it: {about.why}. {there}."]
+    elif facts.cause is not FaxCause.OK:
         words = ["A fax was received, but the call broke off: pages may be missing at its end."]
     words += [f"  {name}: {value}" for name, value in known.items() if value]
     bad = [str(number) for number, page in enumerate(pages, 1) if page.bad_rows]

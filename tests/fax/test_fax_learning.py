@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from mailshare.core.errors import StorageFull
 from mailshare.core.values import QueueState
-from mailshare.core.values.fax import FaxCause
-from tests.fax.calling_room import Room, ends
+from mailshare.core.values.fax import FaxCapabilities, FaxCause
+from tests.fax.calling_room import Room, ScriptedLine, ends
 from tests.fax.test_fax_office import FAX, GATEWAY, hands_in, letter, line_of, settled
 from tests.house import House
 
@@ -60,6 +62,28 @@ async def test_what_was_learned_outlives_a_restart_and_costs_no_fax(room: Room) 
 
     room.fax.learned.write = full  # type: ignore[method-assign]
     assert (await room.tried(await room.row())).state is QueueState.DELIVERED
+
+
+async def test_a_line_that_goes_its_own_way_teaches_nothing_of_rates(room: Room) -> None:
+    """A provider chooses rate and correction for itself; a number that needs slow calls goes over other lines first."""
+    provider = ScriptedLine("provider")
+    provider.capabilities = FaxCapabilities(steered=False)
+    room.others = [provider]
+    await room.open()
+    room.line.acts = [ends(FaxCause.CANNOT_TRAIN)]
+    provider.acts = [ends(FaxCause.OK, 3), ends(FaxCause.OK, 3)]
+    item = await room.row()
+    await room.tried(item)
+    assert (await room.tried(item)).state is QueueState.DELIVERED
+    known = await room.fax.learned.read("+12025550123")
+    assert (known.max_rate, known.ecm, known.line) == (0, True, "provider")
+    await room.fax.learned.write("+12025550123", evolve(known, max_rate=4800, since=room.now()))
+    room.line, provider.name = provider, "first"
+    room.others = [ScriptedLine("modem")]
+    room.others[0].acts = [ends(FaxCause.OK, 3)]
+    await room.open()
+    assert (await room.tried(await room.row())).state is QueueState.DELIVERED
+    assert [job.max_rate for job in room.others[0].jobs] == [4800]
 
 
 async def test_a_number_that_is_mostly_busy_now_is_left_alone_for_longer(room: Room) -> None:

@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from mailshare.core.errors import StorageFull
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxPage
 from mailshare.fax.lines.directory import DirectoryLine
 from mailshare.fax.lines.loop import ENDS, LoopLine, LoopNetwork
@@ -148,16 +150,66 @@ class TestDirectory(FaxLineContract):
         assert (await found.when_done()).cause is FaxCause.OK
         await again.line.stop()
 
-    async def test_files_that_came_are_taken_away_and_rubbish_stays(self) -> None:
+    async def test_files_that_came_are_taken_away_and_rubbish_is_handed_on_as_it_is(self) -> None:
+        """Nothing is lost in silence, and what cannot be read is told of once."""
         rig = await self.rig()
+        (self.folder / "in" / "0.tif").write_bytes(b"no fax")
         await rig.ring([self.page])
-        (self.folder / "in" / "b.tif").write_bytes(b"no fax")
+        (self.folder / "in" / "b.tif").write_bytes(b"II*\0" + os.urandom(50_000))
         for _ in range(4):
             await rig.go_on()
         assert len(rig.receiver.ends) == 1
-        assert os.listdir(self.folder / "in") == ["b.tif"]
+        assert [document[:4] for _, document, _ in rig.receiver.unread] == [b"no f", b"II*\0"]
+        assert os.listdir(self.folder / "in") == []
         [(ringing, facts)] = rig.receiver.ends
         assert (ringing.caller, facts.station) == ("+49", "S")
+        await rig.line.stop()
+
+    async def test_a_file_that_cannot_be_taken_keeps_no_other_waiting(self) -> None:
+        """One that cannot be kept now, and one that cannot be opened, are taken as soon as that is over."""
+        rig = await self.rig()
+        full = [True]
+        kept = rig.receiver.unreadable
+
+        async def unreadable(*told: Any) -> None:
+            if full[0]:
+                raise StorageFull
+            await kept(*told)
+
+        rig.receiver.unreadable = unreadable  # type: ignore[method-assign]
+        (self.folder / "in" / "0.tif").write_bytes(b"no fax")
+        (self.folder / "in" / "1.tif").mkdir()
+        await rig.ring([self.page])
+        for _ in range(4):
+            await rig.go_on()
+        assert len(rig.receiver.ends) == 1
+        assert sorted(os.listdir(self.folder / "in")) == ["0.tif", "1.tif"]
+        full[0] = False
+        await rig.go_on()
+        assert os.listdir(self.folder / "in") == ["1.tif"]
+        await rig.line.stop()
+
+    @pytest.mark.parametrize(
+        ("told", "cause", "seconds"),
+        [
+            ({"cause": "cancelled"}, FaxCause.NOT_ALLOWED, 0.0),
+            ({"cause": "busy", "seconds": float("nan"), "pages": True}, FaxCause.BUSY, 0.0),
+            ({"cause": "dropped", "seconds": -4}, FaxCause.DROPPED, 0.0),
+            ({"cause": ["busy"], "seconds": 10**400, "words": 7}, FaxCause.INTERNAL, 0.0),
+            ({"cause": "no-answer", "seconds": 31}, FaxCause.NO_ANSWER, 31.0),
+        ],
+    )
+    async def test_what_other_software_says_of_a_call_is_weighed(
+        self, told: dict[str, object], cause: FaxCause, seconds: float
+    ) -> None:
+        """A job that somebody removed there is over: were it only put back, its number would be called for ever."""
+        rig = await self.rig()
+        call = rig.line.send(rig.job("+1", 1), FixedPages(self.page))
+        rig.line._clock.advance(0)
+        (self.folder / "done" / "job-1-0.json").write_text(json.dumps(told))
+        rig.line._clock.advance(1)
+        outcome = await call.when_done()
+        assert (outcome.cause, outcome.pages_confirmed, outcome.seconds) == (cause, 0, seconds)
         await rig.line.stop()
 
     async def test_what_nobody_waits_for_is_taken_away_at_the_start(self) -> None:

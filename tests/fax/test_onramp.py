@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
-from attrs import define
+from attrs import define, evolve
 from PIL import Image
 from twisted.internet.task import Clock
 
@@ -225,3 +225,33 @@ async def test_a_call_without_a_page_leaves_a_line_and_no_mail(desk: Desk) -> No
     assert await desk.mails() == []
     [event] = await desk.events("fax.received")
     assert (event.data["pages"], event.data["cause"]) == (0, "dropped")
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (b"%PDF-1.4 torn", "application/pdf"),
+        (b"II*\0" + bytes(40), "image/tiff"),
+        (os.urandom(5_000_000), "application/octet-stream"),
+        (b"", ""),
+    ],
+    ids=["pdf", "tiff", "noise", "nothing"],
+)
+async def test_a_fax_that_gives_no_pages_is_mailed_as_it_came(desk: Desk, document: bytes, kind: str) -> None:
+    """Also where a route leads to boxes alone, which want pages; once, however often the line hands it over."""
+    desk.rules = evolve(desk.rules, routes=(FaxRoute(("box:safe",), called="*"),))
+    facts = CallFacts(FaxCause.OK, "+49 89 123456")
+    for _ in range(2):
+        assert await desk.onramp.screen(CALL) is FaxCause.OK
+        await desk.onramp.unreadable(CALL, facts, document, "This is no TIFF file")
+    [mail] = await desk.mails()
+    assert mail["Subject"] == "Fax from +49 89 123456, which cannot be read"
+    words = mail.get_payload(0).get_payload()
+    assert "no pages could be made of it" in words
+    assert "This is no TIFF file" in words.replace("\r\n", " ")
+    attached = [(one.get_content_type(), one.get_payload(decode=True)) for one in mail.get_payload()[1:]]
+    assert attached == ([(kind, document)] if kind else [])
+    [told] = [one.data for one in await desk.events("fax.received")]
+    assert (told["cause"], told["pages"], told["error"]) == ("bad-document", 0, "This is no TIFF file")
+    assert not os.listdir(desk.folder)
+    assert not desk.onramp.coming

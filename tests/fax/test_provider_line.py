@@ -240,15 +240,44 @@ class TestProvider(FaxLineContract):
         [(ringing, _)] = rig.receiver.ends
         assert (ringing.caller, ringing.called) == ("+4930111", "+9")
 
-    async def test_a_document_that_is_none_is_left_and_the_others_come(self) -> None:
+    async def test_a_document_that_is_none_is_handed_on_as_it_is_and_the_others_come(self) -> None:
+        """Once, and it is not asked for again; of one that the provider does not give people hear after some looks."""
         rig = await self.rig()
-        rig.sinch.inbox["BAD"] = b"no fax"
+        rig.sinch.inbox["BAD"], rig.sinch.inbox["GONE"] = b"no fax", b""
         await rig.ring([self.page])
         for _ in range(10):
             rig.clock.advance(60.0)
         assert len(rig.receiver.ends) == 1
+        assert [(call.id, document) for call, document, _ in rig.receiver.unread] == [
+            ("api-BAD", b"no fax"),
+            ("api-GONE", b""),
+        ]
+        assert "GONE" in rig.receiver.unread[1][2]
         assert rig.agent is not None
-        assert len([one for one in rig.agent.asked if one.url.endswith("BAD/file")]) == 5
+        asked = [one.url.rpartition("/faxes/")[2] for one in rig.agent.asked if one.url.endswith("/file")]
+        assert [asked.count(f"{name}/file") for name in ("BAD", "GONE")] == [1, 5]
+
+    async def test_a_provider_that_is_down_for_hours_loses_no_fax(self) -> None:
+        """However often its document was asked for in vain."""
+        rig = await self.rig()
+        await rig.ring([self.page])
+        assert rig.agent is not None
+        honest = rig.agent.answers
+        rig.agent.answers = lambda asked: Said(503) if asked.url.endswith("/file") else honest(asked)
+        for _ in range(60):
+            rig.clock.advance(60.0)
+        assert (rig.receiver.ends, rig.receiver.unread) == ([], [])
+        rig.agent.answers = honest
+        rig.clock.advance(60.0)
+        assert len(rig.receiver.ends) == 1
+
+    async def test_new_faxes_are_found_behind_many_old_ones(self) -> None:
+        """A list that keeps what was fetched long ago hides nothing."""
+        rig = await self.rig()
+        rig.sinch.inbox = {f"OLD{number}": b"no fax" for number in range(150)}
+        for _ in range(3):
+            rig.clock.advance(60.0)
+        assert len({call.id for call, _, _ in rig.receiver.unread}) == 150
 
 
 LIES = {

@@ -74,6 +74,7 @@ class FaxCapabilities:
     :ivar reports_pages: it tells page by page what the far end has confirmed; ``reports_cause`` why a call failed, and
         ``reports_cost`` what it cost.
     :ivar subaddress: it can give the far end a subaddress (ITU-T T.33), ``password`` a password (T.30 PWD).
+    :ivar steered: it begins a call at the rate, and with or without error correction, as the job says.
     """
 
     send: bool = True
@@ -88,6 +89,7 @@ class FaxCapabilities:
     reports_cost: bool = False
     subaddress: bool = True
     password: bool = False
+    steered: bool = True
 
 
 @frozen

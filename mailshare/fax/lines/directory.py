@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,9 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.core.documents import NotConvertible
 from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.core.values.fax import CallFacts, FaxCapabilities, FaxCause, FaxJob, FaxOutcome, Ringing
+from mailshare.core.values.fax import CallFacts, FaxCapabilities, FaxCause, FaxJob, FaxOutcome, FaxPage, Ringing
 from mailshare.fax.files import Aside, write_durably
 from mailshare.fax.lines.calling import Call, Calls
 from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
@@ -33,6 +34,8 @@ from mailshare.wire.tiff_fax import read_tiff
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _JOB = re.compile(r"([0-9a-f]{16}-[0-9]+-[0-9]+)\.(?:tif|json|prepared)(?:\.new)?\Z")  # a file of ours in out
 _MOST_TOLD = 65_536  # octets of a file that tells of a call
+_MOST_SECONDS = 1_000_000
+ToPages = Callable[[bytes], Awaitable[Sequence[FaxPage]]]
 
 
 @implementer(IFaxLine)
@@ -42,6 +45,7 @@ class DirectoryLine:
     :param folder: has ``out``, ``done`` and ``in``, made where they are missing.
     :param aside: what touches files runs there.
     :param poll: seconds between two looks.
+    :param to_pages: the pages of a document that is not what fax machines write; without it such a one gives none.
     :param under_way: gives the jobs that are written down as handed over and have not ended; without it, whatever lies
         in the folder at the start stays there.
     """
@@ -60,16 +64,19 @@ class DirectoryLine:
         poll: float = 5.0,
         channels: int = 1,
         under_way: Callable[[], Collection[str]] | None = None,
+        to_pages: ToPages | None = None,
     ) -> None:
         self.name = name
         self._folder = folder
         self._aside = aside
         self._poll = poll
         self._under_way = under_way
+        self._to_pages = to_pages
         self._channels = channels
         self._calls = Calls()
         self._waiting: dict[str, Deferred[Mapping[str, Any]]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
+        self._stuck: dict[str, str] = {}  # files that cannot be taken now, and why: each is told of once
         self._receiver: IFaxReceiver | None = None
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
@@ -185,14 +192,17 @@ class DirectoryLine:
             cause = FaxCause(str(told.get("cause", "")))
         except ValueError:
             cause = FaxCause.INTERNAL
+        if cause is FaxCause.CANCELLED:  # over there, and not by us: whoever did that does not want it called again
+            cause = FaxCause.NOT_ALLOWED
         left = job.total - job.first_page
         pages = told.get("pages", left if cause is FaxCause.OK else 0)
-        confirmed = min(max(pages if isinstance(pages, int) else 0, 0), left)
+        counted = pages if isinstance(pages, int) and not isinstance(pages, bool) else 0
+        confirmed = min(max(counted, 0), left)
         return FaxOutcome(
             cause,
             confirmed,
             remote_id=str(told.get("remote_id", ""))[:20],
-            seconds=float(told["seconds"]) if isinstance(told.get("seconds"), (int, float)) else 0.0,
+            seconds=_seconds(told.get("seconds")),
             native=str(told.get("words", ""))[:200],
         )
 
@@ -211,7 +221,7 @@ class DirectoryLine:
                 if told is not None and waiting is not None and not waiting.called:
                     waiting.callback(told)
             for name in await self._aside(self._come):
-                await self._take(name)
+                await self._taken(name)
         except (OSError, MailshareError) as fault:
             self._log.warn("the line {line} cannot use its folder: {why}", line=self.name, why=str(fault))
 
@@ -230,6 +240,18 @@ class DirectoryLine:
         self._sizes = sizes
         return ready
 
+    async def _taken(self, name: str) -> None:
+        """Take one fax; what is wrong with it keeps no other waiting."""
+        try:
+            await self._take(name)
+        except (OSError, MailshareError) as fault:
+            why = str(getattr(fault, "public", "") or fault)
+            if self._stuck.get(name) != why:
+                self._log.warn("{line}: the fax {name} has to wait: {why}", line=self.name, name=name, why=why)
+            self._stuck[name] = why
+        else:
+            self._stuck.pop(name, None)
+
     async def _take(self, name: str) -> None:
         """Give one fax to the receiver, then take its files away."""
         path = self._path("in", name)
@@ -245,21 +267,17 @@ class DirectoryLine:
             self.name,
             *(str(told.get(key, ""))[:60] for key in ("caller", "called", "display")),
         )
-        try:
-            pages = [one.page for one in read_tiff(octets)]
-        except PeerFault:
-            pages = [None]
-        if None in pages:
-            self._log.warn("{name} in {folder} is no fax of one strip a page; it stays", name=name, folder=self.name)
-            return
-        cause = await self._receiver.screen(call)
-        if cause is FaxCause.OK:
-            for index, page in enumerate(pages):
-                assert page is not None
-                await self._receiver.page_received(call, index, page)
+        if await self._receiver.screen(call) is FaxCause.OK:
             station, sub = (str(told.get(key, ""))[:20] for key in ("station", "subaddress"))
-            password = str(told.get("password", ""))[:40]
-            await self._receiver.finished(call, CallFacts(FaxCause.OK, station, sub, password=password))
+            facts = CallFacts(FaxCause.OK, station, sub, password=str(told.get("password", ""))[:40])
+            try:
+                pages = await self._pages_of(octets)
+            except (PeerFault, NotConvertible) as fault:
+                await self._receiver.unreadable(call, facts, octets, fault.public)
+            else:
+                for index, page in enumerate(pages):
+                    await self._receiver.page_received(call, index, page)
+                await self._receiver.finished(call, facts)
 
         def drop() -> None:
             os.unlink(path)
@@ -268,6 +286,19 @@ class DirectoryLine:
 
         await self._aside(drop)
 
+    async def _pages_of(self, octets: bytes) -> Sequence[FaxPage]:
+        """In the octets that came where each page is one strip, else drawn anew.
+
+        :raises PeerFault, NotConvertible: they give no pages.
+        """
+        pages = [one.page for one in read_tiff(octets)]
+        whole = [one for one in pages if one is not None]
+        if len(whole) == len(pages):
+            return whole
+        if self._to_pages is None:
+            raise PeerFault("This is no fax of one strip a page")
+        return await self._to_pages(octets)
+
     def _path(self, *parts: str) -> str:
         return os.path.join(self._folder, *parts)
 
@@ -275,6 +306,12 @@ class DirectoryLine:
 def _octets(path: str) -> bytes:
     with open(path, "rb") as stream:
         return stream.read()
+
+
+def _seconds(told: object) -> float:
+    """Of a call, as other software says; 0 where that is no length of time."""
+    known = isinstance(told, (int, float)) and 0 <= told < _MOST_SECONDS  # NaN is not
+    return float(told) if known and isinstance(told, (int, float)) else 0.0
 
 
 def _told(path: str) -> Mapping[str, Any] | None:

@@ -80,6 +80,7 @@ class HttpLine:
             reports_pages=False,
             reports_cost=bool(provider.seen.cost),
             subaddress="sub" in words_of(provider.send),
+            steered=False,
         )
         self.beside: list[IArrivals] = []
         self._provider = provider
@@ -295,6 +296,8 @@ class HttpLine:
         else:
             cause = self._provider.cause(text_at(value, seen.cause)) if state == FAILED else FaxCause(state)
             confirmed = min(counted, left - 1)  # something failed: the last page at least goes again
+        if cause is FaxCause.CANCELLED:  # over there, and not by us: whoever did that does not want it called again
+            cause = FaxCause.NOT_ALLOWED
         return FaxOutcome(
             cause,
             max(confirmed, 0),

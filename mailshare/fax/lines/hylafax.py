@@ -351,12 +351,8 @@ class HylaFAXLine:
     async def _take(self, session: HylaFAXSession, fax: ReceivedFax) -> None:
         """Give one fax to the receiver; when its pages are stored, take it off the server."""
         octets = await session.fetch(fax)
-        read = read_tiff(octets)
-        pages: list[FaxPage] = [one.page for one in read if one.page is not None]
-        if len(pages) != len(read):
-            raise PeerFault("it has pages in another coding than T.4 and T.6, or of several strips")
         # What the call has told, line by line: the station, then the texts of the network in the server's order.
-        told = first_text(octets, 270).splitlines()
+        told = _texts(octets)
         called = told[self._options.called] if 0 < self._options.called < len(told) else ""
         # The id follows from the octets: a stop of the server before the file is gone makes no second mail.
         mark = hashlib.sha256(octets).hexdigest()[:16]
@@ -365,8 +361,32 @@ class HylaFAXLine:
         receiver = self._receiver
         assert receiver is not None
         if await receiver.screen(call) is FaxCause.OK:
-            for index, page in enumerate(pages):
-                await receiver.page_received(call, index, page)
             facts = CallFacts(FaxCause.OK, fax.station[:20], fax.subaddress[:20], fax.rate, seconds=float(fax.seconds))
-            await receiver.finished(call, facts)
+            try:
+                pages = _pages_of(octets)
+            except PeerFault as fault:
+                await receiver.unreadable(call, facts, octets, fault.public)
+            else:
+                for index, page in enumerate(pages):
+                    await receiver.page_received(call, index, page)
+                await receiver.finished(call, facts)
         await session.drop(fax)
+
+
+def _pages_of(octets: bytes) -> Sequence[FaxPage]:
+    """The pages of a received fax, in the octets that came.
+
+    :raises PeerFault: it has others than those of T.4 and T.6.
+    """
+    read = read_tiff(octets)
+    pages = [one.page for one in read if one.page is not None]
+    if len(pages) != len(read):
+        raise PeerFault("It has pages in another coding than T.4 and T.6, or of several strips")
+    return pages
+
+
+def _texts(octets: bytes) -> Sequence[str]:
+    try:
+        return first_text(octets, 270).splitlines()
+    except PeerFault:
+        return ()

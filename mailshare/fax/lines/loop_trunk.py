@@ -89,6 +89,11 @@ class FarEnd(_Frames):
         """Say how it ended."""
         await self._ask({"id": call.id, "finished": {**asdict(facts), "cause": facts.cause.value}})
 
+    async def unreadable(self, call: Ringing, facts: CallFacts, document: bytes, why: str) -> None:
+        """A telephone call gives pages, and no documents."""
+        del call, facts, document
+        raise Unavailable(why)
+
     def hang_up(self) -> None:
         """The call is over."""
         self.transport.loseConnection()

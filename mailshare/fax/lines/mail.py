@@ -38,7 +38,7 @@ class MailLine:
     :param receipt: ask for a disposition notification, too.
     """
 
-    capabilities = FaxCapabilities(codings=(Coding.MH,), reports_pages=False, reports_cause=False)
+    capabilities = FaxCapabilities(codings=(Coding.MH,), reports_pages=False, reports_cause=False, steered=False)
     trouble = ""
 
     def __init__(

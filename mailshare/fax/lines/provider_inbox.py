@@ -16,17 +16,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from mailshare.core.errors import MailshareError
+from mailshare.core.documents import NotConvertible
+from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.core.fax_provider import Inbox, at, decoded, holds, id_at, text_at
 from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
 from mailshare.fax.files import Aside, write_durably
-from mailshare.fax.lines.provider_requests import MOST_DOCUMENT, Asking, NoAnswerError, NotAskedError
+from mailshare.fax.lines.provider_requests import MOST_DOCUMENT, Answer, Asking, NoAnswerError, NotAskedError
 from mailshare.interfaces import IFaxReceiver
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_REMEMBERED = 5000
 _AT_ONCE = 100  # faxes of one list; the rest comes with the next look
-_TRIES = 5  # for a document that cannot be read
+_TRIES = 5  # looks at a fax of which the provider has nothing, before people are told of that
+_GONE = (404, 410)
 
 ToPages = Callable[[bytes], Awaitable[Sequence[FaxPage]]]
 """The pages of a document, a TIFF or a PDF file."""
@@ -62,6 +64,7 @@ class ProviderInbox:
         self._receiver: IFaxReceiver | None = None
         self._known: dict[str, None] | None = None
         self._failures: dict[str, int] = {}
+        self._waiting: dict[str, str] = {}  # faxes that cannot be had now, and why: each is told of once
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
         self._work: Deferred[None] | None = None
@@ -112,48 +115,87 @@ class ProviderInbox:
         if not answer.accepted(inbox.list) or not isinstance(items, list):
             self._log.warn("line {line}: no list of faxes, status {code}", line=self._line, code=answer.code)
             return
-        for item in items[:_AT_ONCE]:
-            fax = id_at(item, inbox.id, inbox.after)
-            if fax and fax not in self._known and holds(item, inbox.match, {}) and self._failures.get(fax, 0) < _TRIES:
+        found = [(id_at(item, inbox.id, inbox.after), item) for item in items if holds(item, inbox.match, {})]
+        new = [(fax, item) for fax, item in found if fax and fax not in self._known]
+        for fax, item in new[:_AT_ONCE]:
+            try:
                 await self._take(fax, item)
+            except (MailshareError, NotAskedError, NoAnswerError, OSError) as fault:
+                # It stays with the provider, and is asked for again; it keeps no other waiting.
+                why = str(getattr(fault, "public", "") or fault)
+                if self._waiting.get(fax) != why:
+                    self._log.warn("{line}: the fax {fax} has to wait: {why}", line=self._line, fax=fax, why=why)
+                self._waiting[fax] = why
 
     async def _take(self, fax: str, item: Any) -> None:
+        """Give one fax to the receiver.
+
+        :raises MailshareError, NotAskedError, NoAnswerError: not now.
+        """
         inbox, receiver = self._inbox, self._receiver
         assert receiver is not None
-        assert self._known is not None
         call = Ringing(
             f"{_UNSAFE.sub('_', self._line)}-{_UNSAFE.sub('_', fax)}",
             self._line,
             *(text_at(item, path, 60) for path in (inbox.caller, inbox.called)),
         )
         if await receiver.screen(call) is FaxCause.OK:
-            try:
-                pages = await self._to_pages(await self._document(fax, item))
-            except (MailshareError, ValueError, NotAskedError, NoAnswerError) as fault:
-                self._failures[fax] = self._failures.get(fax, 0) + 1
-                self._log.warn("{line}: the fax {fax} cannot be had: {why}", line=self._line, fax=fax, why=str(fault))
+            facts = CallFacts(FaxCause.OK, text_at(item, inbox.station, 20))
+            document = await self._document(fax, item)
+            if document is None:
                 return
-            for number, page in enumerate(pages):
-                await receiver.page_received(call, number, page)
-            await receiver.finished(call, CallFacts(FaxCause.OK, text_at(item, inbox.station, 20)))
+            try:
+                pages = await self._to_pages(document) if document else ()
+            except (NotConvertible, PeerFault) as fault:
+                await receiver.unreadable(call, facts, document, fault.public)
+            else:
+                for number, page in enumerate(pages):
+                    await receiver.page_received(call, number, page)
+                if pages:
+                    await receiver.finished(call, facts)
+                else:
+                    await receiver.unreadable(call, facts, document, _nothing(fax, document))
+        await self._is_here(fax)
+
+    async def _is_here(self, fax: str) -> None:
+        """Remember that, and tell the provider where it has marks for it."""
+        inbox = self._inbox
+        assert self._known is not None
         self._known[fax] = None
+        self._failures.pop(fax, None)
+        self._waiting.pop(fax, None)
         known = list(self._known)[-_MOST_REMEMBERED:]
         await self._aside(lambda: self._write(known))
         if inbox.done is not None:
             await self._asking.ask(inbox.done, {"id": fax})
 
-    async def _document(self, fax: str, item: Any) -> bytes:
+    async def _document(self, fax: str, item: Any) -> bytes | None:
+        """What it is made of; empty when the provider has said often enough that there is nothing, ``None``: not yet.
+
+        :raises NotAskedError, NoAnswerError: nobody says.
+        """
         inbox = self._inbox
         words = {"id": fax}
         if inbox.coding == "link":
             words["link"] = text_at(item, inbox.data, 4096)
         answer = await self._asking.ask(inbox.document, words, most=MOST_DOCUMENT)
-        if not answer.accepted(inbox.document):
-            raise ValueError(f"status {answer.code}")
-        if inbox.coding != "base64":
+        gone = answer.code in _GONE or (200 <= answer.code < 300)  # else it may be there later
+        octets = self._octets_in(answer) if answer.accepted(inbox.document) else b""
+        if octets:
+            return octets
+        if not gone:
+            raise NoAnswerError(f"The provider answers with status {answer.code}")
+        self._failures[fax] = self._failures.get(fax, 0) + 1
+        return b"" if self._failures[fax] >= _TRIES else None
+
+    def _octets_in(self, answer: Answer) -> bytes:
+        if self._inbox.coding != "base64":
             return answer.body
-        found = at(answer.value, inbox.data)
-        return decoded(found if isinstance(found, str) else "")
+        found = at(answer.value, self._inbox.data)
+        try:
+            return decoded(found if isinstance(found, str) else "")
+        except ValueError:
+            return b""
 
     def _read(self) -> dict[str, None]:
         try:
@@ -165,3 +207,10 @@ class ProviderInbox:
     def _write(self, known: Sequence[str]) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         write_durably(self._path, json.dumps(known).encode())
+
+
+def _nothing(fax: str, document: bytes) -> str:
+    """Why there are no pages, where no program has said so."""
+    if document:
+        return "It has no page"
+    return f"The provider lists it as {fax} and gives nothing of it; look into the account there"
