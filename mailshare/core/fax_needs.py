@@ -12,13 +12,15 @@ class FaxNeeds:
     """What a line has to be able to do.
 
     :ivar pages: that are to go in this call; ``width`` of the widest, pixels.
-    :ivar subaddress, password: that the far machine has to be given (ITU-T T.30 SUB and PWD).
+    :ivar subaddress, password: that the far machine has to be given (ITU-T T.30 SUB or SEP, and PWD).
+    :ivar polls: its pages are fetched.
     """
 
     pages: int = 0
     width: int = 0
     subaddress: bool = False
     password: bool = False
+    polls: bool = False
 
 
 def lacking(line: FaxCapabilities, needs: FaxNeeds) -> tuple[FaxCause, str] | None:
@@ -27,6 +29,8 @@ def lacking(line: FaxCapabilities, needs: FaxNeeds) -> tuple[FaxCause, str] | No
     A subaddress that was given has to be used (RFC 4160 section 3.2.2): a line that passes it over in silence would
     ring another machine than was meant.
     """
+    if needs.polls and not line.polls:
+        return FaxCause.NOT_ALLOWED, "no line here can fetch from another machine (polling)"
     if needs.subaddress and not line.subaddress:
         return FaxCause.NOT_ALLOWED, "no line here can give a subaddress"
     if needs.password and not line.password:

@@ -34,7 +34,17 @@ from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, 
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
-from mailshare.interfaces.fax import IFaxCall, IFaxLine, IFaxLineSurroundings, IFaxPages, IFaxReceiver
+from mailshare.interfaces.fax import (
+    IFaxCall,
+    IFaxLine,
+    IFaxLineSurroundings,
+    IFaxOffer,
+    IFaxOffers,
+    IFaxPages,
+    IFaxReceiver,
+    IPolledLine,
+    IPollingLine,
+)
 from mailshare.interfaces.mailboxes import IForesightedMaildrop, IMailboxes, IMaildrop
 from mailshare.interfaces.printing import (
     IPrintable,
@@ -75,6 +85,8 @@ __all__ = [
     "IFaxCall",
     "IFaxLine",
     "IFaxLineSurroundings",
+    "IFaxOffer",
+    "IFaxOffers",
     "IFaxPages",
     "IFaxReceiver",
     "IFirstRun",
@@ -93,6 +105,8 @@ __all__ = [
     "IMaildrop",
     "IMemory",
     "INotifier",
+    "IPolledLine",
+    "IPollingLine",
     "IPrintJobs",
     "IPrintReplies",
     "IPrintSets",

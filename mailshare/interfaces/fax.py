@@ -116,6 +116,58 @@ class IFaxLine(Interface):
         """End a call; its outcome says CANCELLED, unless it was over. False when there is none."""
 
 
+class IPollingLine(IFaxLine):
+    """A line that can fetch what another machine offers (ITU-T T.30: DTC, with SEP and PWD).
+
+    Its capabilities say ``polls``.
+    """
+
+    def poll(job: FaxJob, receiver: IFaxReceiver) -> IFaxCall:
+        """Call, and fetch what that machine has for us.
+
+        ``receiver`` is told as of a call that came in, whose ``id`` is the job's: ``screen`` once the far machine has
+        agreed, with its number as ``caller``; each page before the line confirms it; ``finished`` before the outcome.
+        Where it raises a :class:`~mailshare.core.errors.PolicyRefusal` the outcome is NOT_ALLOWED, else INTERNAL.
+        Observers hear ``page`` when the receiver has it. POLL_REFUSED: the far machine has nothing for us.
+        """
+
+    def find_poll(native: str, job: FaxJob, receiver: IFaxReceiver) -> IFaxCall | None:
+        """The call that a line's own machine may still be making, after a restart; ``None`` where there is none."""
+
+
+class IFaxOffer(Interface):
+    """What one machine that polls is given."""
+
+    pages: IFaxPages = Attribute("in their order; at least one")
+
+    def page_taken(number: int) -> Awaitable[None]:
+        """The far machine has confirmed a page, from 0. What is not told so does not count as taken."""
+
+    def finished(facts: CallFacts) -> Awaitable[None]:
+        """The call is over, in whatever way."""
+
+
+class IFaxOffers(Interface):
+    """Who has pages for machines that poll."""
+
+    def waiting(call: Ringing) -> Awaitable[bool]:
+        """Whether somebody who calls may find something here: what a line says of itself when it answers (DIS)."""
+
+    def offered(call: Ringing) -> Awaitable[IFaxOffer | None]:
+        """What a machine gets that polls (DTC), has said who it is and asks for a box (CIG, SEP, PWD).
+
+        From here on the receiver hears no more of this call. ``None``: nothing; the line ends the call, and does not
+        say whether the box or the password was wrong.
+        """
+
+
+class IPolledLine(IFaxLine):
+    """A line from which other machines can fetch. Its capabilities say ``polled``."""
+
+    def set_offers(offers: IFaxOffers) -> None:
+        """Who is asked when a machine that calls wants to poll; the receiver is asked to ``screen`` it before."""
+
+
 class IFaxLineSurroundings(ISurroundings):
     """What a line of a kind of its own is built with: its ``[[fax_line]]``, and what the office lends it.
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from mailshare.core.values.fax import CallEvent, CallFacts, Coding, FaxCause, FaxJob, FaxOutcome, FaxPage, Ringing
-from mailshare.interfaces import IFaxCall, IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.interfaces import (
+    IFaxCall,
+    IFaxLine,
+    IFaxOffer,
+    IFaxOffers,
+    IFaxPages,
+    IFaxReceiver,
+    IPolledLine,
+    IPollingLine,
+)
 from mailshare.wire.tiff_fax import write_tiff
 
 
@@ -63,6 +72,39 @@ class NotingReceiver:
         self.unread.append((call, document, why))
 
 
+@implementer(IFaxOffers, IFaxOffer)
+class NotingOffers:
+    """Has pages for every machine that gives its password, and notes what it is told.
+
+    :ivar asked: by machines that polled; ``taken`` pages that were confirmed; ``ends`` of the calls.
+    """
+
+    def __init__(self, *pages: FaxPage, password: str = "") -> None:
+        self.pages: IFaxPages = FixedPages(*pages)
+        self.asked: list[Ringing] = []
+        self.taken: list[int] = []
+        self.ends: list[FaxCause] = []
+        self._password = password
+
+    async def waiting(self, call: Ringing) -> bool:
+        """Whether there are any."""
+        del call
+        return self.pages.count > 0
+
+    async def offered(self, call: Ringing) -> IFaxOffer | None:
+        """Judge by the password."""
+        self.asked.append(call)
+        return self if call.password == self._password else None
+
+    async def page_taken(self, number: int) -> None:
+        """Note it."""
+        self.taken.append(number)
+
+    async def finished(self, facts: CallFacts) -> None:
+        """Note it."""
+        self.ends.append(facts.cause)
+
+
 @define
 class Rig:
     """A line, and the world at its far end.
@@ -71,6 +113,9 @@ class Rig:
     :ivar answers: a number at which a fax machine takes everything; ``busy`` one that is busy.
     :ivar go_on: lets the world move; called until a call is over.
     :ivar ring: has somebody send these pages to the line.
+    :ivar offering: of a line that polls: a number at which a machine offers what ``offers`` of the rig holds.
+    :ivar polled: of a line that is polled: ``polled(offers, job, receiver)`` gives the line those offers, and has another
+        machine fetch from it; its outcome.
     """
 
     line: Any
@@ -80,6 +125,9 @@ class Rig:
     go_on: Any
     ring: Any
     events: list[CallEvent] = field(factory=list)
+    offering: str = ""
+    offers: NotingOffers = field(factory=NotingOffers)
+    polled: Any = None
 
     def job(self, number: str, total: int, first: int = 0) -> FaxJob:
         """A job."""
@@ -90,9 +138,18 @@ class Rig:
         call = self.line.send(self.job(number, len(pages), first), FixedPages(*pages))
         verifyObject(IFaxCall, call)
         call.observe(self._note)
-        return await self._end_of(call)
+        return await self.end_of(call)
 
-    async def _end_of(self, call: Any) -> FaxOutcome:
+    async def fetched(self, password: str = "") -> FaxOutcome:
+        """The outcome of a call to ``offering``."""
+        job = evolve(self.job(self.offering, 0), subaddress="12", password=password)
+        call = self.line.poll(job, self.receiver)
+        verifyObject(IFaxCall, call)
+        call.observe(self._note)
+        return await self.end_of(call)
+
+    async def end_of(self, call: Any) -> FaxOutcome:
+        """The outcome of a call that was begun."""
         waiting: Deferred[FaxOutcome] = Deferred.fromCoroutine(_awaited(call.when_done()))
         for _ in range(1000):
             if waiting.called:
@@ -180,4 +237,53 @@ class FaxLineContract:
         assert facts.cause is FaxCause.OK
         assert rig.receiver.pages == [self.page, self.page]
         assert ringing.line == rig.line.name
+        await rig.line.stop()
+
+    async def test_a_line_says_truly_whether_it_polls(self) -> None:
+        """Its interfaces and its capabilities say the same; what it cannot do nobody asks it for."""
+        rig = await self.rig()
+        can = rig.line.capabilities
+        assert can.polls == IPollingLine.providedBy(rig.line) == bool(rig.offering)
+        assert can.polled == IPolledLine.providedBy(rig.line) == (rig.polled is not None)
+        for seam in (IPollingLine, IPolledLine):
+            assert not seam.providedBy(rig.line) or verifyObject(seam, rig.line)
+        await rig.line.stop()
+
+    async def test_what_another_machine_offers_is_fetched(self) -> None:
+        """Page by page to the receiver; the far machine hears of each that was kept, and which box was meant."""
+        rig = await self.rig()
+        if rig.offering:
+            rig.offers.pages = FixedPages(self.page, self.page)
+            outcome = await rig.fetched()
+            assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.OK, 2)
+            assert rig.receiver.pages == [self.page, self.page]
+            [(ringing, facts)] = rig.receiver.ends
+            assert (ringing.caller, ringing.line, facts.cause) == (rig.offering, rig.line.name, FaxCause.OK)
+            assert [event.page for event in rig.events if event.kind == "page"] == [0, 1]
+            assert [one.subaddress for one in rig.offers.asked] == ["12"]
+            assert (rig.offers.taken, rig.offers.ends) == ([0, 1], [FaxCause.OK])
+        await rig.line.stop()
+
+    async def test_nothing_is_fetched_without_the_password(self) -> None:
+        """The call ends as refused, and nobody received anything."""
+        rig = await self.rig()
+        if rig.offering:
+            rig.offers.pages = FixedPages(self.page)
+            outcome = await rig.fetched(password="wrong")
+            assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.POLL_REFUSED, 0)
+            assert (rig.receiver.pages, rig.receiver.ends, rig.offers.taken) == ([], [], [])
+        await rig.line.stop()
+
+    async def test_other_machines_fetch_from_it(self) -> None:
+        """What was confirmed counts as taken, and the receiver hears nothing of a fax."""
+        rig = await self.rig()
+        if rig.polled is not None:
+            offers, far = NotingOffers(self.page, self.page, password="47"), NotingReceiver()
+            job = FaxJob("polls-1", "+9", "+9", 0, subaddress="3", password="47", ident="caller")
+            outcome = await rig.polled(offers, job, far)
+            assert (outcome.cause, far.pages) == (FaxCause.OK, [self.page, self.page])
+            assert [(one.subaddress, one.password, one.station) for one in offers.asked] == [("3", "47", "caller")]
+            assert (offers.taken, offers.ends, rig.receiver.ends) == ([0, 1], [FaxCause.OK], [])
+            refused = await rig.polled(offers, evolve(job, id="polls-2", password="48"), NotingReceiver())
+            assert (refused.cause, offers.taken) == (FaxCause.POLL_REFUSED, [0, 1])
         await rig.line.stop()

@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from mailshare.core.errors import StorageFull
-from mailshare.core.values.fax import CallEvent, FaxCause, FaxPage
+from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome, FaxPage
 from mailshare.fax.lines.directory import DirectoryLine
 from mailshare.fax.lines.loop import ENDS, LoopLine, LoopNetwork
-from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingReceiver, Rig
+from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingOffers, NotingReceiver, Rig
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 SCRIPTS = {"+1": "answers", "+2": "busy", "+3": "drop:1,answers", "+4": "refuse:0", "+5": "slow"}
@@ -37,7 +37,14 @@ async def loop_rig(scripts: dict[str, str] | None = None) -> Rig:
     async def ring(pages: list[FaxPage]) -> None:
         other.send(rig.job("+9", len(pages)), FixedPages(*pages))
 
-    rig = Rig(line, receiver, "+1", "+2", go_on, ring)
+    async def polled(offers: NotingOffers, job: FaxJob, far: NotingReceiver) -> FaxOutcome:
+        line.set_offers(offers)
+        other.set_receiver(far)
+        return await rig.end_of(other.poll(job, far))
+
+    rig = Rig(line, receiver, "+1", "+2", go_on, ring, offering="+8", polled=polled)
+    other.set_receiver(NotingReceiver())
+    other.set_offers(rig.offers)
     return rig
 
 

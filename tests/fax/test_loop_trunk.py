@@ -16,10 +16,10 @@ from twisted.internet.task import deferLater
 
 from mailshare.config import load_config
 from mailshare.core.errors import ConfigFault, Unavailable
-from mailshare.core.values.fax import FaxCause, FaxJob, FaxPage, Ringing
+from mailshare.core.values.fax import FaxCause, FaxJob, FaxOutcome, FaxPage, Ringing
 from mailshare.fax.lines.loop import LoopLine, LoopNetwork
 from mailshare.fax.lines.loop_trunk import LoopTrunk
-from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingReceiver, Rig
+from mailshare.testing.fax_line_contract import FaxLineContract, FixedPages, NotingOffers, NotingReceiver, Rig
 
 
 class HeldReceiver(NotingReceiver):
@@ -74,7 +74,12 @@ class Two:
         async def ring(pages: list[FaxPage]) -> None:
             self.other.send(rig.job("+9", len(pages)), FixedPages(*pages))
 
-        rig = Rig(self.line, self.receiver, "+8", "+2", self.go_on, ring)
+        async def polled(offers: NotingOffers, job: FaxJob, far: NotingReceiver) -> FaxOutcome:
+            self.line.set_offers(offers)
+            return await rig.end_of(self.other.poll(job, far))
+
+        rig = Rig(self.line, self.receiver, "+8", "+2", self.go_on, ring, offering="+8", polled=polled)
+        self.other.set_offers(rig.offers)
         return rig
 
     async def until(self, condition) -> None:  # type: ignore[no-untyped-def]

@@ -75,6 +75,8 @@ class FaxCapabilities:
         ``reports_cost`` what it cost.
     :ivar subaddress: it can give the far end a subaddress (ITU-T T.33), ``password`` a password (T.30 PWD).
     :ivar steered: it begins a call at the rate, and with or without error correction, as the job says.
+    :ivar polls: it can fetch what another machine offers (T.30 DTC), and provides ``IPollingLine``; ``polled`` other
+        machines can fetch from it, and it provides ``IPolledLine``.
     """
 
     send: bool = True
@@ -90,19 +92,22 @@ class FaxCapabilities:
     subaddress: bool = True
     password: bool = False
     steered: bool = True
+    polls: bool = False
+    polled: bool = False
 
 
 @frozen
 class FaxJob:
-    """What a line is asked to send; it never changes.
+    """What a line is asked to send, or to fetch; it never changes.
 
     :ivar id: of this try, unique in the office; fit for a file name.
     :ivar number: E.164 with its plus; empty for an extension that has none.
     :ivar dial: what is dialled, after the dial rules.
-    :ivar subaddress: for the far end, digits; empty = none. ``password`` likewise (ITU-T T.30 PWD).
-    :ivar ident: our station identification (TSI), at most 20 characters.
+    :ivar subaddress: for the far end, digits; empty = none. ``password`` likewise (ITU-T T.30 PWD). Of a job that
+        fetches: which box of the far end is meant (SEP).
+    :ivar ident: our station identification (TSI; CIG of a job that fetches), at most 20 characters.
     :ivar first_page: from 0; what came before was confirmed in an earlier call.
-    :ivar total: pages of the whole fax.
+    :ivar total: pages of the whole fax; 0 of a job that fetches, since nobody knows.
     :ivar deadline: microseconds UTC; no call begins after it.
     :ivar sender: mail address of whoever sends it, ``submitter`` the id of that user, ``subject`` of the mail; for
         lines that go by mail.
@@ -157,8 +162,8 @@ class Ringing:
 
     :ivar id: of the call, unique for the line for ever; fit for a file name.
     :ivar caller: the caller's number, as the line gives it; ``called`` the number that was dialled.
-    :ivar station, subaddress, password: what the sending machine says of itself and asks for (TSI, SUB, PWD); empty
-        until it has been heard.
+    :ivar station, subaddress, password: what the sending machine says of itself and asks for (TSI, SUB, PWD), of a
+        machine that polls CIG, SEP and PWD; empty until it has been heard.
     """
 
     id: str

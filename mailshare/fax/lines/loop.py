@@ -32,11 +32,16 @@ from mailshare.core.values.fax import (
     Ringing,
 )
 from mailshare.fax.lines.calling import Call, Calls
+from mailshare.fax.lines.loop_polls import Fetch, Machine
 from mailshare.fax.lines.loop_trunk import HungUp, LoopTrunk
-from mailshare.interfaces import IFaxLine, IFaxPages, IFaxReceiver
+from mailshare.interfaces import IFaxOffers, IFaxPages, IFaxReceiver, IPolledLine, IPollingLine
 
 _RING = 4.0  # seconds
 _TRAIN = 6.0
+Scripted = Callable[[str], Awaitable[FaxCause]]
+"""What a call comes to at a number where a word says what happens."""
+Talk = Callable[[Machine, Ringing], Awaitable[tuple[FaxCause, bool]]]
+"""What a call comes to that is answered: the cause, and whether the far end may have the last page all the same."""
 
 
 class LoopNetwork:
@@ -57,10 +62,10 @@ class LoopNetwork:
         """The line that a number rings."""
         return next((one for one in self.lines if any(fnmatchcase(number, own) for own in one.numbers)), None)
 
-    def answering(self, number: str) -> IFaxReceiver | None:
+    def answering(self, number: str) -> Machine | None:
         """Who takes calls to a number."""
         line = self.at(number)
-        return line.receiver if line is not None else None
+        return line.machine if line is not None else None
 
 
 @frozen
@@ -86,7 +91,7 @@ class Script:
         return word
 
 
-@implementer(IFaxLine)
+@implementer(IPollingLine, IPolledLine)
 class LoopLine:
     """A line of that network.
 
@@ -97,7 +102,7 @@ class LoopLine:
     :ivar taken: what machines of scripts have taken: number to pages, call by call.
     """
 
-    capabilities = FaxCapabilities(receive=True, password=True)
+    capabilities = FaxCapabilities(receive=True, password=True, polls=True, polled=True)
     trouble = ""
 
     def __init__(
@@ -121,6 +126,7 @@ class LoopLine:
         self._calls = Calls()
         self._serial = 0
         self.receiver: IFaxReceiver | None = None
+        self.offers: IFaxOffers | None = None
         self._up = False
 
     def start(self) -> None:
@@ -143,18 +149,54 @@ class LoopLine:
         """Who takes calls."""
         self.receiver = receiver
 
+    def set_offers(self, offers: IFaxOffers) -> None:
+        """Who has pages for machines that poll."""
+        self.offers = offers
+
+    @property
+    def machine(self) -> Machine | None:
+        """Who answers here."""
+        return Machine(self.receiver, self.offers) if self.receiver is not None else None
+
     def free_channels(self) -> int:
         """As many as are not in use."""
         return self._channels - len(self._calls.by_id) if self._up else 0
 
     def send(self, job: FaxJob, pages: IFaxPages) -> Call:
         """Call."""
-        return self._calls.begin(Call(job, lambda call: self._made(call, pages)))
+        return self._calls.begin(
+            Call(
+                job,
+                lambda call: self._made(
+                    call,
+                    lambda word: self._by_script(call, pages, word),
+                    lambda far, ringing: self._to_line(call, pages, far.receiver, ringing),
+                ),
+            )
+        )
+
+    def poll(self, job: FaxJob, receiver: IFaxReceiver) -> Call:
+        """Call, and fetch."""
+
+        async def fetched(call: Call, far: Machine, ringing: Ringing) -> tuple[FaxCause, bool]:
+            return await Fetch(call, far, receiver, self.name, self._after).made(ringing), False
+
+        async def scripted(word: str) -> FaxCause:
+            return ENDS.get(word, FaxCause.POLL_REFUSED)  # such a machine has nothing to be fetched
+
+        return self._calls.begin(
+            Call(job, lambda call: self._made(call, scripted, lambda far, ringing: fetched(call, far, ringing)))
+        )
 
     def find(self, native: str, job: FaxJob) -> Call | None:
         """There is no machine beside this process."""
         del native, job
         return None
+
+    def find_poll(self, native: str, job: FaxJob, receiver: IFaxReceiver) -> Call | None:
+        """As :meth:`find`."""
+        del receiver
+        return self.find(native, job)
 
     async def cancel(self, call_id: str) -> bool:
         """Hang up on one."""
@@ -166,7 +208,7 @@ class LoopLine:
 
     # ------------------------------------------------------------------ a call
 
-    async def _made(self, call: Call, pages: IFaxPages) -> FaxOutcome:
+    async def _made(self, call: Call, scripted: Scripted, talk: Talk) -> FaxOutcome:
         network, began = self._network, self._network.clock.seconds()
         await self._after(0.0)
         await call.tell("dialing")
@@ -178,9 +220,9 @@ class LoopLine:
         agreed: list[Mapping[str, Any]] = []
         call.observe(lambda event: agreed.append(event.facts) if event.kind == "negotiated" else None)
         if word:
-            cause = await self._by_script(call, pages, word)
+            cause = await scripted(word)
         else:
-            cause, unsure = await self._to_number(call, pages, number)
+            cause, unsure = await self._to_number(call, talk, number)
         facts = agreed[-1] if agreed else {}
         return FaxOutcome(
             cause,
@@ -190,14 +232,14 @@ class LoopLine:
             **facts,
         )
 
-    async def _to_number(self, call: Call, pages: IFaxPages, number: str) -> tuple[FaxCause, bool]:
+    async def _to_number(self, call: Call, talk: Talk, number: str) -> tuple[FaxCause, bool]:
         """The cause, and whether the far end may have the last page without our knowing."""
         self._serial += 1
         line = self._network.at(number)
         name = line.name if line is not None else ""
         ringing = Ringing(f"{call.job.id}-{self._serial}", name, _own(self), number)
-        if line is not None and line.receiver is not None:
-            return await self._to_line(call, pages, line.receiver, ringing)
+        if line is not None and line.machine is not None:
+            return await talk(line.machine, ringing)
         place = self._trunk.leads_to(number) if self._trunk is not None else ""
         if self._trunk is None or not place:
             return FaxCause.BAD_NUMBER, False
@@ -205,7 +247,7 @@ class LoopLine:
         if far is None:
             return FaxCause.NO_CARRIER, False
         try:
-            return await self._to_line(call, pages, far, ringing)
+            return await talk(Machine(far, far), ringing)
         finally:
             far.hang_up()
 

@@ -2,7 +2,9 @@
 
 Whoever calls asks, whoever is called answers, one after the other. A frame is its length in four octets, then a line of
 JSON, then the octets of a page where there is one: ``screen`` with what is known of the call (answered with a cause),
-``page`` (answered when it is on the disk there), ``finished``. A connection that is lost is a call that broke off.
+``page`` (answered when it is on the disk there), ``finished``. Whoever fetches asks instead of ``page``: ``waiting``
+(is anything there?), ``poll`` with what is known (answered with the count of pages), ``give`` with the number of a page
+(answered with it), ``taken`` when it has that page. A connection that is lost is a call that broke off.
 """
 
 from __future__ import annotations
@@ -27,15 +29,18 @@ from zope.interface import implementer
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values.fax import CallFacts, Coding, FaxCause, FaxPage, Ringing
 from mailshare.fax.lines.door import Door
-from mailshare.interfaces import IFaxReceiver
+from mailshare.fax.lines.loop_polls import Machine
+from mailshare.interfaces import IFaxOffer, IFaxOffers, IFaxPages, IFaxReceiver
+from mailshare.wire.tiff_fax import write_tiff
 
 _MOST = 32 * 1024 * 1024  # octets of a frame: a page
 _ANSWER = 120.0  # seconds that an answer may take
 _IDLE = 900.0  # seconds from one question to the next; a page may take minutes on a slow line
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SIZES = ("width", "rows", "x_res", "y_res", "bad_rows")
+_Answer = tuple[dict[str, Any], bytes]
 _TEXTS = ("caller", "called", "display", "station", "subaddress", "password")
-At = Callable[[str], IFaxReceiver | None]
+At = Callable[[str], Machine | None]
 """Who is reached under a number of this process, ``None`` for nobody."""
 
 
@@ -63,7 +68,15 @@ def _frame(octets: bytes) -> tuple[dict[str, Any], bytes]:
     return dict(json.loads(words)), rest
 
 
-@implementer(IFaxReceiver)
+def _page_told(page: FaxPage) -> dict[str, object]:
+    return {"coding": page.coding.value, **{name: getattr(page, name) for name in _SIZES}}
+
+
+def _page_of(told: Mapping[str, Any], octets: bytes) -> FaxPage:
+    return FaxPage(coding=Coding(told["coding"]), data=octets, **{name: int(told[name]) for name in _SIZES})
+
+
+@implementer(IFaxReceiver, IFaxOffers)
 class FarEnd(_Frames):
     """The machine that a call in another process reaches, as the one who calls sees it.
 
@@ -72,22 +85,29 @@ class FarEnd(_Frames):
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
-        self._asked: Deferred[dict[str, Any]] | None = None
+        self._asked: Deferred[_Answer] | None = None
         self._lost = False
 
     async def screen(self, call: Ringing) -> FaxCause:
         """Ask whether it takes the call."""
-        return FaxCause((await self._ask({"screen": asdict(call)}))["cause"])
+        return FaxCause((await self.ask({"screen": asdict(call)}))[0]["cause"])
 
     async def page_received(self, call: Ringing, number: int, page: FaxPage) -> None:
         """Send a page, and wait until it lies on the disk there."""
-        told = {"id": call.id, "page": number, "coding": page.coding.value}
-        sizes = {name: getattr(page, name) for name in _SIZES}
-        await self._ask(told | sizes, page.data)
+        await self.ask({"id": call.id, "page": number, **_page_told(page)}, page.data)
 
     async def finished(self, call: Ringing, facts: CallFacts) -> None:
         """Say how it ended."""
-        await self._ask({"id": call.id, "finished": {**asdict(facts), "cause": facts.cause.value}})
+        await self.ask({"id": call.id, "finished": {**asdict(facts), "cause": facts.cause.value}})
+
+    async def waiting(self, call: Ringing) -> bool:
+        """Ask whether anything is there to be fetched."""
+        return bool((await self.ask({"id": call.id, "waiting": True}))[0]["waiting"])
+
+    async def offered(self, call: Ringing) -> IFaxOffer | None:
+        """Ask for it."""
+        pages = int((await self.ask({"id": call.id, "poll": asdict(call)}))[0]["pages"])
+        return _FarOffer(self, call, pages) if pages > 0 else None
 
     async def unreadable(self, call: Ringing, facts: CallFacts, document: bytes, why: str) -> None:
         """A telephone call gives pages, and no documents."""
@@ -98,31 +118,32 @@ class FarEnd(_Frames):
         """The call is over."""
         self.transport.loseConnection()
 
-    async def _ask(self, told: Mapping[str, object], octets: bytes = b"") -> dict[str, Any]:
+    async def ask(self, told: Mapping[str, object], octets: bytes = b"") -> _Answer:
+        """Ask, and wait for the answer: its words, and the octets of a page."""
         if self._lost:
             raise HungUp("The far end hung up")
         self._asked = Deferred(lambda _: self.transport.abortConnection())
         self._asked.addTimeout(_ANSWER, self._clock)
         self.send(told, octets)
         try:
-            answer = await self._asked
+            answer, page = await self._asked
         except defer.TimeoutError as fault:
             raise HungUp("The far end gave no answer in time") from fault
         finally:
             self._asked = None
         if "refused" in answer:
             raise Unavailable(str(answer["refused"])[:200])
-        return answer
+        return answer, page
 
     @override
     def stringReceived(self, string: bytes) -> None:
         """An answer; Twisted calls this."""
         asked, self._asked = self._asked, None
         try:
-            answer, _ = _frame(string)
+            answer = _frame(string)
         except ValueError:
             self.transport.abortConnection()
-            answer = {"refused": "The far end said what is no answer"}
+            answer = {"refused": "The far end said what is no answer"}, b""
         if asked is not None and not asked.called:
             asked.callback(answer)
 
@@ -135,6 +156,38 @@ class FarEnd(_Frames):
             self._asked.errback(HungUp("The far end hung up"))
 
 
+@implementer(IFaxOffer, IFaxPages)
+class _FarOffer:
+    """What a machine in another process has for us."""
+
+    def __init__(self, far: FarEnd, call: Ringing, count: int) -> None:
+        self.pages = self
+        self.count = count
+        self._far = far
+        self._call = call
+
+    async def encode(self, page: int, coding: Coding) -> FaxPage:
+        """Have a page sent; in which coding is the far end's to say."""
+        del coding
+        told, octets = await self._far.ask({"id": self._call.id, "give": page})
+        try:
+            return _page_of(told, octets)
+        except (ValueError, TypeError, KeyError) as fault:
+            raise HungUp("The far end sent what is no page") from fault
+
+    async def document(self, first: int) -> bytes:
+        """The pages from there on as a file."""
+        return write_tiff([await self.encode(number, Coding.MMR) for number in range(first, self.count)])
+
+    async def page_taken(self, number: int) -> None:
+        """Say that a page is here."""
+        await self._far.ask({"id": self._call.id, "taken": number})
+
+    async def finished(self, facts: CallFacts) -> None:
+        """Say that it is over."""
+        await self._far.finished(self._call, facts)
+
+
 class _Caller(_Frames):
     """Somebody in another process who calls a line of this one."""
 
@@ -143,7 +196,8 @@ class _Caller(_Frames):
     def __init__(self, trunk: LoopTrunk) -> None:
         self._trunk = trunk
         self._ringing: Ringing | None = None
-        self._far: IFaxReceiver | None = None
+        self._far: Machine | None = None
+        self._offer: IFaxOffer | None = None
         self._turn = DeferredLock()
         self._idle: Any = None
         self.over: Deferred[None] = Deferred()
@@ -180,30 +234,61 @@ class _Caller(_Frames):
 
     async def _answered(self, string: bytes) -> None:
         try:
-            answer = await self._answer(*_frame(string))
+            answer, octets = await self._answer(*_frame(string))
         except (ValueError, TypeError, KeyError) as fault:
             self._log.warn("a call over the trunk says what nobody understands: {why}", why=str(fault)[:200])
             self.hang_up()
             return
         except MailshareError as fault:
-            answer = {"refused": fault.public}
+            answer, octets = {"refused": fault.public}, b""
         if self.transport.connected:
             self._wait()
-            self.send(answer)
+            self.send(answer, octets)
 
-    async def _answer(self, told: Mapping[str, Any], octets: bytes) -> dict[str, object]:
+    async def _answer(self, told: Mapping[str, Any], octets: bytes) -> tuple[dict[str, object], bytes]:
         if "screen" in told:
-            return {"cause": (await self._screened(told["screen"])).value}
+            return {"cause": (await self._screened(told["screen"])).value}, b""
         if self._far is None or self._ringing is None or told.get("id") != self._ringing.id:
             raise ValueError("there is no such call")
         if "finished" in told:
             facts = told["finished"]
             await self._end(_facts(facts))
-            return {}
-        sizes = {name: int(told[name]) for name in _SIZES}
-        page = FaxPage(coding=Coding(told["coding"]), data=octets, **sizes)
-        await self._far.page_received(self._ringing, int(told["page"]), page)
-        return {}
+            return {}, b""
+        if "waiting" in told:
+            offers = self._far.offers
+            return {"waiting": offers is not None and await offers.waiting(self._ringing)}, b""
+        if "poll" in told:
+            return {"pages": await self._polled(self._far, told["poll"])}, b""
+        if self._offer is not None:
+            return await self._given(self._offer, told)
+        await self._far.receiver.page_received(self._ringing, int(told["page"]), _page_of(told, octets))
+        return {}, b""
+
+    async def _polled(self, far: Machine, told: Mapping[str, Any]) -> int:
+        """How many pages whoever calls may fetch; none for a wrong box or password."""
+        ringing = self._rings(told)
+        if far.offers is None or self._offer is not None or ringing.id != getattr(self._ringing, "id", ""):
+            raise ValueError("nothing can be fetched in this call")
+        self._offer = await far.offers.offered(ringing)
+        if self._offer is None:
+            self._far = None
+            return 0
+        return self._offer.pages.count
+
+    @staticmethod
+    async def _given(offer: IFaxOffer, told: Mapping[str, Any]) -> tuple[dict[str, object], bytes]:
+        number = int(told["give"] if "give" in told else told["taken"])
+        if not 0 <= number < offer.pages.count:
+            raise ValueError("there is no such page")
+        if "taken" in told:
+            await offer.page_taken(number)
+            return {}, b""
+        page = await offer.pages.encode(number, Coding.MMR)
+        return _page_told(page), page.data
+
+    def _rings(self, told: Mapping[str, Any]) -> Ringing:
+        texts = {name: str(told.get(name, ""))[:60] for name in _TEXTS}
+        return Ringing(str(told["id"]), self._trunk.name, **texts)
 
     async def _screened(self, told: Mapping[str, Any]) -> FaxCause:
         number = str(told["called"])
@@ -214,17 +299,19 @@ class _Caller(_Frames):
             raise ValueError("a call has one name, of letters and digits")
         if self._ringing is None and not self._trunk.has_room():
             return FaxCause.BUSY
-        texts = {name: str(told.get(name, ""))[:60] for name in _TEXTS}
-        ringing = Ringing(str(told["id"]), self._trunk.name, **texts)
-        cause = await line.screen(ringing)
+        ringing = self._rings(told)
+        cause = await line.receiver.screen(ringing)
         if cause is FaxCause.OK:
             self._far, self._ringing = line, ringing
         return cause
 
     async def _end(self, facts: CallFacts) -> None:
         far, ringing, self._far = self._far, self._ringing, None
-        if far is not None and ringing is not None:
-            await far.finished(ringing, facts)
+        offer, self._offer = self._offer, None
+        if offer is not None:
+            await offer.finished(facts)
+        elif far is not None and ringing is not None:
+            await far.receiver.finished(ringing, facts)
 
     async def _left(self) -> None:
         """Nobody is there any more; a call that was not over broke off."""
