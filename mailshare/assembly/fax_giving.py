@@ -84,7 +84,7 @@ class FaxGivingActs(FaxReporting, PlaceActs):
         rows = [] if box.kind == "relay" else await office.desk.kept(box)
         past = await self._past_of(box.name)
         counted = self._directory().users if box.code and box.kind != "relay" else ()
-        wrong = [(user.name, len(await office.desk.wrong_codes(box, user))) for user in counted]
+        wrong = [(user.name, len(await office.desk.wrong.of_user(box.name, user.id))) for user in counted]
         faxes = [await self._kept_json(row) for row in rows]
         told = [{"user": user, "count": count} for user, count in wrong if count]
         return {**head, "faxes": faxes, "past": past, "wrong_codes": told}
@@ -132,6 +132,8 @@ class FaxGivingActs(FaxReporting, PlaceActs):
         row = next((one for one in rows if one.id == id), None)
         if box is None or row is None:
             raise NoSuchJob(f"There is no fax {id} in a box {name[:64]}")
+        if row.id in office.desk.out and act != "print":
+            raise NotPossible(f"A machine is fetching fax {row.id} just now")
         body = await self._store.queue.body(row.message_id)
         if act == "release":
             takers = office.giving.takers(to or box.to)

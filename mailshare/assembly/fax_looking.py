@@ -196,6 +196,7 @@ class FaxLooking(Changes):
                     "kind": box.kind,
                     "to": ", ".join(box.to),
                     "code": bool(box.code),
+                    "poll": box.poll,
                     "waiting": len(kept),
                     "since": moment(kept[0].queued) if kept else "",
                     "managed_by": places.get(box.name, ""),

@@ -72,7 +72,8 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         cheap_tolls=frozenset(Toll(one) for one in table.cheap_tolls),
         contacts=_contacts(both(declared_entries(config), book)),
         boxes=tuple(
-            FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report) for one in config.tables.fax_box
+            FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report, one.poll, one.poll_from)
+            for one in config.tables.fax_box
         ),
         callers=tuple(
             FaxCaller(one.caller, one.station, one.code.reference()) for one in config.tables.fax_caller

@@ -143,7 +143,7 @@ def fax_number(context: Context, number: str, forget: bool) -> _Answer:
 def fax_boxes(context: Context) -> _Answer:
     """List the boxes for faxes that came in, and how many wait in each."""
     answer = context.ask("fax_boxes")
-    return answer, screens.table(answer, ("name", "kind", "to", "waiting", "since"), "There is no box.")
+    return answer, screens.table(answer, ("name", "kind", "to", "poll", "waiting", "since"), "There is no box.")
 
 
 @fax.command("book")

@@ -27,6 +27,7 @@ _FIELD = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
 _OF_SENDERS = ("to", "cc", "bcc", "from", "sender", "reply-to", "subject", "resent-to", "resent-cc", "apparently-to")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLUS = re.compile(r"\+[0-9][0-9 ().-]{3,40}\Z")
+_NEVER_POLLED = ("directory", "hylafax", "mail", "http")
 _DIGITS = re.compile(r"[0-9]{0,20}\Z")
 Path = tuple[str | int, ...]
 
@@ -136,8 +137,31 @@ def _boxes(tables: FileTables, boxes: set[str], findings: Findings) -> None:
                 findings.error((*path, "to", number), "a box passes on into no other box")
             else:
                 _whither(text, boxes, (*path, "to", number), findings)
+    _polled(tables, findings)
     for index, caller in enumerate(tables.fax_caller):
         _numbers(("fax_caller", index, "caller"), (caller.caller,), findings)
+
+
+def _polled(tables: FileTables, findings: Findings) -> None:
+    """What fax machines may fetch from boxes."""
+    taken: set[str] = set()
+    for index, box in enumerate(tables.fax_box):
+        path: Path = ("fax_box", index, "poll")
+        _numbers(("fax_box", index, "poll_from"), box.poll_from, findings)
+        if not box.poll:
+            continue
+        if box.poll != "any" and not _DIGITS.match(box.poll):
+            findings.error(path, f"{box.poll!r} is no selector: at most 20 digits, or any")
+        if box.poll in taken:
+            findings.error(path, f"another box is polled as {box.poll} already")
+        taken.add(box.poll)
+        if box.kind == "relay":
+            findings.error(path, "a relay box keeps nothing that could be polled")
+        elif box.kind == "confidential" and not box.code:
+            findings.error((*path[:2], "code"), "whoever calls could poll a confidential box that has no code")
+    if taken and not any(line.kind not in _NEVER_POLLED for line in tables.fax_line):
+        first = next(index for index, box in enumerate(tables.fax_box) if box.poll)
+        findings.warn(("fax_box", first, "poll"), "no line here can be polled by a fax machine")
 
 
 def _covers(tables: FileTables, findings: Findings) -> None:

@@ -140,6 +140,13 @@ class FaxBoxTable:
     )
     code: Secret = _key("what opens it: {file=} ..., or a text; of a relay box what callers must give", factory=Secret)
     report: str = _key("of a relay box: login name that hears what became of its faxes; empty = nobody")
+    poll: str = _key(
+        "what a fax machine names to fetch from it (polling, ITU-T T.30 SEP), digits; any = the box of machines that"
+        " name none; empty = no machine can"
+    )
+    poll_from: tuple[str, ...] = _key(
+        "numbers that may fetch so, e.g. +4930*; none = whoever gives the code", factory=tuple
+    )
 
 
 @frozen(kw_only=True)

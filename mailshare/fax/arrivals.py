@@ -155,7 +155,7 @@ class Arrivals:
             traces.append(await self._mailed(came, evolve(letter, note=note), where))
         boxes = [hop.address for hop in where.boxes]
         if boxes:
-            letter = evolve(self._letter(came, boxes), use="box")
+            letter = evolve(self._letter(came, boxes), use="box", formats=self._in_boxes(where))
             traces.append(await self._queued(came, letter, where, where.boxes, None))
         for number, hop in enumerate(where.printers):
             letter = self._letter(came, [hop.address])
@@ -172,6 +172,13 @@ class Arrivals:
         rules, host = self._rules(), self._store.directory.current().hostname
         sender = Address(format_fax_address(sending(came.call, came.facts)), rules.domains[0])
         return FaxLetter(sender, to, host, self._now(), rules.formats)
+
+    def _in_boxes(self, where: Destinations) -> Sequence[str]:
+        """What can be polled is kept in the octets that came as well, since it goes out so."""
+        rules = self._rules()
+        boxes = [rules.box(str(hop.params.get("box", ""))) for hop in where.boxes]
+        polled = any(box is not None and box.poll for box in boxes)
+        return (*rules.formats, "tiff") if polled and "tiff" not in rules.formats else rules.formats
 
     def _whose(self, where: Destinations) -> User | None:
         """In whose name something is passed on: whoever hears of it, else the first ADMIN."""

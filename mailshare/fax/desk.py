@@ -34,6 +34,7 @@ from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Hop, Origin, Outcome, QueueItem, QueueState, Source, Target, User
 from mailshare.fax.again import send_again
 from mailshare.fax.rules import FaxBox, FaxRules
+from mailshare.fax.wrong_codes import MOST_WRONG, WrongCodes
 from mailshare.interfaces import IAgent, IBody, IIntake, IStore
 from mailshare.shell.body_pieces import pieces
 from mailshare.shell.new_body import copied
@@ -44,10 +45,6 @@ DESK = "fax-desk"
 ANSWERED_FOR = 14 * 24 * HOUR
 """So long a report can be answered, microseconds."""
 _MOST_READ = 1 << 20  # octets of a mail in which an order is looked for
-MOST_WRONG = 5
-"""So many codes may be wrong in an hour, for one box and user."""
-WRONG_CODE = "fax.wrong-code"
-"""Kind of the line of the journal by that wrong codes are counted over a start."""
 _NEVER = {"notify": ["NEVER"]}
 
 Reveal = Callable[[object], Awaitable[str]]
@@ -62,6 +59,7 @@ class FaxDesk:
     :param key: makes the addresses of answers, 32 octets.
     :param cancel: gives a row up, :meth:`mailshare.fax.offramp.FaxAgent.cancel`.
     :ivar door, tell, reveal: set when the office opens.
+    :ivar wrong: counts wrong codes; ``out`` rows that a far machine is fetching just now.
     """
 
     name = DESK
@@ -82,7 +80,8 @@ class FaxDesk:
         self._key = key
         self._cancel = cancel
         self._token = token
-        self._wrong: dict[tuple[str, int], list[int]] = {}
+        self.wrong = WrongCodes(store, clock)
+        self.out: set[int] = set()
         self.door: IIntake | None = None
         self.tell: Tell | None = None
         self.reveal: Reveal | None = None
@@ -234,7 +233,9 @@ class FaxDesk:
 
     async def _fetched(self, item: QueueItem, box: FaxBox, user: User) -> str:
         """Put the faxes of a box into the mailbox of whoever asks; each once for each time it is asked for."""
-        rows = await self.kept(box)
+        rows = [row for row in await self.kept(box) if row.id not in self.out or box.kind == "bulletin"]
+        if not rows and self.out:
+            raise Unavailable("A machine is fetching from this box just now")
         if not rows:
             words = f"The box {box.name} is empty."
             await self._say(item, words.rstrip("."), [words])
@@ -293,38 +294,15 @@ class FaxDesk:
         if order.word == "put" and box.kind != "bulletin":
             raise PolicyRefusal(f"Nothing is put into {box.name} by mail", enhanced=(5, 6, 1))
         if box.code:
-            tries = await self.wrong_codes(box, user)
-            if len(tries) >= MOST_WRONG:
+            if len(await self.wrong.of_user(box.name, user.id)) >= MOST_WRONG:
                 raise PolicyRefusal(f"Too many wrong codes for {box.name}; try again in an hour")
             if self.reveal is None:
                 raise Unavailable
             if not hmac.compare_digest(order.code.encode(), (await self.reveal(box.code)).encode()):
                 if count:
-                    await self._wrong_code(box, user, tries)
+                    await self.wrong.count(box.name, user=user.id)
                 raise PolicyRefusal(f"That is not the code of {box.name}")
         return order
-
-    async def wrong_codes(self, box: FaxBox, user: User) -> list[int]:
-        """When this user gave wrong codes for a box in the last hour, microseconds.
-
-        They are counted in memory from the first question on; what was before, also before a start, the journal knows.
-        """
-        tries = self._wrong.get((box.name, user.id))
-        if tries is None:
-            since = self._now() - HOUR
-            past = await self._store.events.page(since=since, until=self._now() + HOUR, kinds=(WRONG_CODE,))
-            known = [one.at for _, one in past if one.user_id == user.id and one.data.get("box") == box.name]
-            tries = self._wrong.setdefault((box.name, user.id), known)
-        tries[:] = [at for at in tries if at > self._now() - HOUR]
-        return tries
-
-    async def _wrong_code(self, box: FaxBox, user: User, tries: list[int]) -> None:
-        at = self._now()
-        tries.append(at)
-        try:
-            await self._store.events.append([Event(at, WRONG_CODE, user_id=user.id, data={"box": box.name})])
-        except MailshareError as fault:  # the code was wrong all the same, and it is counted in memory
-            self._log.warn("the journal does not tell of a wrong code: {why}", why=fault.public)
 
     # ------------------------------------------------------------------ inside
 

@@ -14,6 +14,7 @@ from mailshare.core.errors import MailshareError
 from mailshare.core.fax_report import FEATURES
 from mailshare.core.report import Action, ReportDetails
 from mailshare.core.values import QueueItem, User
+from mailshare.core.values.fax import Ringing
 from mailshare.fax.admission import Admission
 from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.desk import FaxDesk, Reveal, Tell
@@ -21,6 +22,7 @@ from mailshare.fax.files import Aside, Incoming, Ledgers, Once
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.giving import Giving
 from mailshare.fax.learned import Learned
+from mailshare.fax.offers import Offers
 from mailshare.fax.offramp import FaxAgent
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.pages import Pages, Perform
@@ -29,7 +31,7 @@ from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.receipts import FaxReceipts
 from mailshare.fax.returns import FaxReturns
 from mailshare.fax.rules import FaxRules
-from mailshare.interfaces import IIntake, IReportDetails, IStore
+from mailshare.interfaces import IIntake, IPolledLine, IReportDetails, IStore
 
 _MOST_PAPERS = 8  # transmission reports in one mail
 _ACROSS = 620  # pixels of a picture in a report: letters can just be read, and it stays below 100 KB
@@ -84,6 +86,7 @@ class FaxOffice:
         self.receipts = FaxReceipts(store, lambda: self.rules, self.pages, self.desk)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
+        self.offers = Offers(store, lambda: self.rules, self.desk, self.pages, reactor, self._turned)
         self.paper: Callable[[int], Awaitable[tuple[str, bytes]]] | None = None
 
     def follow(self, rules: FaxRules) -> None:
@@ -98,7 +101,7 @@ class FaxOffice:
         """
         self.desk.door, self.desk.tell, self.desk.reveal = intake, tell, reveal
         self.giving.door = intake
-        self.admission.reveal = reveal
+        self.admission.reveal = self.offers.reveal = reveal
         await self.learned.sweep(self._reactor.seconds())
         arrivals = Arrivals(
             self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token
@@ -108,6 +111,10 @@ class FaxOffice:
         )
         await self.onramp.open()
 
+    async def _turned(self, call: Ringing) -> None:
+        if self.onramp is not None:
+            await self.onramp.turned(call)
+
     async def use(self, lines: Sequence[PooledLine]) -> None:
         """Take these lines in place of those of before."""
         former, self.pool.lines = self.pool.lines, []
@@ -116,6 +123,8 @@ class FaxOffice:
         for one in lines:
             if self.onramp is not None:
                 one.line.set_receiver(self.onramp)
+            if IPolledLine.providedBy(one.line):
+                one.line.set_offers(self.offers)
             one.line.start()
         self.pool.lines = list(lines)
         self.pool.look()

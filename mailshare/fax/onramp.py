@@ -124,6 +124,12 @@ class Onramp:
             await self._note("fax.received", call, trace=trace, error=printable(why, 200), **told, **_known(facts))
         await self._incoming.forget(call.id)
 
+    async def turned(self, call: Ringing) -> None:
+        """Whoever calls does not send, but polls: there will be no pages."""
+        self.coming.pop(call.id, None)
+        self._begun.pop(call.id, None)
+        await self._incoming.forget(call.id)
+
     # ------------------------------------------------------------------ the mail
 
     async def _finish(self, call: Ringing, facts: CallFacts, began: int, *, admitted: bool | None = None) -> None:

@@ -18,7 +18,7 @@ from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.headers import Headers
 from mailshare.core.values.fax import Coding, FaxPage
-from mailshare.fax.letters import read_letter
+from mailshare.fax.letters import Part, read_letter
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IBody, IFaxPages, IMadeDocument
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
@@ -85,20 +85,44 @@ class Pages:
         for part in parts:
             if not part.attached and attached and not rules.text:
                 continue
-            options = {**rules.layout, "charset": part.charset}
-            try:
-                told = f"{part.kind}; charset={part.charset}" if part.kind.startswith("text/") else part.kind
-                tiff, facts = await self._worked("fax-pages", part.data, options, told)
-            except NotConvertible as fault:
-                what = part.name or part.kind
-                raise NotConvertible(fault.cause, f"This cannot be faxed: {what}: {fault.public}") from fault
-            pages += [one.page for one in read_tiff(tiff) if one.page is not None]
-            damaged += int(str(facts.get("damaged_rows", 0)))
+            own, mended = await self._of_part(part)
+            pages += own
+            damaged += mended
             if len(pages) > rules.most_pages:
                 raise NotConvertible(Hindrance.TOO_MANY_PAGES, f"This fax has more than {rules.most_pages} pages")
         if not pages and not (worded and letter.text.strip()):
             raise NotConvertible(Hindrance.EMPTY, "This message holds nothing that could be faxed")
         return Made(letter.headers, letter.text, write_tiff(pages) if pages else b"", sheet, damaged)
+
+    async def _of_part(self, part: Part) -> tuple[list[FaxPage], int]:
+        """Its pages, and how many rows of them had to be mended."""
+        options = {**self._rules().layout, "charset": part.charset}
+        try:
+            told = f"{part.kind}; charset={part.charset}" if part.kind.startswith("text/") else part.kind
+            tiff, facts = await self._worked("fax-pages", part.data, options, told)
+        except NotConvertible as fault:
+            what = part.name or part.kind
+            raise NotConvertible(fault.cause, f"This cannot be faxed: {what}: {fault.public}") from fault
+        return _pages_of(tiff), int(str(facts.get("damaged_rows", 0)))
+
+    async def of_notice(self, body: IBody) -> list[FaxPage]:
+        """The pages of a mail that somebody put into a box: its attachments; without any its words.
+
+        The order in its first line, which holds the code of the box, is never among them.
+
+        :raises NotConvertible: there are none, or one of its parts cannot be faxed.
+        """
+        letter = await read_letter(body)
+        parts = [one for one in letter.parts if one.attached]
+        if not parts:
+            words = letter.text.strip().partition("\n")[2].strip()
+            parts = [Part("text/plain", words.encode())] if words else []
+        found = [await self._of_part(one) for one in parts]
+        return [page for pages, _ in found for page in pages]
+
+    def file(self, pages: Sequence[FaxPage]) -> FaxFile:
+        """Pages as they are, for a line."""
+        return FaxFile(self, write_tiff(pages))
 
     def _keep(self, key: bytes, made: Made) -> None:
         self._kept[key] = made

@@ -15,6 +15,8 @@ from mailshare.core.values import Window
 from mailshare.core.values.fax import FaxCause
 
 HOUR = 3_600_000_000
+ANY = "any"
+"""In place of a selector: what a machine gets that polls and names no box."""
 
 
 @frozen
@@ -45,6 +47,8 @@ class FaxBox:
     :ivar to: login names that may fetch from it, everybody who logs in when there are none; of a relay box: to whom.
     :ivar code: reference to the secret that opens it; empty = none.
     :ivar report: login name that hears what became of what a relay box passed on; empty = nobody.
+    :ivar poll: the selector (ITU-T T.30 SEP) by that fax machines fetch from it; :data:`ANY` = by none, empty = never.
+    :ivar poll_from: patterns of the numbers from which they may; none = any.
     """
 
     name: str
@@ -52,6 +56,13 @@ class FaxBox:
     to: tuple[str, ...] = ()
     code: Mapping[str, object] = field(factory=dict, hash=False)
     report: str = ""
+    poll: str = ""
+    poll_from: tuple[str, ...] = ()
+
+    def polled_as(self, selector: str) -> bool:
+        """Whether a machine that polls and names this box (ITU-T T.30 SEP), or none, means it."""
+        wanted = selector.strip()
+        return self.poll == wanted if wanted else self.poll == ANY
 
 
 @frozen

@@ -24,6 +24,9 @@ from mailshare.interfaces import (
 from mailshare.wire.tiff_fax import write_tiff
 
 
+_CODE, _WRONG = "47", "48"
+
+
 @implementer(IFaxPages)
 class FixedPages:
     """Pages that need no coder."""
@@ -114,8 +117,8 @@ class Rig:
     :ivar go_on: lets the world move; called until a call is over.
     :ivar ring: has somebody send these pages to the line.
     :ivar offering: of a line that polls: a number at which a machine offers what ``offers`` of the rig holds.
-    :ivar polled: of a line that is polled: ``polled(offers, job, receiver)`` gives the line those offers, and has another
-        machine fetch from it; its outcome.
+    :ivar polled: of a line that is polled: ``polled(offers, job, receiver)`` gives the line those offers, and has
+        another machine fetch from it; its outcome.
     """
 
     line: Any
@@ -269,7 +272,7 @@ class FaxLineContract:
         rig = await self.rig()
         if rig.offering:
             rig.offers.pages = FixedPages(self.page)
-            outcome = await rig.fetched(password="wrong")
+            outcome = await rig.fetched(_WRONG)
             assert (outcome.cause, outcome.pages_confirmed) == (FaxCause.POLL_REFUSED, 0)
             assert (rig.receiver.pages, rig.receiver.ends, rig.offers.taken) == ([], [], [])
         await rig.line.stop()
@@ -278,12 +281,12 @@ class FaxLineContract:
         """What was confirmed counts as taken, and the receiver hears nothing of a fax."""
         rig = await self.rig()
         if rig.polled is not None:
-            offers, far = NotingOffers(self.page, self.page, password="47"), NotingReceiver()
-            job = FaxJob("polls-1", "+9", "+9", 0, subaddress="3", password="47", ident="caller")
+            offers, far = NotingOffers(self.page, self.page, password=_CODE), NotingReceiver()
+            job = FaxJob("polls-1", "+9", "+9", 0, subaddress="3", password=_CODE, ident="caller")
             outcome = await rig.polled(offers, job, far)
             assert (outcome.cause, far.pages) == (FaxCause.OK, [self.page, self.page])
-            assert [(one.subaddress, one.password, one.station) for one in offers.asked] == [("3", "47", "caller")]
+            assert [(one.subaddress, one.password, one.station) for one in offers.asked] == [("3", _CODE, "caller")]
             assert (offers.taken, offers.ends, rig.receiver.ends) == ([0, 1], [FaxCause.OK], [])
-            refused = await rig.polled(offers, evolve(job, id="polls-2", password="48"), NotingReceiver())
+            refused = await rig.polled(offers, evolve(job, id="polls-2", password=_WRONG), NotingReceiver())
             assert (refused.cause, offers.taken) == (FaxCause.POLL_REFUSED, [0, 1])
         await rig.line.stop()

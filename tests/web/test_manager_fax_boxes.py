@@ -198,10 +198,10 @@ async def test_wrong_codes_count_over_a_start(house: House) -> None:
     box = office.rules.box("board")
     assert box is not None
     for _ in range(5):
-        await office.desk._wrong_code(box, berta, await office.desk.wrong_codes(box, berta))
+        await office.desk.wrong.count(box.name, user=berta.id)
     assert "berta: 5 in this hour" in (await browser.get("/fax/boxes/board")).text
-    office.desk._wrong.clear()  # what a start leaves of the memory
-    assert len(await office.desk.wrong_codes(box, berta)) == 5
+    office.desk.wrong._known.clear()  # what a start leaves of the memory
+    assert len(await office.desk.wrong.of_user(box.name, berta.id)) == 5
     with pytest.raises(PolicyRefusal, match="Too many wrong codes"):
         await office.desk._about_box(box, berta, Order("get", "sesame4711"), count=True)
 
