@@ -23,7 +23,6 @@ from mailshare.interfaces import (
 )
 from mailshare.wire.tiff_fax import write_tiff
 
-
 _CODE, _WRONG = "47", "48"
 
 
