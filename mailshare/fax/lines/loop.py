@@ -177,16 +177,21 @@ class LoopLine:
 
     def poll(self, job: FaxJob, receiver: IFaxReceiver) -> Call:
         """Call, and fetch."""
-
-        async def fetched(call: Call, far: Machine, ringing: Ringing) -> tuple[FaxCause, bool]:
-            return await Fetch(call, far, receiver, self.name, self._after).made(ringing), False
-
-        async def scripted(word: str) -> FaxCause:
-            return ENDS.get(word, FaxCause.POLL_REFUSED)  # such a machine has nothing to be fetched
-
         return self._calls.begin(
-            Call(job, lambda call: self._made(call, scripted, lambda far, ringing: fetched(call, far, ringing)))
+            Call(
+                job,
+                lambda call: self._made(
+                    call,
+                    self._nothing_there,
+                    lambda far, ringing: Fetch(call, far, receiver, self.name, self._after).made(ringing),
+                ),
+            )
         )
+
+    @staticmethod
+    async def _nothing_there(word: str) -> FaxCause:
+        """A machine that a word makes takes faxes, and offers none."""
+        return ENDS.get(word, FaxCause.POLL_REFUSED)
 
     def find(self, native: str, job: FaxJob) -> Call | None:
         """There is no machine beside this process."""

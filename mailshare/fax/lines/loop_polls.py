@@ -58,8 +58,11 @@ class Fetch:
         job = call.job
         self._ours = Ringing(job.id, line, job.number or job.dial, station=job.number or job.dial)
 
-    async def made(self, ringing: Ringing) -> FaxCause:
-        """Make it; its end."""
+    async def made(self, ringing: Ringing) -> tuple[FaxCause, bool]:
+        """Make it; its end, which is never in doubt for whoever gets the pages."""
+        return await self._made(ringing), False
+
+    async def _made(self, ringing: Ringing) -> FaxCause:
         try:
             cause = await self._far.receiver.screen(ringing)
         except MailshareError:
