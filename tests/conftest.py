@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -43,6 +44,8 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "tiffset": "libtiff-tools",
 }
+# What a program only recommends and our tests need: module of Perl, and its Debian package.
+PERL_MODULES = {"swaks": ("Net::SSLeay", "libnet-ssleay-perl")}
 LISTENING = (20_000, 32_000)
 PORTS_AT_ONCE = 100
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/dovecot"
@@ -193,8 +196,15 @@ def program() -> Callable[[str], str]:
 
     def find(name: str) -> str:
         path = shutil.which(name, path=SEARCH_PATH)
+        module, package = PERL_MODULES.get(name, ("", ""))
         if path is None:
-            text = f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}"
+            missing, package = name, f"{PACKAGES.get(name, name)} {package}".strip()
+        elif module and subprocess.run(["perl", f"-M{module}", "-e", "1"], capture_output=True, check=False).returncode:
+            missing = f"{module}, which {name} needs,"
+        else:
+            missing = ""
+        if missing:
+            text = f"{missing} is not installed: apt-get install {package}"
             if os.environ.get("MAILSHARE_PEERS") == "required":
                 pytest.fail(text, pytrace=False)
             pytest.skip(text)

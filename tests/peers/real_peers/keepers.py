@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from real_peers.clients import Find, Server, delivery_script, private
-from real_peers.running import run
+from real_peers.running import ProgramFault, run
 
 
 def keep_with_fetchmail(find: Find, server: Server, folder: Path) -> Path:
@@ -20,7 +21,12 @@ def keep_with_fetchmail(find: Find, server: Server, folder: Path) -> Path:
         f'  ssl sslcertck sslcertfile {server.authority} keep no rewrite mda "{script}"\n',
     )
     home = {"FETCHMAILHOME": str(folder), "HOME": str(folder)}
-    run(find("fetchmail"), "-s", "-f", config, "--pidfile", folder / "pid", environment=home)
+    command = [find("fetchmail"), "-s", "-f", config, "--pidfile", folder / "pid"]
+    # Its own word for a connection to Dovecot that broke is that the next poll will do; both ends are foreign here.
+    with contextlib.suppress(ProgramFault):
+        run(*command, environment=home)
+        return folder / ".fetchids"
+    run(*command, environment=home)
     return folder / ".fetchids"
 
 
