@@ -26,6 +26,7 @@ _AT_ONCE = 512  # rows that are packed together: what is made of them on the way
 # Four pixels, two bits for each as they were packed, as four bits.
 _NIBBLES = bytes(one >> 3 & 8 | one >> 2 & 4 | one >> 1 & 2 | one & 1 for one in range(256))
 _TURNED = bytes(255 - one for one in range(256))
+_SAMPLE = 61  # of so many octets one is looked at; no row has a number of octets that this divides
 
 
 @frozen
@@ -42,12 +43,13 @@ class Bits:
     @property
     def white(self) -> bool:
         """Nothing of it is black."""
-        return self.data.count(0) == len(self.data)  # ten times as fast as any()
+        return self.data == bytes(len(self.data))  # which ends where the first ink is
 
     @property
     def dark(self) -> float:
-        """Which share of its octets is black throughout."""
-        return self.data.count(255) / max(1, len(self.data))
+        """About which share of its octets is black throughout."""
+        sample = self.data[::_SAMPLE]
+        return sample.count(255) / max(1, len(sample))
 
 
 def inked(grey: bytes | bytearray, width: int) -> Bits:

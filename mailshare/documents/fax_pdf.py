@@ -26,7 +26,7 @@ from mailshare.wire.tiff_fax import read_tiff, write_tiff
 _MOST_AT_ONCE = 4  # processes that draw one document
 _PAGES_EACH = 3  # below which another process costs more than it saves
 _NUMBER = 4  # octets of the number of a page
-_LOOKED_AT = 400  # parts of a page that are asked whether they are pictures
+_LOOKED_AT = 3000  # parts of a page that are asked whether they are pictures; looking at its pixels takes as long
 _DEEPEST = 4  # groups inside groups
 _IMAGE, _SHADING, _GROUP = 3, 4, 5  # FPDF_PAGEOBJ_
 _BLACK = 0.6  # share of a page that is dark, from which on it is asked why
