@@ -20,9 +20,11 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThread
 
-from mailshare.assembly.early_ports import EarlyPorts
+from mailshare.assembly.early_ports import BACKLOG, EarlyPorts
+from mailshare.assembly.listening import Listeners
 from mailshare.assembly.office import Office, read_again
 from mailshare.config import load_config, parse_config
 
@@ -213,6 +215,26 @@ def test_low_ports_are_bound_early_and_handed_over(free_port: Callable[[], int],
     early.close()
     early.bind(config, below=high)
     early.close()
+
+
+class _Roomy:
+    """A reactor that notes how many connections may wait."""
+
+    def __init__(self) -> None:
+        self.room: list[int] = []
+
+    def listenTCP(self, port: int, factory: Any, backlog: int, interface: str) -> None:
+        del port, factory, interface
+        self.room.append(backlog)
+
+
+async def test_many_may_come_at_once(tmp_path: Path) -> None:
+    """More than Twisted's 50 may wait to be accepted, unless the endpoint says how many."""
+    text = '[listen]\npop3 = ["tcp:8110"]\nsmtp = ["tcp:8025:backlog=7"]\n'
+    config = parse_config(text, str(tmp_path / "m.toml"))
+    real = _Roomy()
+    await Listeners(real, lambda _service, _config: Factory()).prepare(config)
+    assert sorted(real.room) == [7, BACKLOG]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from mailshare.config import Config
 from mailshare.config.endpoint_strings import interface_of, port_of
 
 _FIRST_FREE = 1024
-_BACKLOG = 50
+BACKLOG = 1024  # connections that wait to be accepted; the system may allow fewer
 
 
 class EarlyPorts:
@@ -39,7 +39,7 @@ class EarlyPorts:
             if port and port < below:
                 self._sockets[interface, port] = _bound(interface, port)
 
-    def listenTCP(self, port: int, factory: Any, backlog: int = _BACKLOG, interface: str = "") -> Any:
+    def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> Any:
         """As the reactor's own."""
         early = self._sockets.pop((interface, port), None)
         if early is None:
@@ -60,7 +60,7 @@ def _bound(interface: str, port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setblocking(False)
         made.bind((interface, port))
-        made.listen(_BACKLOG)
+        made.listen(BACKLOG)
     except OSError as fault:
         made.close()
         raise CannotListenError(interface, port, fault) from fault

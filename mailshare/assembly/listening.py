@@ -14,6 +14,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols._sni import TLSServerEndpoint
 
+from mailshare.assembly.early_ports import BACKLOG
 from mailshare.config import Config, Listener
 from mailshare.config.endpoint_strings import port_of, without_tls
 from mailshare.core.errors import ConfigFault
@@ -170,9 +171,9 @@ class Listeners:
 
             return ProxiedEndpoint(self._endpoint(rest), self._reactor)
         if kind != "tls":
-            return serverFromString(self._reactor, text)  # type: ignore[no-any-return]
+            return serverFromString(self._reactor, _roomy(text))  # type: ignore[no-any-return]
         plain, directory = without_tls(text)
-        return TLSServerEndpoint(serverFromString(self._reactor, plain), CertificateDirectory(directory))
+        return TLSServerEndpoint(serverFromString(self._reactor, _roomy(plain)), CertificateDirectory(directory))
 
     def _let_go(self, factory: Served, grace: float) -> None:
         """Sessions that are there end on their own time, within ``grace`` seconds."""
@@ -215,6 +216,14 @@ def _settings(config: Config) -> tuple[object, ...]:
         tables.destination,
         tuple((one.service, one.endpoint) for one in config.listeners if one.service in ("ipp", "ipps")),
     )
+
+
+def _roomy(text: str) -> str:
+    """An endpoint with room for connections that wait to be accepted, unless it says itself how many.
+
+    Twisted's 50 are few when everybody comes at once: whoever finds no room tries again a second later.
+    """
+    return text if "backlog=" in text or not text.startswith(("tcp:", "tcp6:")) else f"{text}:backlog={BACKLOG}"
 
 
 def _written(host: Any) -> str:

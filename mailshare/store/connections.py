@@ -14,7 +14,10 @@ Connect = Callable[[str], sqlite3.Connection]
 # Page size and vacuum mode are fixed with the first table; the rest is set for each connection. A commit writes whole
 # pages, mostly for a row or two in each: docs/why/store.md has the figures that chose the size.
 _BIRTH = ("PRAGMA page_size=2048", "PRAGMA auto_vacuum=INCREMENTAL")
+# NORMAL: a commit writes the log and does not sync it; the writer does that itself, before it answers. What SQLite has
+# to sync for its own sake, the log before a checkpoint and its new beginning afterwards, it syncs in this mode as well.
 _WRITING = (
+    "PRAGMA synchronous=NORMAL",
     "PRAGMA wal_autocheckpoint=0",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA foreign_keys=ON",
@@ -36,10 +39,11 @@ def plain_connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
 
 
-def open_writer(path: str, connect: Connect, durability: str) -> sqlite3.Connection:
+def open_writer(path: str, connect: Connect) -> sqlite3.Connection:
     """The writing connection; makes the file, for the owner alone, when there is none.
 
-    :param durability: ``"full"`` syncs at each commit; ``"relaxed"`` may lose the last seconds in a power cut.
+    What it commits is durable once the log is synced (:class:`mailshare.store.log_sync.LogSync`).
+
     :raises Unavailable: the file system cannot hold a write-ahead log, as most network file systems cannot.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -53,7 +57,6 @@ def open_writer(path: str, connect: Connect, durability: str) -> sqlite3.Connect
             "The store must lie on a local disk: this file system cannot hold SQLite's write-ahead log",
             detail={"path": path, "journal_mode": mode},
         )
-    connection.execute(f"PRAGMA synchronous={'NORMAL' if durability == 'relaxed' else 'FULL'}")
     for pragma in _WRITING:
         connection.execute(pragma)
     return connection

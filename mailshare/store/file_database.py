@@ -13,6 +13,7 @@ from mailshare.store.connections import DATABASE, Connect, open_reader, open_wri
 from mailshare.store.database import Damage, Operation, translate
 from mailshare.store.events import count_events
 from mailshare.store.files import Files
+from mailshare.store.log_sync import LogSync
 from mailshare.store.migrate import ensure_schema
 from mailshare.store.queue import free_leases
 from mailshare.store.readers import Readers
@@ -90,7 +91,7 @@ class FileDatabase:
         :raises Unavailable, ConfigFault: the file cannot be used; the text says why.
         """
         try:
-            connection = open_writer(self.path, self._connect, self._durability)
+            connection = open_writer(self.path, self._connect)
             try:
                 ensure_schema(connection, self.path)
                 free_leases(connection)
@@ -107,7 +108,8 @@ class FileDatabase:
     def start(self, connection: sqlite3.Connection) -> None:
         """Begin to serve."""
         self._damage = damage = Damage()
-        self._writer = Writer(self._reactor, connection, self._files.sync_directory, damage)
+        sync_log = LogSync(self.path, self._files) if self._durability == "full" else None
+        self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage)
         self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads, damage)
 
     @property

@@ -39,6 +39,10 @@ class Files:
         """Put a file's octets on stable storage."""
         os.fsync(descriptor)
 
+    def sync_log(self, descriptor: int) -> None:
+        """Put a database's log on stable storage: its octets, and its size where that has grown."""
+        getattr(os, "fdatasync", os.fsync)(descriptor)
+
     def close(self, descriptor: int) -> None:
         """Let go of a file."""
         os.close(descriptor)

@@ -74,6 +74,11 @@ class Handing:
         return write_together(connection, [self])[0]
 
     @property
+    def rows(self) -> int:
+        """About how many rows of the database it touches, so that the writer knows a short transaction."""
+        return 1 + len(self.targets) + len(self.hops)
+
+    @property
     def group(self) -> Callable[[sqlite3.Connection, Sequence[Handing]], Sequence[DeliveryResult]]:
         """How the writer does several of these that wait one behind the other."""
         return write_together

@@ -1,4 +1,8 @@
-"""The one writer: a thread that puts whatever waits into one transaction, so that one sync serves many.
+"""The one writer: puts whatever waits into one transaction, and has a thread sync it, so that one sync serves many.
+
+A short transaction of deliveries is run on the reactor's thread: what it writes is in that processor's caches, and no
+two threads take the interpreter from each other at each statement. All else, and all that waits for the disk, is for
+the writer's own thread.
 
 Nobody else writes to the database or checkpoints it. That is what makes it fast, what keeps the order plain, and what
 keeps old SQLite versions clear of their fault with two checkpoints at the same instant.
@@ -8,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -22,6 +27,7 @@ from twisted.python.failure import Failure
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.store.database import SYNC_FAILED, Damage, Operation, translate
+from mailshare.store.log_sync import LogSync
 
 T = TypeVar("T")
 
@@ -30,10 +36,20 @@ BATCH_OCTETS = 16 << 20
 QUEUE_OPERATIONS = 8_192
 QUEUE_OCTETS = 64 << 20
 CHECKPOINT_OCTETS = 16 << 20
+SHORT_ROWS = 144  # of a transaction on the reactor's thread, which is some milliseconds
+SHORT_OCTETS = 512 << 10
+SLOW = 0.05  # seconds by the clock: a transaction that took so long waited for the disk,
+SLOW_BATCHES = 50  # so as many batches as this are for the thread
+PATIENCE = 5.0  # seconds that the thread waits for another process that writes
+_LOOK_AGAIN = 0.01
 
 
 class IThreadedReactor(IReactorTime, IReactorFromThreads):
     """A reactor that tells the time and takes calls from threads."""
+
+
+class _NotHere(Exception):
+    """Nothing was done: the batch has to wait, or to be taken apart, which is for the thread."""
 
 
 class SyncFailed(Exception):
@@ -51,6 +67,32 @@ class Job:
     deferred: Deferred[Any]
 
 
+@define(eq=False)
+class _Batch:
+    """What the thread is given.
+
+    :ivar answers: of jobs whose transaction was run already, and has to be synced if ``written``; ``None`` when all is
+        left to the thread.
+    :ivar checkpoint: after the answers.
+    """
+
+    jobs: list[Job]
+    answers: list[tuple[Job, object]] | None = None
+    written: bool = False
+    checkpoint: bool = False
+
+
+def _short(batch: Sequence[Job]) -> bool:
+    """Whether its transaction holds nobody up: deliveries of a few rows, and no directory to be synced before."""
+    rows = octets = 0
+    for job in batch:
+        rows += getattr(job.operation, "rows", SHORT_ROWS + 1)
+        octets += job.cost
+        if job.directory:
+            return False
+    return rows <= SHORT_ROWS and octets <= SHORT_OCTETS
+
+
 def _results(connection: sqlite3.Connection, batch: Sequence[Job]) -> list[object]:
     """Run the operations in their order; those of one kind, one behind the other, by what they name as their group."""
     results: list[object] = []
@@ -66,11 +108,12 @@ def _results(connection: sqlite3.Connection, batch: Sequence[Job]) -> list[objec
 class Writer:
     """Runs operations in batches: all that wait at the end of a turn of the reactor, unless a batch is under way.
 
-    The thread is given whole batches and owns nothing but the connection; what waits belongs to the reactor's thread,
-    which all methods without another word are called on.
+    What waits belongs to the reactor's thread, which all methods without another word are called on. The connection
+    belongs to the thread while that has a transaction to run or a checkpoint to make, else to the reactor's thread.
 
-    :param connection: the writing connection; it belongs to the thread from now on.
+    :param connection: the writing connection.
     :param sync_directory: makes names in a directory durable.
+    :param sync_log: makes durable what was committed; ``None`` where it need not be.
     :param damage: is shown each error.
     """
 
@@ -81,19 +124,26 @@ class Writer:
         reactor: IThreadedReactor,
         connection: sqlite3.Connection,
         sync_directory: Callable[[str], None],
+        sync_log: LogSync | None,
         damage: Damage | None = None,
     ) -> None:
         self._damage = damage or Damage()
         self._reactor = reactor
         self._connection = connection
         self._sync_directory = sync_directory
+        self._sync_log = sync_log
+        connection.execute("PRAGMA busy_timeout=0")  # whoever waits does so in _begin
         self._jobs: deque[Job] = deque()
         self._octets = 0
-        self._batches: SimpleQueue[list[Job]] = SimpleQueue()
-        self._busy = False  # a batch is under way, or will be when this turn of the reactor ends
+        self._batches: SimpleQueue[_Batch] = SimpleQueue()
+        self._under_way = 0  # batches whose answers are still to come
+        self._due = False  # one will be handed over when this turn of the reactor ends
+        self._free = True  # those under way need the connection no more
+        self._usual = 1  # operations of a batch, of late
         self._stopping = False
         self._ended: Deferred[None] = Deferred()
         self._since_checkpoint = 0
+        self._aside = 0  # so many batches are for the thread, whatever they hold
         self.trouble = ""
         self._broken = False
         self._thread = threading.Thread(target=self._run, name="mailshare-writer", daemon=True)
@@ -114,20 +164,39 @@ class Writer:
         job: Job = Job(operation, cost, directory, afterwards, Deferred())
         self._jobs.append(job)
         self._octets += cost
-        if not self._busy:
-            self._busy = True
-            self._reactor.callLater(0, self._hand_over)
+        if not self._due and (not self._under_way or self._ahead()):
+            self._due = True
+            self._reactor.callLater(0, self._turn_ended)
         return job.deferred
 
     def stop(self) -> Deferred[None]:
         """Finish what waits, then close the connection and end the thread."""
         self._stopping = True
-        if not self._busy:
+        if not self._due and not self._under_way:
             self._hand_over()
         return self._ended
 
+    def _turn_ended(self) -> None:
+        self._due = False
+        self._hand_over()
+
+    def _ahead(self) -> bool:
+        """Whether to run a transaction while another one is synced: as many wait as usual, and only the sync is left.
+
+        So the disk always has something to sync, and the transactions are no smaller for it.
+        """
+        return (
+            self._under_way == 1
+            and self._free
+            and not self._aside
+            and len(self._jobs) >= self._usual
+            and _short(self._jobs)
+        )
+
     def _hand_over(self) -> None:
-        """Give the thread what waits, up to a bound; when nothing does, there is nothing under way any more."""
+        """Begin with what waits, up to a bound, unless it has to wait for what is under way."""
+        if self._under_way and not self._ahead():
+            return
         batch: list[Job] = []
         octets = 0
         while self._jobs and len(batch) < BATCH_OPERATIONS:
@@ -137,12 +206,40 @@ class Writer:
             octets += job.cost
             batch.append(job)
         self._octets -= octets
-        self._busy = bool(batch)
         if batch or self._stopping:
-            self._batches.put(batch)
+            self._under_way += 1
+            self._usual = max(len(batch), (self._usual + len(batch)) // 2)
+            self._begun(_Batch(batch), octets)
+
+    def _begun(self, batch: _Batch, octets: int) -> None:
+        """Run the transaction if it is short, and leave the rest to the thread."""
+        if self._aside:
+            self._aside -= 1
+        elif batch.jobs and not self._broken and _short(batch.jobs):
+            start = self._reactor.seconds()
+            self._run_here(batch)
+            if self._reactor.seconds() - start > SLOW:
+                self._aside = SLOW_BATCHES
+        self._since_checkpoint += octets
+        if self._since_checkpoint >= CHECKPOINT_OCTETS:
+            self._since_checkpoint = 0
+            batch.checkpoint = True
+            # The next one stands in the queue behind the checkpoint; and it begins the log anew, which SQLite syncs.
+            self._aside = max(self._aside, 1)
+        self._free = batch.answers is not None and not batch.checkpoint
+        self._batches.put(batch)
+
+    def _run_here(self, batch: _Batch) -> None:
+        try:
+            batch.answers, batch.written = self._perform(batch.jobs, patience=0)
+        except _NotHere:
+            pass
+        except SyncFailed as fault:
+            self._give_up(str(fault))
 
     def _answer(self, answers: list[tuple[Job, object]]) -> None:
         """Tell those who wait. The next batch goes first, so that it is written meanwhile."""
+        self._under_way -= 1
         self._hand_over()
         for job, result in answers:
             if job.afterwards is not None:
@@ -156,34 +253,62 @@ class Writer:
     # ----------------------------------------------------------------- in the thread
 
     def _run(self) -> None:
-        while batch := self._batches.get():
-            answers = self._perform(batch)
-            self._reactor.callFromThread(self._answer, answers)
-            self._since_checkpoint += sum(job.cost for job in batch)
-            if self._since_checkpoint >= CHECKPOINT_OCTETS and not self._broken:
+        while (batch := self._batches.get()).jobs:
+            self._reactor.callFromThread(self._answer, self._durable(batch))
+            if batch.checkpoint and not self._broken:
                 self._checkpoint()
         self._close()
         self._reactor.callFromThread(self._end)
 
-    def _perform(self, batch: list[Job]) -> list[tuple[Job, object]]:
-        """One transaction for all; when one of them fails, one for each, so that only the guilty one is told."""
-        if self._broken:
-            return [(job, Failure(StoreReadOnly(detail={"why": self.trouble}))) for job in batch]
+    def _durable(self, batch: _Batch) -> list[tuple[Job, object]]:
+        """Write what is not written yet, and sync it; the answers."""
         try:
-            results = self._transaction(batch)
+            answers, written = batch.answers, batch.written
+            if answers is None and not self._broken:
+                answers, written = self._perform(batch.jobs, patience=PATIENCE)
+            if written and self._sync_log is not None:
+                self._synced(self._sync_log)
         except SyncFailed as fault:
             self._give_up(str(fault))
-            return self._perform(batch)
-        except Exception as fault:  # noqa: BLE001 - an operation's error belongs to its caller, never to this thread
-            if len(batch) > 1:
-                return [answer for job in batch for answer in self._perform([job])]
-            return [(batch[0], Failure(self._verdict(fault)))]
-        if self.trouble:
+        if self._broken or answers is None:
+            return [(job, Failure(StoreReadOnly(detail={"why": self.trouble}))) for job in batch.jobs]
+        return answers
+
+    @staticmethod
+    def _synced(sync_log: LogSync) -> None:
+        try:
+            sync_log()
+        except OSError as fault:
+            raise SyncFailed(f"the log could not be synced: {fault}") from fault
+
+    # ----------------------------------------------------------------- on either
+
+    def _perform(self, batch: list[Job], *, patience: float) -> tuple[list[tuple[Job, object]], bool]:
+        """One transaction for all; when one of them fails, one for each, so that only the guilty one is told.
+
+        :param patience: seconds that it may wait; 0 on the reactor's thread.
+        :returns: the answers, and whether a row was written.
+        :raises _NotHere: there was no patience.
+        :raises SyncFailed: nothing can be trusted any more.
+        """
+        before = self._connection.total_changes
+        try:
+            results = self._transaction(batch, patience)
+        except (SyncFailed, _NotHere):
+            raise
+        except Exception as fault:  # an operation's error belongs to its caller, never to this thread
+            if len(batch) == 1:
+                return [(batch[0], Failure(self._verdict(fault)))], False
+            if not patience:
+                raise _NotHere from fault
+            each = [self._perform([job], patience=patience) for job in batch]
+            return [answer for answers, _ in each for answer in answers], any(written for _, written in each)
+        if self.trouble and not self._broken:
             self.log.info("The store writes again")
             self.trouble = ""
-        return list(zip(batch, results, strict=True))
+        return list(zip(batch, results, strict=True)), self._connection.total_changes != before
 
-    def _transaction(self, batch: list[Job]) -> list[object]:
+    def _transaction(self, batch: list[Job], patience: float) -> list[object]:
         connection = self._connection
         for directory in {job.directory for job in batch if job.directory}:
             try:
@@ -191,13 +316,28 @@ class Writer:
             except OSError as fault:
                 raise SyncFailed(f"the directory {directory} could not be synced: {fault}") from fault
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(patience)
             results = _results(connection, batch)
             connection.execute("COMMIT")
         except BaseException as fault:
             self._roll_back(fault)
             raise
         return results
+
+    def _begin(self, patience: float) -> None:
+        """Begin a transaction; another process may be in one, such as somebody's ``sqlite3``."""
+        until = self._reactor.seconds() + patience
+        while not self._connection.in_transaction:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as fault:
+                if getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if not patience:
+                    raise _NotHere from fault
+                if self._reactor.seconds() >= until:
+                    raise
+                time.sleep(_LOOK_AGAIN)
 
     def _roll_back(self, fault: BaseException) -> None:
         if isinstance(fault, sqlite3.Error) and getattr(fault, "sqlite_errorcode", 0) in SYNC_FAILED:
@@ -230,9 +370,11 @@ class Writer:
         self.log.critical(
             "The store is read-only from now on: {why}. Look at the disk, then start the server again.", why=why
         )
-        self._close()
+        self._reactor.callFromThread(self._close)  # a transaction may be under way there
 
     def _close(self) -> None:
+        if self._sync_log is not None:
+            self._sync_log.close()
         try:
             self._connection.close()
         except sqlite3.Error as fault:
@@ -240,7 +382,6 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Carry the log into the database after the answers went out; nobody waits for it."""
-        self._since_checkpoint = 0
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as fault:
