@@ -21,6 +21,7 @@ from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import PasswordLogin, VerifiedLogin
 from mailshare.wire.pop3_server import POP3Server, ServerSettings
+from mailshare.wire.pop3_server_commands import CROWDED, MOST_AT_ONCE
 from mailshare.wire.pop3_server_events import (
     ListingWanted,
     MessageWanted,
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
 
 CHUNK = 131_072
 """Octets of a message read at once."""
-WHOLE = 20_480
+WHOLE = MOST_AT_ONCE
 """Octets of a message up to which it is sent in one write."""
+FIRST = CROWDED
+"""Octets of a larger one that are tried first."""
 SLICE = 40_960
-"""Octets of a larger one that are handed to the socket at once. When it does not take them all, what was read beyond
+"""Octets of it that are handed to the socket at once. When it does not take them all, what was read beyond
 them is dropped and read again later, so that a client that never reads costs one slice."""
 
 
@@ -227,6 +230,8 @@ class POP3Session:
             self._fail(error)
             return
         if event.lines is None and len(data) == size <= WHOLE:
+            if size > FIRST:
+                await self._connection.drain()
             engine.give_message(data, ready=ready is not None)
             return
         engine.begin_message(size, body.header_length, ready=ready is not None)
@@ -263,7 +268,7 @@ class POP3Session:
 
         :returns: how many of these octets are dealt with, and whether more are wanted.
         """
-        taken, most, wanted = 0, WHOLE, True
+        taken, most, wanted = 0, FIRST, True
         while wanted and taken < len(data) and not self._connection.full:
             part = data[taken : taken + most]
             taken, most = taken + len(part), SLICE

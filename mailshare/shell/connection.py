@@ -8,7 +8,7 @@ costs memory. Deadlines are absolute: an octet now and then does not move them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -55,6 +55,7 @@ class Connection(TwistedProtocol):
     _paused = _running = _gone = _closing = _ended = _stopping = _handshaking = _full = _was_receiving = False
     _session_end = _since = _commanded = _body_start = _rate_start = _full_since = 0.0
     _socket: Any = None
+    _at_once: Callable[[bytes], tuple[bytes, bytes]] | None = None
 
     def __init__(self, factory: EngineFactory, peer: str) -> None:
         self.factory: EngineFactory = factory
@@ -151,6 +152,7 @@ class Connection(TwistedProtocol):
         self._session_end = now + self.factory.limits.session
         self._since = self._commanded = now
         self._session = self.factory.build_session(self)
+        self._at_once = getattr(self._session.engine, "at_once", None)
         self._expect_commands()
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
@@ -219,6 +221,13 @@ class Connection(TwistedProtocol):
         """Octets came while nothing was under way. What the engine answers alone is sent without any coroutine."""
         engine, event = session.engine, None
         try:
+            if self._at_once is not None and not self._full:
+                replies, data = self._at_once(data)
+                if replies and self._outlet is not None:
+                    self._outlet.write(replies, queued=False)
+                    self._renew(session, self._since)
+                    if not data:
+                        return
             engine.feed(data)
             if not self._full:
                 event = engine.next_event()

@@ -10,7 +10,7 @@ from attrs import frozen
 
 BODY_AT_ONCE = 65_536
 """Octets of a message read from a socket at once, and that may wait for the engine before the transport is paused."""
-COMMANDS_AT_ONCE = 8_192
+COMMANDS_AT_ONCE = 4_096
 """Octets of commands read at once; none may wait beside them, for who sends them may never read an answer."""
 
 

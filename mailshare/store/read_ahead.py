@@ -22,12 +22,10 @@ from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPr
 MOST_OCTETS = 262_144
 """Octets that one session holds ahead of its client, besides the message asked for."""
 MOST_MESSAGES = 64
-MOST_AT_HAND = 20_480
-"""Octets of a message that a client is given before it is known whether it has read the one before."""
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 # What is asked of each message read is computed by SQLite.
-_STRAIGHT = f"entry.flags & {READY} AND length(body.data) = message.size AND message.size <= {MOST_AT_HAND}"
+_STRAIGHT = f"entry.flags & {READY} AND length(body.data) = message.size"
 _FROM = (
     f"SELECT entry.uid, entry.prefix, entry.flags, body.data, entry.size, {_STRAIGHT}, {COLUMNS} FROM entry "
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
@@ -40,7 +38,7 @@ class Found(NamedTuple):
 
     :ivar data: the body, when it is in the database.
     :ivar octets: of both.
-    :ivar straight: small, here whole, and it goes on a POP3 wire as it is; SQL's 0 or 1, or ``None`` without ``data``.
+    :ivar straight: here whole, and it goes on a POP3 wire as it is; SQL's 0 or 1, or ``None`` without ``data``.
     :ivar number: and what follows: the columns of :data:`~mailshare.store.messages.COLUMNS`.
     """
 

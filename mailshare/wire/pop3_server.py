@@ -20,7 +20,7 @@ from attrs import frozen
 from mailshare.core.errors import LocalFault, PeerFault
 from mailshare.wire.dots import stuffed
 from mailshare.wire.lines import LineBuffer, Overlong
-from mailshare.wire.pop3_server_commands import MAX_LINE, TOO_LONG, Commands, Goodbye, Hopeless, Outcome
+from mailshare.wire.pop3_server_commands import CROWDED, MAX_LINE, TOO_LONG, Commands, Goodbye, Hopeless, Outcome
 from mailshare.wire.pop3_server_events import (
     Event,
     ListingWanted,
@@ -38,7 +38,6 @@ from mailshare.wire.pop3_server_message import MessageReply
 from mailshare.wire.replies import ANSWERED, START_TLS, StartTLS, printable
 from mailshare.wire.sasl.exchange import MAX_LINE as MAX_AUTH_LINE
 
-_CROWDED = 20_480  # octets of output; a client that never reads costs that many, and one message
 _WRONG = "Wrong user name or password"
 _LOGIN = (PasswordGiven, VerifierWanted, NameProven, ProofRejected)
 
@@ -81,6 +80,7 @@ class POP3Server:
         self._failures = 0
         self._first = True
         self._unseen = False
+        self._idle = False  # nothing is buffered, and no event will come of itself
         self._event: Event | None = None
         self._next: Event | None = None
         self._reply: MessageReply | None = None
@@ -112,9 +112,19 @@ class POP3Server:
         """Queue the greeting. It holds no timestamp, because APOP is not offered."""
         self._say(f"+OK {self._settings.hostname} POP3 server ready")
 
+    def at_once(self, data: bytes) -> tuple[bytes, bytes]:
+        """Answer what can be answered without being fed: messages that are at hand, asked for in the usual words.
+
+        :returns: replies to be sent now, and the octets that are left to be fed.
+        """
+        if not self._idle or self._output or self.closing:
+            return b"", data
+        replies, read = self._commands.at_once(data)
+        return b"".join(replies), data[read:]
+
     def feed(self, data: bytes) -> None:
         """Take octets from the client."""
-        self.spent = False
+        self.spent = self._idle = False
         if self._first:
             self._first = False
             if data.startswith(b"\x16\x03"):  # a TLS handshake on a plain port: nothing can be said to it
@@ -140,12 +150,13 @@ class POP3Server:
         while not (self.waiting or self.closing):
             if self._next is not None:
                 event, self._next = self._next, None
-            elif self._crowd > _CROWDED:
+            elif self._crowd > CROWDED:
                 event = PauseWanted()
             else:
                 line = self._lines.next_line()
                 if line is None:
                     self.spent = True
+                    self._idle = not len(self._lines)
                     break
                 self._unseen = True
                 event = self._read(line)

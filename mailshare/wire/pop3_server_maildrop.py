@@ -77,9 +77,19 @@ class MaildropView:
             raise NotThere("That message is deleted")
         return index
 
-    def whole(self, index: int) -> bytes | None:
-        """A message that is at hand."""
-        return self.at_hand(self._uids[index])
+    def has(self, index: int) -> bool:
+        """Such a message is listed and not deleted."""
+        return index < self.count and index not in self.deleted
+
+    def take(self, index: int, most: int) -> bytes | None:
+        """A message that is at hand and no larger than ``most``; it counts as retrieved. The listing must be here."""
+        assert self._sizes is not None
+        if self._sizes[index] > most:
+            return None
+        message = self.at_hand(self._uids[index])
+        if message is not None:
+            self.retrieved.add(index)
+        return message
 
     def size(self, index: int) -> int:
         """Octets of a message; the listing must be here."""

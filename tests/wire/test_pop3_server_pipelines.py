@@ -132,10 +132,22 @@ def test_messages_at_hand_wait_for_the_client_too():
     talk(engine, LOGIN)
     engine.feed(b"LIST\r\n")
     engine.next_event()
-    engine.give_listing([100_000] * 4, range(4), str, lambda _: b"x" * 99_998 + b"\r\n")
+    engine.give_listing([20_000] * 6, range(6), str, lambda _: b"x" * 19_998 + b"\r\n")
+    engine.take_output()
     engine.feed(b"RETR 1\r\nRETR 2\r\nRETR 3\r\nRETR 4\r\n")
     assert isinstance(engine.next_event(), PauseWanted)
-    assert 100_000 < len(engine.take_output()) < 110_000
+    assert 40_000 < len(engine.take_output()) < 41_000
     engine.resume()
     assert isinstance(engine.next_event(), PauseWanted)
-    assert 100_000 < len(engine.take_output()) < 110_000
+    assert 40_000 < len(engine.take_output()) < 41_000
+
+
+def test_large_messages_at_hand_are_asked_for_behind_other_output():
+    """One that is too large to lie beside others is an event, so that the client has read what came before it."""
+    engine = build()
+    talk(engine, LOGIN)
+    engine.feed(b"LIST\r\n")
+    engine.next_event()
+    engine.give_listing([50_000], [7], str, lambda _: b"x" * 49_998 + b"\r\n")
+    engine.feed(b"RETR 1\r\n")
+    assert engine.next_event() == MessageWanted(0)
