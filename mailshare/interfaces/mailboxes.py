@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, MutableMapping, Sequence
 
 from zope.interface import Attribute, Interface
 
@@ -40,7 +40,12 @@ class IMaildrop(Interface):
 
 
 class IForesightedMaildrop(IMaildrop):
-    """A maildrop that reads messages before they are asked for. Nobody needs to provide it."""
+    """A maildrop that reads messages before they are asked for, and keeps its listing. Nobody needs to provide it."""
+
+    shown: MutableMapping[str, bytes] = Attribute(
+        "what sessions made of the snapshot to send, by names of theirs; the next session finds it unless the mailbox"
+        " has changed"
+    )
 
     def at_hand(uid: int) -> bytes | None:
         """All octets of a message, as :meth:`body` has them, if they are in memory and go on a POP3 wire as they are.

@@ -209,8 +209,10 @@ class POP3Session:
             self._fail(error)
             return
         self._uids = uids
-        at_hand = maildrop.at_hand if IForesightedMaildrop.providedBy(maildrop) else None
-        self.engine.give_listing(sizes, uids, maildrop.uidl, at_hand)
+        if IForesightedMaildrop.providedBy(maildrop):
+            self.engine.give_listing(sizes, uids, maildrop.uidl, maildrop.at_hand, maildrop.shown)
+        else:
+            self.engine.give_listing(sizes, uids, maildrop.uidl)
 
     async def _send(self, event: MessageWanted) -> None:
         """Send a message: a small one as one piece, a large one as fast as it is read at the other end."""

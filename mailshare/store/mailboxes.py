@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from zope.interface import implementer
 
@@ -15,6 +15,7 @@ from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxes, IMaild
 from mailshare.store.database import Database, as_json
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_alike
+from mailshare.store.listings import Listing, Listings
 from mailshare.store.messages import BodyOf
 from mailshare.store.notifier import Notifier
 from mailshare.store.read_ahead import ReadAhead, Room
@@ -29,11 +30,13 @@ class Mailboxes:
     """All mailboxes. One process serves them, so the locks live in memory and die with it.
 
     :ivar totals: told of every change.
+    :ivar listings: of mailboxes that nobody changed since.
     """
 
     def __init__(self, database: Database, notifier: Notifier, body_of: BodyOf, totals: Totals) -> None:
         self.database = database
         self.totals = totals
+        self.listings = Listings(database)
         self._notifier = notifier
         self._body_of = body_of
         self._room = Room()
@@ -138,7 +141,7 @@ class Maildrop:
         self._owner = owner
         self._total = total
         self._ahead = ahead
-        self._listing: tuple[array[int], array[int]] | None = None
+        self._listing: Listing | None = None
         self._held = True
         self.count = total.messages
         self.octets = total.octets
@@ -150,16 +153,13 @@ class Maildrop:
     async def snapshot(self) -> tuple[array[int], array[int]]:
         """``(uids, sizes)``, read once."""
         if self._listing is None:
-            values = (self._total.number, self._total.uidnext)
+            self._listing = await self._mailboxes.listings.of(self._total)
+        return self._listing.uids, self._listing.sizes
 
-            def read(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-                return connection.execute(
-                    "SELECT uid, size FROM entry WHERE mailbox_id = ? AND uid < ? ORDER BY uid", values
-                ).fetchall()
-
-            rows = await self._mailboxes.database.read(read)
-            self._listing = (array("q", [row[0] for row in rows]), array("q", [row[1] for row in rows]))
-        return self._listing
+    @property
+    def shown(self) -> MutableMapping[str, bytes]:
+        """What sessions made of the listing to send."""
+        return {} if self._listing is None else self._listing.shown
 
     def uidl(self, uid: int) -> str:
         """The unique-id of an entry here: at most 33 characters, never given out twice (RFC 1939 section 7)."""

@@ -13,7 +13,7 @@ RFC 5034 (SASL), RFC 6856 (UTF8). ``docs/protocol/pop3.md`` goes through them re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 from attrs import frozen
 
@@ -225,15 +225,17 @@ class POP3Server:
         uids: Sequence[int],
         uidl: Callable[[int], str],
         at_hand: Callable[[int], bytes | None] | None = None,
+        shown: MutableMapping[str, bytes] | None = None,
     ) -> None:
         """The listing, in the order of numbers; ``uidl`` makes the unique-id of one of ``uids``.
 
         :param at_hand: for one of ``uids``, the octets of a message of which no line begins with a dot and the last is
             ended, if they are in memory: ``RETR`` is answered with them at once, without any event.
+        :param shown: what the engine made of the same listing for another session; it adds what it makes for this one.
         """
         self._answered(ListingWanted)
         assert self.view is not None
-        self.view.take_listing(sizes, uids, uidl)
+        self.view.take_listing(sizes, uids, uidl, shown)
         if at_hand is not None:
             self.view.at_hand = at_hand
         self._unseen = True

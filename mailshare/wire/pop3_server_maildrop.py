@@ -6,7 +6,7 @@ Source: RFC 1939 sections 5 and 7.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 
 from mailshare.core.errors import PeerFault
 
@@ -39,21 +39,30 @@ class MaildropView:
         self.listed = False
         self._uids: Sequence[int] = ()
         self._uidl: Callable[[int], str] = str
+        self._shown: MutableMapping[str, bytes] = {}
         self.at_hand: Callable[[int], bytes | None] = _nothing
         self.deleted: set[int] = set()
         self.retrieved: set[int] = set()
 
-    def take_listing(self, sizes: Sequence[int], uids: Sequence[int], uidl: Callable[[int], str]) -> None:
+    def take_listing(
+        self,
+        sizes: Sequence[int],
+        uids: Sequence[int],
+        uidl: Callable[[int], str],
+        shown: MutableMapping[str, bytes] | None = None,
+    ) -> None:
         """Take the listing.
 
         :param sizes: octets of each message, as ``RETR`` sends them.
         :param uids: the maildrop's own number of each.
         :param uidl: the unique-id of such a number, 1 to 70 characters 0x21-0x7e.
+        :param shown: what ``LIST`` and ``UIDL`` show of this listing while nothing is deleted; looked up and added to.
         """
         self.listed = True
         self._sizes = sizes
         self._uids = uids
         self._uidl = uidl
+        self._shown = {} if shown is None else shown
         self.count = len(sizes)
         self._octets = sum(sizes)
 
@@ -112,21 +121,28 @@ class MaildropView:
 
     def scan_lines(self) -> bytes:
         """What ``LIST`` shows, up to and with the final dot."""
-        assert self._sizes is not None
-        gone = self.deleted
-        if gone:
-            rows = [f"{n} {size}\r\n" for n, size in enumerate(self._sizes, 1) if n - 1 not in gone]
-        else:
-            rows = [f"{n} {size}\r\n" for n, size in enumerate(self._sizes, 1)]
-        rows.append(".\r\n")
-        return "".join(rows).encode("ascii")
+        sizes = self._sizes
+        assert sizes is not None
+        return self._lines("LIST", lambda: map(str, sizes))
 
     def uid_lines(self) -> bytes:
         """What ``UIDL`` shows, up to and with the final dot."""
-        uidl, gone = self._uidl, self.deleted
+        return self._lines("UIDL", lambda: map(self._uidl, self._uids))
+
+    def _lines(self, name: str, texts: Callable[[], Iterable[str]]) -> bytes:
+        """A line for each message that is not deleted, made once for all sessions that delete nothing.
+
+        :param texts: makes what stands behind the numbers.
+        """
+        gone = self.deleted
         if gone:
-            rows = [f"{n} {uidl(uid)}\r\n" for n, uid in enumerate(self._uids, 1) if n - 1 not in gone]
+            rows = [f"{n} {text}\r\n" for n, text in enumerate(texts(), 1) if n - 1 not in gone]
+        elif name in self._shown:
+            return self._shown[name]
         else:
-            rows = [f"{n} {uidl(uid)}\r\n" for n, uid in enumerate(self._uids, 1)]
+            rows = [f"{n} {text}\r\n" for n, text in enumerate(texts(), 1)]
         rows.append(".\r\n")
-        return "".join(rows).encode("ascii")
+        lines = "".join(rows).encode("ascii")
+        if not gone:
+            self._shown[name] = lines
+        return lines

@@ -61,3 +61,22 @@ def test_top_is_header_and_so_many_lines(header, body, lines, step):
             break
     engine.end_message()
     assert _unstuffed(engine.take_output()) == head + b"".join(line + b"\r\n" for line in body[:lines])
+
+
+def test_lines_of_a_listing_are_made_once():
+    """Sessions of the same listing show the same lines; one that has deleted something makes its own."""
+    shown: dict[str, bytes] = {}
+    said = []
+    for _ in range(2):
+        engine = build()
+        talk(engine, LOGIN)
+        engine.feed(b"LIST\r\n")
+        engine.next_event()
+        engine.give_listing([5, 6], [70, 80], str, None, shown)
+        engine.next_event()
+        said.append(engine.take_output() + talk(engine, b"UIDL\r\n"))
+        assert talk(engine, b"DELE 1\r\nLIST\r\n").endswith(b"\r\n2 6\r\n.\r\n")
+        assert talk(engine, b"UIDL\r\n") == b"+OK\r\n2 80\r\n.\r\n"
+        assert talk(engine, b"RSET\r\nUIDL\r\n").endswith(b"+OK\r\n1 70\r\n2 80\r\n.\r\n")
+    assert said[0] == said[1]
+    assert shown == {"LIST": b"1 5\r\n2 6\r\n.\r\n", "UIDL": b"1 70\r\n2 80\r\n.\r\n"}
