@@ -9,11 +9,14 @@ from __future__ import annotations
 import ctypes
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mailshare.core.documents import Hindrance, NotConvertible
 
-_TEXT, _IMAGE = 1, 3  # FPDF_PAGEOBJ_
+_TEXT, _IMAGE, _GROUP = 1, 3, 5  # FPDF_PAGEOBJ_
+_LOOKED_AT_PICTURES = 4_000  # parts of a page, those in groups, too
+_DEEPEST = 8  # groups inside groups
 _UNSEEN = 3  # FPDF_TEXTRENDERMODE_: neither filled nor drawn around
 _LIGHT = 250
 _LOOKED_AT = 400  # parts of a page
@@ -38,6 +41,41 @@ def check_white(page: Any, number: int, pdfium: Any, data: bytes) -> None:
         words = words or (kind == _TEXT and _dark(one, pdfium))
     if words and _letters(page, pdfium):
         raise _lost(number, "there is no font here for its words; please embed the fonts")
+
+
+def check_pictures(page: Any, number: int, pdfium: Any) -> None:
+    """Each picture of the page is one that PDFium can draw; what it cannot it leaves out.
+
+    :raises NotConvertible: DAMAGED.
+    """
+    left = _LOOKED_AT_PICTURES
+    told = pdfium.FPDF_IMAGEOBJ_METADATA()
+
+    def look(count: int, part: Callable[..., Any], whole: Any, depth: int) -> None:
+        nonlocal left
+        for index in range(count):
+            left -= 1
+            if left < 0 or depth > _DEEPEST:
+                return
+            one = part(whole, index)
+            kind = pdfium.FPDFPageObj_GetType(one)
+            if kind == _GROUP:
+                look(pdfium.FPDFFormObj_CountObjects(one), pdfium.FPDFFormObj_GetObject, one, depth + 1)
+            if kind != _IMAGE:
+                continue
+            seen = pdfium.FPDFImageObj_GetImageMetadata(one, page, told) and told.bits_per_pixel
+            if not seen or (_coding(one, pdfium) == "JBIG2Decode" and not _decodes(one, pdfium)):
+                raise _lost(number, "a picture of it cannot be decoded")
+
+    look(pdfium.FPDFPage_CountObjects(page), pdfium.FPDFPage_GetObject, page, 0)
+
+
+def _coding(picture: Any, pdfium: Any) -> str:
+    """The last filter of a picture."""
+    name = ctypes.create_string_buffer(100)
+    filters = pdfium.FPDFImageObj_GetImageFilterCount(picture)
+    pdfium.FPDFImageObj_GetImageFilter(picture, filters - 1, name, 100)
+    return name.value.decode("latin-1") if filters else ""
 
 
 def check_black(page: Any, number: int, pdfium: Any) -> None:

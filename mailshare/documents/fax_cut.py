@@ -1,89 +1,97 @@
-"""What of a PDF is cut off: PDFium draws what is there of a page's contents or of a photograph, and says nothing."""
+"""What of a PDF is cut off or damaged: PDFium draws what is there of a page's contents or of a picture, and says
+nothing.
+"""
 
 from __future__ import annotations
 
-import io
-import zlib
-from collections.abc import Iterator
+import re
 from typing import Any
 
+from attrs import define, field
+
 from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.documents.pdf_filters import unpacked
+from mailshare.documents.pdf_opening import Opened
+from mailshare.documents.pdf_parts import Part, parts_of
+from mailshare.documents.pdf_scans import wrong_with
 
-_END_OF_IMAGE = b"\xff\xd9"  # EOI, ITU-T T.81 section B.1.1.3
-_BEHIND = 4096  # octets at the end in which it stands, with what some scanners write behind it
-_MORE = b"\x55" * 64  # octets that are codes of no colour that a page is filled up with
-_HEAD = 2  # octets of a zlib stream before what is packed, RFC 1950 section 2.2
-_AT_ONCE = 1 << 20  # octets that are unpacked at a time, and forgotten
+_INLINE = re.compile(rb"(?:^|\s)BI\s.*?\sID\s", re.DOTALL)
+_ENDLESS = "EOF found while reading inline image"
+_PICTURE = "a picture of it"
 
 
-def check_whole(document: Any) -> None:
-    """Nothing of its pages is cut off.
+@define
+class Wholeness:
+    """Looks through the pages of one document, each part once.
 
-    :param document: of pikepdf.
-    :raises NotConvertible: DAMAGED: which page lacks what.
+    :ivar alone: this process does nothing else.
     """
-    for number, page in enumerate(document.pages, 1):
-        if any(_packed(one) and _ends_early(one.read_raw_bytes()) for one in _contents(page.obj)):
-            raise _lost(number, "what is drawn on it")
-        # Newer versions of pikepdf look into groups as well, and are about to leave the older name out.
-        pictures = page.get_images() if hasattr(page, "get_images") else page.images
-        if any(_cut_photograph(one) for one in pictures.values()):
-            raise _lost(number, "a picture of it")
+
+    book: Opened
+    alone: bool = False
+    _seen: set[tuple[int, int]] = field(factory=set, repr=False)
+
+    def check(self, index: int) -> None:
+        """Nothing of the page is cut off.
+
+        :param index: of the page, from 0.
+        :raises NotConvertible: DAMAGED: what is.
+        """
+        if self.book.known is None:
+            return
+        if index >= len(self.book.known.pages):
+            raise NotConvertible(Hindrance.DAMAGED, f"Page {index + 1} of the PDF is missing")
+        page = self.book.known.pages[index].obj
+        for part in parts_of(page, self._seen):
+            what, wrong = self._wrong(part)
+            if wrong:
+                raise lost(index + 1, what, wrong)
+        if self.book.mended and page.get("/Contents") is None:
+            raise lost(index + 1, "what is drawn on it", "missing")
+
+    def _wrong(self, part: Part) -> tuple[str, str]:
+        """What of the page is wrong, and why; why is empty when nothing is."""
+        if part.kind == "picture":
+            return _PICTURE, wrong_with(part.stream, part.resources, alone=self.alone)
+        if part.kind == "font":
+            return "a font of it", unpacked(part.stream).fault
+        found = unpacked(part.stream, whole=True)
+        if found.fault or not _INLINE.search(found.data):
+            return "what is drawn on it", found.fault
+        return _PICTURE, self._within(found.data, part.resources)
+
+    def _within(self, contents: bytes, resources: Any) -> str:
+        """What is wrong with pictures that stand in contents."""
+        import pikepdf  # noqa: PLC0415 - for such contents only
+
+        holder = pikepdf.new()
+        try:
+            for one in pikepdf.parse_content_stream(pikepdf.Stream(holder, contents)):
+                if isinstance(one, pikepdf.ContentStreamInlineImage):
+                    wrong = wrong_with(_Inline(one.iimage), resources, alone=self.alone)
+                    if wrong:
+                        return wrong
+        except pikepdf.PdfError:
+            return "damaged"
+        return "cut off" if any(_ENDLESS in str(said) for said in holder.get_warnings()) else ""
 
 
-def _lost(number: int, what: str) -> NotConvertible:
-    return NotConvertible(Hindrance.DAMAGED, f"Part of page {number} of the PDF would be lost: {what} is cut off")
+class _Inline:
+    """A picture that stands in contents, to be asked as others are."""
+
+    def __init__(self, picture: Any) -> None:
+        self._picture = picture
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What its dictionary says; short names are long ones there already."""
+        return self._picture.obj.get(key, default)
+
+    def read_raw_bytes(self) -> bytes:
+        """Its octets as they stand there."""
+        octets: bytes = self._picture.unparse().partition(b"\nID\n")[2]
+        return octets.removesuffix(b"EI")
 
 
-def _contents(page: Any) -> Iterator[Any]:
-    import pikepdf  # noqa: PLC0415 - only where a PDF comes
-
-    told = page.get("/Contents", [])
-    for one in told if isinstance(told, pikepdf.Array) else [told]:
-        if isinstance(one, pikepdf.Stream):
-            yield one
-
-
-def _filters(stream: Any) -> list[str]:
-    import pikepdf  # noqa: PLC0415 - only where a PDF comes
-
-    told = stream.get("/Filter", [])
-    return [str(one) for one in (told if isinstance(told, pikepdf.Array) else [told])]
-
-
-def _packed(stream: Any) -> bool:
-    return _filters(stream) in (["/FlateDecode"], ["/Fl"])
-
-
-def _ends_early(packed: bytes) -> bool:
-    """Whether the last block is missing. The sum behind it is left out by some programs, so it is not asked for."""
-    reader, left = zlib.decompressobj(-zlib.MAX_WBITS), packed[_HEAD:]
-    try:
-        while left and not reader.eof:
-            reader.decompress(left, _AT_ONCE)
-            left = reader.unconsumed_tail
-    except zlib.error:
-        return False  # it is damaged, not cut: what PDFium makes of it is looked at where it comes out white
-    return bool(packed) and not reader.eof
-
-
-def _cut_photograph(picture: Any) -> bool:
-    """A JPEG without its end, of which rows are missing; some cameras leave out the end alone.
-
-    A decoder fills up missing rows without a word. It takes them from what is put behind, if it still wants some.
-    """
-    if _filters(picture) not in (["/DCTDecode"], ["/DCT"]):
-        return False
-    data = picture.read_raw_bytes()
-    return _END_OF_IMAGE not in data[-_BEHIND:] and _decoded(data) != _decoded(data + _MORE)
-
-
-def _decoded(data: bytes) -> bytes:
-    """Pixels of a JPEG whose end is put behind it; empty when it is none, which PDFium says where it matters."""
-    from PIL import Image  # noqa: PLC0415 - for such pictures only
-
-    try:
-        with Image.open(io.BytesIO(data + _END_OF_IMAGE)) as whole:
-            return whole.tobytes()
-    except OSError:
-        return b""
+def lost(number: int, what: str, why: str) -> NotConvertible:
+    """The refusal of a page, from 1, of which something is missing."""
+    return NotConvertible(Hindrance.DAMAGED, f"Part of page {number} of the PDF would be lost: {what} is {why}")

@@ -21,6 +21,7 @@ from mailshare.documents.fax_strips import below, recoded
 from mailshare.documents.fax_text import cover_page, head_line, text_pages, words_of_html
 from mailshare.documents.looking import check_pages, kind_of, kind_of_file
 from mailshare.documents.operations import Work
+from mailshare.documents.pdf_opening import is_pdf
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _MOST_PAGES = 200
@@ -51,6 +52,9 @@ def fax_pages(
 
 def _kind(data: bytes, declared: str) -> str:
     kind = kind_of_file(BytesIO(data), declared)
+    # A PDF behind a long preamble, or without its mark, would go out as the text that it is written in.
+    if kind in (kinds.OCTETS, kinds.TEXT) and not declared.startswith("text/") and is_pdf(data):
+        return kinds.PDF
     # RFC 3249 section 5.2.1: files of faxes may begin with any mark.
     odd = kind in (kinds.OCTETS, kinds.TEXT) and declared.startswith("image/tiff")
     return kinds.TIFF if odd and data[2:4] in (b"*\0", b"\0*") else kind

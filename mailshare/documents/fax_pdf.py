@@ -6,7 +6,6 @@ Several processors draw at once, where there are several and the document has th
 from __future__ import annotations
 
 import ctypes
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,11 +15,12 @@ from attrs import define, field
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.values.fax import FaxPage
 from mailshare.documents.fax_bits import Bits, black_and_white
-from mailshare.documents.fax_blank import check_black, check_white
-from mailshare.documents.fax_cut import check_whole
+from mailshare.documents.fax_blank import check_black, check_pictures, check_white
+from mailshare.documents.fax_cut import Wholeness
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
+from mailshare.documents.pdf_opening import opened
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _MOST_AT_ONCE = 4  # processes that draw one document
@@ -30,9 +30,6 @@ _LOOKED_AT = 3000  # parts of a page that are asked whether they are pictures; l
 _DEEPEST = 4  # groups inside groups
 _IMAGE, _SHADING, _GROUP = 3, 4, 5  # FPDF_PAGEOBJ_
 _BLACK = 0.6  # share of a page that is dark, from which on it is asked why
-_XFA = 2  # FORMTYPE_XFA_FULL
-_PORTFOLIO = "This PDF is a folder of other documents; please attach those themselves"
-_DRAWN_ELSEWHERE = "This PDF is a form (XFA) that only the program which made it can draw; please print it to PDF"
 _OWN = b"""%PDF-1.4
 1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
 2 0 obj <</Type/Pages/Count 1/Kids[3 0 R]>> endobj
@@ -55,65 +52,22 @@ def pdf_pages(data: bytes, layout: Layout, most: int, folder: str = "") -> list[
     """
     import pypdfium2  # noqa: PLC0415 - only where a PDF comes
 
-    document = _opened(data)
-    whole = _with_all_pages(data, len(document))
-    if whole:
-        document = _opened(whole)
+    book = opened(data)
+    document = book.drawn
     count = len(document)
     check_pages(count, most)
+    whole = Wholeness(book, alone=bool(folder))
 
     def draw(indexes: Iterable[int]) -> dict[int, FaxPage]:
         try:
-            return dict(_drawn(document, indexes, layout, whole or data))
+            return dict(_drawn(document, indexes, layout, whole))
         except pypdfium2.PdfiumError as fault:
             raise NotConvertible(Hindrance.DAMAGED, detail={"why": str(fault)}) from fault
 
-    if document.get_formtype() == _XFA:
-        raise NotConvertible(Hindrance.NOT_TAKEN, _DRAWN_ELSEWHERE)
     document.init_forms()
     hands = min(_processors(), _MOST_AT_ONCE, count // _PAGES_EACH) if folder else 1
     pages = draw(range(count)) if hands < 2 else _by_several(draw, count, hands, folder)
     return [pages[index] for index in range(count)]
-
-
-def _opened(data: bytes) -> Any:
-    import pypdfium2  # noqa: PLC0415 - only where a PDF comes
-
-    try:
-        return pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as fault:
-        # What PDFium says may be left over from the document before.
-        locked = "password" in str(fault).casefold() and b"/Encrypt" in data
-        # Of a document without pages it says that it failed, and that all went well.
-        empty = "Success" in str(fault) and not locked
-        cause = Hindrance.ENCRYPTED if locked else Hindrance.EMPTY if empty else Hindrance.DAMAGED
-        raise NotConvertible(cause, detail={"why": str(fault)}) from fault
-
-
-def _with_all_pages(data: bytes, count: int) -> bytes:
-    """The document written anew when there are more pages in its tree than ``count``; else empty.
-
-    PDFium believes the number that the tree says of itself, and would leave the others out without a word.
-
-    :raises NotConvertible: NOT_TAKEN: its page is only the cover of documents that lie in it; DAMAGED: part of a page
-        is cut off.
-    """
-    import pikepdf  # noqa: PLC0415 - only where a PDF comes
-
-    written = io.BytesIO()
-    try:
-        with pikepdf.open(io.BytesIO(data)) as document:
-            if "/Collection" in document.Root:
-                raise NotConvertible(Hindrance.NOT_TAKEN, _PORTFOLIO)
-            check_whole(document)
-            if len(document.pages) <= count:
-                return b""
-            with pikepdf.new() as whole:
-                whole.pages.extend(document.pages)
-                whole.save(written)
-    except (pikepdf.PdfError, ValueError, RuntimeError):
-        return b""  # what PDFium made of it holds
-    return written.getvalue()
 
 
 def rehearse() -> None:
@@ -200,12 +154,13 @@ class _Canvas:
         ctypes.memset(self._memory, 0xFF, len(self.octets))
 
 
-def _drawn(document: Any, indexes: Iterable[int], layout: Layout, data: bytes) -> Iterator[tuple[int, FaxPage]]:
+def _drawn(document: Any, indexes: Iterable[int], layout: Layout, whole: Wholeness) -> Iterator[tuple[int, FaxPage]]:
     import pypdfium2.raw as pdfium  # noqa: PLC0415
 
     canvas = _Canvas(layout.width, layout.rows)
     try:
         for index in indexes:
+            whole.check(index)
             page = document[index]
             canvas.clear()
             _draw(page, canvas, layout, pdfium)
@@ -213,7 +168,7 @@ def _drawn(document: Any, indexes: Iterable[int], layout: Layout, data: bytes) -
             if photos == "auto" and not _has_pictures(page, pdfium):
                 photos = "threshold"
             bits = black_and_white(canvas.octets, canvas.width, layout.lines, photos)
-            _check(bits, page, index + 1, pdfium, data)
+            _check(bits, page, index + 1, pdfium, whole.book.data)
             page.close()
             yield index, coded_bits(bits, ACROSS, layout.lines)
     finally:
@@ -225,6 +180,7 @@ def _check(bits: Bits, page: Any, number: int, pdfium: Any, data: bytes) -> None
 
     :raises NotConvertible: DAMAGED.
     """
+    check_pictures(page, number, pdfium)
     if bits.white:
         check_white(page, number, pdfium, data)
     elif bits.dark > _BLACK:

@@ -7,6 +7,8 @@ Source: ITU-T T.4 section 4.2 (two-dimensional coding), T.6 section 2.2.
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from mailshare.wire.t4_rows import BLACK, WHITE, mark_behind, next_mark
 
 _PASS, _ACROSS = 8, 9  # modes; the others are how far a change is from the one above it
@@ -27,6 +29,22 @@ def _modes() -> list[tuple[int, int]]:
 
 
 _MODES = _modes()
+
+
+@frozen
+class Rows:
+    """What was found of a picture.
+
+    :ivar rows: that add up.
+    :ivar bad: places where there is none, up to the next mark.
+    :ivar ended: the end of the page stands behind them.
+    :ivar octets: how many were followed.
+    """
+
+    rows: int
+    bad: int
+    ended: bool
+    octets: int
 
 
 def mmr_rows(strip: bytes, width: int, most: int) -> tuple[int, bool]:
@@ -70,6 +88,44 @@ def mr_rows(strip: bytes, width: int, most: int) -> tuple[int, int]:
             bad += 1
             at = next_mark(data, at, end)
     return rows, min(bad, rows)
+
+
+def pdf_rows(strip: bytes, width: int, most: int, k: int, *, aligned: bool) -> Rows:
+    """Follow the rows of a fax picture inside a PDF, whose rows may have marks before them, or none.
+
+    :param k: below 0 = MMR, 0 = MH, above = MR.
+    :param aligned: each row begins with an octet of its own.
+    Source: ISO 32000-1 section 7.4.6.
+    """
+    data, end, at, rows, bad = strip + bytes(4), len(strip) * 8, 0, 0, 0
+    above: _Row | None = [width] * 4
+    while rows < most and at < end:
+        if aligned:
+            at = (at + 7) & ~7
+        behind = mark_behind(data, at, end)
+        if k < 0 and behind:
+            # A mark where a row should be: two of them are the end, one alone is no code at all.
+            return Rows(rows, bad, ended=bool(mark_behind(data, behind, end)), octets=behind >> 3)
+        at = behind or at
+        again = mark_behind(data, at + (k > 0 and behind > 0), end) if behind else 0
+        if again:
+            return Rows(rows, bad, ended=True, octets=at >> 3)
+        if at >= end:
+            break
+        if k < 0:
+            at, above = _two(data, at, width, above or [])
+        elif k == 0:
+            at, above = _one(data, at, width)
+        else:
+            alone = data[at >> 3] >> (7 - (at & 7)) & 1
+            at, above = _one(data, at + 1, width) if alone else _two(data, at + 1, width, above or [])
+        if at > end:
+            break
+        rows += above is not None
+        if above is None:
+            bad += 1
+            at = next_mark(data, at, end) if k >= 0 else end
+    return Rows(rows, bad, ended=False, octets=min(at, end) >> 3)
 
 
 def _one(data: bytes, at: int, width: int) -> tuple[int, _Row | None]:

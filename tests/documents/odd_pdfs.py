@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import re
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -191,9 +193,9 @@ def _scan(told: bytes, data: bytes) -> bytes:
 
 def lost() -> Iterator[tuple[str, str, bytes]]:
     """Pages that PDFium draws white or black without a word: name, a word of the refusal, the document."""
-    for name in (b"DCTDecode", b"JPXDecode"):
-        yield name.decode(), "decoded", _scan(b"/Filter/" + name, b"rubbish")
-    yield "packed rubbish", "cut off", _scan(b"/Filter/FlateDecode", b"rubbish")
+    for name, word in ((b"DCTDecode", "decoded"), (b"JPXDecode", "cut off")):
+        yield name.decode(), word, _scan(b"/Filter/" + name, b"rubbish")
+    yield "packed rubbish", "picture of it", _scan(b"/Filter/FlateDecode", b"rubbish")
     yield "packed, cut", "cut off", _scan(b"/Filter/FlateDecode", zlib.compress(bytes(1700 * 700)))
     yield "no picture there", "drawn on it", one_page(b"q 99 0 0 99 0 0 cm /I Do Q", b"", b"<</XObject<</I 99 0 R>>>>")
     packed = stream(b"xxxx" + zlib.compress(BAR * 50)[4:], b"/Filter/FlateDecode")
@@ -222,6 +224,90 @@ def cut() -> Iterator[tuple[str, str, bytes]]:
     photo = photograph()
     for share in (1, 2, 3):
         yield f"photograph, {share}/4", "picture of it", _scan(b"/Filter/DCTDecode", photo[: len(photo) * share // 4])
+
+
+def _drawing_of(chance: random.Random) -> Image.Image:
+    """A page of a fax, 1700 by 2200."""
+    made = Image.new("1", (1700, 2200), 1)
+    draw = ImageDraw.Draw(made)
+    for _ in range(300):
+        draw.line([chance.randrange(1700), chance.randrange(2200), chance.randrange(1700), chance.randrange(2200)], 0)
+    return made
+
+
+def coded_scans() -> dict[str, tuple[bytes, bytes]]:
+    """The same page in every coding: what its dictionary says, and its octets."""
+    page = _drawing_of(random.Random(7))
+    grey = page.convert("L")
+    fax = b"/Filter/CCITTFaxDecode/DecodeParms<</K %d/Columns 1700/Rows 2200>>"
+    plain = grey.tobytes()
+    return {
+        "mmr": (fax % -1, coded(page, 204, 196, Coding.MMR).data),
+        "mh": (fax % 0, coded(page, 204, 196, Coding.MH).data),
+        "mr": (fax % 4, coded(page, 204, 196, Coding.MR).data),
+        "mmr without rows": (fax.replace(b"/Rows 2200", b"") % -1, coded(page, 204, 196, Coding.MMR).data),
+        "jbig2": (b"/Filter/JBIG2Decode", _jbig2(page)),
+        "jpeg 2000": (b"/Filter/JPXDecode", _saved(grey, "JPEG2000")),
+        "plain": (b"", plain),
+        "packed": (b"/Filter/FlateDecode", zlib.compress(plain)),
+        "letters": (b"/Filter/ASCII85Decode", base64.a85encode(plain) + b"~>"),
+        "digits": (b"/Filter/ASCIIHexDecode", plain.hex().encode() + b">"),
+        "runs": (b"/Filter/RunLengthDecode", _runs(plain) + b"\x80"),
+        "packed twice": (b"/Filter[/ASCII85Decode/FlateDecode]", base64.a85encode(zlib.compress(plain)) + b"~>"),
+        "packed jpeg": (b"/Filter[/FlateDecode/DCTDecode]", zlib.compress(_saved(grey, "JPEG"))),
+    }
+
+
+def _runs(data: bytes) -> bytes:
+    return b"".join(bytes([257 - len(run), run[0]]) if len(run) > 1 else bytes([0, run[0]]) for run in _equal(data))
+
+
+def _equal(data: bytes) -> Iterator[bytes]:
+    for found in re.finditer(rb"(.)\1{0,127}", data, re.DOTALL):
+        yield found[0]
+
+
+def scan_of(name: str, told: bytes, octets: bytes) -> bytes:
+    """A document of that scan."""
+    if "jp" in name or name in ("plain", "packed", "letters", "digits", "runs", "packed twice"):
+        return _scan(told, octets)
+    head = b"/Type/XObject/Subtype/Image/Width 1700/Height 2200/BitsPerComponent 1/ColorSpace/DeviceGray" + told
+    return one_page(b"q 595 0 0 842 0 0 cm /I Do Q", b"", b"<</XObject<</I 6 0 R>>>>", stream(octets, head))
+
+
+def damaged_scans() -> Iterator[tuple[str, bytes]]:
+    """Scans of which much is missing, in every coding; beside words, too, so that the page is not white."""
+    chance = random.Random(10)
+    for name, (told, octets) in coded_scans().items():
+        for tenths in (2, 5, 8):
+            yield f"{name}, {tenths}/10", scan_of(name, told, octets[: len(octets) * tenths // 10])
+        if name not in ("plain", "runs"):  # of which all octets are pixels
+            yield f"{name}, rubbish", scan_of(name, told, chance.randbytes(len(octets)))
+            yield f"{name}, zeros", scan_of(name, told, bytes(len(octets)))
+    told, octets = coded_scans()["mmr"]
+    yield "mmr, ones", scan_of("mmr", told, b"\xff" * len(octets))
+    image = b"/Type/XObject/Subtype/Image/Width 1700/Height 2200/BitsPerComponent 1/ColorSpace/DeviceGray"
+    words = b"BT /F 12 Tf 72 800 Td (Words) Tj ET q 500 0 0 700 40 50 cm /I Do Q"
+    both = b"<</XObject<</I 6 0 R>>" + FONT[2:]
+    yield "mmr beside words", one_page(words, b"", both, stream(octets[:5000], image + told))
+    group = stream(b"q 595 0 0 842 0 0 cm /I Do Q", b"/Type/XObject/Subtype/Form/BBox[0 0 595 842]/Resources<<"
+                   b"/XObject<</I 7 0 R>>>>")  # fmt: skip
+    told = b"<</XObject<</G 6 0 R>>>>"
+    yield "mmr in a group", one_page(b"/G Do", b"", told, group, stream(octets[:5000], image + coded_scans()["mmr"][0]))
+    inline = b"q 500 0 0 700 40 50 cm BI /W 1700 /H 2200 /BPC 1 /CS /G /F /CCF /DP <</K -1 /Columns 1700>> ID "
+    yield "mmr within contents", one_page(inline + octets[:5000] + b" EI Q")
+    yield "contents end in a picture", one_page(inline + octets[:5000])
+    plain = b"q 500 0 0 700 40 50 cm BI /W 800 /H 800 /BPC 8 /CS /G ID " + b"\0\xff" * 4000 + b" EI Q"
+    yield "pixels within contents", one_page(plain)
+    mask = b"/SMask 7 0 R"
+    soft = stream(
+        zlib.compress(bytes(1700 * 300)), image.replace(b"Component 1", b"Component 8") + b"/Filter/FlateDecode"
+    )
+    told, octets = coded_scans()["packed"]
+    yield "what can be seen through is cut off", one_page(
+        b"q 595 0 0 842 0 0 cm /I Do Q", b"", b"<</XObject<</I 6 0 R>>>>",
+        stream(octets, image.replace(b"Component 1", b"Component 8") + told + mask), soft,
+    )  # fmt: skip
 
 
 def ends_left_out() -> Iterator[tuple[str, bytes]]:
