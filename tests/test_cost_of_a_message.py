@@ -32,7 +32,7 @@ from mailshare.smtp.factory import SMTPFactory
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
-CALLS = {1: 680, 20: 1_800}
+CALLS = {1: 615, 20: 820}
 STATEMENTS = {1: 10, 20: 13}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import define, frozen
+from attrs import Factory, define, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -28,6 +28,7 @@ from mailshare.core.report_parts import date_text
 from mailshare.core.returned_parts import is_report
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Account, Directory, Origin, PrinterPlace, Source, Step, User, UserKind
+from mailshare.delivery.agreed import Agreed
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
@@ -41,7 +42,9 @@ from mailshare.interfaces import (
     IStore,
     ISubmission,
     ISubmitter,
+    IWholeEnvelopes,
 )
+from mailshare.shell.steps import first_step
 
 _LOG_IN = "Log in first"
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
@@ -92,6 +95,7 @@ class Desk:
     quotas: Quotas | None = None
     largest: Largest = any_size
     gateways: Sequence[IGateway] = ()
+    agreed: Agreed = Factory(Agreed)
 
     def gateway(self, address: Address) -> IGateway | None:
         """Who takes a recipient that is handed on otherwise than as mail."""
@@ -105,7 +109,7 @@ class Desk:
         return LocalSubmitter(self, user)
 
 
-@implementer(ISubmitter, IAvatarAuthor)
+@implementer(ISubmitter, IWholeEnvelopes, IAvatarAuthor)
 class LocalSubmitter:
     """Somebody who hands in mail: a user who logged in, or nobody, who may write to local people only."""
 
@@ -185,6 +189,35 @@ class LocalSubmitter:
 
         :raises StorageFull: 452 4.3.1. :raises MessageTooLarge: 552 5.3.4.
         """
+        return self._place(envelope, session)
+
+    def whole(self, envelope: Envelope, session: ISession) -> ISubmission | None:
+        """Sender, recipients and a place for the message at once, for local people whose mailboxes have no bound."""
+        desk, directory = self._desk, self._desk.store.directory.current()
+        who = self.user_id, session.trusted, session.protocol
+        try:
+            if not desk.agreed.has(envelope, who, directory, desk.rules):
+                if not self._usual(envelope, session) or first_step(self.sender(envelope, session)) is not None:
+                    return None
+                desk.agreed.keep(envelope, who, directory, desk.rules)
+            if desk.gateways and any(desk.gateway(one.address) for one in envelope.recipients):
+                return None
+            return self._place(envelope, session)
+        except MailshareError:
+            return None
+
+    def _usual(self, envelope: Envelope, session: ISession) -> bool:
+        """Whether :meth:`recipient` takes each of them whenever it is asked."""
+        if self._stranger(session) or len(envelope.recipients) > self._desk.rules.max_recipients:
+            return False
+        user, directory = self._user()
+        for one in envelope.recipients:
+            where = resolve_recipient(one.address, sender_user=user, directory=directory, trusted=session.trusted)
+            if not isinstance(where, Local) or any(directory.user_by_id[each].quota for each in where.user_ids):
+                return False
+        return True
+
+    def _place(self, envelope: Envelope, session: ISession) -> LocalSubmission:
         if envelope.size > self._desk.rules.max_size:
             raise MessageTooLarge
         user, directory = self._user()

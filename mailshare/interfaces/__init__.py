@@ -28,6 +28,7 @@ from mailshare.interfaces.avatars import (
     ISubmission,
     ISubmitter,
     IVerifierSource,
+    IWholeEnvelopes,
 )
 from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
 from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, ILaned, IReportDetails, IRouter
@@ -132,4 +133,5 @@ __all__ = [
     "IWatch",
     "IWatching",
     "IWebSessions",
+    "IWholeEnvelopes",
 ]

@@ -60,6 +60,16 @@ class ISubmitter(Interface):
         """DATA or the first BDAT: give a place for the octets."""
 
 
+class IWholeEnvelopes(Interface):
+    """Mix-in of SMTP avatars: agrees at once to an envelope whose commands came together."""
+
+    def whole(envelope: Envelope, session: ISession) -> ISubmission | None:
+        """What ``sender``, ``recipient`` for each and ``submit`` come to, if none of them would refuse or wait.
+
+        :returns: ``None`` where they are to be asked one after the other.
+        """
+
+
 class IAvatarAuthor(Interface):
     """Mix-in of avatars: who it is."""
 

@@ -157,6 +157,7 @@ class SMTPFactory(EngineFactory):
             old_form=trusted,
             login_failures=limits.login_failures,
             idle_commands=limits.idle_commands,
+            whole_envelopes=not self.gates,
         )
         engine = SMTPServerEngine(settings, nonce=self._nonce, secure=connection.secure)
         return SMTPSession(self, connection, engine, trusted=trusted)

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, Unavailable
-from mailshare.interfaces import ISession, ISubmission, ISubmitter
+from mailshare.interfaces import ISession, ISubmission, ISubmitter, IWholeEnvelopes
 from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import DEVICE, PasswordLogin, VerifiedLogin
 from mailshare.smtp.adapters import avatar_interfaces, submitter_for
@@ -22,6 +22,7 @@ from mailshare.wire.smtp_server_events import (
     BodyDropped,
     BodyEnded,
     BodyRead,
+    EnvelopeOffered,
     LoginProven,
     MailOffered,
     PasswordOffered,
@@ -63,6 +64,7 @@ class SMTPSession:
         self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
             BodyRead: self._write,
             BodyDropped: self._forget,
+            EnvelopeOffered: self._envelope,
             MailOffered: self._sender,
             RecipientOffered: self._recipient,
             BodyBegun: self._begin_body,
@@ -133,6 +135,16 @@ class SMTPSession:
         self._leave()
 
     # ------------------------------------------------------------------ steps
+
+    async def _envelope(self, event: EnvelopeOffered) -> None:
+        avatar = self._in_force() or await self._who()
+        submission = avatar.whole(event.envelope, self) if IWholeEnvelopes.providedBy(avatar) else None
+        if submission is None:
+            self.engine.one_by_one()
+            return
+        self._submission = submission
+        self._factory.observe(1, self.peer)
+        self.engine.accept()
 
     async def _sender(self, event: MailOffered) -> None:
         avatar = self._in_force() or await self._who()

@@ -79,6 +79,14 @@ class LineBuffer:
         self._start = self._searched = end
         return taken
 
+    def all_ending(self, end: bytes, most: int) -> bytes | None:
+        """All octets that wait, if they end so and are no more than ``most``; they stay. Else ``None``."""
+        buffer = self._buffer
+        if not buffer.endswith(end) or self._eating:
+            return None
+        waiting = buffer[self._start :] if self._start else buffer
+        return waiting if len(waiting) <= most else None
+
     def give_back(self, data: bytes) -> None:
         """Put octets back in front, which :meth:`take` gave and nobody used."""
         if data:

@@ -18,6 +18,7 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.wire.lines import OVERLONG
 from mailshare.wire.replies import ANSWERED, START_TLS, reply
+from mailshare.wire.smtp_envelopes import LONGEST, read_envelope, yes_to_all
 from mailshare.wire.smtp_params import read_mail, read_recipient
 from mailshare.wire.smtp_server_auth import Logins, Step
 from mailshare.wire.smtp_server_body import ChunkReader, DataReader
@@ -27,6 +28,7 @@ from mailshare.wire.smtp_server_events import (
     BodyDropped,
     BodyEnded,
     BodyRead,
+    EnvelopeOffered,
     MailOffered,
     RecipientOffered,
     SMTPSettings,
@@ -59,6 +61,8 @@ class SMTPServerEngine(EngineCore):
         self.extended = False
         self._envelope: Envelope | None = None
         self._offered: Recipient | None = None
+        self._whole = settings.whole_envelopes
+        self._offered_whole: Envelope | None = None
         self._named = 0
         self._taken: set[Address] = set()
         self._unknown = 0
@@ -129,7 +133,7 @@ class SMTPServerEngine(EngineCore):
                 event = self._read_data(self._data) if len(self._lines) else None
             elif self._chunks is not None and self._chunks.left:
                 event = self._read_chunk(self._chunks)
-            else:
+            elif not self._whole or (event := self._all_at_once()) is None:
                 line = self._lines.next_line()
                 if line is None:
                     return None
@@ -148,7 +152,9 @@ class SMTPServerEngine(EngineCore):
         :param text: what to say in place of the usual words.
         """
         ask = self._answered()
-        if ask is Ask.SENDER:
+        if ask is Ask.ENVELOPE:
+            self._accept_envelope()
+        elif ask is Ask.SENDER:
             self._say(250, (2, 1, 0), text or "Sender OK")
         elif ask is Ask.RECIPIENT:
             self._accept_recipient(text)
@@ -162,8 +168,16 @@ class SMTPServerEngine(EngineCore):
             self._logins.accept()
             self._say(235, (2, 7, 0), text or "Logged in")
 
+    def one_by_one(self) -> None:
+        """Neither yes nor no to :class:`EnvelopeOffered`: its commands are read and offered one after the other."""
+        self._answered()
+        self._whole = False
+
     def refuse(self, error: MailshareError) -> None:
         """No to the open question; ``error`` gives code, enhanced code and words."""
+        if self._ask is Ask.ENVELOPE:  # which of the commands it is that must not be, only each alone can tell
+            self.one_by_one()
+            return
         ask = self._answered()
         if ask is Ask.SENDER:
             self._envelope = None
@@ -280,6 +294,25 @@ class SMTPServerEngine(EngineCore):
             return self._say(250, (2, 1, 5), "Recipient OK")
         self._offered = recipient
         return self._question(Ask.RECIPIENT, RecipientOffered(envelope, recipient))
+
+    def _all_at_once(self) -> object | None:
+        """The envelope, if all that waits is the commands of one."""
+        octets, settings = self._lines.all_ending(b"DATA\r\n", LONGEST), self.settings
+        if octets is None or self._envelope is not None or not self.extended or self._logins.busy:
+            return None
+        envelope = read_envelope(octets, settings.max_size, self._auth_offered, settings.old_form, settings.max_line)
+        most = settings.max_recipients if self._unknown < settings.unknown_recipients else 0
+        if envelope is None or len(envelope.recipients) > most:
+            return None
+        self._offered_whole = envelope
+        return self._question(Ask.ENVELOPE, EnvelopeOffered(envelope))
+
+    def _accept_envelope(self) -> None:
+        self._envelope, self._offered_whole = self._offered_whole, None
+        if self._envelope is not None:
+            self._lines.clear()
+            self._out.append(yes_to_all(len(self._envelope.recipients)))
+            self._begin_body()
 
     def _accept_recipient(self, text: str) -> None:
         self._named += 1
@@ -431,6 +464,7 @@ class SMTPServerEngine(EngineCore):
         self._envelope = None
         self._data = self._chunks = self._begin_chunk = None
         self._open = False
+        self._whole = self.settings.whole_envelopes
 
     # ------------------------------------------------------------------ AUTH
 

@@ -19,6 +19,7 @@ class Ask(Enum):
     BODY = 3
     MESSAGE = 4
     LOGIN = 5
+    ENVELOPE = 6
 
 
 class EngineCore:

@@ -31,6 +31,7 @@ class SMTPSettings:
     :ivar login_failures: then the connection is closed.
     :ivar idle_commands: commands that bring no message nearer (NOOP, RSET, VRFY ...) between two messages; each further
         one counts as a fault.
+    :ivar whole_envelopes: envelopes whose commands came together are offered whole, by :class:`EnvelopeOffered`.
     :ivar unknown_recipients: refused recipients, then each further one gets 450 and counts as a fault.
     """
 
@@ -48,12 +49,24 @@ class SMTPSettings:
     old_form: bool = False
     login_failures: int = 5
     idle_commands: int = 50
+    whole_envelopes: bool = False
     unknown_recipients: int = 20
 
 
 @define
 class MailOffered:
     """``MAIL FROM``: wants an answer, ``accept()`` or ``refuse()``."""
+
+    envelope: Envelope
+
+
+@define
+class EnvelopeOffered:
+    """``MAIL``, ``RCPT`` and ``DATA`` that came together: wants an answer, ``accept()`` for all of them, or
+    ``one_by_one()``, after which each is offered as if it had come alone.
+
+    :ivar envelope: with all its recipients.
+    """
 
     envelope: Envelope
 

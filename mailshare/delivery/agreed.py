@@ -1,0 +1,43 @@
+"""Envelopes to which a submitter agreed before: the same one is agreed to again without asking for each recipient.
+
+Only answers stand here that follow from the envelope, from who hands it in, from the directory and from the rules, and
+from nothing that changes by itself, as the room in a mailbox does.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from mailshare.core.envelope import Envelope
+from mailshare.core.values import Directory
+
+_MOST = 1_000  # envelopes, of 200 recipients at most unless more are allowed
+_Key = tuple[object, ...]
+
+
+@define
+class Agreed:
+    """What was agreed to under one directory and one set of rules. Others, which every change makes, forget them all.
+
+    Addresses are known by their identity: the same line of a client gives the same object again, and the objects are
+    kept here, so that no other can take their place.
+    """
+
+    _directory: Directory | None = None
+    _rules: object = None
+    _known: dict[_Key, Envelope] = field(factory=dict)
+
+    def has(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> bool:
+        """Whether this was agreed to."""
+        return directory is self._directory and rules is self._rules and _key(envelope, who) in self._known
+
+    def keep(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> None:
+        """Remember that it was."""
+        if directory is not self._directory or rules is not self._rules or len(self._known) >= _MOST:
+            self._directory, self._rules = directory, rules
+            self._known.clear()
+        self._known[_key(envelope, who)] = envelope
+
+
+def _key(envelope: Envelope, who: _Key) -> _Key:
+    return (*who, id(envelope.sender), *map(id, envelope.recipients))
