@@ -11,7 +11,7 @@ from mailshare.core.report_parts import printable
 from mailshare.core.values import Event
 from mailshare.interfaces import IStore
 
-_SECRET = frozenset({"password", "secret", "authority", "pin"})
+_SECRET = frozenset({"password", "secret", "authority", "pin", "pwd"})
 _log = Logger()
 
 

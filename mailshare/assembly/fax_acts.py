@@ -28,6 +28,7 @@ from mailshare.wire.print_mail import base64_lines
 
 _LARGEST = 100 * 1024 * 1024
 _PIECE = 262_144
+_SELECTOR = 20  # digits of a SEP (ITU-T T.30)
 _CODED = 57 * 4096  # octets that become whole lines of base64
 
 
@@ -114,6 +115,39 @@ class FaxActs(FaxGivingActs):
             return {"forecast": [_expected_json(*one) for one in await office.gateway.forecasts(envelope, body)]}
         await office.gateway.examine(envelope, body, sender)
         return await self._hand_in(envelope, body, sender)
+
+    async def fax_poll(
+        self,
+        *,
+        number: str,
+        to: Sequence[str],
+        sep: str = "",
+        pwd: str = "",
+        user: str = "",
+        at: str = "",
+        deadline: str = "",
+        priority: str = "",
+    ) -> Mapping[str, object]:
+        """Fetch what a far fax machine offers (polling): its pages come as a fax that was received.
+
+        :param number: of the machine, or its name in the address book.
+        :param to: logins of those who get it, and ``box:NAME``.
+        :param sep: which of its boxes is meant (ITU-T T.30 SEP), digits; ``pwd`` the password of that (PWD).
+        :param user: login in whose name, who hears when it fails; empty = the first ADMIN.
+        :param at, deadline, priority: as for a fax that is sent.
+        :raises PolicyRefusal: the number may not be called, or no line of this office can poll.
+        """
+        zone = zone_of(self._config()) if self._config is not None else UTC
+        wishes = read_wishes(zone, self._clock(), at=at, deadline=deadline, priority=priority)
+        office = self._fax_room().running()
+        if len(sep) > _SELECTOR or not ((sep.isdecimal() and sep.isascii()) or not sep):
+            raise NotPossible("The number of a box of a fax machine (SEP) has at most 20 digits")
+        sender = self._sender(user)
+        where = _fax_recipient(number, office.rules.domains[0])
+        trace, row = await office.polls.order(
+            where, sender, to, selector=sep, password=_password(pwd), wishes=wishes
+        )
+        return {"trace": trace, "fax": row, "user": sender.name}
 
     async def fax_receive(self) -> Sequence[Mapping[str, object]]:
         """Fetch from the mailboxes whose mail may be faxes, now, and tell what came of it."""

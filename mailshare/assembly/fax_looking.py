@@ -295,6 +295,7 @@ class FaxLooking(Changes):
             "at": moment(int(str(row.params.get("not_before", 0)))),
             "deadline": moment(int(str(row.params.get("not_after", 0)))),
             "title": row.params.get("title", ""),
+            "polls": bool(row.params.get("poll")),
             "cover": row.params.get("cover", ""),
             "over": row.state in _OVER,
         }

@@ -102,7 +102,7 @@ class FaxReporting(FaxLooking):
         return {
             "at": last.get("at", moment(row.queued)),
             "queued": moment(row.queued),
-            "way": "out",
+            "way": "poll" if row.params.get("poll") else "out",
             "fax": row.id,
             "number": row.params.get("number", ""),
             "pages": last.get("pages", ""),

@@ -30,6 +30,23 @@ def fax_received(context: Context, days: int) -> _Answer:
     return answer, screens.table(answer, _RECEIVED, "No fax came in.")
 
 
+@fax.command("poll")
+@click.argument("number")
+@click.option("--to", "to", multiple=True, required=True, help="Login of who gets it, or box:NAME; repeat.")
+@click.option("--sep", help="Which box of the far machine is meant (ITU-T T.30 SEP), digits.")
+@click.option("--pwd", help="Password of that box (ITU-T T.30 PWD).")
+@click.option("--as", "user", help="Login in whose name; ADMIN when left out.")
+@click.option("--at", help="When it is fetched: 18:30, 2026-12-24 18:30, +8h; at once when left out.")
+@click.option("--deadline", help="When no call begins any more, likewise; fax.lifetime when left out.")
+@click.option("--priority", type=click.Choice(("urgent", "normal", "later")), help="later = in cheap hours.")
+@click.pass_obj
+@with_json
+def fax_poll(context: Context, /, number: str, to: tuple[str, ...], **facts: str | None) -> _Answer:
+    """Fetch what the fax machine at NUMBER offers (polling)."""
+    answer = context.ask("fax_poll", number=number, to=list(to), **facts)
+    return answer, [f"Fax {answer['fax']} fetches it for {screens.safe(', '.join(to))}; follow it: mailshare fax queue"]
+
+
 @fax.command("give")
 @click.argument("trace")
 @click.option("--to", "to", multiple=True, required=True, help="Login name, mail address or fax number; repeat.")

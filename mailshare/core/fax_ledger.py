@@ -65,6 +65,14 @@ class PageLedger:
             self, total=total, shape=shape, began=self.began or at, confirmed=self.confirmed if same else 0
         )
 
+    def anew(self, at: int) -> PageLedger:
+        """Before a call that fetches: nobody knows how many pages there are, and every one is fetched."""
+        return evolve(self, total=0, shape="", began=self.began or at, confirmed=0)
+
+    def fetched(self) -> PageLedger:
+        """All that the far machine had is here."""
+        return evolve(self, total=self.confirmed)
+
     def dialled(self, line: str) -> PageLedger:
         """A call begins."""
         return evolve(

@@ -23,6 +23,8 @@ async def send_again(store: IStore, door: IIntake, row: QueueItem, trace: str) -
     """
     if row.state in (QueueState.QUEUED, QueueState.ACTIVE, QueueState.HELD):
         raise NotPossible(f"Fax {row.id} is not over yet; mailshare outbox retry {row.id} tries it now")
+    if row.params.get("poll"):
+        raise NotPossible(f"Fax {row.id} was fetched, and not sent; mailshare fax poll fetches again")
     sender = store.directory.current().user_by_id.get(row.submitter_id or 0)
     if sender is None:
         raise NotPossible(f"Whoever sent fax {row.id} is not here any more")

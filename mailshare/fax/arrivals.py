@@ -33,6 +33,7 @@ from mailshare.wire.tiff_fax import write_tiff
 
 _KEPT_FOR = 10 * 365 * 24 * 3_600_000_000  # microseconds: what waits in a box has no end
 _SIMPLE_WIDTHS, _SIMPLE_LINES = (1728,), (98, 100, 196, 200)
+_FETCHED = "This fax did not come by itself: it was fetched from that machine (polling)."
 _STRANGER = "Whoever called may not send faxes here, or gave no right password. Nobody else got this fax."
 
 
@@ -41,12 +42,14 @@ class Came:
     """One fax: the pages of a call, or those behind a separating barcode.
 
     :ivar route: the line of the table that fits.
+    :ivar note: a paragraph before all others of its mail.
     """
 
     call: Ringing
     facts: CallFacts
     pages: Sequence[FaxPage]
     route: FaxRoute | None
+    note: str = ""
 
 
 class Arrivals:
@@ -101,6 +104,12 @@ class Arrivals:
         note = "" if admitted else _STRANGER
         return await self._mailed(came, evolve(letter, note=note, formats=(), unread=document, why=why), where)
 
+    async def store_fetched(
+        self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage], to: Sequence[str]
+    ) -> str:
+        """Store what was fetched from a far machine, for those for whom it was; the trace of its first message."""
+        return await self._one(Came(call, facts, pages, FaxRoute(tuple(to)), _FETCHED), admitted=True)
+
     async def _parted(self, call: Ringing, facts: CallFacts, pages: Sequence[FaxPage]) -> list[Came]:
         """One fax, or one for each page that begins another by its barcode."""
         codes = await self._codes(pages)
@@ -147,7 +156,7 @@ class Arrivals:
             "caller": came.call.caller or came.facts.station,
         }
         where = destinations(came.route if admitted else None, rules, self._gateway, directory, digits)
-        note = "" if admitted else _STRANGER
+        note = came.note if admitted else _STRANGER
         author = self._whose(where)
         traces = []
         if where.mail:

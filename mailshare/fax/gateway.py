@@ -188,6 +188,28 @@ class FaxGateway:
                 out.append((one.number.text, expected, self.rules.most_cost))
         return out
 
+    def poll(self, address: Address, user: User, *, selector: str, password: str) -> Hop:
+        """The row of a fax that is fetched from there: whoever may send a fax to a number may fetch from it.
+
+        :param selector, password: of the box of the far machine (ITU-T T.30 SEP and PWD).
+        :raises PolicyRefusal: he may not, the number may not be called, or no line here can.
+        """
+        if not (user.kind is UserKind.ADMIN or self.rules.may_send(user.name)):
+            raise PolicyRefusal("You may not use the fax lines of this office")
+        meant = self._meant(address)
+        if len(meant) != 1:
+            raise PolicyRefusal("Fetch from one number at a time", code=550, enhanced=(5, 1, 3))
+        number = meant[0].number
+        needs = FaxNeeds(subaddress=bool(selector), password=bool(password), polls=True)
+        lacks = self.lacking(number.text, needs) if self.lacking else None
+        if lacks is not None:
+            raise PolicyRefusal(f"Nothing can be fetched there: {lacks[1]}", code=550, enhanced=(5, 1, 3))
+        params: dict[str, object] = {"number": number.text, "dial": self.rules.dialling.dial(number)}
+        params |= {"toll": number.toll.value, "notify": ["DELAY", "FAILURE"], "report": "plain"}
+        params |= {"sub": selector} if selector else {}
+        params |= {"password": password} if password else {}
+        return Hop(AGENT, self.address(number.text), "fax-poll", params=params)
+
     def onward(self, address: Address) -> list[Hop]:
         """The rows of a fax that this office passes on by its own routes: nobody is asked for, but tolls hold.
 

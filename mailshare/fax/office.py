@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.documents import NotConvertible
-from mailshare.core.errors import MailshareError
+from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.fax_report import FEATURES
 from mailshare.core.report import Action, ReportDetails
 from mailshare.core.values import QueueItem, User
@@ -18,6 +18,7 @@ from mailshare.core.values.fax import Ringing
 from mailshare.fax.admission import Admission
 from mailshare.fax.arrivals import Arrivals
 from mailshare.fax.desk import FaxDesk, Reveal, Tell
+from mailshare.fax.fetching import Fetching, Polls
 from mailshare.fax.files import Aside, Incoming, Ledgers, Once
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.giving import Giving
@@ -76,12 +77,22 @@ class FaxOffice:
         self.pictures = Pictures(perform, self.pages)
         self.learned = Learned(f"{directory}/numbers", aside)
         self.agent = FaxAgent(
-            store, reactor, lambda: self.rules, self.pages, self.pool, self.ledgers, self.once, self.learned, zone
+            store,
+            reactor,
+            lambda: self.rules,
+            self.pages,
+            self.pool,
+            self.ledgers,
+            self.once,
+            self.learned,
+            zone,
+            self._fetching,
         )
         self.desk = FaxDesk(store, reactor, lambda: self.rules, key or token(32), self.give_up, token)
         self.gateway = FaxGateway(rules, self.pages, self.desk)
         self.gateway.lacking = self.pool.lacking
         self.giving = Giving(store, self.gateway, reactor, token)
+        self.polls = Polls(store, self.gateway, self.pages, reactor, token)
         self.admission = Admission(lambda: self.rules)
         self.receipts = FaxReceipts(store, lambda: self.rules, self.pages, self.desk)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
@@ -107,9 +118,14 @@ class FaxOffice:
             self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token
         )
         self.onramp = Onramp(
-            self._store, arrivals, self.incoming, lambda: self.rules, self._reactor, self.admission
+            self._store, arrivals, self.incoming, lambda: self.rules, self._reactor, self.admission, self.ledgers
         )
         await self.onramp.open()
+
+    def _fetching(self, item: QueueItem) -> Fetching:
+        if self.onramp is None:
+            raise Unavailable("The server is starting or stopping")
+        return Fetching(item, self.onramp, self.pages, self.rules.most_pages)
 
     async def _turned(self, call: Ringing) -> None:
         if self.onramp is not None:
@@ -150,6 +166,9 @@ class FaxOffice:
         day = datetime.fromtimestamp(until / 1_000_000, self._zone).strftime("%d %b %Y %H:%M %Z")
         word = "STOP to give it up" if action is Action.DELAYED else "RESEND to have it sent once more"
         words = (f"Answer this mail with {word}, as the only word of the first line, until {day}.",)
+        if items[0].params.get("poll"):
+            wish = "Nothing was sent: this was the wish to fetch from that machine."
+            return ReportDetails((wish, *words) if action is Action.DELAYED else (wish,), {}, b"", address)
         try:
             picture, _ = await self.pictures.outgoing(await self._store.queue.body(items[0].message_id), 1, _ACROSS)
         except (NotConvertible, MailshareError) as fault:

@@ -28,6 +28,7 @@ from mailshare.core.fax_times import FARTHEST, begins
 from mailshare.core.report_parts import printable
 from mailshare.core.values import Event, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import CallEvent, FaxCause, FaxJob, FaxOutcome
+from mailshare.fax.fetching import Fetching
 from mailshare.fax.files import Ledgers, Once
 from mailshare.fax.gateway import AGENT
 from mailshare.fax.learned import Learned
@@ -41,6 +42,8 @@ from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
 
 _WEEK = 7 * 86_400_000_000  # microseconds: the longest that cheap hours may be away
 _AT_ONCE = 2  # faxes whose pages are made; the others wait, and find the same document made already
+Errand = FaxFile | Fetching
+"""What a call is made for: pages that are sent, or pages that are fetched."""
 _COPY = "Another copy of the same message made this fax already"
 _DOUBT = "The server was stopped while the last page was on its way; the far machine may have all of it"
 
@@ -51,6 +54,7 @@ class Attempt:
 
     :ivar state: for people: ``preparing``, ``waiting for a line``, ``dialing``, ``sending``.
     :ivar since: when it got its line, microseconds UTC; 0 = it has none yet.
+    :ivar earlier: pages that a call before has fetched.
     """
 
     item: QueueItem
@@ -64,6 +68,7 @@ class Attempt:
     since: int = 0
     profile: NumberProfile = field(factory=NumberProfile)
     job: FaxJob | None = None
+    earlier: int = 0
 
 
 @implementer(ILaned, IAgent)
@@ -72,6 +77,7 @@ class FaxAgent:
 
     :param rules: gives the rules of now.
     :param zone: of the times in head lines.
+    :param fetching: takes the pages of a row that polls.
     """
 
     name = AGENT
@@ -88,6 +94,7 @@ class FaxAgent:
         once: Once,
         learned: Learned,
         zone: tzinfo = UTC,
+        fetching: Callable[[QueueItem], Fetching] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -98,6 +105,7 @@ class FaxAgent:
         self._once = once
         self._learned = learned
         self._zone = zone
+        self._fetching = fetching
         self._dressed = RecipientPages(store, rules, pages, zone)
         self._numbers: dict[str, DeferredLock] = {}
         self._making = DeferredSemaphore(_AT_ONCE)
@@ -169,12 +177,17 @@ class FaxAgent:
         ledger = attempt.ledger = await self._ledgers.read(item.id)
         if ledger.whole:
             return sent(item, ledger, FaxOutcome(FaxCause.OK), self._now())
-        if ledger.in_doubt and not ledger.native:
+        polls = bool(item.params.get("poll"))
+        if ledger.in_doubt and not ledger.native and not polls:
             return self._given_up(attempt, FaxCause.TIMEOUT, _DOUBT)
         elsewhere = ledger.calling and ledger.native  # a machine of the line's own is at it
         unfit = None if elsewhere else await self._unfit(attempt)
         if unfit is not None:
             return unfit
+        if polls and self._fetching is not None:
+            attempt.earlier = ledger.confirmed
+            attempt.ledger = ledger if elsewhere else ledger.anew(self._now())
+            return await self._on_lines(attempt, self._fetching(item))
         await self._making.acquire()
         try:
             made = await self._dressed.made(item, attempt.ledger, self._now())
@@ -188,7 +201,7 @@ class FaxAgent:
                 return self._given_up(attempt, FaxCause.NOT_ALLOWED, fault.public)
         return await self._on_lines(attempt, pages)
 
-    async def _on_lines(self, attempt: Attempt, pages: FaxFile) -> Outcome:
+    async def _on_lines(self, attempt: Attempt, pages: Errand) -> Outcome:
         """Over one line after the other, until a call says something of the far end."""
         without: set[str] = set()
         last: FaxOutcome | None = None
@@ -207,14 +220,17 @@ class FaxAgent:
                 return self._after(attempt, last)
             without.add(line.line.name)
 
-    async def _call(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
+    async def _call(self, attempt: Attempt, line: PooledLine, pages: Errand) -> FaxOutcome:
         """One call, and what it came to on the disk."""
         first, began = attempt.ledger.confirmed, self._now()
         outcome = await self._on_line(attempt, line, pages)
         if outcome.left and not attempt.cancelled:
             return outcome
         attempt.ledger = attempt.ledger.ended(outcome, first)
+        if pages.polls and outcome.cause is FaxCause.OK:
+            attempt.ledger = attempt.ledger.fetched()
         await self._ledgers.write(attempt.item.id, attempt.ledger)
+        await pages.settled()
         if attempt.call is not None:
             await attempt.call.settled()
         self._pool.ended(line, outcome.cause, outcome.pages_confirmed, outcome.native)
@@ -239,7 +255,7 @@ class FaxAgent:
     def _hour(self, at: int) -> int:
         return datetime.fromtimestamp(at / 1_000_000, self._zone).hour
 
-    def _without_line(self, attempt: Attempt, pages: FaxFile, last: FaxOutcome | None) -> Outcome:
+    def _without_line(self, attempt: Attempt, pages: Errand, last: FaxOutcome | None) -> Outcome:
         """No line can make the call: never, not now, or not before its time is over."""
         if last is not None:
             return self._after(attempt, last)
@@ -255,11 +271,11 @@ class FaxAgent:
         return self._after(attempt, FaxOutcome(FaxCause.LINE_DOWN, native=words))
 
     @staticmethod
-    def _needs(attempt: Attempt, pages: FaxFile) -> FaxNeeds:
+    def _needs(attempt: Attempt, pages: Errand) -> FaxNeeds:
         left = pages.count - attempt.ledger.confirmed
         params = attempt.item.params
         asked = {"subaddress": bool(params.get("sub")), "password": bool(params.get("password"))}
-        return FaxNeeds(left, pages.width, **asked)
+        return FaxNeeds(left, pages.width, polls=pages.polls, **asked)
 
     async def _note(
         self, attempt: Attempt, outcome: FaxOutcome, began: int, measured: Mapping[str, object]
@@ -313,7 +329,7 @@ class FaxAgent:
         key = hashlib.sha256(number.encode()).hexdigest()
         return not await self._once.is_first(key, item.id, self._clock.seconds())
 
-    async def _line(self, attempt: Attempt, pages: FaxFile, without: set[str]) -> PooledLine | None:
+    async def _line(self, attempt: Attempt, pages: Errand, without: set[str]) -> PooledLine | None:
         """A line for it; the one whose own machine has the job already where there is one."""
         ledger, item = attempt.ledger, attempt.item
         if ledger.calling and ledger.native:
@@ -342,18 +358,18 @@ class FaxAgent:
         finally:
             attempt.waiting = None
 
-    async def _on_line(self, attempt: Attempt, line: PooledLine, pages: FaxFile) -> FaxOutcome:
+    async def _on_line(self, attempt: Attempt, line: PooledLine, pages: Errand) -> FaxOutcome:
         attempt.line, attempt.state, attempt.since = line, "dialing", self._now()
         job = attempt.job = self._job(attempt, pages)
         ledger = attempt.ledger
         if ledger.calling and ledger.native:
-            call = line.line.find(ledger.native, job)
+            call = pages.find(line.line, ledger.native, job)
             if call is None:
                 return FaxOutcome(FaxCause.TIMEOUT, native=_DOUBT)
         else:
             # Nothing is waited for between the choice of the line and the call: the line counts as taken only by it.
             attempt.ledger = ledger.dialled(line.line.name)
-            call = line.line.send(job, pages)
+            call = pages.begin(line.line, job)
         attempt.call = call
         call.observe(lambda event: self._happened(attempt, event))
         try:
@@ -372,7 +388,7 @@ class FaxAgent:
         user = directory.user_by_id.get(item.submitter_id or 0)
         return item.sender or Address(user.name if user is not None else "postmaster", directory.hostname)
 
-    def _job(self, attempt: Attempt, pages: FaxFile) -> FaxJob:
+    def _job(self, attempt: Attempt, pages: Errand) -> FaxJob:
         item, params = attempt.item, attempt.item.params
         max_rate, ecm = attempt.profile.settings(attempt.ledger, self._now())
         return FaxJob(
@@ -402,7 +418,7 @@ class FaxAgent:
         )
         if event.kind == "submitted":
             attempt.ledger = before.submitted(str(event.facts.get("native", "")))
-        elif event.kind == "begun":
+        elif event.kind == "begun" and not attempt.item.params.get("poll"):
             attempt.ledger = before.page_begun(event.page)
         elif event.kind == "page":
             attempt.ledger = before.page_confirmed(event.page)
@@ -422,7 +438,10 @@ class FaxAgent:
             return self._given_up(attempt, outcome.cause, outcome.native or _DOUBT)
         # Where the line says done, and not every page is confirmed: never report more than is known.
         cause = FaxCause.DROPPED if outcome.cause is FaxCause.OK else outcome.cause
-        return self._deferred(attempt, cause, outcome.native)
+        native = outcome.native
+        if cause is FaxCause.POLL_REFUSED and attempt.earlier:
+            native = native or f"the {attempt.earlier} pages that a call before has brought are in the mailbox"
+        return self._deferred(attempt, cause, native)
 
     def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
         item, rules, deadline = attempt.item, self._rules(), self._deadline(attempt.item)

@@ -21,7 +21,7 @@ from mailshare.core.values import Event
 from mailshare.core.values.fax import CallFacts, FaxCause, FaxPage, Ringing
 from mailshare.fax.admission import Admission, with_facts
 from mailshare.fax.arrivals import Arrivals
-from mailshare.fax.files import Incoming
+from mailshare.fax.files import Incoming, Ledgers
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IFaxReceiver, IStore
 
@@ -46,6 +46,7 @@ class Onramp:
     :param arrivals: stores what a call came to.
     :param rules: gives the rules of now.
     :param admission: says who may send.
+    :param ledgers: of the rows of this office, those that fetch among them.
     :ivar coming: the calls of now, by id.
     """
 
@@ -59,6 +60,7 @@ class Onramp:
         rules: Callable[[], FaxRules],
         clock: IReactorTime,
         admission: Admission,
+        ledgers: Ledgers,
     ) -> None:
         self._store = store
         self._arrivals = arrivals
@@ -66,6 +68,7 @@ class Onramp:
         self._rules = rules
         self._clock = clock
         self._admission = admission
+        self._ledgers = ledgers
         self._begun: dict[str, int] = {}
         self.coming: dict[str, Coming] = {}
         self._later: set[Any] = set()
@@ -73,9 +76,17 @@ class Onramp:
     async def open(self) -> None:
         """Make mails of what a stop of the server left."""
         for call, told in await self._incoming.unfinished():
+            fetch = told.get("fetch")
             ringing = Ringing(**{**told.get("ringing", {}), "id": call})
-            facts = CallFacts(FaxCause.DROPPED, ringing.station, ringing.subaddress)
-            await self._finish(ringing, facts, int(told.get("at", 0)), admitted=told.get("admitted"))
+            cause = await self._cause_of(fetch) if isinstance(fetch, Mapping) else FaxCause.DROPPED
+            facts = CallFacts(cause, ringing.station, ringing.subaddress)
+            at = int(told.get("at", 0))
+            await self._finish(ringing, facts, at, admitted=told.get("admitted"), fetch=fetch)
+
+    async def _cause_of(self, fetch: Mapping[str, Any]) -> FaxCause:
+        """Whether a call that fetched had brought everything when the server was stopped."""
+        ledger = await self._ledgers.read(int(fetch.get("row", 0)))
+        return FaxCause.OK if ledger.whole else FaxCause.DROPPED
 
     def close(self) -> None:
         """Wait for nothing more."""
@@ -94,11 +105,14 @@ class Onramp:
         await self._begin(call, admitted=True if heard else None)
         return FaxCause.OK
 
-    async def _begin(self, call: Ringing, *, admitted: bool | None) -> None:
+    async def _begin(
+        self, call: Ringing, *, admitted: bool | None, fetch: Mapping[str, object] | None = None
+    ) -> None:
         """Write down what is known of a call; its password is nobody's business later."""
         at = self._begun.get(call.id) or self._now()
         ringing = asdict(evolve(call, password=""))
-        await self._incoming.begin(call.id, {"ringing": ringing, "at": at, "admitted": admitted})
+        facts: dict[str, object] = {"ringing": ringing, "at": at, "admitted": admitted}
+        await self._incoming.begin(call.id, {**facts, "fetch": fetch} if fetch is not None else facts)
         self._begun[call.id] = at
 
     async def page_received(self, call: Ringing, number: int, page: FaxPage) -> None:
@@ -112,6 +126,19 @@ class Onramp:
         """Make the mail; one that cannot be stored now is tried again, and at the next start."""
         self.coming.pop(call.id, None)
         await self._finish(call, facts, self._begun.pop(call.id, 0) or self._now())
+
+    async def fetching(self, call: Ringing, fetch: Mapping[str, object]) -> None:
+        """Pages are about to come that this office fetches.
+
+        :param fetch: ``row`` of the queue, and ``to``: names as in a route.
+        """
+        self.coming[call.id] = Coming(call, 1)
+        await self._begin(call, admitted=True, fetch=fetch)
+
+    async def fetched(self, call: Ringing, facts: CallFacts, fetch: Mapping[str, object]) -> None:
+        """That call is over; as :meth:`finished`."""
+        self.coming.pop(call.id, None)
+        await self._finish(call, facts, self._begun.pop(call.id, 0) or self._now(), fetch=fetch)
 
     async def unreadable(self, call: Ringing, facts: CallFacts, document: bytes, why: str) -> None:
         """Mail it as it came; whoever gets the faxes of this office sees what can be made of it."""
@@ -132,15 +159,28 @@ class Onramp:
 
     # ------------------------------------------------------------------ the mail
 
-    async def _finish(self, call: Ringing, facts: CallFacts, began: int, *, admitted: bool | None = None) -> None:
+    async def _finish(
+        self,
+        call: Ringing,
+        facts: CallFacts,
+        began: int,
+        *,
+        admitted: bool | None = None,
+        fetch: Mapping[str, Any] | None = None,
+    ) -> None:
         try:
             pages = await self._incoming.pages(call.id)
             told: dict[str, object] = {"cause": facts.cause.value, "pages": len(pages), "began": began}
             trace = ""
+            if fetch is not None:
+                told["polled"] = True
             if pages:
-                if admitted is None:
-                    admitted = await self._admission.may_send(with_facts(call, facts), heard=True)
-                trace = await self._arrivals.store(call, facts, pages, admitted=admitted)
+                if fetch is not None:
+                    trace = await self._arrivals.store_fetched(call, facts, pages, fetch.get("to") or ())
+                else:
+                    if admitted is None:
+                        admitted = await self._admission.may_send(with_facts(call, facts), heard=True)
+                    trace = await self._arrivals.store(call, facts, pages, admitted=admitted)
                 told.update(_known(facts))
                 told["octets"] = sum(len(page.data) for page in pages)
                 if damaged := sum(page.bad_rows for page in pages):
@@ -151,12 +191,19 @@ class Onramp:
             await self._incoming.forget(call.id)
         except (MailshareError, OSError) as fault:
             self._log.warn("the fax {call} waits to become a mail: {why}", call=call.id, why=str(fault))
-            self._soon(call, facts, began, admitted)
+            self._soon(call, facts, began, admitted, fetch)
 
-    def _soon(self, call: Ringing, facts: CallFacts, began: int, admitted: bool | None) -> None:
+    def _soon(
+        self,
+        call: Ringing,
+        facts: CallFacts,
+        began: int,
+        admitted: bool | None,
+        fetch: Mapping[str, Any] | None,
+    ) -> None:
         def again() -> None:
             self._later.discard(later)
-            Deferred.fromCoroutine(self._finish(call, facts, began, admitted=admitted)).addErrback(
+            Deferred.fromCoroutine(self._finish(call, facts, began, admitted=admitted, fetch=fetch)).addErrback(
                 lambda failure: self._log.failure("a fax could not become a mail", failure=failure)
             )
 

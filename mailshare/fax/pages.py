@@ -17,10 +17,10 @@ from mailshare.core.fax_costs import Forecast, forecast
 from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import Toll
 from mailshare.core.headers import Headers
-from mailshare.core.values.fax import Coding, FaxPage
+from mailshare.core.values.fax import Coding, FaxJob, FaxPage
 from mailshare.fax.letters import Part, read_letter
 from mailshare.fax.rules import FaxRules
-from mailshare.interfaces import IBody, IFaxPages, IMadeDocument
+from mailshare.interfaces import IBody, IFaxCall, IFaxLine, IFaxPages, IMadeDocument
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _KEPT = 32 * 1024 * 1024  # octets of pages in memory
@@ -226,6 +226,19 @@ class FaxFile:
     def width(self) -> int:
         """Pixels of the widest."""
         return max((one.width for one in self._pages), default=0)
+
+    polls = False
+
+    def begin(self, line: IFaxLine, job: FaxJob) -> IFaxCall:
+        """Have them sent."""
+        return line.send(job, self)
+
+    def find(self, line: IFaxLine, native: str, job: FaxJob) -> IFaxCall | None:
+        """The call that the line's own machine may be making."""
+        return line.find(native, job)
+
+    async def settled(self) -> None:
+        """The end of a call is written down; nothing follows from it here."""
 
     async def encode(self, page: int, coding: Coding) -> FaxPage:
         """One page in that coding."""

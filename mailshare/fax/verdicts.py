@@ -68,14 +68,14 @@ def put_off(item: QueueItem, until: int, moment: str, now: int) -> Outcome:
 def _words(ledger: PageLedger, cause: FaxCause, native: str) -> str:
     words = CAUSES[cause].words
     if ledger.confirmed:
-        words += f"; {ledger.confirmed} of {ledger.total} pages were received"
+        words += f"; {ledger.confirmed} of {ledger.total or 'more'} pages were received"
     return f"{words}: {native}" if native else words
 
 
 def _detail(ledger: PageLedger, cause: FaxCause, native: str) -> dict[str, object]:
     """What reports and ``fax show`` tell beside the words."""
     facts: dict[str, Any] = {
-        "X-Fax-Pages": f"{ledger.confirmed}/{ledger.total}",
+        "X-Fax-Pages": f"{ledger.confirmed}/{ledger.total or '?'}",
         "X-Fax-Remote-Id": ledger.remote_id,
         "X-Fax-Rate": ledger.rate or "",
         "X-Fax-Ecm": "yes" if ledger.ecm else "",

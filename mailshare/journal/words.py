@@ -119,6 +119,7 @@ KINDS: Mapping[str, str] = {
     "printer.expired": "the printing server could not see to it until its time was over",
     "fax.received": "a fax came in; it says from where, how many pages, and which message it became",
     "fax.called": "a call for a fax has ended; it says when it began, to which number, how many pages and octets",
+    "fax.poll": "somebody asked to fetch from a fax machine (polling); it says from which number, and for whom",
     "fax.polled": "a fax machine polled: it fetched from a box, or was refused; the words say what came of it",
     "fax.fetched": "somebody fetched a fax from a box",
     "fax.given": "an administrator gave a fax that came in to somebody",

@@ -76,6 +76,24 @@ FAX_OPERATIONS: tuple[Operation, ...] = (
         raw=True,
         needs=Level.OPERATE,
     ),
+    Operation(
+        "fax_poll",
+        "POST",
+        "/fax/polls",
+        {
+            "number": str,
+            "to": list,
+            "sep": str,
+            "pwd": str,
+            "user": str,
+            "at": str,
+            "deadline": str,
+            "priority": str,
+        },
+        ("number", "to"),
+        offline=False,
+        needs=Level.OPERATE,
+    ),
     Operation("fax_show", "GET", "/fax/<id>", {"id": int}, ("id",)),
     Operation(
         "fax_page", "GET", "/fax/<id>/page", {"id": int, **_PICTURE}, ("id",), offline=False, needs=Level.OPERATE

@@ -26,7 +26,7 @@ from mailshare.delivery.router import Router
 from mailshare.documents.fax_strips import coded
 from mailshare.fax.admission import Admission
 from mailshare.fax.arrivals import Arrivals
-from mailshare.fax.files import Incoming
+from mailshare.fax.files import Incoming, Ledgers
 from mailshare.fax.office import FaxOffice
 from mailshare.fax.onramp import Onramp
 from mailshare.fax.rules import FaxRules
@@ -85,7 +85,8 @@ def make(place: Office, folder: Path, clock: Clock, rules: Callable[[], FaxRules
         token=os.urandom,
     )
     arrivals = Arrivals(place.store, intake, rules, fax.gateway, fax.pages, clock, os.urandom)
-    return Onramp(place.store, arrivals, Incoming(str(folder), aside), rules, clock, Admission(rules))
+    ledgers = Ledgers(f"{folder}-ledgers", aside)
+    return Onramp(place.store, arrivals, Incoming(str(folder), aside), rules, clock, Admission(rules), ledgers)
 
 
 @pytest_twisted.async_yield_fixture
