@@ -86,10 +86,10 @@ class House:
         self.server.kill()
         self.start()
 
-    def sends(self, number: str) -> None:
+    def sends(self, number: str, text: str = TEXT) -> None:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = "anna", number, "Offer"
-        message.set_content(TEXT)
+        message.set_content(text)
         with smtplib.SMTP(LOOPBACK, self.smtp, timeout=60) as client:
             client.login("anna", "anna")
             client.send_message(message, f"anna@{self.name}.example", f"FAX={number}@fax.{self.name}.example")
