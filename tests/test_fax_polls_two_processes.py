@@ -87,8 +87,8 @@ def test_two_offices_poll_each_other(pair: Callable[[float], tuple[House, House]
     fill(right, left, 2)
     for one, other in ((left, right), (right, left)):
         polls(one, other)
-    wait_until(lambda: left.faxes(), "the fax at the left", SECONDS, left.server.log)
-    wait_until(lambda: right.faxes(), "the fax at the right", SECONDS, right.server.log)
+    wait_until(left.faxes, "the fax at the left", SECONDS, left.server.log)
+    wait_until(right.faxes, "the fax at the right", SECONDS, right.server.log)
     assert ([len(one) for one in left.faxes()], [len(one) for one in right.faxes()]) == ([6], [3])
     for house in (left, right):
         wait_until(lambda: in_box(house) == 0, "an empty box", SECONDS, house.server.log)  # noqa: B023
