@@ -76,7 +76,7 @@ def polls(house: House, other: House) -> None:
 def tried_again(house: House) -> None:
     """What waits for its next try is tried now."""
     for row in json.loads(command(house, "fax", "queue", "--json")):
-        if row["state"] == "queued":
+        if row["state"] in ("queued", "deferred"):
             command(house, "outbox", "retry", str(row["id"]))
 
 
