@@ -14,6 +14,7 @@ from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import DialRules, Toll
 from mailshare.core.fax_routing import FaxRoute
 from mailshare.core.values.fax import FaxCause
+from mailshare.fax.circles import numbers
 from mailshare.fax.numbers import country_code_of
 from mailshare.fax.rules import HOUR, FaxBox, FaxCaller, FaxContact, FaxMailbox, FaxRules
 
@@ -80,6 +81,8 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         ),
         split=table.split,
         returns=table.returns,
+        own=numbers([each for line in config.tables.fax_line for each in line.numbers]),
+        passed_on=table.passed_on,
     )
 
 

@@ -76,6 +76,9 @@ class FaxTable:
         "numbers of callers who get a fax back when theirs could not be delivered, e.g. +49*; none = nobody",
         factory=tuple,
     )
+    passed_on: int = _key(
+        "faxes of one caller that a [[fax_route]] passes on to one number in an hour; more go to the inbox", 20, least=1
+    )
     refuse: tuple[str, ...] = _key("numbers of callers that are not answered; * for any digits", factory=tuple)
 
 

@@ -21,6 +21,7 @@ from mailshare.core.report_parts import printable
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Event, Hop, Origin, Source, Step, User, UserKind
 from mailshare.core.values.fax import CallFacts, Coding, FaxPage, Ringing
+from mailshare.fax.circles import circle, origin_of
 from mailshare.fax.destinations import Destinations, destinations
 from mailshare.fax.gateway import FaxGateway
 from mailshare.fax.pages import Pages
@@ -157,6 +158,8 @@ class Arrivals:
         }
         where = destinations(came.route if admitted else None, rules, self._gateway, directory, digits)
         note = came.note if admitted else _STRANGER
+        where, circles = await self._without_circles(came, where)
+        note = " ".join([*([note] if note else []), *circles])
         author = self._whose(where)
         traces = []
         if where.mail:
@@ -181,6 +184,26 @@ class Arrivals:
         rules, host = self._rules(), self._store.directory.current().hostname
         sender = Address(format_fax_address(sending(came.call, came.facts)), rules.domains[0])
         return FaxLetter(sender, to, host, self._now(), rules.formats)
+
+    async def _without_circles(self, came: Came, where: Destinations) -> tuple[Destinations, list[str]]:
+        """Where it goes, the inbox in place of what would go round; and what its reader is told of that."""
+        rules, onward, whys = self._rules(), [], []
+        for hop in where.onward:
+            why = await circle(hop, came.call, came.facts, rules, self._store, self._now())
+            if why:
+                whys.append(f"It was not passed on to {hop.params.get('number', '')}: {why}.")
+            else:
+                origin = {"passed_on": origin_of(came.call, came.facts)}
+                onward.append(evolve(hop, params={**hop.params, **origin}))
+        where.onward = onward
+        if whys:
+            inbox = destinations(None, rules, self._gateway, self._store.directory.current())
+            where.mail += [one for one in inbox.mail if one not in where.mail]
+            admin = self._whose(where)
+            if where.nowhere and admin is not None:  # the inbox is a fax machine itself
+                where.mail.append(Address(admin.name, self._store.directory.current().hostname))
+            where.why += whys
+        return where, whys
 
     def _in_boxes(self, where: Destinations) -> Sequence[str]:
         """What can be polled is kept in the octets that came as well, since it goes out so."""
