@@ -116,6 +116,11 @@ class FaxRoom:
             self.office.returns.seen(message_id, headers)
             self.office.receipts.seen(message_id, headers)
 
+    def mail_collected(self, account_id: int, headers: Headers) -> None:
+        """The door has stored a message from a provider's mailbox: perhaps one that wanted to be a fax."""
+        if self.office is not None:
+            self.office.refusals.seen(account_id, headers)
+
     def report_written(self, message_id: str, report: bytes) -> None:
         """This server has written that a message could not be delivered."""
         if self.office is not None:

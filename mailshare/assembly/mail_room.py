@@ -83,6 +83,7 @@ class MailRoom:
         self._tell = tell
         self._sent: dict[int, Mapping[str, int]] = {}
         self.seen: list[Callable[[int, Headers], None]] = []
+        self.collected: list[Callable[[int, Headers], None]] = []
         self.secrets = Secrets(
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
@@ -190,6 +191,8 @@ class MailRoom:
         if origin.source is Source.COLLECT and origin.account_id is not None:
             self.watch.seen(origin.account_id, headers)
             self.tag_test.seen(origin.account_id, headers)
+            for tell in self.collected:
+                tell(origin.account_id, headers)
         for call in self.seen:
             call(message_id, headers)
 

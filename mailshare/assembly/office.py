@@ -199,6 +199,7 @@ class Office(Service):
         fax.receive(room.intake, room.reports, room.secrets.resolve)
         printing.send_mail(room.intake, room.secrets.resolve, room.relay.largest)
         room.seen += [printing.mail_came, fax.mail_came]
+        room.collected.append(fax.mail_collected)
         declared = DeclaredObjects(store, room.secrets.resolve, key, lambda: int(reactor.seconds() * SECOND))
         entrance = Entrance(
             store,

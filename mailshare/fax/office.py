@@ -30,6 +30,7 @@ from mailshare.fax.pages import Pages, Perform
 from mailshare.fax.pictures import Pictures
 from mailshare.fax.pool import LinePool, PooledLine
 from mailshare.fax.receipts import FaxReceipts
+from mailshare.fax.refusals import FaxRefusals
 from mailshare.fax.returns import FaxReturns
 from mailshare.fax.rules import FaxRules
 from mailshare.interfaces import IIntake, IPolledLine, IReportDetails, IStore
@@ -95,6 +96,7 @@ class FaxOffice:
         self.polls = Polls(store, self.gateway, self.pages, reactor, token)
         self.admission = Admission(lambda: self.rules)
         self.receipts = FaxReceipts(store, lambda: self.rules, self.pages, self.desk)
+        self.refusals = FaxRefusals(store, self.gateway, self.desk, reactor)
         self.returns = FaxReturns(store, lambda: self.rules, self.gateway, reactor)
         self.onramp: Onramp | None = None
         self.offers = Offers(store, lambda: self.rules, self.desk, self.pages, reactor, self._turned)

@@ -145,3 +145,25 @@ async def test_an_author_that_is_not_one_may_not_send(house: House) -> None:
         with pytest.raises(PolicyRefusal):
             gateway.collected(Headers.parse((head + author + "\r\n").encode()), account, directory)
     assert gateway.collected(Headers.parse((head + "From: a@company.example\r\n\r\n").encode()), account, directory)
+
+
+async def test_whoever_faxes_through_a_mailbox_hears_what_was_refused(house: House) -> None:
+    """G2: why, and what; ten times an hour; nothing about what a machine wrote, and nothing to the outside."""
+    office = await house.start(FAX + BOX)
+    top = f"X-Original-To: FAX=+499001234567@{GATEWAY}\r\n"
+    put(house, f"X-Original-To: {NUMBER}\r\n", 1, below="Auto-Submitted: auto-replied\r\n", author="x@far.example")
+    put(house, top, 2)
+    await office.acts.fax_receive()
+    [first] = await mails(house, "anna")
+    assert "boss@company.example wanted to send a fax" in " ".join(str(first.get_payload()).split())
+    assert "remium" in str(first.get_payload())
+    for number in range(3, 15):
+        put(house, f"X-Original-To: {NUMBER}\r\n", number, author="stranger@far.example")
+    await office.acts.fax_receive()
+    found = await mails(house, "anna", 10)
+    assert {str(one["Subject"]) for one in found} == {"Fax from a mailbox not sent"}
+    assert len(found) == 10
+    words = [" ".join(str(one.get_payload()).split()) for one in found]
+    assert sum("stranger@far.example may not send faxes through this mailbox" in one for one in words) == 9
+    assert await office.store.queue.items(agent="relay", open_only=False) == []
+    assert await numbers(house) == []
