@@ -83,6 +83,7 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         returns=table.returns,
         own=numbers([each for line in config.tables.fax_line for each in line.numbers]),
         passed_on=table.passed_on,
+        unrouted=table.unrouted,
     )
 
 

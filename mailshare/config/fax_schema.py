@@ -76,6 +76,10 @@ class FaxTable:
         "numbers of callers who get a fax back when theirs could not be delivered, e.g. +49*; none = nobody",
         factory=tuple,
     )
+    unrouted: Literal["inbox", "refuse"] = _key(
+        "what becomes of a fax that no [[fax_route]] fits: the inbox gets it, or its sender's machine is refused",
+        "inbox",
+    )
     passed_on: int = _key(
         "faxes of one caller that a [[fax_route]] passes on to one number in an hour; more go to the inbox", 20, least=1
     )

@@ -34,6 +34,19 @@ class Admission:
         patterns = [FaxRoute((), caller=one) for one in self._rules().refused]
         return bool(call.caller) and _fits(patterns, call)
 
+    def unrouted(self, call: Ringing, *, heard: bool) -> bool:
+        """No line of the table fits, and its sender is to know (RFC 4160 section 4.2.1).
+
+        A route by a barcode may fit any call, since nobody has seen a page; before the machine has said who it is and
+        what it asks for, so may those by station and subaddress.
+        """
+        rules = self._rules()
+        if rules.unrouted != "refuse":
+            return False
+        open_ = [one if heard else evolve(one, station="", subaddress="") for one in rules.routes]
+        known = {"called": call.called, "subaddress": call.subaddress, "station": call.station, "caller": call.caller}
+        return route_fax([evolve(one, barcode="") for one in open_], **known, line=call.line) is None
+
     async def may_send(self, call: Ringing, *, heard: bool) -> bool:
         """Whether a caller may send.
 

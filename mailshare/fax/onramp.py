@@ -98,7 +98,8 @@ class Onramp:
         """Take it unless its caller is not wanted; the second time also by what its machine has said."""
         heard = call.id in self._begun
         self.coming[call.id] = Coming(call, int(heard))
-        if self._admission.unwanted(call) or not await self._admission.may_send(call, heard=heard):
+        unwanted = self._admission.unwanted(call) or self._admission.unrouted(call, heard=heard)
+        if unwanted or not await self._admission.may_send(call, heard=heard):
             self.coming.pop(call.id, None)
             await self._note("fax.screened", call, cause=FaxCause.REJECTED.value, station=call.station)
             return FaxCause.REJECTED

@@ -118,6 +118,7 @@ class FaxRules:
     :ivar cover: faxes that do not ask for another, or for none, get the cover sheet ``cover_sheet``.
     :ivar text: what stands in a mail beside its attachments is sent too.
     :ivar split: a page whose barcode has a route of its own begins another mail.
+    :ivar unrouted: what becomes of a call that no route fits: ``inbox``, or ``refuse``.
     :ivar own: patterns of the numbers of this office's lines.
     :ivar passed_on: faxes of one caller that a route passes on to one number within an hour.
     :ivar returns: patterns of callers who get a fax back when theirs could not be delivered.
@@ -165,6 +166,7 @@ class FaxRules:
     cheap: tuple[Window, ...] = ()
     cheap_tolls: frozenset[Toll] = frozenset()
     own: tuple[str, ...] = ()
+    unrouted: str = "inbox"
     passed_on: int = 20
 
     def may_send(self, name: str) -> bool:

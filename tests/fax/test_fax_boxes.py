@@ -258,3 +258,28 @@ async def test_a_line_that_hears_the_password_last_loses_no_page(house: House) -
     [came] = await faxes_of(house, "ben")
     assert "may not send faxes here" in came.as_string()
     assert not await mails(house, "anna", 0)
+
+
+@pytest.mark.parametrize(("word", "cause"), [("refuse", FaxCause.REJECTED), ("inbox", FaxCause.OK)])
+async def test_a_look_up_that_fails_is_told_to_the_caller_where_that_is_wanted(
+    house: House, word: str, cause: FaxCause
+) -> None:
+    """G9: a subaddress in no table is refused before a page goes, and nothing comes of it; by default ben gets it."""
+    await house.start(BOXES.replace("[fax]", f'[fax]\nunrouted = "{word}"'))
+    assert await rings(house, [page(1)], 1, sub="9") is cause
+    assert await rings(house, [page(2)], 2, sub="1") is FaxCause.OK
+    await held(house, 1)
+    assert [pages_in(one) for one in await faxes_of(house, "ben", 0)] == ([[page(1)]] if word == "inbox" else [])
+
+
+async def test_a_number_that_is_in_no_table_is_not_even_answered(house: House) -> None:
+    """G9: where the network says which number was called; a route by a barcode lets it in."""
+    route = '[[fax_route]]\ncalled = "+4930555077*"\nto = ["ben"]\n'
+    coded_one = '[[fax_route]]\nbarcode = "INV*"\nto = ["ben"]\n'
+    for more, cause in (("", FaxCause.REJECTED), (coded_one, FaxCause.OK)):
+        office = await house.start(TIFF.replace("[fax]", '[fax]\nunrouted = "refuse"') + route + more)
+        receiver = line_of(house).receiver
+        assert receiver is not None
+        assert await receiver.screen(Ringing("c", "pretend", "+4989", "+49305550100")) is cause
+        assert await receiver.screen(Ringing("d", "pretend", "+4989", "+49305550771")) is FaxCause.OK
+        await office.stopService()
