@@ -17,6 +17,7 @@ from mailshare.core.values.fax import FaxPage
 from mailshare.documents.fax_bits import Bits, black_and_white
 from mailshare.documents.fax_blank import check_black, check_pictures, check_white
 from mailshare.documents.fax_cut import Wholeness
+from mailshare.documents.fax_lines import Place, draw_lines, take_lines
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
@@ -163,7 +164,10 @@ def _drawn(document: Any, indexes: Iterable[int], layout: Layout, whole: Wholene
             whole.check(index)
             page = document[index]
             canvas.clear()
-            _draw(page, canvas, layout, pdfium)
+            place = _place(page, layout)
+            lines = take_lines(page, place, pdfium)
+            _draw(page, canvas, place, pdfium)
+            draw_lines(canvas.octets, canvas.width, lines)
             photos = layout.photos
             if photos == "auto" and not _has_pictures(page, pdfium):
                 photos = "threshold"
@@ -187,15 +191,20 @@ def _check(bits: Bits, page: Any, number: int, pdfium: Any, data: bytes) -> None
         check_black(page, number, pdfium)
 
 
-def _draw(page: Any, canvas: _Canvas, layout: Layout, pdfium: Any) -> None:
+def _place(page: Any, layout: Layout) -> Place:
+    """Where it stands on the canvas."""
     width, height = page.get_size()
     inches = (max(width, 1.0) / 72, max(height, 1.0) / 72)
     turned = layout.turns(*inches)
     left, top, across, down = layout.place(*(reversed(inches) if turned else inches))
-    place = (left, top, across, down, int(turned), pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING)
-    pdfium.FPDF_RenderPageBitmap(canvas.bitmap, page, *place)
+    return left, top, across, down, int(turned)
+
+
+def _draw(page: Any, canvas: _Canvas, place: Place, pdfium: Any) -> None:
+    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_PRINTING
+    pdfium.FPDF_RenderPageBitmap(canvas.bitmap, page, *place, flags)
     if page.formenv is not None:
-        pdfium.FPDF_FFLDraw(page.formenv, canvas.bitmap, page, *place)
+        pdfium.FPDF_FFLDraw(page.formenv, canvas.bitmap, page, *place, flags)
 
 
 def _has_pictures(page: Any, pdfium: Any) -> bool:
