@@ -42,6 +42,7 @@ PACKAGES = {
     "openssl": "openssl",
     "runuser": "util-linux",
     "systemd-analyze": "systemd",
+    "jbgtopbm": "jbigkit-bin",
     "tiffset": "libtiff-tools",
 }
 # What a program only recommends and our tests need: module of Perl, and its Debian package.

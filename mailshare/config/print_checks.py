@@ -19,7 +19,7 @@ from mailshare.core.print_media import size_of
 from mailshare.wire.ipp_template import TEMPLATES, fits
 from mailshare.wire.jws import KEY_ID
 
-_TOOLS = ("gs", "pdftops", "soffice")
+_TOOLS = ("gs", "pdftops", "soffice", "jbgtopbm")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?\Z")
 Path = tuple[str | int, ...]

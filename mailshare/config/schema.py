@@ -323,8 +323,9 @@ class DocumentsTable:
     pixels: int = _key("most pixels of a picture, and of a page of raster", 120_000_000, least=1_000_000)
     tools: tuple[str, ...] = _key(
         "programs outside that may be used where they are installed: gs opens PostScript and writes PCL, pdftops "
-        "writes PostScript, soffice opens office documents; by name, or by path where they lie elsewhere than usual",
-        ("gs", "pdftops", "soffice"),
+        "writes PostScript, soffice opens office documents, jbgtopbm pages of faxes in JBIG, which take longer "
+        "without it; by name, or by path where they lie elsewhere than usual",
+        ("gs", "pdftops", "soffice", "jbgtopbm"),
     )
 
 

@@ -25,4 +25,4 @@ class Bounds:
     result: int = 512 * MIB
     pages: int = 500
     pixels: int = 120_000_000
-    tools: tuple[str, ...] = ("gs", "pdftops", "soffice")
+    tools: tuple[str, ...] = ("gs", "pdftops", "soffice", "jbgtopbm")

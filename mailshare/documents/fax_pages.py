@@ -7,6 +7,7 @@ our own touches what comes back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -16,31 +17,39 @@ from mailshare.core import print_formats as kinds
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.print_formats import OFFICE, PICTURES
 from mailshare.core.values.fax import Coding, FaxPage
+from mailshare.documents.fax_jbig import Decoder, decode_by_program
 from mailshare.documents.fax_paper import Layout
 from mailshare.documents.fax_strips import below, recoded
 from mailshare.documents.fax_text import cover_page, head_line, text_pages, words_of_html
 from mailshare.documents.looking import check_pages, kind_of, kind_of_file
 from mailshare.documents.operations import Work
 from mailshare.documents.pdf_opening import is_pdf
+from mailshare.wire.jbig import decode_jbig
 from mailshare.wire.tiff_fax import read_tiff, write_tiff
 
 _MOST_PAGES = 200
 
 
 def fax_pages(
-    data: bytes, options: Mapping[str, object], declared: str = "", *, folder: str = ""
+    data: bytes,
+    options: Mapping[str, object],
+    declared: str = "",
+    *,
+    folder: str = "",
+    jbig: Decoder = decode_jbig,
 ) -> tuple[bytes, Mapping[str, object]]:
     """The operation ``fax-pages``: a document as pages in MMR.
 
     :param options: ``paper``, ``resolution``, ``photos`` as :class:`~mailshare.documents.fax_paper.Layout`;
         ``most_pages``; ``charset`` of a text.
     :param folder: of a process that does nothing else; other processes may help it there.
+    :param jbig: takes pages in JBIG apart.
     :returns: a TIFF file, and ``{"pages": n}``, with ``damaged_rows`` where rows of a TIFF file had to be mended.
     :raises NotConvertible: nothing can be made of it; of a document with several pages none is left out.
     """
     kind = _kind(data, declared)
     try:
-        pages, damaged = _pages(data, kind, options, folder)
+        pages, damaged = _pages(data, kind, options, folder, jbig)
     except Image.DecompressionBombError as fault:
         raise NotConvertible(Hindrance.TOO_MANY_PIXELS) from fault
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as fault:
@@ -60,7 +69,9 @@ def _kind(data: bytes, declared: str) -> str:
     return kinds.TIFF if odd and data[2:4] in (b"*\0", b"\0*") else kind
 
 
-def _pages(data: bytes, kind: str, options: Mapping[str, object], folder: str) -> tuple[list[FaxPage], int]:
+def _pages(
+    data: bytes, kind: str, options: Mapping[str, object], folder: str, jbig: Decoder
+) -> tuple[list[FaxPage], int]:
     """The pages, and how many damaged rows they have."""
     layout, most = Layout.of(options), int(str(options.get("most_pages", _MOST_PAGES)))
     if kind == kinds.PDF:
@@ -70,7 +81,7 @@ def _pages(data: bytes, kind: str, options: Mapping[str, object], folder: str) -
     if kind == kinds.TIFF:
         from mailshare.documents.fax_tiff import tiff_pages  # noqa: PLC0415
 
-        return tiff_pages(data, layout, most, alone=bool(folder))
+        return tiff_pages(data, layout, most, alone=bool(folder), jbig=jbig)
     if kind in PICTURES:
         from mailshare.documents.fax_pictures import picture_page  # noqa: PLC0415
 
@@ -150,7 +161,8 @@ def make_pages(work: Work) -> Mapping[str, object]:
         source = drawn if to_pdf(work, drawn, _points(work.options)) else source
     with open(source, "rb") as stream:
         data = stream.read()
-    return _written(work, *fax_pages(data, work.options, work.declared, folder=work.folder))
+    jbig = partial(decode_by_program, work)
+    return _written(work, *fax_pages(data, work.options, work.declared, folder=work.folder, jbig=jbig))
 
 
 def _points(options: Mapping[str, object]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.errors import PeerFault
+from mailshare.documents.fax_jbig import Decoder
 from mailshare.documents.fax_pictures import checked
 from mailshare.documents.fax_shades import greys_of_lightness
 from mailshare.wire.jbig import OtherJBIG, decode_jbig, decode_planes, read_head
@@ -49,14 +50,15 @@ def is_of_profile(one: TIFFPage) -> bool:
     return one.compression in (*_JBIG, _PLANES, *_OTHERS) or one.photometric == _ITULAB
 
 
-def picture_of(data: bytes, one: TIFFPage) -> Any:
+def picture_of(data: bytes, one: TIFFPage, jbig: Decoder = decode_jbig) -> Any:
     """The page as a picture that stands upright: mode ``1``, or ``L`` of a page in colour.
 
+    :param jbig: takes pictures of black and white apart.
     :raises NotConvertible: DAMAGED; NOT_TAKEN; TOO_MANY_PIXELS.
     """
     try:
         if one.compression in _JBIG:
-            picture = _black_and_white(data, one)
+            picture = _black_and_white(data, one, jbig)
         elif one.compression == _JPEG and one.photometric == _ITULAB:
             picture = _lightness(data, one)
         elif one.compression == _PLANES:
@@ -103,13 +105,13 @@ def _coded(data: bytes, one: TIFFPage) -> list[bytes]:
     return [strip.translate(_REVERSED) if turned else strip for strip in strips_of(data, one)]
 
 
-def _black_and_white(data: bytes, one: TIFFPage) -> Any:
+def _black_and_white(data: bytes, one: TIFFPage, jbig: Decoder) -> Any:
     black = [255, 0] if one.photometric == 0 else [0, 255]
     parts = []
     for coded in _coded(data, one):
         head = read_head(coded)
         checked((head.width, head.rows))
-        width, rows, pixels = decode_jbig(coded)
+        width, rows, pixels = jbig(coded)
         part = Image.frombytes("L", (width, rows), pixels)
         parts.append(part.point([*black, *[0] * 254], "1"))
     return _together(parts, one)

@@ -15,6 +15,7 @@ from mailshare.core.documents import Hindrance, NotConvertible
 from mailshare.core.errors import PeerFault
 from mailshare.core.values.fax import FaxPage
 from mailshare.documents.fax_damage import bearable, complained_rows, damaged_rows, listening
+from mailshare.documents.fax_jbig import Decoder
 from mailshare.documents.fax_layers import has_layers, picture_of_layers
 from mailshare.documents.fax_paper import ACROSS, LINES, Layout
 from mailshare.documents.fax_pictures import checked, on_page
@@ -23,6 +24,7 @@ from mailshare.documents.fax_profiles import picture_of as profile_picture
 from mailshare.documents.fax_shades import in_eight_bits
 from mailshare.documents.fax_strips import coded
 from mailshare.documents.looking import check_pages
+from mailshare.wire.jbig import decode_jbig
 from mailshare.wire.tiff_fax import TIFFPage, only, read_tiff, write_tiff
 
 _STRETCH = 0.03  # two resolutions are the same when they differ by less: 200 and 204, 100 and 98
@@ -31,10 +33,13 @@ _MOST_ROWS = 20_000
 _OF_FAXES = (2, 3, 4, 9, 34661)  # Compression
 
 
-def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -> tuple[list[FaxPage], int]:
+def tiff_pages(
+    data: bytes, layout: Layout, most: int, *, alone: bool = False, jbig: Decoder = decode_jbig
+) -> tuple[list[FaxPage], int]:
     """Its pages in MMR, and how many damaged rows they have.
 
     :param alone: this process does nothing else, so its standard error may be listened to.
+    :param jbig: takes pages in JBIG apart.
     :raises NotConvertible: DAMAGED, NOT_TAKEN, TOO_MANY_PAGES, TOO_MANY_PIXELS.
     """
     try:
@@ -43,11 +48,13 @@ def tiff_pages(data: bytes, layout: Layout, most: int, *, alone: bool = False) -
         raise NotConvertible(Hindrance.DAMAGED, fault.public) from fault
     check_pages(len(found), most)
     if any(is_of_profile(one) or has_layers(one) for one in found):
-        return _of_profiles(data, found, layout, alone=alone)
+        return _of_profiles(data, found, layout, jbig, alone=alone)
     return _read(_mended(data, found), found, layout, alone=alone)
 
 
-def _of_profiles(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: bool) -> tuple[list[FaxPage], int]:
+def _of_profiles(
+    data: bytes, found: list[TIFFPage], layout: Layout, jbig: Decoder, *, alone: bool
+) -> tuple[list[FaxPage], int]:
     """Pages of a file of which libtiff does not read all; the others are read each by itself."""
     pages: list[FaxPage] = []
     damaged = 0
@@ -57,7 +64,7 @@ def _of_profiles(data: bytes, found: list[TIFFPage], layout: Layout, *, alone: b
                 picture, bad = picture_of_layers(data, one, number, alone=alone)
                 damaged += bad
             else:
-                picture = profile_picture(data, one)
+                picture = profile_picture(data, one, jbig)
             pages.append(_page(picture, _resolution(picture, one, one.tags.get(274, (1,))[0]), one, layout))
         else:
             own, bad = _read(_mended(only(data, one), [one]), [one], layout, alone=alone, first=number)

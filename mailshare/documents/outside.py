@@ -1,4 +1,5 @@
-"""Programs of others that open what we do not: Ghostscript, poppler's pdftops, an office suite.
+"""Programs of others that open what we do not, or not as quickly: Ghostscript, poppler's pdftops, an office suite,
+jbigkit.
 
 Each runs as a child of the confined process, within the same bounds: no network, no files but those of the folder.
 """
@@ -45,6 +46,13 @@ def pdf_to(work: Work, kind: str, source: str, target: str, *, color: bool, reso
     device = _DEVICES[kind][color]
     argv = [*_GS, f"-sDEVICE={device}", f"-r{resolution}", f"-sOutputFile={target}", "-f", source]
     _run(work, "gs", argv, target)
+
+
+def jbig_to_pbm(work: Work, source: str, target: str) -> None:
+    """By jbigkit; of a picture that is cut off it makes nothing."""
+    if os.path.exists(target):
+        os.unlink(target)
+    _run(work, "jbgtopbm", [source, target], target)
 
 
 def _run(work: Work, name: str, argv: Sequence[str], made: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import mimetypes
 import sys
 import textwrap
@@ -12,6 +13,8 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 from made_papers import octets, pdf
+from odd_tiffs import tiff
+from test_fax_profiles import ROWS, SAMPLES, WIDTH, pixels
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
@@ -84,6 +87,31 @@ async def test_office_documents_become_pages(documents: Documents, tmp_path: Pat
     assert refused.value.cause is Hindrance.TOOL_MISSING
     documents.follow(evolve(documents.bounds, tools=("gs", str(folder / "soffice"))))
     assert len(await pages_from(documents, letter)) == 2
+
+
+@pytest.mark.parametrize("way", ["made", "gives up", "of another size", "no picture"])
+@pytest_twisted.ensureDeferred
+async def test_jbig_is_given_to_a_program(way: str, documents: Documents, tmp_path: Path) -> None:
+    """What it makes is the page; without it, and where it makes no such page, the page is what it was."""
+    script = {
+        "made": "(printf 'P4 60 45\\n'; head -c 360 /dev/zero | tr '\\0' '\\377') > $2",
+        "gives up": "exit 1",
+        "of another size": "(printf 'P4 8 8\\n'; head -c 8 /dev/zero) > $2",
+        "no picture": "echo > $2",
+    }[way]
+    (tmp_path / "jbgtopbm").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "jbgtopbm").chmod(0o755)
+    data = tiff([base64.b64decode(SAMPLES["-p 0"]) + bytes(1000)], {256: WIDTH, 257: ROWS, 259: 9})
+    documents.follow(evolve(documents.bounds, tools=()))
+    [without] = await pages_from(documents, data, "image/tiff")
+    documents.follow(evolve(documents.bounds, tools=(str(tmp_path / "jbgtopbm"),)))
+    [page] = await pages_from(documents, data, "image/tiff")
+    left, top, right, bottom = ink(page)
+    assert (right - left, bottom - top) == (WIDTH, ROWS)
+    assert picture_of(page).crop((left, top, right, bottom)).histogram()[0] == (
+        WIDTH * ROWS if way == "made" else sum(pixels())
+    )
+    assert (page == without) is (way != "made")
 
 
 def test_html_looks_as_it_is_meant_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

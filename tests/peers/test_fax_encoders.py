@@ -1,15 +1,19 @@
-"""Programs that are none of ours code pages as JBIG, and we read them: those of jbigkit."""
+"""Programs that are none of ours code pages as JBIG, and we read them; and one that reads them: those of jbigkit."""
 
 from __future__ import annotations
 
 import random
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
+from mailshare.core.errors import PeerFault
+from mailshare.documents.fax_jbig import decode_by_program
+from mailshare.documents.operations import Work
 from mailshare.wire.jbig import decode_jbig, decode_planes
 from mailshare.wire.t43 import merged
 
@@ -57,6 +61,32 @@ def test_jbigkit_is_read_pixel_for_pixel(words: str, program: Callable[[str], st
         assert found == picture.convert("L").point([1] + [0] * 255).tobytes(), name
         moved = moved or b"\xff\x06" in data
     assert moved
+
+
+def test_jbigkit_and_we_say_the_same(program: Callable[[str], str], tmp_path: Path) -> None:
+    """Its decoder is used where it is installed: whole pictures, cut ones, damaged ones, with whatever is behind."""
+    program("jbgtopbm")
+    chance, work = random.Random(3), Work(str(tmp_path), "", "")
+
+    def told(decode: Callable[[bytes], tuple[int, int, bytes]], data: bytes) -> tuple[int, int, bytes] | str:
+        try:
+            return decode(data)
+        except PeerFault as fault:
+            return fault.public
+
+    for words in ("pbmtojbg85 -s 32 -p 72", "pbmtojbg -q", "pbmtojbg85 -Y 9999 60"):
+        picture = pages()["strewn"].crop((200, 40, 600, 100))
+        whole = jbig(picture, tmp_path, *words.split())
+        assert len(whole) > 1400
+        odd = [whole + bytes(100), whole * 2, *(whole[: chance.randrange(1100, len(whole))] for _ in range(10))]
+        for _ in range(20):
+            changed = bytearray(whole)
+            changed[chance.randrange(20, len(whole))] ^= 1 << chance.randrange(8)
+            odd.append(bytes(changed))
+        for number, data in enumerate([*odd, whole]):
+            assert told(partial(decode_by_program, work), data) == told(decode_jbig, data), (words, number)
+        # It takes no pictures whose length is told late.
+        assert (tmp_path / "page.pbm").exists() is ("-Y" not in words)
 
 
 def test_planes_of_jbigkit_are_read_value_for_value(program: Callable[[str], str], tmp_path: Path) -> None:
