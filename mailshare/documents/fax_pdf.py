@@ -167,11 +167,13 @@ def _drawn(document: Any, indexes: Iterable[int], layout: Layout, whole: Wholene
             place = _place(page, layout)
             lines = take_lines(page, place, pdfium)
             _draw(page, canvas, place, pdfium)
-            draw_lines(canvas.octets, canvas.width, lines)
-            photos = layout.photos
-            if photos == "auto" and not _has_pictures(page, pdfium):
-                photos = "threshold"
+            if lines:
+                draw_lines(canvas.octets, canvas.width, lines)
+            pictures = _has_pictures(page, pdfium)
+            photos = layout.photos if pictures or layout.photos != "auto" else "threshold"
             bits = black_and_white(canvas.octets, canvas.width, layout.lines, photos)
+            if pictures:
+                check_pictures(page, index + 1, pdfium)
             _check(bits, page, index + 1, pdfium, whole.book.data)
             page.close()
             yield index, coded_bits(bits, ACROSS, layout.lines)
@@ -184,7 +186,6 @@ def _check(bits: Bits, page: Any, number: int, pdfium: Any, data: bytes) -> None
 
     :raises NotConvertible: DAMAGED.
     """
-    check_pictures(page, number, pdfium)
     if bits.white:
         check_white(page, number, pdfium, data)
     elif bits.dark > _BLACK:
