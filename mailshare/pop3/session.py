@@ -20,8 +20,8 @@ from mailshare.pop3.adapters import StockMailboxOpener
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import PasswordLogin, VerifiedLogin
-from mailshare.wire.pop3_server import POP3Server, ServerSettings
-from mailshare.wire.pop3_server_commands import CROWDED, MOST_AT_ONCE
+from mailshare.wire.pop3_server import MOST_AT_ONCE, POP3Server, ServerSettings
+from mailshare.wire.pop3_server_commands import CROWDED
 from mailshare.wire.pop3_server_events import (
     ListingWanted,
     MessageWanted,
@@ -211,6 +211,7 @@ class POP3Session:
         self._uids = uids
         if IForesightedMaildrop.providedBy(maildrop):
             self.engine.give_listing(sizes, uids, maildrop.uidl, maildrop.at_hand, maildrop.shown)
+            self._connection.at_once = self.engine.at_once
         else:
             self.engine.give_listing(sizes, uids, maildrop.uidl)
 

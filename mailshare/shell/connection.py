@@ -45,6 +45,8 @@ class Connection(TwistedProtocol):
     """One connection.
 
     :ivar peer: the peer's address, e.g. ``192.0.2.7``; empty for a socket without one.
+    :ivar at_once: set by a session that has answers ready. It is shown what comes while nothing is under way, and says
+        ``(what to send, what to feed)``.
     """
 
     log = Logger()
@@ -55,7 +57,7 @@ class Connection(TwistedProtocol):
     _paused = _running = _gone = _closing = _ended = _stopping = _handshaking = _full = _was_receiving = False
     _session_end = _since = _commanded = _body_start = _rate_start = _full_since = 0.0
     _socket: Any = None
-    _at_once: Callable[[bytes], tuple[bytes, bytes]] | None = None
+    at_once: Callable[[bytes], tuple[bytes, bytes]] | None = None
 
     def __init__(self, factory: EngineFactory, peer: str) -> None:
         self.factory: EngineFactory = factory
@@ -152,7 +154,6 @@ class Connection(TwistedProtocol):
         self._session_end = now + self.factory.limits.session
         self._since = self._commanded = now
         self._session = self.factory.build_session(self)
-        self._at_once = getattr(self._session.engine, "at_once", None)
         self._expect_commands()
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
@@ -221,8 +222,8 @@ class Connection(TwistedProtocol):
         """Octets came while nothing was under way. What the engine answers alone is sent without any coroutine."""
         engine, event = session.engine, None
         try:
-            if self._at_once is not None and not self._full:
-                replies, data = self._at_once(data)
+            if self.at_once is not None and not self._full:
+                replies, data = self.at_once(data)
                 if replies and self._outlet is not None:
                     self._outlet.write(replies, queued=False)
                     self._renew(session, self._since)

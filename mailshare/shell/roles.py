@@ -16,8 +16,7 @@ class ServerEngine(Protocol):
     :ivar errors: faults of the peer so far, for slowing down and closing.
 
     An engine with a true ``wants_end`` is fed once with no octets when the peer has closed its side, and may have
-    events after that. One with a true ``spent`` need not be asked for events before it is fed again. One that has
-    ``at_once`` is shown by it what comes while nothing is under way, and says ``(what to send, what to feed)``.
+    events after that. One with a true ``spent`` need not be asked for events before it is fed again.
     """
 
     waiting: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
 from zope.interface import implementer
 
@@ -169,9 +169,10 @@ class Maildrop:
         """The message with the entry's prefix in front; small ones come several at a time when asked for in order."""
         return await self._ahead.body(uid)
 
-    def at_hand(self, uid: int) -> bytes | None:
-        """A message that was read ahead."""
-        return self._ahead.at_hand(uid)
+    @property
+    def at_hand(self) -> Callable[[int], bytes | None]:
+        """Gives a message that was read ahead."""
+        return self._ahead.at_hand
 
     async def commit(self, deleted: Sequence[int], retrieved: Sequence[int] = ()) -> int:
         """Delete and mark in one transaction."""

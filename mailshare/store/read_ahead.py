@@ -19,7 +19,7 @@ from mailshare.store.entries import READY
 from mailshare.store.messages import COLUMNS, BodyOf
 from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPrefixedBody
 
-MOST_OCTETS = 262_144
+MOST_OCTETS = 524_288
 """Octets that one session holds ahead of its client, besides the message asked for."""
 MOST_MESSAGES = 64
 MOST_TOGETHER = 16 << 20

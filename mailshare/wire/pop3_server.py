@@ -13,6 +13,7 @@ RFC 5034 (SASL), RFC 6856 (UTF8). ``docs/protocol/pop3.md`` goes through them re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, MutableMapping, Sequence
 
 from attrs import frozen
@@ -20,7 +21,16 @@ from attrs import frozen
 from mailshare.core.errors import LocalFault, PeerFault
 from mailshare.wire.dots import stuffed
 from mailshare.wire.lines import LineBuffer, Overlong
-from mailshare.wire.pop3_server_commands import CROWDED, MAX_LINE, TOO_LONG, Commands, Goodbye, Hopeless, Outcome
+from mailshare.wire.pop3_server_commands import (
+    CROWDED,
+    DELETED,
+    MAX_LINE,
+    TOO_LONG,
+    Commands,
+    Goodbye,
+    Hopeless,
+    Outcome,
+)
 from mailshare.wire.pop3_server_events import (
     Event,
     ListingWanted,
@@ -38,6 +48,10 @@ from mailshare.wire.pop3_server_message import MessageReply
 from mailshare.wire.replies import ANSWERED, START_TLS, StartTLS, printable
 from mailshare.wire.sasl.exchange import MAX_LINE as MAX_AUTH_LINE
 
+MOST_AT_ONCE = 51_700
+"""Octets of messages that are answered at once. Where the client reads none of them they wait in the server; with the
+commands that wait beside them they stay below 60 kB."""
+_USUAL = re.compile(rb"(RETR|DELE) ([1-9][0-9]{0,8})\r\n")
 _WRONG = "Wrong user name or password"
 _LOGIN = (PasswordGiven, VerifierWanted, NameProven, ProofRejected)
 
@@ -113,14 +127,34 @@ class POP3Server:
         self._say(f"+OK {self._settings.hostname} POP3 server ready")
 
     def at_once(self, data: bytes) -> tuple[bytes, bytes]:
-        """Answer what can be answered without being fed: messages that are at hand, asked for in the usual words.
+        """Answer the ``RETR`` and ``DELE`` at the start of these octets without being fed, as long as they are written
+        as nearly all programs write them and each message is at hand.
+
+        A program that fetches its mail says hardly anything else: a ``RETR`` takes a third of the steps that
+        :meth:`next_event` and what stands around it need.
 
         :returns: replies to be sent now, and the octets that are left to be fed.
         """
-        if not self._idle or self._output or self.closing:
+        view = self._commands.view
+        if view is None or not view.listed or not self._idle or self._output or self.closing:
             return b"", data
-        replies, read = self._commands.at_once(data)
-        return b"".join(replies), data[read:]
+        replies: list[bytes] = []
+        start, room = 0, MOST_AT_ONCE
+        while (usual := _USUAL.match(data, start)) is not None:
+            verb, number = usual.groups()
+            index = int(number) - 1
+            if verb == b"RETR":
+                message = view.take(index, room)
+                if message is None:
+                    break
+                room -= len(message)
+                replies += (b"+OK %d octets\r\n" % len(message), message, b".\r\n")
+            elif view.delete(index):
+                replies.append(DELETED)
+            else:
+                break
+            start = usual.end()
+        return b"".join(replies), data[start:]
 
     def feed(self, data: bytes) -> None:
         """Take octets from the client."""

@@ -23,16 +23,12 @@ TOO_LONG = "That line is too long"
 _MOST = MAX_LINE - 2
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LINES = re.compile(rb"[0-9]{1,20}\Z")
-_USUAL = re.compile(rb"(RETR|DELE) ([1-9][0-9]{0,8})\r\n")
 _FOREIGN = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"DELETE"))
 _SPACED = frozenset((b"USER", b"PASS", b"AUTH"))
 
 CROWDED = 20_480
 """Octets of output that commands may make one after the other; the message behind them is asked for as an event."""
-MOST_AT_ONCE = 51_700
-"""Octets of replies to what is answered at once. Where the client reads none of it, they wait in the server; with the
-commands that wait beside them they stay below 60 kB."""
-_DELETED = b"+OK Deleted at QUIT\r\n"
+DELETED = b"+OK Deleted at QUIT\r\n"
 
 Outcome = bytes | tuple[bytes, bytes, bytes] | Event
 """A reply; one with a message in its middle, which is not copied together; or what must be asked first."""
@@ -87,36 +83,6 @@ class Commands:
             if early is not None:
                 return early(self, argument)
         raise self._unknown(verb, bool(blank))
-
-    def at_once(self, data: bytes) -> tuple[list[bytes], int]:
-        """Do the ``RETR`` and ``DELE`` at the start of these octets, written as nearly all programs write them, as long
-        as each message is at hand.
-
-        A program that fetches its mail says hardly anything else: such a ``RETR`` takes a third of the steps that
-        :meth:`run` and what stands around it need.
-
-        :returns: the replies, and how many octets were read.
-        """
-        replies: list[bytes] = []
-        view, start, room = self.view, 0, MOST_AT_ONCE
-        if view is None or not view.listed:
-            return replies, 0
-        while (found := _USUAL.match(data, start)) is not None:
-            verb, number = found.groups()
-            index = int(number) - 1
-            if not view.has(index):
-                break
-            if verb == b"DELE":
-                view.delete(index)
-                replies.append(_DELETED)
-            else:
-                message = view.take(index, room)
-                if message is None:
-                    break
-                room -= len(message)
-                replies += (b"+OK %d octets\r\n" % len(message), message, b".\r\n")
-            start = found.end()
-        return replies, start
 
     def resume(self) -> Outcome:
         """Do the command that waited for the listing, which is here now.
@@ -248,7 +214,7 @@ class Commands:
         if not view.listed:
             return self._defer(self.dele, argument)
         view.delete(view.find(argument))
-        return _DELETED
+        return DELETED
 
     def retr(self, view: MaildropView, argument: bytes) -> Outcome:
         """``RETR n``."""

@@ -86,14 +86,13 @@ class MaildropView:
             raise NotThere("That message is deleted")
         return index
 
-    def has(self, index: int) -> bool:
-        """Such a message is listed and not deleted."""
-        return index < self.count and index not in self.deleted
-
     def take(self, index: int, most: int) -> bytes | None:
-        """A message that is at hand and no larger than ``most``; it counts as retrieved. The listing must be here."""
+        """A message that is there, at hand and no larger than ``most``; it counts as retrieved.
+
+        The listing must be here.
+        """
         assert self._sizes is not None
-        if self._sizes[index] > most:
+        if index >= self.count or self._sizes[index] > most or index in self.deleted:
             return None
         message = self.at_hand(self._uids[index])
         if message is not None:
@@ -109,10 +108,13 @@ class MaildropView:
         """Unique-id of a message; the listing must be here."""
         return self._uidl(self._uids[index])
 
-    def delete(self, index: int) -> None:
-        """Mark a message."""
+    def delete(self, index: int) -> bool:
+        """Mark a message, if it is there and not marked yet."""
+        if index >= self.count or index in self.deleted:
+            return False
         self.deleted.add(index)
         self._deleted_octets += self.size(index)
+        return True
 
     def reset(self) -> None:
         """Take all marks of deletion away."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from mailshare.wire.pop3_server import POP3Server
-from mailshare.wire.pop3_server_commands import MOST_AT_ONCE
+from mailshare.wire.pop3_server import MOST_AT_ONCE, POP3Server
 from mailshare.wire.pop3_server_events import ListingWanted, QuitWanted
 from tests.wire.pop3_dialogue import LOGIN, answer, build, talk
 
