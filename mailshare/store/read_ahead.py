@@ -57,6 +57,9 @@ class Found(NamedTuple):
     content_digest: bytes
 
 
+_OCTETS, _STORAGE = Found._fields.index("octets"), Found._fields.index("storage")
+
+
 @define
 class Room:
     """What all sessions together may still hold ahead.
@@ -129,10 +132,11 @@ class ReadAhead:
     def at_hand(self, uid: int) -> bytes | None:
         """All octets of a message that was read ahead, if they go on a POP3 wire as they are; given once."""
         kept = self._kept.get(uid)
-        if kept is None or kept.data is None or not kept.straight:
+        if kept is None or not kept.straight:
             return None
         del self._kept[uid]
-        return kept.prefix + kept.data if kept.prefix else kept.data
+        prefix, data = kept.prefix, kept.data
+        return prefix + data if prefix and data else data
 
     def forget(self) -> None:
         """What was read ahead may show what is gone by now, or the session is over."""
@@ -168,11 +172,10 @@ def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> 
     cursor = connection.execute(_FROM, (mailbox, uid, most))
     try:
         for row in cursor:
-            each = tuple.__new__(Found, row)  # what ``_make`` does, without a call of Python
-            octets += each.size
-            if found and (octets > MOST_OCTETS or each.storage != INLINE):
+            octets += row[_OCTETS]
+            if found and (octets > MOST_OCTETS or row[_STORAGE] != INLINE):
                 break
-            found.append(each)
+            found.append(tuple.__new__(Found, row))  # what ``_make`` does, without a call of Python
     except sqlite3.DatabaseError:
         if most == 1:
             raise
