@@ -21,7 +21,7 @@ from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPr
 
 MOST_OCTETS = 524_288
 """Octets that one session holds ahead of its client, besides the message asked for."""
-MOST_MESSAGES = 64
+MOST_MESSAGES = 128
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 # What is asked of each message read is computed by SQLite.
