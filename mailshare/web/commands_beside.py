@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "/fax": "mailshare fax queue",
     "/fax/*": "mailshare fax show {}",
     "/fax/send": "mailshare fax send FILE --to NUMBER",
+    "/fax/poll": "mailshare fax poll NUMBER --to NAME",
     "/fax/received": "mailshare fax received",
     "/fax/received/*": "mailshare why {}",
     "/fax/boxes": "mailshare fax boxes",

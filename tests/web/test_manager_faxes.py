@@ -246,3 +246,19 @@ async def test_one_touch_keys_change_places_without_a_script(house: House) -> No
     await browser.post("/book/keys", {"was": was, "key-2": "bob"}, Referer=f"http://127.0.0.1:{house.port}/book/keys")
     assert await laid() == {"1": "bob", "6": "ann", "7": "shop"}
     assert "Somebody else laid the keys out" in (await browser.get("/book/keys")).text
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_manager_fetches_from_a_machine(house: House) -> None:
+    """By a form; what cannot be is told beside what was filled in, and the password is not."""
+    browser = await house.admin()
+    assert "/fax/poll" in (await browser.get("/fax")).text
+    given = {"number": "+49305550200", "to": "nobody", "sep": "12", "pwd": "471199"}
+    wrong = await browser.post("/fax/poll", given)
+    assert (wrong.code >= 400, "no mailbox nobody" in wrong.text, "471199" in wrong.text) == (True, True, False)
+    sent = await browser.post("/fax/poll", {**given, "to": "andrew"})
+    assert sent.code == 303, sent.text
+    row = await house.office.store.queue.item(int(sent.header("Location").rpartition("/")[2]))
+    assert row is not None
+    assert (row.params["sub"], row.params["to"], row.params["poll"]) == ("12", ["andrew"], True)
+    assert "471199" not in str(await house.office.acts.log(kinds=["admin.did", "fax.poll"]))

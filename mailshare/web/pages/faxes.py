@@ -12,6 +12,7 @@ from mailshare.core.errors import MailshareError, PeerFault, Unavailable
 from mailshare.web.control import http_status
 from mailshare.web.live import watched
 from mailshare.web.pages.fax_boxes import people_of
+from mailshare.web.pages.fax_polls import PAGES as POLL_PAGES
 from mailshare.web.routing import Page
 from mailshare.web.uploads import LARGEST
 from mailshare.web.visit import Visit
@@ -182,6 +183,7 @@ async def send(visit: Visit) -> bytes:
 
 PAGES = (
     Page("/fax", faxes),
+    *POLL_PAGES,
     Page("/live/fax", live),
     Page("/fax/send", send_form, needs="fax_document"),
     Page("/fax/send", send, "POST", takes=LARGEST, needs="fax_document"),
