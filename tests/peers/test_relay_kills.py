@@ -40,19 +40,29 @@ class Session(socketserver.StreamRequestHandler):
                 self.wfile.write(b"250-sink.example\r\n250 PIPELINING\r\n")
             elif verb == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
-                octets = b"".join(iter(self.rfile.readline, b".\r\n"))
+                octets = self.message()
+                if octets is None:
+                    return
                 subject = octets.partition(b"\r\nSubject: ")[2].partition(b"\r\n")[0]
                 self.server.taken[subject.decode()] += 1  # type: ignore[attr-defined]
                 self.wfile.write(b"250 taken\r\n")
             else:
                 self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
 
+    def message(self) -> bytes | None:
+        """What comes after DATA; ``None`` from somebody who was killed before the end of it."""
+        lines = []
+        for line in self.rfile:
+            if line == b".\r\n":
+                return b"".join(lines)
+            lines.append(line)
+        return None
+
 
 @pytest.fixture
 def smarthost() -> Iterator[socketserver.ThreadingTCPServer]:
-    """One that takes everything."""
+    """One that takes everything. At its end each session is waited for: one that goes on would slow all later tests."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
-        server.daemon_threads = True
         server.taken = Counter()  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
