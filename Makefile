@@ -77,4 +77,4 @@ $(STAMP)-check: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@ $(STAMP)-run $(STAMP)-test
 
 clean:
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-check build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
