@@ -47,6 +47,24 @@ PACKAGES = {
 }
 # What a program only recommends and our tests need: module of Perl, and its Debian package.
 PERL_MODULES = {"swaks": ("Net::SSLeay", "libnet-ssleay-perl")}
+# The modules that take longest, the longest first. Begun late, one of them would run on when all else is done.
+LONGEST = (
+    "tests/peers/test_manager_browser.py",
+    "tests/peers/test_manager_walk.py",
+    "tests/test_print_by_mail.py",
+    "tests/peers/test_office_kills.py",
+    "tests/peers/test_office_weight.py",
+    "tests/web/test_api_fuzzed.py",
+    "tests/test_packaging.py",
+    "tests/web/test_manager_ground.py",
+    "tests/peers/test_printers_in_trouble.py",
+    "tests/web/test_manager_faxes.py",
+    "tests/web/test_every_form.py",
+    "tests/test_fax_two_processes.py",
+    "tests/toughness/test_rude_smtp_sessions.py",
+    "tests/web/test_manager_pages.py",
+    "tests/test_print_between_offices.py",
+)
 LISTENING = (20_000, 32_000)
 PORTS_AT_ONCE = 100
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/dovecot"
@@ -73,7 +91,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what runs only when it is asked for."""
+    """Put what takes longest first, and leave out what runs only when it is asked for."""
+    turns = {name: turn for turn, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turns.get(item.nodeid.partition("::")[0], len(turns)))
     for mark, why in (
         ("powercut", "power cuts need root and a loop device"),
         ("nightly", "it takes real time, or a large program"),

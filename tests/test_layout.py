@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parent.parent
 FILE_LIMIT = 700
 FILE_WISH = 500
@@ -209,3 +211,9 @@ def test_every_package_is_installed() -> None:
         if "migrations" not in path.parts
     }
     assert listed == found | {"twisted.plugins"}
+
+
+def test_what_is_run_first_is_there() -> None:
+    """A module that was renamed or divided would be begun late again."""
+    assert not [name for name in LONGEST if not (ROOT / name).is_file()]
+    assert len(set(LONGEST)) == len(LONGEST)
