@@ -156,10 +156,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
 
 @pytest.fixture(scope="module")
 def chromium(program: Callable[[str], str]) -> Iterator[Any]:
-    """Debian's browser."""
+    """Debian's browser without its windows, menus and profile: a page costs half of the processor time."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=program("chromium-headless-shell"), args=list(FLAGS))
         yield browser
         browser.close()
 
@@ -240,7 +240,7 @@ def page(daemon: Daemon, chromium: Any, first_run: dict[str, Any]) -> Iterator[A
     """A page of somebody who is logged in; no dialogue and no complaint of the browser may come up."""
     context = chromium.new_context(
         viewport={"width": 1100, "height": 800}, storage_state=first_run["state"], base_url=daemon.url,
-        reduced_motion="reduce",
+        reduced_motion="reduce", permissions=["clipboard-write"],
     )  # fmt: skip
     made = context.new_page()
     made.set_default_timeout(60_000)
