@@ -281,6 +281,8 @@ def _opened(file: str) -> BinaryIO:
 
 def _fax_recipient(text: str, domain: str) -> Address:
     """A number, a name of the book, or an address."""
+    if not text.strip():
+        raise PeerFault("Whom is the fax for? Give a number, a name of the address book, or an address", code=400)
     if "@" in text:
         return Address.parse(text)
     compact = "".join(char for char in text if char not in " ()/-.")

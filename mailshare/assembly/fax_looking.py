@@ -58,6 +58,8 @@ class FaxLooking(Changes):
         if self.fax is not None and self.fax.office is not None:
             ledger = await self.fax.office.ledgers.read(row.id)
             pages = {"pages": ledger.total, "confirmed": ledger.confirmed}
+        if not pages["pages"] and calls:  # it is over, and the ledger with it
+            pages = _pages_of_last(calls[-1])
         told = await self._logged(row)
         lines = [_line_of_ledger(one) for one in told]
         return {**self._fax_json(row), **pages, "damaged_rows": mended_rows(told), "calls": calls, "ledger": lines}
@@ -283,6 +285,7 @@ class FaxLooking(Changes):
         attempt = None
         if self.fax is not None and self.fax.office is not None:
             attempt = self.fax.office.agent.attempts.get(row.id)
+            out["expires"] = moment(self.fax.office.agent.deadline(row))  # long before that of the queue
         if attempt is not None:
             out["state"] = attempt.state
         elif row.state is QueueState.QUEUED and not row.attempts and row.next_at > self._clock():
@@ -344,3 +347,10 @@ def _told(detail: object) -> dict[str, Any]:
         "line": detail.get("line", ""),
         **({str(name): text for name, text in fields.items()} if isinstance(fields, Mapping) else {}),
     }
+
+
+def _pages_of_last(call: Mapping[str, object]) -> dict[str, object]:
+    """How many pages a fax had and how many arrived, by what its last call was told as."""
+    confirmed, _, total = str(call.get("X-Fax-Pages", "")).partition("/")
+    known = confirmed.isdecimal() and total.isdecimal()
+    return {"pages": int(total) if known else 0, "confirmed": int(confirmed) if known else 0}

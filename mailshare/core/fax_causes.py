@@ -25,6 +25,7 @@ class CauseRule:
     :ivar endless: tried until its time is over: no call came about, so nobody was called too often.
     :ivar waits: before the second, third ... try, microseconds; the last one counts for all that follow.
     :ivar words: for people, a sentence that begins with a capital.
+    :ivar advice: what a sender can do when it was given up; empty = what the status says.
     """
 
     status: str
@@ -33,6 +34,7 @@ class CauseRule:
     tries: int = 0
     endless: bool = False
     waits: tuple[int, ...] = ()
+    advice: str = ""
 
     def wait(self, tries: int) -> int:
         """Microseconds before the next try, after so many."""
@@ -44,36 +46,53 @@ _SILENT = (5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE)
 _BROKEN = (_MINUTE, 3 * _MINUTE, 10 * _MINUTE)
 _OURS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE)
 _DOWN = (*_OURS, 30 * _MINUTE)
+_HERE = "Nothing is wrong with the number. Ask whoever looks after the fax lines of this office."
+_NUMBER = "Check the number, with country and area, and whether it is that of a fax machine; then send the fax again."
+_FAR = "Ask at the far end whether its fax machine is in order and has paper, and send the fax again."
+_FORBIDDEN = "Ask whoever looks after the fax gateway of this office."
 
 CAUSES: Mapping[FaxCause, CauseRule] = {
     FaxCause.OK: CauseRule("2.1.5", "All pages were received"),
     FaxCause.BUSY: CauseRule("4.4.1", "The number is busy", retry=True, waits=_BUSY),
     FaxCause.NO_ANSWER: CauseRule("4.4.1", "Nobody answered the call", retry=True, waits=_SILENT, tries=5),
-    FaxCause.NO_DIALTONE: CauseRule("4.4.1", "The line here gave no dial tone", retry=True, waits=_OURS),
+    FaxCause.NO_DIALTONE: CauseRule("4.4.1", "The line here gave no dial tone", retry=True, waits=_OURS, advice=_HERE),
     FaxCause.NO_CARRIER: CauseRule(
-        "4.4.2", "The call was answered, but no fax machine was heard", retry=True, waits=_SILENT, tries=3
+        "4.4.2",
+        "The call was answered, but no fax machine was heard",
+        retry=True,
+        waits=_SILENT,
+        tries=3,
+        advice=_NUMBER,
     ),
     FaxCause.CONGESTION: CauseRule("4.4.1", "The telephone network had no way free", retry=True, waits=_BUSY),
-    FaxCause.REJECTED: CauseRule("5.1.1", "The telephone network refused the call"),
-    FaxCause.BAD_NUMBER: CauseRule("5.1.1", "The number is not in use"),
-    FaxCause.NOT_A_FAX: CauseRule("5.3.3", "Somebody or something answered that is no fax machine"),
-    FaxCause.INCOMPATIBLE: CauseRule("5.3.3", "The far machine cannot take a fax like this"),
+    FaxCause.REJECTED: CauseRule("5.1.1", "The telephone network refused the call", advice=_NUMBER),
+    FaxCause.BAD_NUMBER: CauseRule("5.1.1", "The number is not in use", advice=_NUMBER),
+    FaxCause.NOT_A_FAX: CauseRule("5.3.3", "Somebody or something answered that is no fax machine", advice=_NUMBER),
+    FaxCause.INCOMPATIBLE: CauseRule("5.3.3", "The far machine cannot take a fax like this", advice=_FAR),
     FaxCause.CANNOT_TRAIN: CauseRule(
         "4.4.2", "The line was too bad for the two machines to agree", retry=True, waits=_BROKEN
     ),
     FaxCause.DROPPED: CauseRule("4.4.2", "The call broke off", retry=True, waits=_BROKEN),
     FaxCause.PAGE_REFUSED: CauseRule(
-        "4.4.2", "The far machine did not accept a page", retry=True, waits=_BROKEN, tries=3
+        "4.4.2", "The far machine did not accept a page", retry=True, waits=_BROKEN, tries=3, advice=_FAR
     ),
     FaxCause.POLL_REFUSED: CauseRule("5.7.1", "The far machine has nothing to be fetched"),
-    FaxCause.NOT_ALLOWED: CauseRule("5.7.1", "This gateway may not send this fax"),
-    FaxCause.BAD_DOCUMENT: CauseRule("5.6.5", "The document could not be turned into pages"),
-    FaxCause.TIMEOUT: CauseRule("4.4.7", "Its time was over before it could be sent"),
+    FaxCause.NOT_ALLOWED: CauseRule("5.7.1", "This gateway may not send this fax", advice=_FORBIDDEN),
+    FaxCause.BAD_DOCUMENT: CauseRule(
+        "5.6.5", "The document could not be turned into pages", advice="Send it again in another form; PDF is best."
+    ),
+    FaxCause.TIMEOUT: CauseRule(
+        "4.4.7",
+        "Its time was over before it could be sent",
+        advice="Ask the recipient whether it arrived or is still wanted, before you send it again.",
+    ),
     FaxCause.CANCELLED: CauseRule("5.0.0", "It was cancelled"),
     FaxCause.LINE_DOWN: CauseRule(
-        "4.4.1", "No line of this office could make the call", retry=True, waits=_DOWN, endless=True
+        "4.4.1", "No line of this office could make the call", retry=True, waits=_DOWN, endless=True, advice=_HERE
     ),
-    FaxCause.INTERNAL: CauseRule("4.3.0", "A fault of this server", retry=True, waits=_OURS, tries=3),
+    FaxCause.INTERNAL: CauseRule(
+        "4.3.0", "A fault of this server", retry=True, waits=_OURS, tries=3, advice=_FORBIDDEN
+    ),
 }
 
 ELSEWHERE: frozenset[FaxCause] = frozenset(
@@ -119,3 +138,9 @@ def next_try(
         return None
     following = at + rule.wait(tries)
     return None if deadline and following > deadline else following
+
+
+def fax_advice(cause: str) -> str:
+    """What the sender of a fax that was given up in this cause can do; empty = nothing that is special to it."""
+    known = next((rule for one, rule in CAUSES.items() if one.value == cause), None)
+    return known.advice if known is not None else ""

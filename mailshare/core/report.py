@@ -14,6 +14,7 @@ from enum import Enum
 from attrs import field as attribute
 from attrs import frozen
 
+from mailshare.core.fax_causes import fax_advice
 from mailshare.core.fax_report import fax_subject, fax_words
 from mailshare.core.report_parts import (
     CRLF,
@@ -155,7 +156,7 @@ def fate_of(item: QueueItem, outcome: Outcome) -> Fate:
         reply=outcome.reply or (item.reply if expired else ""),
         remote=str(outcome.detail.get("host", "")),
         tried=outcome.at,
-        until=item.expires,
+        until=until if isinstance(until := outcome.detail.get("until"), int) else item.expires,
         medium=str(outcome.detail.get("medium", "")),
         cause=str(outcome.detail.get("cause", "")),
         fields=_texts(outcome.detail.get("fields")),
@@ -287,7 +288,7 @@ def _delivery_words(action: Action, fates: Sequence[Fate], about: Returned, head
         elif action in {Action.FAILED, Action.DELAYED}:
             words.append("No server answered for it.")
         if action is Action.FAILED:
-            words.append(advice(_status(action, fate.status)))
+            words.append(fax_advice(fate.cause) or advice(_status(action, fate.status)))
         elif action is Action.DELAYED and fate.until > head.at:
             words.append(f"It is tried for another {span(fate.until - head.at)}; you will be told if it fails.")
     words += head.details.words

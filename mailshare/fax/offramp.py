@@ -45,6 +45,7 @@ _AT_ONCE = 2  # faxes whose pages are made; the others wait, and find the same d
 Errand = FaxFile | Fetching
 """What a call is made for: pages that are sent, or pages that are fetched."""
 _COPY = "Another copy of the same message made this fax already"
+_UNHEARD = "The last page was sent, and nobody heard whether it arrived; the far machine may have all of it"
 _DOUBT = "The server was stopped while the last page was on its way; the far machine may have all of it"
 
 
@@ -313,7 +314,7 @@ class FaxAgent:
         item = attempt.item
         if await self._is_copy(item):
             return self._given_up(attempt, FaxCause.CANCELLED, _COPY)
-        deadline, begins = self._deadline(item), self._begins(item)
+        deadline, begins = self.deadline(item), self._begins(item)
         if self._now() >= deadline:  # why the calls before failed says more than that time is over (RFC 3463 3.5)
             return self._given_up(attempt, attempt.ledger.last_cause or FaxCause.TIMEOUT, "")
         if begins >= deadline:
@@ -346,7 +347,7 @@ class FaxAgent:
                 needs=self._needs(attempt, pages),
                 without=without,
                 after=last,
-                until=self._deadline(item) / 1_000_000,
+                until=self.deadline(item) / 1_000_000,
             )
         )
         try:
@@ -402,7 +403,7 @@ class FaxAgent:
             ident=self._rules().station[:20],
             ecm=ecm,
             max_rate=max_rate,
-            deadline=self._deadline(item),
+            deadline=self.deadline(item),
             sender=str(self._sender(item)),
             submitter=item.submitter_id or 0,
             subject=attempt.subject,
@@ -435,7 +436,7 @@ class FaxAgent:
         if outcome.cause is FaxCause.CANCELLED:  # the server stops, and nobody gave the fax up
             return put_back(item, self._now())
         if outcome.end_sent and outcome.cause is not FaxCause.OK:
-            return self._given_up(attempt, outcome.cause, outcome.native or _DOUBT)
+            return self._given_up(attempt, outcome.cause, outcome.native or _UNHEARD)
         # Where the line says done, and not every page is confirmed: never report more than is known.
         cause = FaxCause.DROPPED if outcome.cause is FaxCause.OK else outcome.cause
         native = outcome.native
@@ -444,7 +445,7 @@ class FaxAgent:
         return self._deferred(attempt, cause, native)
 
     def _deferred(self, attempt: Attempt, cause: FaxCause, native: str) -> Outcome:
-        item, rules, deadline = attempt.item, self._rules(), self._deadline(attempt.item)
+        item, rules, deadline = attempt.item, self._rules(), self.deadline(attempt.item)
         most, own, now = rules.tries, rules.retries.get(cause), self._now()
         outcome = deferred(item, attempt.ledger, cause, native, now=now, most=most, deadline=deadline, own=own)
         following = outcome.next_at + (outcome.next_at - now)
@@ -464,8 +465,11 @@ class FaxAgent:
             zone=self._zone,
         )
 
-    def _deadline(self, item: QueueItem) -> int:
-        """What its sender said; else the office's, from when it was to go. Cheap hours may come a week later."""
+    def deadline(self, item: QueueItem) -> int:
+        """When no call begins any more, microseconds UTC: what its sender said; else the office's, from its time on.
+
+        Cheap hours may come a week later.
+        """
         asked = instant(item.params.get("not_after"))
         if asked:
             return asked

@@ -19,9 +19,9 @@ _MARGIN, _LINE, _WIDTH = 15.0, 5.5, 180.0  # millimetres
 _PICTURE = 95.0  # width of the first page
 _MOST_ROWS = 2000
 _JOURNAL = (
-    ("at", "Time", 32.0),
-    ("way", "", 14.0),
-    ("number", "Number", 42.0),
+    ("at", "Time", 42.0),
+    ("way", "", 10.0),
+    ("number", "Number", 36.0),
     ("pages", "Pages", 16.0),
     ("seconds", "Seconds", 18.0),
     ("tries", "Calls", 14.0),

@@ -41,7 +41,7 @@ def deferred(
     calls = ledger.tries - ledger.tries_of(FaxCause.LINE_DOWN)  # in which somebody may have been called
     if following is None or calls >= _ROUNDS * max(most, own.calls if own else 0):
         return given_up(item, ledger, cause, native, now)
-    detail = _detail(ledger, cause, native)
+    detail = {**_detail(ledger, cause, native), "until": deadline}
     words = _words(ledger, cause, native)
     return Outcome(item.id, QueueState.QUEUED, now, 451, CAUSES[cause].status, words, next_at=following, detail=detail)
 
@@ -81,7 +81,7 @@ def _detail(ledger: PageLedger, cause: FaxCause, native: str) -> dict[str, objec
         "X-Fax-Ecm": "yes" if ledger.ecm else "",
         "X-Fax-Duration": f"{ledger.seconds:.0f}" if ledger.seconds else "",
         "X-Fax-Cost": f"{ledger.cost:.2f}" if ledger.cost else "",
-        "X-Fax-Tries": ledger.tries or "",
+        "X-Fax-Tries": ledger.tries - ledger.tries_of(FaxCause.LINE_DOWN) or "",  # of the others nobody heard it ring
     }
     return {
         "medium": "fax",

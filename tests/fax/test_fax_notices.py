@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 import smtplib
+from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.policy import SMTP
+from email.utils import format_datetime
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
 from mailshare.core.fax_report import report_forms
+from mailshare.core.report import fate_of
+from mailshare.core.values.fax import FaxCause
+from tests.fax.calling_room import Room, ends
 from tests.fax.test_fax_office import FAX, GATEWAY, hands_in, letter, mails, settled
 from tests.house import House
 
@@ -72,7 +77,7 @@ async def test_every_end_of_a_call_has_its_notice(house: House) -> None:
         outcome = "Fax delivered successfully." if action == "delivered" else "Fax not delivered."
         assert report["Subject"] == f"{outcome} (DSN) Offer", word
     assert "X-Fax-Pages: 1/2" in found[numbers["drop:1"]][1]
-    assert "may have all of it" in found[numbers["end-unknown"]][1]
+    assert "nobody heard whether it arrived; the far machine may have all of it" in found[numbers["end-unknown"]][1]
 
 
 async def test_a_report_shows_the_page_and_says_what_can_be_faxed(house: House) -> None:
@@ -95,6 +100,33 @@ async def test_a_report_shows_the_page_and_says_what_can_be_faxed(house: House) 
             assert shown.height > shown.width
             assert shown.convert("L").getextrema()[0] < 100  # there is something on it
         assert "Media-Accept-Features: (& (image-file-structure=TIFF-minimal)" in fields_of(report)
+
+
+async def test_a_delay_says_until_when_this_fax_is_tried(room: Room) -> None:
+    """Twelve hours, and not the five days of mail (RFC 3464 section 2.3.9: Will-Retry-Until)."""
+    room.line.acts = [ends(FaxCause.BUSY)]
+    item = await room.row()
+    fate = fate_of(item, await room.tried(item))
+    assert (fate.status, fate.cause, fate.until) == ("4.4.1", "busy", item.queued + 12 * 3_600_000_000)
+
+
+async def test_lines_that_are_all_down_until_the_deadline_are_told_as_such(house: House) -> None:
+    """C4 U16: the true cause and which line it was; nobody was called, and nothing is wrong with the number."""
+    table = "[fax_line.options.numbers]"
+    second = f'[[fax_line]]\nname = "second"\nkind = "loop"\n{table}\n"+49305550200" = "down"\n'
+    await house.start(FAX.partition(table)[0] + f'{table}\n"+49305550200" = "down"\n{second}')
+    message = letter("x")
+    message["Expiry-Date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=8))
+    await house.smtp(hands_in(f"FAX=+49305550200@{GATEWAY}", message))
+    await settled(house)
+    [report] = await mails(house, "anna")
+    fields = fields_of(report)
+    assert "Action: failed\nStatus: 4.4.1\nDiagnostic-Code: X-FAX; line-down (" in fields
+    assert "X-Fax-Tries" not in fields
+    words = " ".join(report.get_payload(0).get_payload(0).get_payload().split())
+    assert "No line of this office could make the call" in words
+    assert "Nothing is wrong with the number." in words
+    assert "Check the number" not in words
 
 
 @pytest.mark.parametrize("ret", ["FULL", "HDRS", ""])

@@ -11,6 +11,7 @@ import pypdfium2
 import pytest
 from click.testing import CliRunner
 
+from mailshare.assembly.shapes import moment
 from mailshare.core.errors import NoSuchJob, PolicyRefusal
 from mailshare.core.values import QueueState
 from mailshare.fax.report_pdf import activity_journal, transmission_report
@@ -49,7 +50,14 @@ async def test_a_report_tells_of_every_call_and_shows_the_first_page(house: Hous
     ]
     broken = next(one for one in lines if one["number"] == "+49305550203")
     assert (broken["tries"], broken["pages"], broken["result"]) == (2, "3/3", "sent")
-    assert "+49305550203" in words_of(base64.b64decode(str(journal["data"])))
+    paper = words_of(base64.b64decode(str(journal["data"])))
+    assert "+49305550203" in paper
+    for one in lines:
+        assert str(one["at"])[:19].replace("T", " ") in paper  # whole, and not cut to fit
+    whole_row = next(row for row in rows if row.id == number)
+    whole: Any = await office.acts.fax_show(id=number)
+    assert (whole["pages"], whole["confirmed"]) == (3, 3)
+    assert whole["expires"] == moment(whole_row.queued + 12 * 3_600_000_000)  # fax.lifetime, and not that of mails
 
 
 def test_what_is_too_long_is_cut_and_nothing_is_lost_without_saying_so() -> None:

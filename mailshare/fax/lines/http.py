@@ -40,7 +40,7 @@ from mailshare.wire.tiff_fax import read_tiff
 _LOOKS = 4  # for a reference, before the provider is believed that it never took the fax
 _BETWEEN = 10.0  # seconds between them
 _UNKNOWN_AFTER = 5  # answers that there is no such fax, one after the other
-_DOUBT = "It is not known whether the provider sent it, so it is not sent again by itself"
+_DOUBT = "It is not known whether the provider sent it, so it is not sent again by itself; ask the recipient"
 
 
 class IArrivals(Protocol):
