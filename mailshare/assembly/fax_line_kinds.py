@@ -164,7 +164,10 @@ def _hylafax(options: HylaFAXOptions, own: LineSurroundings) -> IFaxLine:
     from mailshare.fax.lines.hylafax_session import HylaFAXAccount  # noqa: PLC0415
 
     server = Server("hylafax", options.host, options.port, "none", options.user)
-    return HylaFAXLine(own.name, HylaFAXAccount(server, own.secret), options, own.reactor, channels=own.channels)
+    account = HylaFAXAccount(server, own.secret)
+    return HylaFAXLine(
+        own.name, account, options, own.reactor, channels=own.channels, to_pages=own.to_pages
+    )
 
 
 def _mail(options: MailOptions, own: LineSurroundings) -> IFaxLine:

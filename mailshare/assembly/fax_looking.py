@@ -117,7 +117,7 @@ class FaxLooking(Changes):
             "damaged_rows": told.get("damaged_rows", 0),
             "subaddress": told.get("subaddress", ""),
             "cause": told.get("cause", ""),
-            "words": _cause_words(str(told.get("cause", ""))),
+            "words": _cause_words(str(told.get("cause", ""))) + _damage_words(told.get("damaged_rows")),
             "refused": event.kind == "fax.screened",
             "trace": trace,
             "kept": bool(trace) and bool(await self._messages_of(trace)),
@@ -354,3 +354,8 @@ def _pages_of_last(call: Mapping[str, object]) -> dict[str, object]:
     confirmed, _, total = str(call.get("X-Fax-Pages", "")).partition("/")
     known = confirmed.isdecimal() and total.isdecimal()
     return {"pages": int(total) if known else 0, "confirmed": int(confirmed) if known else 0}
+
+
+def _damage_words(rows: object) -> str:
+    """What is added for a fax that came damaged."""
+    return f"; {rows} {'row is' if rows == 1 else 'rows are'} damaged" if rows else ""

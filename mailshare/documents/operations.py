@@ -28,6 +28,7 @@ OPERATIONS = {
     "fax-finish": "mailshare.documents.fax_pages:finish_pages",
     "page-pictures": "mailshare.documents.page_pictures:pictures",
     "fax-barcodes": "mailshare.documents.fax_barcodes:read_codes",
+    "fax-damage": "mailshare.documents.fax_rows:count_rows",
 }
 
 

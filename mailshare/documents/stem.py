@@ -36,6 +36,7 @@ _SOON = {
     "preview": ("mailshare.documents.raster", "pypdfium2", *_PICTURES),
     "fax-pages": ("mailshare.documents.fax_pdf", "mailshare.documents.fax_tiff", "pypdfium2", "pikepdf", *_PICTURES),
     "fax-finish": ("PIL.ImageFont", "PIL.TiffImagePlugin"),
+    "fax-damage": ("PIL.TiffImagePlugin",),
 }
 """What is imported when an operation was asked for once: what its documents are opened with, by the next time."""
 

@@ -8,11 +8,12 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailshare.core.documents import Hindrance, NotConvertible
-from mailshare.core.errors import PeerFault, PolicyRefusal
+from mailshare.core.errors import MailshareError, PeerFault, PolicyRefusal
 from mailshare.core.fax_costs import Forecast, forecast
 from mailshare.core.fax_covers import FaxCover
 from mailshare.core.fax_dialling import Toll
@@ -52,6 +53,8 @@ class Pages:
 
     :param rules: gives the rules of now.
     """
+
+    _log = Logger()
 
     def __init__(self, perform: Perform, rules: Callable[[], FaxRules]) -> None:
         self._perform = perform
@@ -164,6 +167,8 @@ class Pages:
     async def of_document(self, data: bytes) -> Sequence[FaxPage]:
         """The pages of a fax that came as a file: those of a TIFF as they are, all others made anew.
 
+        Rows that are damaged are counted: whoever handed the file over has told nothing of that.
+
         :raises NotConvertible: it cannot be read.
         """
         if data[:4] in (b"II*\0", b"MM\0*"):
@@ -171,9 +176,18 @@ class Pages:
                 pages = [one.page for one in read_tiff(data)]
                 whole = [one for one in pages if one is not None]
                 if whole and len(whole) == len(pages):
-                    return whole
+                    return await self._counted(whole)
         kind = "application/pdf" if data.startswith(b"%PDF") else "image/tiff"
         return _pages_of(await self._run("fax-pages", data, dict(self._rules().layout), kind))
+
+    async def _counted(self, pages: Sequence[FaxPage]) -> Sequence[FaxPage]:
+        """With the rows of each that are damaged; as they are where nobody can say."""
+        try:
+            bad = json.loads(await self._run("fax-damage", write_tiff(pages), {}, "image/tiff"))
+        except MailshareError as fault:
+            self._log.info("the damaged rows of a fax are not counted: {why}", why=fault.public)
+            return pages
+        return [evolve(page, bad_rows=count) for page, count in zip(pages, bad, strict=True)]
 
     async def sizes(self, made: Made) -> list[int]:
         """Octets of the pages; a cover page counts as a little."""

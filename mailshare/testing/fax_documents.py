@@ -55,9 +55,15 @@ class InThread:
             try:
                 from mailshare.documents.fax_barcodes import fax_barcodes  # noqa: PLC0415
                 from mailshare.documents.fax_pages import fax_finished, fax_pages  # noqa: PLC0415
+                from mailshare.documents.fax_rows import fax_damage  # noqa: PLC0415
             except ImportError as fault:
                 raise NotConvertible(Hindrance.TOOL_MISSING, "Faxing needs mailshare[fax] installed") from fault
-            made = {"fax-pages": fax_pages, "fax-finish": fax_finished, "fax-barcodes": fax_barcodes}.get(operation)
+            made = {
+                "fax-pages": fax_pages,
+                "fax-finish": fax_finished,
+                "fax-barcodes": fax_barcodes,
+                "fax-damage": fax_damage,
+            }.get(operation)
             if made is None:
                 raise NotConvertible(Hindrance.TOOL_MISSING, f"{operation} is not done in tests")
             return made(data, options, declared)

@@ -45,7 +45,7 @@ class DirectoryLine:
     :param folder: has ``out``, ``done`` and ``in``, made where they are missing.
     :param aside: what touches files runs there.
     :param poll: seconds between two looks.
-    :param to_pages: the pages of a document that is not what fax machines write; without it such a one gives none.
+    :param to_pages: the pages of a document; without it only those of what fax machines write are found.
     :param under_way: gives the jobs that are written down as handed over and have not ended; without it, whatever lies
         in the folder at the start stays there.
     """
@@ -291,13 +291,13 @@ class DirectoryLine:
 
         :raises PeerFault, NotConvertible: they give no pages.
         """
+        if self._to_pages is not None:
+            return await self._to_pages(octets)
         pages = [one.page for one in read_tiff(octets)]
         whole = [one for one in pages if one is not None]
-        if len(whole) == len(pages):
-            return whole
-        if self._to_pages is None:
+        if len(whole) != len(pages):
             raise PeerFault("This is no fax of one strip a page")
-        return await self._to_pages(octets)
+        return whole
 
     def _path(self, *parts: str) -> str:
         return os.path.join(self._folder, *parts)

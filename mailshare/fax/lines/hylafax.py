@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailshare.core.documents import NotConvertible
 from mailshare.core.errors import LoginRefused, MailshareError, PeerFault, PolicyRefusal
 from mailshare.core.fax_lines import HylaFAXOptions
 from mailshare.core.values.fax import CallFacts, FaxCapabilities, FaxCause, FaxJob, FaxOutcome, FaxPage, Ringing
@@ -37,6 +38,7 @@ _MINUTE = 60_000_000
 _DAY = 1440  # minutes
 _BEGINS = {4_800: "1", 9_600: "3"}  # bits a second that a call is begun with at most, as the server counts them
 DOUBT = "The fax server does not know the job any more; the far machine may have all of it"
+ToPages = Callable[[bytes], Awaitable[Sequence[FaxPage]]]
 
 
 @frozen
@@ -82,16 +84,25 @@ class HylaFAXLine:
     """The modems of one server, or those of one of its classes.
 
     :param account: where the server is and who we are there.
+    :param to_pages: the pages of a document; without it only those of what fax machines write are found.
     """
 
     _log = Logger()
 
     def __init__(
-        self, name: str, account: HylaFAXAccount, options: HylaFAXOptions, reactor: Any, *, channels: int
+        self,
+        name: str,
+        account: HylaFAXAccount,
+        options: HylaFAXOptions,
+        reactor: Any,
+        *,
+        channels: int,
+        to_pages: ToPages | None = None,
     ) -> None:
         self.name = name
         self.capabilities = FaxCapabilities(receive=options.receive, codings=(), password=True)
         self._account = account
+        self._to_pages = to_pages
         self._options = options
         self._reactor = reactor
         self._channels = channels
@@ -363,8 +374,8 @@ class HylaFAXLine:
         if await receiver.screen(call) is FaxCause.OK:
             facts = CallFacts(FaxCause.OK, fax.station[:20], fax.subaddress[:20], fax.rate, seconds=float(fax.seconds))
             try:
-                pages = _pages_of(octets)
-            except PeerFault as fault:
+                pages = _pages_of(octets) if self._to_pages is None else await self._to_pages(octets)
+            except (PeerFault, NotConvertible) as fault:
                 await receiver.unreadable(call, facts, octets, fault.public)
             else:
                 for index, page in enumerate(pages):
