@@ -253,3 +253,27 @@ def test_a_required_text_of_another_kind_is_a_mistake_with_its_line(text: str, t
     """Not an error of this program: the key, the line and what was expected are told."""
     found = problems(text + "\n", tmp_path)
     assert any(problem.line == 2 and "is not a text in quotes" in problem.text for problem in found)
+
+
+def test_fax_names_and_numbers_that_cannot_be_meant_are_warned_of(tmp_path: Path) -> None:
+    """People of the store are not known here, so only what looks like a slip of one of this file is named."""
+    text = """
+[server]
+hostname = "mail.office.example"
+[[user]]
+name = "anna"
+password = { env = "NOWHERE" }
+[fax]
+country = "DE"
+senders = ["ana", "anna", "somebody", "*"]
+[[fax_line]]
+name = "line"
+kind = "loop"
+numbers = ["030555", "+4930555", "*"]
+"""
+    told = [(one.text, one.hint) for one in parse_config(text, str(tmp_path / "m.toml")).warnings]
+    assert ("ana is no [[user]] of this file", "did you mean 'anna'?") in told
+    assert [words for words, _ in told if "somebody" in words or "no [[user]]" in words] == [
+        "ana is no [[user]] of this file"
+    ]
+    assert [words.split()[0] for words, _ in told if "has no plus" in words] == ["030555"]

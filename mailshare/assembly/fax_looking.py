@@ -292,6 +292,7 @@ class FaxLooking(Changes):
             out["state"] = "scheduled"
         return {
             **out,
+            "user": out["user"] or row.params.get("reader", ""),  # from a provider's mailbox it goes in somebody's name
             "number": row.params.get("number", ""),
             "toll": row.params.get("toll", ""),
             "priority": URGENT if row.params.get("urgent") else row.params.get("priority", NORMAL),

@@ -128,7 +128,7 @@ def fax_number(context: Context, number: str, forget: bool) -> _Answer:
     way = f"{answer['max_rate']} bit/s at most, with{'' if answer['ecm'] else 'out'} error correction"
     hours = ", ".join(f"{hour}:00" for hour in answer["busy_hours"])
     good = f"it went well at {answer['rate'] or 'an unknown rate'} over {screens.safe(answer['line'])}, {answer['at']}"
-    busy = f"{answer['calls']} calls, {answer['busy']} of them found it busy"
+    busy = f"{answer['calls']} call{'s' if answer['calls'] != 1 else ''}, {answer['busy']} of them found it busy"
     return answer, [
         f"{screens.safe(answer['number'])}: the next call begins with {way}",
         busy + (f"; mostly so at {hours}" if hours else ""),

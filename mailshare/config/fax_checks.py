@@ -43,6 +43,10 @@ def check_fax(tables: FileTables, directory: str, findings: Findings) -> None:
         path: Path = ("fax_line", index)
         _named(line.name, names, path, findings)
         _numbers((*path, "numbers"), line.numbers, findings)
+        for number in line.numbers:
+            if number[:1] not in ("+", "*"):
+                words = f"{number} has no plus, so the far end is told no number that it could call back"
+                findings.warn((*path, "numbers"), words, "write +49305550100")
         _numbers((*path, "calls"), line.calls, findings)
         if line.kind:
             _kind(line, path, directory, findings)
@@ -244,6 +248,12 @@ def _general(tables: FileTables, findings: Findings) -> None:
     for name in fax.partners:
         if "*" not in fax.senders and name not in fax.senders:
             findings.warn(("fax", "partners"), f"{name} stands not in fax.senders, so it may send no faxes")
+    known = [one.name for one in tables.user]
+    for index, name in enumerate(fax.senders):
+        near = difflib.get_close_matches(name, known, 1, 0.75) if name != "*" and name not in known else []
+        if near:  # people of the store are not known here, so a name alone says nothing
+            hint = f"did you mean {near[0]!r}?"
+            findings.warn(("fax", "senders", index), f"{name} is no [[user]] of this file", hint)
     if tables.fax_line and not fax.senders:
         findings.warn(("fax",), "nobody but ADMIN may send faxes: senders is empty")
     if tables.fax_line and not fax.country:

@@ -472,7 +472,7 @@ class FaxAgent:
         """
         asked = instant(item.params.get("not_after"))
         if asked:
-            return asked
+            return min(asked, item.queued + FARTHEST + self._rules().lifetime)
         from_then = max(item.queued, min(instant(item.params.get("not_before")), item.queued + FARTHEST))
         waits = self._rules().cheap and self._rules().waits_for_cheap(item.params)
         return from_then + (_WEEK if waits else 0) + self._rules().lifetime

@@ -172,6 +172,23 @@ class TestDirectory(FaxLineContract):
         assert (ringing.caller, facts.station) == ("+49", "S")
         await rig.line.stop()
 
+    async def test_other_documents_become_pages_where_somebody_makes_them(self) -> None:
+        """A PDF, and whatever else the documents of this office are made of."""
+        rig, seen = await self.rig(), list[bytes]()
+
+        async def to_pages(octets: bytes) -> list[FaxPage]:
+            seen.append(octets)
+            return [self.page]
+
+        rig.line._to_pages = to_pages
+        (self.folder / "in" / "a.pdf").write_bytes(b"%PDF-1.4")
+        (self.folder / "in" / "b.txt").write_bytes(b"no fax at all")
+        for _ in range(3):
+            await rig.go_on()
+        assert (seen, rig.receiver.pages) == ([b"%PDF-1.4"], [self.page])
+        assert os.listdir(self.folder / "in") == ["b.txt"]
+        await rig.line.stop()
+
     async def test_a_file_that_cannot_be_taken_keeps_no_other_waiting(self) -> None:
         """One that cannot be kept now, and one that cannot be opened, are taken as soon as that is over."""
         rig = await self.rig()

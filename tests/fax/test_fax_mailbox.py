@@ -52,6 +52,8 @@ async def test_a_fax_from_a_mailbox_is_told_of_as_a_disposition(house: House) ->
     assert len(ran["faxes"]) == 1  # type: ignore[arg-type]
     assert "1" in str(ran["text"])
     await settled(house)
+    [row] = await office.acts.fax_queue(all=True)
+    assert row["user"] == "anna"
     [report] = await mails(house, "anna")
     assert report["Subject"] == "Fax delivered successfully. (MDN) Offer"
     assert report.get_param("report-type") == "disposition-notification"

@@ -68,6 +68,12 @@ async def test_after_the_deadline_the_true_cause_is_told(room: Room) -> None:
     assert (outcome.status, outcome.detail["cause"]) == ("4.4.7", "timeout")
 
 
+async def test_a_deadline_in_the_far_future_is_none(room: Room) -> None:
+    """Else a fax to a line that is down would be tried for ever: 31 days and the office's own time are the most."""
+    item = await room.row(not_after=2**60)
+    assert room.fax.agent.deadline(item) == item.queued + 31 * 86_400_000_000 + room.rules.lifetime
+
+
 async def test_a_line_that_says_done_is_believed_page_by_page_only(room: Room) -> None:
     """U2: success is the confirmation of the last page, whatever a line's own word is."""
     room.line.acts = [ends(FaxCause.OK, 2)]

@@ -232,7 +232,7 @@ class DirectoryLine:
         """Files in ``in`` that have not grown since the last look."""
         ready, sizes = [], {}
         for name in sorted(os.listdir(self._path("in", ""))):
-            if name.lower().endswith((".tif", ".tiff")) and not name.startswith("."):
+            if name.lower().endswith((".tif", ".tiff", ".pdf")) and not name.startswith("."):
                 found = os.stat(self._path("in", name))
                 sizes[name] = (found.st_size, found.st_mtime_ns)
                 if self._sizes.get(name) == sizes[name]:
