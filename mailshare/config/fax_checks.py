@@ -43,9 +43,9 @@ def check_fax(tables: FileTables, directory: str, findings: Findings) -> None:
         path: Path = ("fax_line", index)
         _named(line.name, names, path, findings)
         _numbers((*path, "numbers"), line.numbers, findings)
-        for number in line.numbers:
-            if number[:1] not in ("+", "*"):
-                words = f"{number} has no plus, so the far end is told no number that it could call back"
+        for own in line.numbers:
+            if own[:1] not in ("+", "*"):
+                words = f"{own} has no plus, so the far end is told no number that it could call back"
                 findings.warn((*path, "numbers"), words, "write +49305550100")
         _numbers((*path, "calls"), line.calls, findings)
         if line.kind:

@@ -238,16 +238,17 @@ class TestDirectory(FaxLineContract):
 
     async def test_what_nobody_waits_for_is_taken_away_at_the_start(self) -> None:
         """A job that was never put out, one that is over; a job that somebody may be at, and files of others, stay."""
-        (waited, begun, lost, torn, over) = (f"00112233445566{number:02}-7-1" for number in range(5))
+        (waited, begun, lost, torn, over, half) = (f"00112233445566{number:02}-7-1" for number in range(6))
         (self.folder / "done").mkdir()
         (self.folder / "out").mkdir()
         for name in (f"{waited}.prepared", f"{waited}.tif", f"{begun}.json", f"{begun}.tif", f"{lost}.prepared",
                      f"{lost}.tif", f"{torn}.tif.new", f"{over}.json", f"{over}.tif", "theirs.tif"):  # fmt: skip
             (self.folder / "out" / name).write_bytes(b"")
-        (self.folder / "done" / f"{over}.json").write_bytes(b"{}")
+        for name in (over, half, "theirs"):  # of one the rest was taken away when the stop came
+            (self.folder / "done" / f"{name}.json").write_bytes(b"{}")
         rig = await directory_rig(self.folder, frozenset({waited}))
         assert sorted(os.listdir(self.folder / "out")) == sorted(
             [f"{waited}.prepared", f"{waited}.tif", f"{begun}.json", f"{begun}.tif", "theirs.tif"]
         )
-        assert not os.listdir(self.folder / "done")
+        assert os.listdir(self.folder / "done") == ["theirs.json"]
         await rig.line.stop()

@@ -103,7 +103,8 @@ class DirectoryLine:
         if self._under_way is None:
             return
         wanted = self._under_way()
-        lying = {found[1] for name in os.listdir(self._path("out", "")) if (found := _JOB.match(name))}
+        names = [name for folder in ("out", "done") for name in os.listdir(self._path(folder, ""))]
+        lying = {found[1] for name in names if (found := _JOB.match(name))}
         for job in lying - frozenset(wanted):
             put_out = os.path.exists(self._path("out", f"{job}.json"))
             if not put_out or os.path.exists(self._path("done", f"{job}.json")):
