@@ -23,7 +23,7 @@ from mailshare.core.errors import NoSuchJob, Unavailable
 from mailshare.core.headers import Headers
 from mailshare.core.values import Outcome, QueueItem, QueueState
 from mailshare.delivery.reports import Reports
-from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, IStore
+from mailshare.interfaces import IAgent, IGateway, IIntake, ILaned, IMadeDocument, ISettled, IStore
 
 if TYPE_CHECKING:
     from mailshare.core.address_book import BookEntry
@@ -35,7 +35,7 @@ Paper = Callable[[int], Awaitable[tuple[str, bytes]]]
 _PAUSE = 60_000_000  # microseconds after which a row is looked at again when there are no lines any more
 
 
-@implementer(ILaned, IAgent)
+@implementer(ILaned, ISettled, IAgent)
 class FaxRoom:
     """The parts of fax, made when the configuration has a line.
 
@@ -210,6 +210,11 @@ class FaxRoom:
         if self.office is not None:
             return await self.office.agent.deliver(batch, progress)
         return self.waiting(batch)
+
+    async def settled(self, rows: Sequence[int]) -> None:
+        """What became of these is written down."""
+        if self.office is not None:
+            await self.office.agent.settled(rows)
 
     def waiting(self, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """What becomes of rows while there is no line."""

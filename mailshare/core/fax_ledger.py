@@ -98,13 +98,15 @@ class PageLedger:
 
     def ended(self, outcome: FaxOutcome, first_page: int) -> PageLedger:
         """A call is over."""
+        # Once the last page may be there nothing is dialled, also when a stop comes before the queue knows.
+        doubt = outcome.end_sent and outcome.cause is not FaxCause.OK
         causes = {**self.causes, outcome.cause.value: self.causes.get(outcome.cause.value, 0) + 1}
         return evolve(
             self,
             confirmed=max(self.confirmed, first_page + outcome.pages_confirmed),
-            calling=False,
+            calling=doubt,
             native="",
-            last_begun=False,
+            last_begun=doubt,
             causes=causes,
             last=outcome.cause.value,
             remote_id=outcome.remote_id or self.remote_id,

@@ -26,7 +26,7 @@ from mailshare.delivery.agents import Agents
 from mailshare.delivery.events import outcome_event, report_due
 from mailshare.delivery.moments import micros
 from mailshare.delivery.reports import Reports, is_forward
-from mailshare.interfaces import IAgent, ILaned, IStore
+from mailshare.interfaces import IAgent, ILaned, ISettled, IStore
 
 LEASE = 5 * MINUTE
 POLL = 30.0  # seconds; the truth behind the wake-ups
@@ -250,7 +250,11 @@ class QueueRunner(Service):
 
     async def _try(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         outcomes = await self._in_lane(run, batch)
-        return await self._settle(batch, outcomes)
+        judged = await self._settle(batch, outcomes)
+        over = [one.item_id for one in judged if one.state is not QueueState.QUEUED]
+        if over and ISettled.providedBy(run.agent):
+            await run.agent.settled(over)
+        return judged
 
     async def _in_lane(self, run: _Run, batch: Sequence[QueueItem]) -> Sequence[Outcome]:
         """Ask the agent as soon as there is room in the batch's lane; none when it is cancelled before."""

@@ -88,6 +88,16 @@ class Ledgers:
         found = [self._read(os.path.join(self._directory, one)) for one in names if one.endswith(".json")]
         return frozenset(one.native for one in found if one.calling and one.native)
 
+    async def rows(self) -> Sequence[int]:
+        """The rows that have one."""
+
+        def look() -> list[int]:
+            names = os.listdir(self._directory) if os.path.isdir(self._directory) else ()
+            return [int(one[:-5]) for one in names if one.endswith(".json") and one[:-5].isdecimal()]
+
+        found: Sequence[int] = await self._aside(look)
+        return found
+
     async def forget(self, row: int) -> None:
         """The row is settled."""
 

@@ -116,6 +116,7 @@ class FaxOffice:
         self.giving.door = intake
         self.admission.reveal = self.offers.reveal = reveal
         await self.learned.sweep(self._reactor.seconds())
+        await self.agent.sweep()
         arrivals = Arrivals(
             self._store, intake, lambda: self.rules, self.gateway, self.pages, self._reactor, self._token
         )

@@ -38,9 +38,10 @@ from mailshare.fax.queue_rows import haste_of, instant
 from mailshare.fax.recipient_pages import RecipientPages
 from mailshare.fax.rules import FaxRules
 from mailshare.fax.verdicts import deferred, given_up, put_back, put_off, sent
-from mailshare.interfaces import IAgent, IFaxCall, ILaned, IStore
+from mailshare.interfaces import IAgent, IFaxCall, ILaned, ISettled, IStore
 
 _WEEK = 7 * 86_400_000_000  # microseconds: the longest that cheap hours may be away
+_OVER = frozenset({QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
 _AT_ONCE = 2  # faxes whose pages are made; the others wait, and find the same document made already
 Errand = FaxFile | Fetching
 """What a call is made for: pages that are sent, or pages that are fetched."""
@@ -72,7 +73,7 @@ class Attempt:
     earlier: int = 0
 
 
-@implementer(ILaned, IAgent)
+@implementer(ILaned, ISettled, IAgent)
 class FaxAgent:
     """Tries rows whose agent is ``fax``.
 
@@ -169,9 +170,19 @@ class FaxAgent:
             lock.release()
             if not lock.locked and not lock.waiting:
                 self._numbers.pop(number, None)
-        if outcome.state is not QueueState.QUEUED:
-            await self._ledgers.forget(item.id)
         return outcome
+
+    async def settled(self, rows: Sequence[int]) -> None:
+        """What became of them is written down, so nobody dials again for want of their ledgers."""
+        for row in rows:
+            await self._ledgers.forget(row)
+
+    async def sweep(self) -> None:
+        """Forget the ledgers of rows that are over: a stop came before they could be."""
+        for row in await self._ledgers.rows():
+            item = await self._store.queue.item(row)
+            if item is None or item.state in _OVER:
+                await self._ledgers.forget(row)
 
     async def _called(self, attempt: Attempt) -> Outcome:
         item = attempt.item

@@ -31,7 +31,16 @@ from mailshare.interfaces.avatars import (
     IWholeEnvelopes,
 )
 from mailshare.interfaces.bodies import IBody, IBodySink, IReadyBody
-from mailshare.interfaces.delivery import IAgent, IForecast, IGateway, IIntake, ILaned, IReportDetails, IRouter
+from mailshare.interfaces.delivery import (
+    IAgent,
+    IForecast,
+    IGateway,
+    IIntake,
+    ILaned,
+    IReportDetails,
+    IRouter,
+    ISettled,
+)
 from mailshare.interfaces.directory import IDirectoryStore, ISettings
 from mailshare.interfaces.documents import IDocuments, IMadeDocument
 from mailshare.interfaces.events import IEventLog, IMemory
@@ -123,6 +132,7 @@ __all__ = [
     "ISecrets",
     "ISession",
     "ISettings",
+    "ISettled",
     "ISetupCode",
     "IStore",
     "ISubmission",

@@ -105,6 +105,16 @@ class IAgent(Interface):
         """
 
 
+class ISettled(IAgent):
+    """An agent that keeps notes of its own about rows until what became of them is written down."""
+
+    def settled(rows: Sequence[int]) -> Awaitable[None]:
+        """These rows, by number, are over, and that is durable: their notes may go.
+
+        Not before: a stop of the server in between gives the rows to the agent once more.
+        """
+
+
 class ILaned(IAgent):
     """An agent with several ways out that must not wait for one another."""
 

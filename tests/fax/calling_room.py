@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from mailshare.core.errors import StorageFull
-from mailshare.core.values import Hop, Outcome, QueueItem
+from mailshare.core.values import Hop, Outcome, QueueItem, QueueState
 from mailshare.core.values.fax import FaxCapabilities, FaxCause, FaxJob, FaxOutcome
 from mailshare.fax.lines.calling import Call, Calls
 from mailshare.fax.office import FaxOffice
@@ -135,6 +135,14 @@ class Room:
         return int(self.clock.seconds() * 1_000_000)
 
     async def tried(self, item: QueueItem) -> Outcome:
+        """One try, and what became of it written down."""
+        outcome = await self.unsettled(item)
+        if outcome.state is not QueueState.QUEUED:
+            await self.fax.agent.settled([item.id])
+        return outcome
+
+    async def unsettled(self, item: QueueItem) -> Outcome:
+        """One try; the stop of the server comes before what became of it is written down."""
         [outcome] = await self.fax.agent.deliver([item], lambda *_: None)
         return outcome
 

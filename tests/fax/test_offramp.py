@@ -86,13 +86,24 @@ async def test_what_arrived_is_not_sent_again_after_a_stop(room: Room) -> None:
     """G13 G17: the ledger is on the disk before the store knows; a row that comes again after a kill makes no call."""
     room.line.acts = [ends(FaxCause.OK, 3)]
     item = await room.row()
-    kept = room.fax.ledgers.forget
-    room.fax.ledgers.forget = lambda _: kept(0)  # type: ignore[method-assign]
-    await room.tried(item)
+    await room.unsettled(item)
     await room.open()
     outcome = await room.tried(item)
     assert outcome.state is QueueState.DELIVERED
     assert len(room.line.jobs) == 1
+
+
+async def test_a_doubt_that_was_not_written_down_is_a_doubt_after_the_stop(room: Room) -> None:
+    """The row comes again after a kill between the end of the call and the queue: nobody is called a second time."""
+    room.line.acts = [ends(FaxCause.DROPPED, 2, end_sent=True)]
+    item = await room.row()
+    assert (await room.unsettled(item)).state is QueueState.FAILED
+    await room.open()
+    outcome = await room.tried(item)
+    assert outcome.state is QueueState.FAILED
+    assert "may have all of it" in outcome.reply
+    assert len(room.line.jobs) == 1
+    assert not os.listdir(room.folder / "out")
 
 
 async def test_a_stop_while_the_last_page_was_out_sends_nothing_twice(room: Room) -> None:
