@@ -92,6 +92,7 @@ class Ledgers:
         """The rows that have one."""
 
         def look() -> list[int]:
+            """Read the folder."""
             names = os.listdir(self._directory) if os.path.isdir(self._directory) else ()
             return [int(one[:-5]) for one in names if one.endswith(".json") and one[:-5].isdecimal()]
 
@@ -183,6 +184,7 @@ class Incoming:
         """Calls whose pages lie here still, with their facts: a stop of the server left them."""
 
         def look() -> list[tuple[str, Mapping[str, Any]]]:
+            """Read the folder."""
             found = []
             for name in sorted(os.listdir(self._directory)) if os.path.isdir(self._directory) else ():
                 try:
