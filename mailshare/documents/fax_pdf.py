@@ -18,6 +18,7 @@ from mailshare.documents.fax_bits import Bits, black_and_white
 from mailshare.documents.fax_blank import check_black, check_pictures, check_white
 from mailshare.documents.fax_cut import Wholeness
 from mailshare.documents.fax_lines import Place, draw_lines, take_lines
+from mailshare.documents.fax_notes import show_notes
 from mailshare.documents.fax_paper import ACROSS, Layout
 from mailshare.documents.fax_strips import coded_bits
 from mailshare.documents.looking import check_pages
@@ -164,6 +165,7 @@ def _drawn(document: Any, indexes: Iterable[int], layout: Layout, whole: Wholene
             whole.check(index)
             page = document[index]
             canvas.clear()
+            show_notes(page, index + 1, pdfium)
             place = _place(page, layout)
             lines = take_lines(page, place, pdfium)
             _draw(page, canvas, place, pdfium)

@@ -147,6 +147,7 @@ def _pages_from(data: bytes, offset: int, order: str) -> list[TIFFPage]:
     """The pages of the directories that follow one another from there."""
     pages: list[TIFFPage] = []
     seen: set[int] = set()
+    start = offset
     while offset and offset not in seen and len(pages) < MOST_PAGES:
         seen.add(offset)
         if offset + 2 > len(data):
@@ -157,6 +158,8 @@ def _pages_from(data: bytes, offset: int, order: str) -> list[TIFFPage]:
             continue  # a small picture of another page
         if 256 in tags:
             pages.append(_read_page(data, tags, place))
+    if offset in seen and offset != start:
+        raise _broken("The pages of this TIFF file go in a circle, and nobody can tell which are missing")
     if offset and len(pages) < max((page.tags.get(297, (0, 0))[-1] for page in pages), default=0):
         raise _broken("The pages of this TIFF file go in a circle, and there are fewer than it says")
     return pages
@@ -183,13 +186,16 @@ def _order(data: bytes) -> str:
 
 
 def _directory(data: bytes, offset: int, order: str) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The tags of a directory and the place of the next; what lies outside the file is left out."""
+    """The tags of a directory and the place of the next; values that lie outside the file are left out.
+
+    :raises PeerFault: the directory itself does: the place of the next is at its end.
+    """
     count = struct.unpack_from(order + "H", data, offset)[0]
     tags: dict[int, tuple[int, ...]] = {}
     at = offset + 2
     for _ in range(count):
         if at + 12 > len(data):
-            return tags, 0
+            raise _broken("This TIFF file is cut off, or damaged: the directory of a page reaches beyond its end")
         tag, kind, number = struct.unpack_from(order + "HHI", data, at)
         values = _values(data, at + 8, kind, number, order)
         if values:

@@ -220,3 +220,42 @@ def damaged() -> Iterator[tuple[str, bytes]]:
     )
     yield "in a circle", in_a_circle()
     yield "only a small picture", fax(tags={254: 1})
+
+
+def several() -> bytes:
+    """Three pages."""
+    out = BytesIO()
+    picture().save(out, "TIFF", compression="group4", dpi=(204, 196), save_all=True, append_images=[picture()] * 2)
+    return out.getvalue()
+
+
+def directories(file: bytes) -> list[tuple[int, int]]:
+    """Where each begins, and where it says where the next one is."""
+    found, at = [], struct.unpack_from("<I", file, 4)[0]
+    while at:
+        following = at + 2 + 12 * struct.unpack_from("<H", file, at)[0]
+        found.append((at, following))
+        at = struct.unpack_from("<I", file, following)[0]
+    return found
+
+
+def one_page_broken() -> Iterator[tuple[str, bytes]]:
+    """Three pages, of which the second cannot be read, or leads nowhere; none of them may be left out for that."""
+    whole, places = several(), directories(several())
+    second = places[1]
+
+    def changed(at: int, kind: str, value: int) -> bytes:
+        file = bytearray(whole)
+        struct.pack_into("<" + kind, file, at, value)
+        return bytes(file)
+
+    yield "its directory has no end", changed(second[0], "H", 65_535)
+    yield "its directory is empty", changed(second[0], "H", 0)
+    yield "it leads to itself", changed(second[1], "I", second[0])
+    yield "it lies behind the end", changed(places[0][1], "I", len(whole) + 50)
+    for tag, value in ((256, 0), (257, 0), (273, 10**8), (259, 99), (256, None)):
+        for at in range(second[0] + 2, second[1], 12):
+            if struct.unpack_from("<H", whole, at)[0] == tag:
+                yield f"{tag} {value}", changed(at, "H", 60_000) if value is None else changed(at + 8, "I", value)
+    for tenth in range(1, 10):
+        yield f"cut at {tenth}", whole[: len(whole) * tenth // 10]

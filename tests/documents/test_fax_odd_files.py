@@ -79,7 +79,7 @@ def test_what_is_drawn_and_what_is_not(outcomes: dict[str, list[object]]) -> Non
     """Sizes, pictures, forms and rubbish on a page are no reason to refuse it; passwords and lost pages are."""
     refused = {name for name, told in outcomes.items() if not isinstance(told[0], list)}
     drawn = {name for name in refused if name.startswith(("boxes", "contents", "forms"))}
-    assert drawn == {"contents: picture in it, open"}
+    assert drawn == {"contents: picture in it, open", "forms: Stamp 0 ", "forms: Stamp 4 "}
     pictures = {name.removeprefix("pictures: ") for name in refused if name.startswith("pictures")}
     undecodable = ("mmr with wrong columns", "jbig2 cut", "jpeg cut", "jpeg 2000 cut", "flate cut", "too short")
     undecodable += ("broken profile", "unknown filter", "filters upon filters", "predictor")
@@ -208,6 +208,23 @@ def test_damaged_tiff_files_are_refused(tmp_path: Path) -> None:
         assert refused.value.cause is next(
             (cause for start, cause in causes.items() if name.startswith(start)), Hindrance.DAMAGED
         ), name
+
+
+def test_a_page_of_a_tiff_file_that_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
+    """S6: one of three makes the whole file fail; a file whose last page leads to its first has them all."""
+    whole = odd_tiffs.several()
+    back = bytearray(whole)
+    last = odd_tiffs.directories(whole)[-1][1]
+    back[last : last + 4] = whole[4:8]
+    for data in (whole, bytes(back)):
+        assert fax_pages(data, {}, "image/tiff", folder=str(tmp_path))[1] == {"pages": 3}
+    count = 0
+    for name, data in odd_tiffs.one_page_broken():
+        with pytest.raises(NotConvertible) as refused:
+            fax_pages(data, {}, "image/tiff", folder=str(tmp_path))
+        assert refused.value.cause is Hindrance.DAMAGED, name
+        count += 1
+    assert count == 18
 
 
 def test_a_few_damaged_rows_are_mended_and_told(tmp_path: Path) -> None:
