@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mailshare.core.documents import Hindrance, NotConvertible
+from mailshare.documents.pdf_opening import packed_objects
+from mailshare.documents.pdf_parts import inherited, parts_of
 
 _TEXT, _IMAGE, _GROUP = 1, 3, 5  # FPDF_PAGEOBJ_
 _LOOKED_AT_PICTURES = 4_000  # parts of a page, those in groups, too
@@ -20,6 +22,14 @@ _DEEPEST = 8  # groups inside groups
 _UNSEEN = 3  # FPDF_TEXTRENDERMODE_: neither filled nor drawn around
 _LIGHT = 250
 _LOOKED_AT = 400  # parts of a page
+_MOST_BLANKS = 16  # octets that are 0 in a row, which are blanks in contents
+_TAKES = {"CCITTFaxDecode": 8.0, "JBIG2Decode": 0.25, "JPXDecode": 0.25}  # octets of a row that is all white
+_CONTENTS = re.compile(rb"/Contents\s+\d+\s+\d+\s+R|/Contents\s*\[\s*\d")
+_LETTERED = """
+b B b* B* BDC BI BMC BT BX c cm CS cs d d0 d1 Do DP EI EMC ET EX f F f* G g gs h i ID j J K k l m M MP n q Q re RG rg ri
+s S SC sc SCN scn sh T* Tc Td TD Tf Tj TJ TL Tm Tr Ts Tw Tz v w W W* y
+"""
+_OPERATORS = frozenset([*_LETTERED.split(), "'", '"'])  # ISO 32000-1 annex A
 _PACKED = ("", "FlateDecode", "LZWDecode", "RunLengthDecode", "ASCII85Decode", "ASCIIHexDecode")
 _DRAWING = re.compile(rb"/\w+\s+Do\b|\)\s*Tj\b|\]\s*TJ\b|\d\s+re\s+f\b|\d\s+[lc]\s+[SfBb]\b")
 
@@ -32,12 +42,14 @@ def check_white(page: Any, number: int, pdfium: Any, data: bytes) -> None:
     :raises NotConvertible: DAMAGED: there is something on it that cannot be drawn.
     """
     words, parts = False, _parts(page, pdfium)
-    if not parts and _draws(data, number):
+    if _draws(data, number, nothing=not parts):
         raise _lost(number, "what is drawn on it is damaged")
     for one in parts:
         kind = pdfium.FPDFPageObj_GetType(one)
         if kind == _IMAGE and not _decodes(one, pdfium):
             raise _lost(number, "a picture of it cannot be decoded")
+        if kind == _IMAGE and _too_plain(one, pdfium):
+            raise _lost(number, "a picture of it is damaged")
         words = words or (kind == _TEXT and _dark(one, pdfium))
     if words and _letters(page, pdfium):
         raise _lost(number, "there is no font here for its words; please embed the fonts")
@@ -97,18 +109,73 @@ def _parts(page: Any, pdfium: Any) -> list[Any]:
     return [pdfium.FPDFPage_GetObject(page, index) for index in range(count)]
 
 
-def _draws(data: bytes, number: int) -> bool:
-    """Whether a page on which PDFium found nothing at all wants something drawn, or cannot be read."""
+def _draws(data: bytes, number: int, *, nothing: bool) -> bool:
+    """Whether a page that came out white wants something drawn that PDFium did not find, or cannot be read.
+
+    :param nothing: PDFium found nothing at all on it.
+    """
     import pikepdf  # noqa: PLC0415 - for such pages only
 
     try:
         with pikepdf.open(io.BytesIO(data)) as document:
-            told: Any = document.pages[number - 1].obj.get("/Contents", [])
+            page = document.pages[number - 1].obj
+            told: Any = page.get("/Contents", [])
             streams = list(told) if isinstance(told, pikepdf.Array) else [told]
             drawn = [one.read_bytes() for one in streams if isinstance(one, pikepdf.Stream)]
-    except (pikepdf.PdfError, ValueError, RuntimeError, IndexError):
+            if not drawn:
+                return _is_said(data, page.objgen, sum("/Contents" in one.obj for one in document.pages))
+            damaged = any(bytes(_MOST_BLANKS) in one for one in drawn) or not _is_read(page)
+    except (pikepdf.PdfError, ValueError, RuntimeError, IndexError, TypeError):
         return True
-    return any(_DRAWING.search(content) for content in drawn)
+    return damaged or (nothing and any(_DRAWING.search(content) for content in drawn))
+
+
+def _is_said(data: bytes, place: tuple[int, int], others: int) -> bool:
+    """Whether a page without contents had some: what is referred to and is not there is as nothing to qpdf.
+
+    :param others: pages that have contents.
+    """
+    bodies = list(re.finditer(rb"(?<!\d)%d\s+%d\s+obj\b(.*?)endobj" % place, data, re.DOTALL))
+    if bodies:
+        return any(_CONTENTS.search(body[1]) for body in bodies)
+    # It stands among others in a stream of objects: more pages want contents than have them.
+    return sum(len(_CONTENTS.findall(part)) for part in packed_objects(data)) > others
+
+
+def _is_read(page: Any) -> bool:
+    """Whether its contents are instructions that there are, and the pictures they call for are there."""
+    import pikepdf  # noqa: PLC0415
+
+    resources = inherited(page, "/Resources")
+    groups = resources.get("/XObject", {}) if resources is not None else {}
+    instructions = pikepdf.parse_content_stream(page)
+    for one in instructions:
+        operator = str(one.operator)
+        if operator not in _OPERATORS and not isinstance(one, pikepdf.ContentStreamInlineImage):
+            return False
+        if operator == "Do" and one.operands and groups.get(str(one.operands[0])) is None:
+            return False
+    return bool(instructions) or not any(
+        one.stream.read_bytes().strip() for one in parts_of(page, set()) if one.kind == "contents"
+    )
+
+
+def _too_plain(picture: Any, pdfium: Any) -> bool:
+    """Whether a picture of one colour all over has many more octets than such a picture takes: they were not read."""
+    rows_take = _TAKES.get(_coding(picture, pdfium))
+    if rows_take is None:
+        return False
+    bitmap = pdfium.FPDFImageObj_GetBitmap(picture)
+    if not bitmap:
+        return False
+    try:
+        rows, stride = pdfium.FPDFBitmap_GetHeight(bitmap), pdfium.FPDFBitmap_GetStride(bitmap)
+        pixels = ctypes.string_at(pdfium.FPDFBitmap_GetBuffer(bitmap), rows * stride)
+    finally:
+        pdfium.FPDFBitmap_Destroy(bitmap)
+    first = pixels[: stride - 8]
+    plain = not first.strip(first[:1]) and all(pixels.startswith(first, at) for at in range(0, len(pixels), stride))
+    return plain and pdfium.FPDFImageObj_GetImageDataRaw(picture, None, 0) > 300 + rows * rows_take
 
 
 def _decodes(picture: Any, pdfium: Any) -> bool:

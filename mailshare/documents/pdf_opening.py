@@ -125,6 +125,7 @@ def _known(data: bytes) -> tuple[Any, bool]:
     try:
         document = pikepdf.open(io.BytesIO(data))
         document.Root.get("/Pages")
+        len(document.objects)  # an object that is not where the table says is found out by looking only
     except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, RuntimeError, AttributeError, KeyError):
         return None, True
     # What is told here is told once.
@@ -160,11 +161,12 @@ def _said(data: bytes, root: Any) -> int:
     found = re.compile(rb"(?<!\d)%d\s+%d\s+obj\b" % root.objgen).finditer(data)
     bodies = [data[one.end() : data.find(b"endobj", one.end())] for one in found]
     if not bodies:  # it stands in a stream of objects, in which numbers and objects are apart
-        bodies = [b"".join(part for part in _packed_objects(data) if b"/Kids" in part)]
+        bodies = [b"".join(part for part in packed_objects(data) if b"/Kids" in part)]
     return max((int(one) for one in _COUNT.findall(bodies[-1])), default=0)
 
 
-def _packed_objects(data: bytes) -> Iterator[bytes]:
+def packed_objects(data: bytes) -> Iterator[bytes]:
+    """What the streams of objects of a file hold."""
     for one in _OBJECTS.finditer(data):
         start = one.end()
         try:
