@@ -64,6 +64,8 @@ def _kind(data: bytes, declared: str) -> str:
     # A PDF behind a long preamble, or without its mark, would go out as the text that it is written in.
     if kind in (kinds.OCTETS, kinds.TEXT) and not declared.startswith("text/") and is_pdf(data):
         return kinds.PDF
+    if kind == kinds.TEXT and declared.startswith(kinds.PDF) and b"%PDF-".startswith(data[:5]):
+        return kinds.PDF  # of which not even the mark is whole
     # RFC 3249 section 5.2.1: files of faxes may begin with any mark.
     odd = kind in (kinds.OCTETS, kinds.TEXT) and declared.startswith("image/tiff")
     return kinds.TIFF if odd and data[2:4] in (b"*\0", b"\0*") else kind
