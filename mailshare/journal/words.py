@@ -34,6 +34,7 @@ REASONS: Mapping[str, str] = {
     "outside": "it goes to the outside, by the provider",
     "fax": "it goes out as a fax",
     "gateway-once": "the same goes to the same number already",
+    "fax-poll": "it asks to fetch from a fax machine (polling)",
     "fax-order": "it orders something about faxes",
     "fax-box": "it was kept in a box for faxes",
     "fax-onward": "it came in as a fax, and the table of routes says that it is passed on",

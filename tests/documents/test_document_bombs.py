@@ -149,20 +149,22 @@ async def test_a_huge_page_is_drawn_as_large_as_the_paper(desk) -> None:
 
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    ("text", "cause"),
+    ("text", "seconds", "cause"),
     [
-        (b"{} loop", {Hindrance.TOO_LONG}),
-        (b"(/etc/passwd) (r) file 10000 string readstring pop ==", {Hindrance.DAMAGED}),
-        (b"(%pipe%id) (r) file", {Hindrance.DAMAGED}),
-        (b"[ { 10000000 string } loop ]", {Hindrance.DAMAGED, Hindrance.TOO_MUCH_MEMORY, Hindrance.TOO_LONG}),
+        (b"{} loop", 2, {Hindrance.TOO_LONG}),
+        (b"(/etc/passwd) (r) file 10000 string readstring pop ==", 60, {Hindrance.DAMAGED}),
+        (b"(%pipe%id) (r) file", 60, {Hindrance.DAMAGED}),
+        (b"[ { 10000000 string } loop ]", 2, {Hindrance.DAMAGED, Hindrance.TOO_MUCH_MEMORY, Hindrance.TOO_LONG}),
     ],
     ids=["loop", "file", "pipe", "memory"],
 )
 @pytest_twisted.ensureDeferred
-async def test_postscript_gets_no_files_and_no_time(desk, program, text: bytes, cause: set[Hindrance]) -> None:
+async def test_postscript_gets_no_files_and_no_time(
+    desk, program, text: bytes, seconds: int, cause: set[Hindrance]
+) -> None:
     """A program that wants what a page has no use for ends with a refusal."""
     program("gs")
-    desk.bound(seconds=2)
+    desk.bound(seconds=seconds)
     with pytest.raises(NotConvertible) as refused:
         await desk.convert(octets(b"%!PS\n" + text + b"\nshowpage\n"), Conversion((PDF,)))
     assert refused.value.cause in cause

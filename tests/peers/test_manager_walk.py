@@ -108,7 +108,7 @@ def test_every_link_and_button_does_something_and_leads_on(page: Any, daemon: Da
             "own_password": PASSWORD, "password": "isp" if "account" in action else PASSWORD, "name": f"walked{one}",
             "address": f"walked{one}@isp.invalid", "label": f"walked {one}", "text": f"walked{one}", "title": "Walked",
             "type number": "1", "day": time.strftime("%Y-%m-%d"), "number": f"+4930555{1000 + one}", "id": "1",
-            "to": "andrew" if "received" in action else "+49305550100",
+            "to": "andrew" if "received" in action or "poll" in action else "+49305550100",
         }  # fmt: skip
 
     walk = Walk(page, texts, WALKER_FILES, REFUSED_RIGHTLY)
