@@ -39,7 +39,7 @@ code = "99"
 name = "branches"
 kind = "relay"
 to = ["FAX=+49305550200@fax.mail.office.example", "FAX=+49305550202@fax.mail.office.example", "ben", "floor"]
-code = "1234"
+code = "20051123581321"
 report = "anna"
 [[printer]]
 name = "floor"
@@ -185,7 +185,7 @@ async def test_a_relay_box_passes_on_and_tells_how_it_went(house: House) -> None
     """To machines in the same pixels, to a mailbox, to a printer; whoever is named hears of each machine."""
     office = await house.start(BOXES.replace("[fax]", "[fax]\nhead = false"))
     assert await rings(house, [page(1)], 1, sub="3") is FaxCause.REJECTED
-    assert await rings(house, [page(1)], 2, sub="3", password="1234") is FaxCause.OK
+    assert await rings(house, [page(1)], 2, sub="3", password="20051123581321") is FaxCause.OK
     [came] = await faxes_of(house, "ben")
     assert pages_in(came) == [page(1)]
     until = reactor.seconds() + DEADLINE
@@ -212,13 +212,13 @@ async def test_a_box_of_another_machine_is_given_its_password(house: House) -> N
     document = house.folder / "letter.txt"
     document.write_text("Dear customer\n")
     acts: Any = office.acts
-    for password, state in (("", "failed"), ("9999", "failed"), ("1234", "delivered")):
+    for password, state in (("", "failed"), ("9999", "failed"), ("20051123581321", "delivered")):
         sent = await acts.fax_send(file=str(document), to=["FAX=+49305550100/T33S=3@" + GATEWAY], password=password)
         [fax] = sent["faxes"]
         await settled(house)
         shown = await acts.fax_show(id=fax)
         assert shown["state"] == state, shown
-        assert "1234" not in str(shown)
+        assert "20051123581321" not in str(shown)
     with pytest.raises(NotPossible, match="at most 20 characters"):
         await acts.fax_send(file=str(document), to=["+49305550100"], password="x" * 21)
 
