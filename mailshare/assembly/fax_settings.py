@@ -55,15 +55,9 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         always=table.confirm,
         inbox=table.inbox or ("admin1",),
         formats=table.formats or ("pdf",),
-        routes=tuple(
-            FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller, one.barcode, one.report, one.line)
-            for one in config.tables.fax_route
-        ),
+        routes=_routes(config),
         refused=table.refuse,
-        mailboxes=tuple(
-            FaxMailbox(one.account.casefold(), one.header, one.user, tuple(each.casefold() for each in one.senders))
-            for one in config.tables.fax_mailbox
-        ),
+        mailboxes=_mailboxes(config),
         partners=frozenset(one.casefold() for one in table.partners),
         receipts=table.receipts,
         tell_sent=table.tell_sent,
@@ -72,18 +66,34 @@ def fax_rules(config: Config, book: Sequence[BookEntry] = ()) -> FaxRules:
         cheap=tuple(parse_hours(one) for one in table.cheap_hours),
         cheap_tolls=frozenset(Toll(one) for one in table.cheap_tolls),
         contacts=_contacts(both(declared_entries(config), book)),
-        boxes=tuple(
-            FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report, one.poll, one.poll_from)
-            for one in config.tables.fax_box
-        ),
-        callers=tuple(
-            FaxCaller(one.caller, one.station, one.code.reference()) for one in config.tables.fax_caller
-        ),
+        boxes=_boxes(config),
+        callers=tuple(FaxCaller(one.caller, one.station, one.code.reference()) for one in config.tables.fax_caller),
         split=table.split,
         returns=table.returns,
         own=numbers([each for line in config.tables.fax_line for each in line.numbers]),
         passed_on=table.passed_on,
         unrouted=table.unrouted,
+    )
+
+
+def _routes(config: Config) -> tuple[FaxRoute, ...]:
+    return tuple(
+        FaxRoute(one.to, one.called, one.subaddress, one.station, one.caller, one.barcode, one.report, one.line)
+        for one in config.tables.fax_route
+    )
+
+
+def _mailboxes(config: Config) -> tuple[FaxMailbox, ...]:
+    return tuple(
+        FaxMailbox(one.account.casefold(), one.header, one.user, tuple(each.casefold() for each in one.senders))
+        for one in config.tables.fax_mailbox
+    )
+
+
+def _boxes(config: Config) -> tuple[FaxBox, ...]:
+    return tuple(
+        FaxBox(one.name, one.kind, one.to, one.code.reference(), one.report, one.poll, one.poll_from)
+        for one in config.tables.fax_box
     )
 
 

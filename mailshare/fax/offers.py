@@ -153,6 +153,7 @@ class Offers:
         kept: list[Kept] = []
         rows = await self._rows(box)
         alone = {row.id for row in rows} if box.kind != "bulletin" else set()
+        offered: set[int] = set()
         self._desk.out |= alone  # before anything is waited for
         try:
             for row in rows:
@@ -162,11 +163,11 @@ class Offers:
                     kept.append(Kept(row, len(pages)))
             if not pages:
                 raise _Refused("it holds nothing", box.name)
-            self._desk.out -= alone - {one.row.id for one in kept}
-            return Offer(self._pages.file(pages), box, call, kept, self)
-        except BaseException:
-            self._desk.out -= alone
-            raise
+            offer = Offer(self._pages.file(pages), box, call, kept, self)
+            offered = {one.row.id for one in kept}
+            return offer
+        finally:
+            self._desk.out -= alone - offered
 
     async def _pages_of(self, row: QueueItem) -> Sequence[FaxPage]:
         """A fax that came in goes out in the octets that came; what somebody put there is made into pages."""

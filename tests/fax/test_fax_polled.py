@@ -208,4 +208,5 @@ async def test_owners_hear_as_before(house: House) -> None:
     """A box that can be polled tells its owners that a fax waits."""
     await house.start(POLLED)
     await rings(house, [page(1)], 1, sub="1")
-    await told(house, "A fax waits in board", "ben")
+    notice = await told(house, "A fax waits in board", "ben")
+    assert "ben@" in str(notice["To"])
