@@ -108,7 +108,7 @@ class FileDatabase:
     def start(self, connection: sqlite3.Connection) -> None:
         """Begin to serve."""
         self._damage = damage = Damage()
-        sync_log = LogSync(self.path, self._files) if self._durability == "full" else None
+        sync_log = LogSync(self.path, self._files, self._reactor.seconds) if self._durability == "full" else None
         self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage)
         self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads, damage)
 

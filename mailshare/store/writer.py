@@ -1,8 +1,9 @@
-"""The one writer: puts whatever waits into one transaction, and has a thread sync it, so that one sync serves many.
+"""The one writer: puts whatever waits into one transaction, and has it synced, so that one sync serves many.
 
 A short transaction of deliveries is run on the reactor's thread: what it writes is in that processor's caches, and no
-two threads take the interpreter from each other at each statement. All else, and all that waits for the disk, is for
-the writer's own thread.
+two threads take the interpreter from each other at each statement. There it is synced too while the disk is quick,
+for then a sync takes less time than to wake a thread and to be woken by it. All else, and all that waits for the disk,
+is for the writer's own thread.
 
 Nobody else writes to the database or checkpoints it. That is what makes it fast, what keeps the order plain, and what
 keeps old SQLite versions clear of their fault with two checkpoints at the same instant.
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 BATCH_OPERATIONS = 256
 BATCH_OCTETS = 16 << 20
+COMPANY = 32  # operations, for which no more are waited for
 QUEUE_OPERATIONS = 8_192
 QUEUE_OCTETS = 64 << 20
 CHECKPOINT_OCTETS = 16 << 20
@@ -137,7 +139,8 @@ class Writer:
         self._octets = 0
         self._batches: SimpleQueue[_Batch] = SimpleQueue()
         self._under_way = 0  # batches whose answers are still to come
-        self._due = False  # one will be handed over when this turn of the reactor ends
+        self._due = False  # one will be handed over when a turn of the reactor brings no more
+        self._seen = 0  # operations, when the last turn ended
         self._free = True  # those under way need the connection no more
         self._usual = 1  # operations of a batch, of late
         self._stopping = False
@@ -177,6 +180,15 @@ class Writer:
         return self._ended
 
     def _turn_ended(self) -> None:
+        """Hand over what waits; but if this turn brought more, what the next one brings shares the sync.
+
+        So what is there already is waited for, and nothing that is not: a turn takes no time if nothing happens.
+        """
+        if self._seen < len(self._jobs) < COMPANY:
+            self._seen = len(self._jobs)
+            self._reactor.callLater(0, self._turn_ended)
+            return
+        self._seen = 0
         self._due = False
         self._hand_over()
 
@@ -227,7 +239,22 @@ class Writer:
             # The next one stands in the queue behind the checkpoint; and it begins the log anew, which SQLite syncs.
             self._aside = max(self._aside, 1)
         self._free = batch.answers is not None and not batch.checkpoint
-        self._batches.put(batch)
+        if self._free and self._under_way == 1 and (self._sync_log is None or self._sync_log.quick):
+            self._end_here(batch)
+        else:
+            self._batches.put(batch)
+
+    def _end_here(self, batch: _Batch) -> None:
+        """Sync it on the reactor's thread, and tell those who wait.
+
+        Never while the thread syncs another one: of a failed sync the system tells only the first who asks.
+        """
+        answers = self._durable(batch)
+        self._under_way -= 1
+        self._tell(answers)
+        if not self._due and (self._jobs or self._stopping):
+            self._due = True
+            self._reactor.callLater(0, self._turn_ended)
 
     def _run_here(self, batch: _Batch) -> None:
         try:
@@ -241,6 +268,10 @@ class Writer:
         """Tell those who wait. The next batch goes first, so that it is written meanwhile."""
         self._under_way -= 1
         self._hand_over()
+        self._tell(answers)
+
+    @staticmethod
+    def _tell(answers: list[tuple[Job, object]]) -> None:
         for job, result in answers:
             if job.afterwards is not None:
                 job.afterwards()
@@ -259,6 +290,8 @@ class Writer:
                 self._checkpoint()
         self._close()
         self._reactor.callFromThread(self._end)
+
+    # ----------------------------------------------------------------- on either
 
     def _durable(self, batch: _Batch) -> list[tuple[Job, object]]:
         """Write what is not written yet, and sync it; the answers."""
@@ -280,8 +313,6 @@ class Writer:
             sync_log()
         except OSError as fault:
             raise SyncFailed(f"the log could not be synced: {fault}") from fault
-
-    # ----------------------------------------------------------------- on either
 
     def _perform(self, batch: list[Job], *, patience: float) -> tuple[list[tuple[Job, object]], bool]:
         """One transaction for all; when one of them fails, one for each, so that only the guilty one is told.
