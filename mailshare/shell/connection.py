@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "ConnectionGone", "ServerEngine", "Session"]
 
 _FLUSH_EVERY = 64
+_LOOKS = 2  # turns of the reactor: those who left are heard of in the next one, behind what is due in it
 _STALLED = 10.0  # seconds with octets unread, after which a session is told to hold no more than it must
 
 
@@ -144,11 +145,26 @@ class Connection(TwistedProtocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self._socket = lowest(self.transport)
+        self._arrive(_LOOKS)
+
+    def _arrive(self, looks: int) -> None:
+        """Begin, if there is room; or look again when the reactor has heard of those who left meanwhile.
+
+        Whoever opens connections and resets them at once, as scanners do, would else be counted for as long as the
+        reactor only accepts; and the next one from there would be turned away because of connections that are no more.
+        """
+        if self._gone:
+            return
         refusal = self.factory.arrived(self)
-        if refusal is not None:
+        if looks and refusal in (Goodbye.FULL, Goodbye.FULL_FOR_PEER):
+            self.factory.reactor.callLater(0, self._arrive, looks - 1)
+        elif refusal is not None:
             self.transport.write(self.factory.last_words(refusal))
             self.transport.loseConnection()
-            return
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
         now = self.factory.reactor.seconds()
         self._handshaking = self.secure
         self._session_end = now + self.factory.limits.session
@@ -162,7 +178,10 @@ class Connection(TwistedProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Take octets."""
         session = self._session
-        if session is None or self._closing:
+        if session is None:
+            self._wait_for_room(data)
+            return
+        if self._closing:
             return
         self._handshaking = False
         self._rate_octets += len(data)
@@ -176,6 +195,14 @@ class Connection(TwistedProtocol):
             self._paused = True
             self.transport.pauseProducing()
 
+    def _wait_for_room(self, data: bytes) -> None:
+        """It speaks while it is not known yet whether it may stay: no more than one piece of that is kept."""
+        if not self._gone and not self.transport.disconnecting:
+            self._input.append(data)
+            self._unparsed += len(data)
+            self._paused = True
+            self.transport.pauseProducing()
+
     def handshakeCompleted(self) -> None:
         """TLS stands."""
         self._handshaking = False
@@ -185,7 +212,9 @@ class Connection(TwistedProtocol):
     def readConnectionLost(self) -> None:
         """The peer sends no more: answer what it sent, then close."""
         self._ended = True
-        if self._session is not None and getattr(self._session.engine, "wants_end", False) and not self._closing:
+        if self._session is None:
+            return
+        if getattr(self._session.engine, "wants_end", False) and not self._closing:
             self._input.append(b"")
             if not self._running:
                 self._start()

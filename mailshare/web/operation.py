@@ -133,7 +133,7 @@ def _fitting(name: str, value: Any, kind: type) -> Any:
     if kind is bool and value in ("true", "false"):
         return value == "true"
     if kind is list and isinstance(value, str):
-        return [part for part in value.split(",") if part]
+        value = [part for part in value.split(",") if part]
     if type(value) is not kind:
         raise PeerFault(f"{name}: {_WANTED[kind]}", code=400)
     elements: list[Any] = value if isinstance(value, list) else []

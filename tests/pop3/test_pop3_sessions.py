@@ -378,7 +378,8 @@ def test_too_many_connections(build_office):
     """One more is told so and closed."""
     office = build_office()
     clients = [office.connect() for _ in range(21)]
-    assert clients[-1].greeting == b"-ERR [SYS/TEMP] Too many connections from your address\r\n"
+    office.clock.pump([0, 0])
+    assert clients[-1].read() == b"-ERR [SYS/TEMP] Too many connections from your address\r\n"
     assert clients[-1].closed
 
 

@@ -27,18 +27,50 @@ def limited(make_factory: Callable[..., SMTPFactory]) -> Callable[..., SMTPFacto
     return make
 
 
-def test_connections_are_limited(connect, limited) -> None:
+def test_connections_are_limited(connect, limited, clock: Clock) -> None:
     """Past the limits the greeting is 421, by peer and in all; whoever leaves makes room."""
     factory = limited(total=3, per_peer=2)
     first, second, third = connect(factory), connect(factory), connect(factory)
+    clock.pump([0, 0])
     assert third.read() == ["421 4.7.0 mail.test Too many connections from your address"]
     assert third.gone
     other, fourth = connect(factory, "2001:db8::1"), connect(factory, "2001:db8:1::1")
+    clock.pump([0, 0])
     assert other.read()[0].startswith("220 ")
     assert fourth.read()[0].startswith("421 4.3.2 ")
     first.transport.loseConnection()
     assert connect(factory).read()[0].startswith("220 ")
     assert second.codes(HELLO) == ["220", "250"]
+
+
+def test_who_left_in_the_same_turn_takes_no_room(connect, limited, clock: Clock) -> None:
+    """Connections that were reset at once are heard of after the next one came."""
+    factory = limited(per_peer=2)
+    scanners = [connect(factory) for _ in range(6)]
+    client = connect(factory)
+    assert client.read() == []
+    for each in scanners:
+        each.transport.loseConnection()
+    clock.pump([0, 0])
+    assert [line[:4] for line in client.read()] == ["220 "]
+    assert client.codes(HELLO) == ["250"]
+    client.transport.loseConnection()
+    assert factory.peers.total == 0
+
+
+@pytest.mark.parametrize(("leaves", "code"), [(True, "554"), (False, "421")])
+def test_who_speaks_before_there_is_room(connect, limited, clock: Clock, leaves: bool, code: str) -> None:
+    """What it says is kept, one piece of it, and answered if it may come in: that one waits for the greeting."""
+    factory = limited(per_peer=1)
+    first, second = connect(factory), connect(factory)
+    assert second.say(HELLO + b"\r\n") == []
+    assert second.transport.producerState == "paused"
+    second.protocol.readConnectionLost()
+    if leaves:
+        first.transport.loseConnection()
+    clock.pump([0, 0])
+    assert [line[:3] for line in second.read()] == [code]
+    assert second.gone
 
 
 def test_peers_are_counted_by_network() -> None:
