@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, overload
 Value = TypeVar("Value")
 Derived = TypeVar("Derived")
 _numbers = count()
+_MOST = 256  # values that derived_of() keeps
 
 
 def derived(work_out: Callable[[Value], Derived]) -> Callable[[Value], Derived]:
@@ -26,6 +27,27 @@ def derived(work_out: Callable[[Value], Derived]) -> Callable[[Value], Derived]:
             result: Derived = kept[name]
             return result
         result = kept[name] = work_out(value)
+        return result
+
+    update_wrapper(look, work_out)
+    return look
+
+
+def derived_of(work_out: Callable[[Value], Derived]) -> Callable[[Value], Derived]:
+    """Have a pure function remember its results for the very objects that it was asked of, the last few hundred.
+
+    For frozen values that have no dict, such as a tuple that many messages have in common.
+    """
+    kept: dict[int, tuple[Value, Derived]] = {}
+
+    def look(value: Value) -> Derived:
+        found = kept.get(id(value))
+        if found is not None:  # it is this one: it is kept, so no other can have taken its place
+            return found[1]
+        if len(kept) >= _MOST:
+            kept.clear()
+        result = work_out(value)
+        kept[id(value)] = value, result
         return result
 
     update_wrapper(look, work_out)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import sha256
 
 from mailshare.core.headers import Headers
 
 
 def identity(headers: Headers) -> bytes:
     """The normalised Message-ID; without one, what else tells two messages apart."""
-    if headers.own_id:
-        return b"id\x00" + headers.own_id.casefold().encode("utf-8", "replace")
+    own = headers.own_id
+    if own:
+        return b"id\x00" + own.casefold().encode("utf-8", "replace")
     parts = (" ".join((headers.first(name) or "").split()) for name in ("from", "date", "subject"))
     return b"no-id\x00" + b"\x00".join(part.encode("utf-8", "replace") for part in parts)
 
@@ -26,10 +27,6 @@ def duplicate_key(headers: Headers, content_digest: bytes, *, collapse_lists: bo
         whichever comes first. It is asked of every message, for the direct copy does not say that a list has it too.
         Lists keep Message-ID and Date; Date parts messages of programs that use one Message-ID twice.
     """
-    digest = hashlib.sha256(hashlib.sha256(identity(headers)).digest())
     date = " ".join((headers.first("date") or "").split()) if collapse_lists and headers.own_id else ""
-    if date:
-        digest.update(b"date\x00" + date.encode("utf-8", "replace"))
-    else:
-        digest.update(content_digest)
-    return digest.digest()
+    second = b"date\x00" + date.encode("utf-8", "replace") if date else content_digest
+    return sha256(sha256(identity(headers)).digest() + second).digest()

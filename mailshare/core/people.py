@@ -64,6 +64,7 @@ class Sharers:
     :ivar names: display names.
     :ivar meant: own addresses that envelope addresses stand for, as far as somebody worked it out: they come again and
         again.
+    :ivar strangers: From fields that were found to pretend nothing, whatever else is in their header.
     """
 
     account: Account
@@ -76,6 +77,7 @@ class Sharers:
     _addresses: dict[tuple[str, str], set[int]] = field(factory=dict, repr=False)
     _dotless: dict[str, set[int]] = field(factory=dict, repr=False)
     meant: dict[Address, Address | None] = field(factory=dict, repr=False, eq=False)
+    strangers: set[bytes] = field(factory=set, repr=False, eq=False)
 
     @classmethod
     def build(cls, account: Account, directory: Directory) -> Sharers:

@@ -159,7 +159,8 @@ def _error(value: object) -> tuple[str, str]:
 
 def is_status(headers: Headers) -> bool:
     """The mail says of itself that it is a status of printing."""
-    return "print-status" in (headers.first("content-type") or "")
+    fields = headers.named("content-type")
+    return bool(fields) and b"print-status" in fields[0].raw and "print-status" in fields[0].value
 
 
 # ---------------------------------------------------------------------- in words

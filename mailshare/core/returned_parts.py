@@ -33,12 +33,20 @@ _SAYS_SO = re.compile(
     re.IGNORECASE,
 )
 _MARKS = frozenset({"x-failed-recipients", "x-ms-embedded-report"})  # Exim and others; Exchange
+# Octets of a Content-Type or a Subject without any of this do not say so, however they are written.
+_PERHAPS_REPORT = re.compile(rb"(?i:report)")
+_PERHAPS_SAYS_SO = re.compile(
+    rb"[^:]*:[ \t\r\n]*(?i:undeliver|returned|delivery|failure|warning|your|non-?deliver|unzustell"
+    rb"|(?:(?:e-?)?mail|message)[ \t\r\n]+(?:could|was|not|delay|deliver|system|error))"
+    rb"|[^:]*:[^\n]*(?:=\?|[^ -~\t\r\n])|[^\n]*\n[^\n]"
+)
 # A From field without any of this comes from none of them.
 _PERHAPS_ROBOT = re.compile(
     rb"(?i:\b(?:mailer-?daemon|postmaster|mail-daemon|bounces?|mdaemon|ndr)\b)"
     rb"|<>|[^!-'*-\[\]-~ \t\r\n]|:[ \t\r\n<>\"]*\Z"
 )
 _ANSWER = frozenset({"in-reply-to", "references"})
+_RETURN_PATH = frozenset({"return-path"})
 
 
 def is_report(headers: Headers) -> bool:
@@ -47,13 +55,17 @@ def is_report(headers: Headers) -> bool:
     Also by what servers without standards write into From and Subject. It may be generous: a message counts as a
     report only to look for ids of ours in it. Source: RFC 3464, RFC 8098, RFC 3834 section 5.
     """
-    if _REPORT.match(headers.first("content-type") or ""):
+    for one in headers.named("content-type"):
+        if _PERHAPS_REPORT.search(one.raw) and _REPORT.match(headers.first("content-type") or ""):
+            return True
+    if headers.has(_RETURN_PATH) and (headers.first("return-path") or "").replace(" ", "") == "<>":
         return True
-    if (headers.first("return-path") or "").replace(" ", "") == "<>":
+    if headers.has(_MARKS):
         return True
-    if headers.has(_MARKS) or _SAYS_SO.match(headers.text("subject")):
-        return True
-    return any(_PERHAPS_ROBOT.search(each.raw) for each in headers.named("from")) and _by_robot(headers)
+    for one in headers.named("subject"):
+        if _PERHAPS_SAYS_SO.match(one.raw) and _SAYS_SO.match(headers.text("subject")):
+            return True
+    return any(_PERHAPS_ROBOT.search(one.raw) for one in headers.named("from")) and _by_robot(headers)
 
 
 def _by_robot(headers: Headers) -> bool:
@@ -62,6 +74,11 @@ def _by_robot(headers: Headers) -> bool:
     if (sender and sender.strip(' <>"').casefold() in _NO_PERSON) or sender.endswith("<>"):
         return True
     return any(box.address.local.casefold() in _ROBOTS for box in headers.mailboxes("from"))
+
+
+def refers(headers: Headers) -> bool:
+    """It may answer or return another message: :func:`references` or :func:`is_report` have something to say."""
+    return headers.has(_ANSWER) or is_report(headers)
 
 
 def references(headers: Headers) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 MAX_HOPS = 50
+_STRANGERS, _SHORT = 1_000, 200  # From fields that are remembered, and octets of the longest of them
 
 
 def delivered_to(user: User, directory: Directory) -> Address:
@@ -138,15 +139,25 @@ def impersonates(headers: Headers, sharers: Sharers, directory: Directory) -> st
     The name in From is a local user's, or ADMINn's, while the address is not of this office; or the address is of this
     office and the provider did not write that it is authentic.
     """
+    written = headers.named("from")
+    strangers = sharers.strangers
+    if len(written) == 1 and written[0].raw in strangers:
+        return ""
+    outside = True
     for box in headers.mailboxes("from"):
         if any(_is_own(box.address, account) for account in directory.accounts):
             block = TrustedBlock.of(headers, sharers.options.trusted_by)
             if not is_authenticated(block, box.address.key[1]):
                 return f"From has an address of this office, and nobody vouches for it: {box.address}"
+            outside = False
             continue
         match = sharers.names.match(box.name)
         if match.level in {"L1", "L2", "L3"} and (match.user_ids or match.contenders):
             return f"From has the name of somebody here and a strange address: {box.name}"
+    if outside and len(written) == 1 and len(written[0].raw) <= _SHORT:
+        if len(strangers) >= _STRANGERS:
+            strangers.clear()
+        strangers.add(written[0].raw)
     return ""
 
 

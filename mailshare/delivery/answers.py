@@ -58,7 +58,7 @@ class Answers:
         if origin.source not in (Source.COLLECT, Source.SMTP):
             return
         directory = self._store.directory.current()
-        away = _away(directory)
+        away = absent_users(directory)
         for user_id, reason in _readers(routing).items() if away else ():
             user = away.get(user_id)
             if user is None or user.vacation is None or reason in _NOT_MEANT:
@@ -131,7 +131,7 @@ class Answers:
 
 
 @derived
-def _away(directory: Directory) -> Mapping[int, User]:
+def absent_users(directory: Directory) -> Mapping[int, User]:
     """The users who have told that they are away, at some time or other, by id."""
     return {user.id: user for user in directory.users if user.vacation is not None}
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailshare.core.derived import changed
+from mailshare.core.derived import changed, derived
 from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
@@ -21,12 +21,12 @@ from mailshare.core.people import people_of
 from mailshare.core.report_parts import printable
 from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
-from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, returned_ids
+from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, refers, returned_ids
 from mailshare.core.values import DeliveryResult, Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
-from mailshare.delivery.answers import Answers
+from mailshare.delivery.answers import Answers, absent_users
 from mailshare.delivery.events import route_events
 from mailshare.delivery.moments import Aside, at_once, micros
-from mailshare.delivery.quotas import Bounded, Quotas
+from mailshare.delivery.quotas import Bounded, Quotas, bounded_users
 from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 
@@ -106,10 +106,11 @@ class Intake:
         if routing.hops:
             self._wake(routing, fresh=not result.already)
         if not result.already:
-            await self._tell(kept, headers, origin)
-            if self._quotas is not None:
+            if origin.user_id is not None:
+                await self._tell(kept, headers, origin.user_id, origin)
+            if self._quotas is not None and bounded_users(directory):
                 await self._quotas.watch(result.uids, body.size, origin)
-            if self._answers is not None:
+            if self._answers is not None and absent_users(directory):
                 await self._answers.answer(self.accept, routing, headers, envelope, origin)
             self._seen(result.message_id, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
@@ -129,7 +130,7 @@ class Intake:
         at, full = micros(self._clock), set[int]()
         message_id = read.headers.own_id
         while True:
-            if self._quotas is None:
+            if self._quotas is None or not bounded_users(directory):
                 kept = Bounded(read.routing)
             else:
                 kept = await self._quotas.bounded(read.routing, origin, body.size, directory, full)
@@ -188,7 +189,7 @@ class Intake:
         if body.header_length <= LONG_HEADER:
             headers = Headers.parse(await body.header()) if given is None else given
             origin = changed(origin, key=self._duplicate_key(headers, body, origin, directory))
-            known = await known_marks(self._store, headers, body)
+            known = await known_marks(self._store, headers, body) if refers(headers) else {}
             routing = self._router.route(envelope, headers, origin, directory, known)
             return _Read(headers, sent_on(routing, headers, envelope, origin, directory), origin)
         block = await body.header() if given is None else b""
@@ -213,26 +214,31 @@ class Intake:
         """The key by which a mailbox takes a message once; reports and what could not be read have none."""
         if origin.source is Source.REPORT or not headers.fields:
             return b""
+        collapsing = _collapsing(directory)
+        if not collapsing:
+            return duplicate_key(headers, body.content_digest)
         author = directory.user_by_id.get(origin.user_id or 0)
         ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
-        sharers = people_of(directory).sharers
-        collapse = any(sharers[each].options.collapse_lists for each in ids if each in sharers)
-        return duplicate_key(headers, body.content_digest, collapse_lists=collapse)
+        return duplicate_key(headers, body.content_digest, collapse_lists=not collapsing.isdisjoint(ids))
 
     # ------------------------------------------------------------------ notes
 
-    async def _tell(self, kept: Bounded, headers: Headers, origin: Origin) -> None:
+    async def _tell(self, kept: Bounded, headers: Headers, author: int, origin: Origin) -> None:
         """The message is stored already: a note that cannot be stored now must not turn that into a refusal."""
-        if origin.user_id is None:
-            return
         about = headers.own_id
         notes = [unknown_name(kept.routing.notes)] if kept.routing.notes else []
         notes += [mailbox_full(kept.unsaid)] if kept.unsaid else []
         for subject, words in notes:
             try:
-                await self._reports.notify(origin.user_id, subject, words, about=about, account_id=origin.account_id)
+                await self._reports.notify(author, subject, words, about=about, account_id=origin.account_id)
             except MailshareError as fault:
                 self._log.warn("a note on {trace} was not stored: {fault}", trace=origin.trace, fault=fault.public)
+
+
+@derived
+def _collapsing(directory: Directory) -> frozenset[int]:
+    """The accounts whose users want a list's copy and the direct one to count as one."""
+    return frozenset(number for number, each in people_of(directory).sharers.items() if each.options.collapse_lists)
 
 
 def _well_read(block: bytes, headers: Headers | None) -> Headers:

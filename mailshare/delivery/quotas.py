@@ -69,7 +69,7 @@ class Quotas:
         :param known: ids of users whose mailbox was found to be full when the message was to be stored.
         :raises PolicyRefusal: 552 5.2.2, nobody would get it; the sender still has it.
         """
-        limited = _limited(directory)
+        limited = bounded_users(directory)
         if origin.source is not Source.SMTP or not limited:
             return Bounded(routing)
         bound = [
@@ -97,7 +97,7 @@ class Quotas:
 
     async def watch(self, user_ids: Iterable[int], size: int, origin: Origin) -> None:
         """Warn those whose mailbox has just passed a level; never raises: the message is stored already."""
-        limited = _limited(self._store.directory.current())
+        limited = bounded_users(self._store.directory.current())
         bound = [limited[one] for one in user_ids if one in limited] if limited else []
         if not bound:
             return
@@ -140,7 +140,7 @@ class Quotas:
 
 
 @derived
-def _limited(directory: Directory) -> Mapping[int, User]:
+def bounded_users(directory: Directory) -> Mapping[int, User]:
     """The users with a bound, by id; in most offices nobody."""
     return {user.id: user for user in directory.users if user.quota}
 

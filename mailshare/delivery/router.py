@@ -424,9 +424,10 @@ def _nothing_said(headers: Headers, origin: Origin, author: User | None, directo
     """The header of mail that was handed in changes nothing of what the envelope says."""
     if is_status(headers):
         return False
-    if author is not None or origin.source is not Source.SMTP or not directory.accounts:
+    accounts = directory.accounts
+    if author is not None or origin.source is not Source.SMTP or not accounts:
         return True
-    return not impersonates(headers, people_of(directory).sharers[directory.accounts[0].id], directory)
+    return not impersonates(headers, people_of(directory).sharers[accounts[0].id], directory)
 
 
 @derived

@@ -7,20 +7,15 @@ and the memory store, where they run at once: the rules of the store are written
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from twisted.logger import Logger
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 
 T = TypeVar("T")
-_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=str)
-# What encode() makes anew for each text, which costs more than these short texts do. Only Pythons with C have it.
-_make: Any = getattr(json.encoder, "c_make_encoder", None)
-_pieces = _make and _make(None, str, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)
 Operation = Callable[[sqlite3.Connection], T]
 
 _PRIMARY = 0xFF  # the low octet of an extended result code is the code itself
@@ -43,11 +38,6 @@ _PASSING = frozenset(
     }
 )
 SYNC_FAILED = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
-
-
-def as_json(value: object) -> str:
-    """JSON for a column. What is no JSON is written as its ``str``."""
-    return "".join(_pieces(value, 0)) if _pieces else _encoder.encode(value)
 
 
 class Damage:
@@ -132,4 +122,4 @@ def chosen(ids: Collection[int]) -> tuple[str, int | str]:
     """
     if len(ids) == 1:
         return "= ?", next(iter(ids))
-    return "IN (SELECT value FROM json_each(?))", json.dumps(list(ids))
+    return "IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, ids))}]"

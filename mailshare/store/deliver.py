@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.headers import Headers
+from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import (
     DeliveryResult,
@@ -23,9 +24,9 @@ from mailshare.core.values import (
 )
 from mailshare.interfaces import IBody, IBodySink, IDelivery
 from mailshare.store.bodies import PIECE, FileBody, MemoryBody
-from mailshare.store.database import Database, as_json
+from mailshare.store.database import Database
 from mailshare.store.events import write_events
-from mailshare.store.handing import Handing
+from mailshare.store.handing import Handing, readers_of
 from mailshare.store.ledger import refuse_row
 from mailshare.store.naming import DAY, DUPLICATE_DAYS, bare_message_id
 from mailshare.store.notifier import Notifier
@@ -40,7 +41,12 @@ def listed_fields(headers: Headers) -> tuple[str, str]:
 
     The first field of each name counts. Nothing is decoded here; what cannot be read as UTF-8 is replaced.
     """
-    listed = {name: found[0].listed[:_FIELD_LIMIT] for name in _LISTED if (found := headers.named(name))}
+    listed = {}
+    for name in _LISTED:
+        if found := headers.named(name):
+            listed[name] = found[0].listed[:_FIELD_LIMIT]
+    if own := headers.own_id:
+        return own[1:-1], as_json(listed)
     ids = headers.named("message-id")
     return bare_message_id(ids[0].listed) if ids else "", as_json(listed)
 
@@ -91,11 +97,13 @@ class Delivery:
         """Store it all, or nothing; fires when durable."""
         own = await self.own(body)
         message_id, listed = listed_fields(headers or Headers.parse(await own.header()))
+        targets = tuple(targets)
+        readers = readers_of(targets)
         handing = Handing(
             envelope,
             own,
             origin,
-            tuple(targets),
+            targets,
             tuple(hops),
             tuple(events),
             at,
@@ -108,12 +116,14 @@ class Delivery:
             listed,
             bounds or {},
         )
-        cost = ROW_COST + (own.size if isinstance(own, MemoryBody) else 0) + sum(len(one.prefix) for one in targets)
-        users = [target.user_id for target in targets]
+        cost = ROW_COST + (own.facts.size if isinstance(own, MemoryBody) else 0) + readers.octets
         result = await self._database.write(
-            handing, cost=cost, directory=self.directory_of(own), afterwards=lambda: self._mailboxes_changed(users)
+            handing,
+            cost=cost,
+            directory=self.directory_of(own),
+            afterwards=lambda: self._mailboxes_changed(readers.users),
         )
-        if result.message_id:
+        if hops and result.message_id:
             for agent in dict.fromkeys(hop.agent for hop in hops):
                 self._notifier.wake(agent)
         return result

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from zope.interface import implementer
 
+from mailshare.core.json_text import object_text
 from mailshare.core.values import Event, StoredEvent
 from mailshare.interfaces import IEventLog
-from mailshare.store.database import Database, as_json, marks
+from mailshare.store.database import Database, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
 from mailshare.store.rows import insert
 
@@ -111,7 +112,7 @@ def write_all_events(
                 event.account_id,
                 event.user_id,
                 message_id if event.message_id is None else event.message_id,
-                as_json(dict(event.data)),
+                object_text(event.data),
             )
             for number, (event, trace, message_id) in enumerate(events, first)
         ],

@@ -7,16 +7,19 @@ at the beginning of the transaction holds until its end: the ids and counters of
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from mailshare.core.envelope import Envelope
+from mailshare.core.derived import derived_of
+from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailboxFull, Unavailable
+from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import DeliveryResult, Event, Hop, Origin, SentMark, Target
 from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
-from mailshare.store.database import as_json, chosen
+from mailshare.store.database import chosen
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_all_events
 from mailshare.store.ledger import bind_row, claim_row
@@ -31,7 +34,7 @@ _MESSAGE = (
 _BODY = "INSERT INTO body (message_id, data)"
 # The braces are filled by chosen().
 _INBOXES = (
-    "SELECT user_id, id, uidnext, modseq, msgs, bytes FROM mailbox "
+    "SELECT user_id, id, uidnext, modseq + 1, msgs, bytes FROM mailbox "
     "WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
 )
 _COUNT_UP = "WITH more (number, came, grown) AS ("
@@ -46,6 +49,7 @@ _UNLESS_MET = (
     " ON CONFLICT (key, mailbox_id) DO UPDATE SET at = excluded.at, trace = excluded.trace "
     "WHERE duplicate.at < excluded.at - {}"
 )
+_ALREADY = DeliveryResult(0, already=True)
 _FIRST = "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?"
 
 
@@ -74,6 +78,11 @@ class Handing:
         return write_together(connection, [self])[0]
 
     @property
+    def brings(self) -> bool:
+        """It has more with it than its copies and its lines in the journal."""
+        return bool(self.hops) or self.sent is not None or self.origin.ledger is not None
+
+    @property
     def rows(self) -> int:
         """About how many rows of the database it touches, so that the writer knows a short transaction."""
         return 1 + len(self.targets) + len(self.hops)
@@ -84,17 +93,40 @@ class Handing:
         return write_together
 
 
-@define
-class _Inbox:
-    """A mailbox as it stood when the transaction began, and the messages and octets that have come since."""
+@frozen
+class Readers:
+    """The mailboxes of some targets; many messages have the same.
 
-    number: int
-    uidnext: int
-    modseq: int
-    messages: int
+    :ivar users: their ids, each once.
+    :ivar copies: for each of them its id, the lines of its copy and their octets, and the flag of lines that are ready.
+    :ivar octets: of the lines of all targets.
+    """
+
+    users: tuple[int, ...]
+    copies: tuple[tuple[int, bytes | None, int, int], ...]
     octets: int
-    came: int = 0
-    grown: int = 0
+
+
+@derived_of
+def readers_of(targets: tuple[Target, ...]) -> Readers:
+    """What is the same for all messages to them; a user named twice gets the first of the two copies."""
+    first: dict[int, bytes] = {}
+    for target in targets:
+        first.setdefault(target.user_id, target.prefix)
+    copies = tuple((user, lines or None, len(lines), ready_flag(lines)) for user, lines in first.items())
+    return Readers(tuple(first), copies, sum(len(target.prefix) for target in targets))
+
+
+class _Inboxes(dict[int, tuple[int, int, int, int, int]]):
+    """Mailboxes as they stood when the transaction began, and by user id what has come into them since.
+
+    By user id: number, UIDNEXT, next change, messages, octets.
+    """
+
+    def __init__(self, rows: Iterable[tuple[int, int, int, int, int, int]] = ()) -> None:
+        super().__init__((row[0], row[1:]) for row in rows)
+        self.came = dict.fromkeys(self, 0)
+        self.grown = dict.fromkeys(self, 0)
 
 
 @define
@@ -106,6 +138,7 @@ class _Copies:
     """
 
     handing: Handing
+    readers: Readers
     events: list[Event]
     number: int = 0
     suppressed: list[int] = field(factory=list)
@@ -121,17 +154,19 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
     for place, one in enumerate(handings):
         ledger = one.origin.ledger
         if ledger is None or claim_row(connection, ledger, one.origin.ledger_state, one.at):
-            taken[place] = _Copies(one, list(one.events))
+            taken[place] = _Copies(one, readers_of(one.targets), list(one.events))
     copies = list(taken.values())
     _messages(connection, copies)
-    inboxes = _read_inboxes(connection, {target.user_id for one in copies for target in one.handing.targets})
-    _suppress(connection, [(one, _readers(one.handing)) for one in copies], inboxes)
+    users = copies[0].readers.users if len(copies) == 1 else {each for one in copies for each in one.readers.users}
+    inboxes = _read_inboxes(connection, users)
+    _suppress(connection, [(one, one.readers.users) for one in copies], inboxes)
     _entries(connection, copies, inboxes)
     for each in copies:
-        _along(connection, each)
+        if each.handing.brings:
+            _along(connection, each)
     told = [(event, each.handing.origin.trace, each.number) for each in copies for event in each.events]
     write_all_events(connection, told)
-    results = [DeliveryResult(0, already=True)] * len(handings)
+    results = [_ALREADY] * len(handings)
     for place, each in taken.items():
         results[place] = DeliveryResult(each.number, each.uids, tuple(each.suppressed))
     return results
@@ -151,14 +186,7 @@ def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies]) -> None
 
 def _message_row(one: Handing) -> tuple[object, ...]:
     facts, origin, sender = one.body.facts, one.origin, one.envelope.sender
-    about = {
-        "source": origin.source.value,
-        "user": origin.user_id,
-        "peer": origin.peer,
-        "helo": origin.helo,
-        "secure": origin.secure,
-        "recipients": [str(recipient.address) for recipient in one.envelope.recipients[:50]],
-    }
+    came = _came(origin.source.value, origin.user_id, origin.peer, origin.helo, origin.secure)
     return (
         origin.trace,
         one.message_id,
@@ -169,26 +197,33 @@ def _message_row(one: Handing) -> tuple[object, ...]:
         facts.digest,
         facts.content_digest,
         None if sender is None else str(sender),
-        as_json(about),
+        f'{came}, "recipients": {_addressees(one.envelope.recipients)}}}',
         origin.account_id,
         one.at,
         one.listed,
     )
 
 
-def _read_inboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> dict[int, _Inbox]:
+@lru_cache(maxsize=256)
+def _came(source: str, user_id: int | None, peer: str, helo: str, secure: bool) -> str:
+    """The beginning of ``origin``, which all messages of a session have in common."""
+    return as_json({"source": source, "user": user_id, "peer": peer, "helo": helo, "secure": secure})[:-1]
+
+
+@derived_of
+def _addressees(recipients: tuple[Recipient, ...]) -> str:
+    return as_json([str(recipient.address) for recipient in recipients[:50]])
+
+
+def _read_inboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> _Inboxes:
     if not user_ids:
-        return {}
+        return _Inboxes()
     these, listed = chosen(user_ids)
-    return {row[0]: _Inbox(*row[1:]) for row in connection.execute(_INBOXES.format(these), (listed,)).fetchall()}
-
-
-def _readers(one: Handing) -> Collection[int]:
-    return dict.fromkeys(target.user_id for target in one.targets)
+    return _Inboxes(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
 
 
 def _suppress(
-    connection: sqlite3.Connection, asked: Sequence[tuple[_Copies, Collection[int]]], inboxes: Mapping[int, _Inbox]
+    connection: sqlite3.Connection, asked: Sequence[tuple[_Copies, Collection[int]]], inboxes: _Inboxes
 ) -> None:
     """Have mailboxes remember their messages, and note who has met a message before."""
     rows: list[tuple[object, ...]] = []
@@ -198,7 +233,7 @@ def _suppress(
         if handing.duplicate_key and handing.duplicate_window:
             window = handing.duplicate_window
             rows += [
-                (inboxes[each].number, handing.duplicate_key, handing.at, handing.origin.trace)
+                (inboxes[each][0], handing.duplicate_key, handing.at, handing.origin.trace)
                 for each in user_ids
                 if each in inboxes
             ]
@@ -211,49 +246,47 @@ def _suppress(
 
 
 def _find_first(
-    connection: sqlite3.Connection, one: _Copies, user_ids: Collection[int], inboxes: Mapping[int, _Inbox]
+    connection: sqlite3.Connection, one: _Copies, user_ids: Collection[int], inboxes: _Inboxes
 ) -> None:
     """Which of these mailboxes remember another message under the key of this one."""
     handing = one.handing
     if not handing.duplicate_key or not handing.duplicate_window:
         return
     for user_id in user_ids:
-        first = connection.execute(_FIRST, (inboxes[user_id].number, handing.duplicate_key)).fetchone()
+        first = connection.execute(_FIRST, (inboxes[user_id][0], handing.duplicate_key)).fetchone()
         if first is not None and first[0] != handing.origin.trace:
             one.suppressed.append(user_id)
             one.events.append(Event(handing.at, "deliver.duplicate", user_id=user_id, data={"of": first[0]}))
 
 
-def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes: Mapping[int, _Inbox]) -> None:
+def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes: _Inboxes) -> None:
     """Put the messages into all mailboxes that are to have them.
 
     :raises MailboxFull: the first of these users whose mailbox cannot take it.
     :raises Unavailable: a user went away between routing and now; the source tries again and is routed anew.
     """
     rows: list[tuple[object, ...]] = []
+    all_came, all_grown = inboxes.came, inboxes.grown
     for one in copies:
-        handing, suppressed, uids = one.handing, one.suppressed, one.uids
-        facts, bounds, at = handing.body.facts, handing.bounds, handing.at
-        for target in handing.targets:
-            user_id, prefix = target.user_id, target.prefix
-            if user_id in uids or user_id in suppressed:
+        handing, suppressed, uids, message = one.handing, one.suppressed, one.uids, one.number
+        octets, sound, bounds, at = handing.body.facts.size, handing.body.facts.ready, handing.bounds, handing.at
+        for user_id, lines, more, ready in one.readers.copies:
+            if suppressed and user_id in suppressed:
                 continue
-            inbox = inboxes.get(user_id)
-            if inbox is None:
+            if user_id not in inboxes:
                 raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
-            if user_id in bounds and bounds[user_id].full(
-                inbox.messages + inbox.came, inbox.octets + inbox.grown, facts.size
-            ):
+            number, uidnext, modseq, messages, held = inboxes[user_id]
+            came = all_came[user_id]
+            if user_id in bounds and bounds[user_id].full(messages + came, held + all_grown[user_id], octets):
                 raise MailboxFull(user_id)
-            size = facts.size + len(prefix)
-            uids[user_id] = uid = inbox.uidnext + inbox.came
-            inbox.came += 1
-            inbox.grown += size
-            flags = ready_flag(prefix) if facts.ready else 0
-            modseq = inbox.modseq + inbox.came
-            rows.append((inbox.number, uid, one.number, size, flags, modseq, at, prefix or None))
+            all_came[user_id] = came + 1
+            all_grown[user_id] += octets + more
+            uids[user_id] = uidnext + came
+            rows.append(
+                (number, uidnext + came, message, octets + more, ready if sound else 0, modseq + came, at, lines)
+            )
     if rows:
-        grown = [(inbox.number, inbox.came, inbox.grown) for inbox in inboxes.values() if inbox.came]
+        grown = [(inboxes[each][0], came, all_grown[each]) for each, came in all_came.items() if came]
         insert(connection, _COUNT_UP, grown, _BY_WHAT_CAME)
         insert(connection, _ENTRY, rows)
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from zope.interface import implementer
 
 from mailshare.core.errors import MailboxInUse, Unavailable
+from mailshare.core.json_text import as_json
 from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
 from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxes, IMaildrop
-from mailshare.store.database import Database, as_json
+from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_alike
 from mailshare.store.listings import Listing, Listings

@@ -64,8 +64,9 @@ class Totals:
     def changed(self, user_ids: Iterable[int]) -> None:
         """The mailboxes of these users are other ones now."""
         self._changes += 1
-        for user_id in user_ids:
-            self._kept.pop(user_id, None)
+        if self._kept:
+            for user_id in user_ids:
+                self._kept.pop(user_id, None)
 
     def all_changed(self) -> None:
         """Users came or went."""

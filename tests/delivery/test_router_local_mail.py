@@ -226,6 +226,19 @@ def test_strangers_are_marked():
     assert b"X-Mailshare-Warning: display-name\r\n" in routing.targets[0].prefix
 
 
+def test_a_stranger_is_looked_at_again_when_people_change():
+    """A From field that pretended nothing is remembered only as long as the same people are here."""
+    headers = Headers.parse(b"From: Eve Miller <x@evil.example>\r\n")
+    later = evolve(OFFICE, users=(*USERS, User(20, "eve", names=("Eve Miller",), accounts=(1,))))
+    router, envelope = Router(), Envelope(None, (Recipient(Address("greg")),))
+    origin = Origin(Source.SMTP, "0" * 16, trusted=True)
+    marked = [
+        b"X-Mailshare-Warning" in router.route(envelope, headers, origin, directory, {}).targets[0].prefix
+        for directory in (OFFICE, OFFICE, OFFICE, later, later)
+    ]
+    assert marked == [False, False, False, True, True]
+
+
 def test_reports_go_straight_to_the_person():
     """Our own notices are given to the named local user, whatever their header says."""
     routing = route(["andrew"], "From: MAILER-DAEMON@mail.office.example", user=None, source=Source.REPORT)

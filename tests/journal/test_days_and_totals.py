@@ -11,11 +11,11 @@ from twisted.internet.task import Clock
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import PeerFault
+from mailshare.core.json_text import as_json
 from mailshare.core.values import SECOND, Account, Event, Hop, Origin, Source, StoredEvent, Target, User
 from mailshare.journal.counting import Counting
 from mailshare.journal.days import bounds, day_of, line, next_midnight, read_day, record
 from mailshare.status import Indicators
-from mailshare.store.database import as_json
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
