@@ -8,6 +8,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
 from mailshare.store.database import Damage, Operation, translate
@@ -20,6 +23,8 @@ from mailshare.store.readers import Readers
 from mailshare.store.writer import IThreadedReactor, Writer
 
 T = TypeVar("T")
+
+LAY_OUT_AFTER = 1.0  # seconds: a command that has the store for a moment leaves the log as it is
 
 
 class DirectoryLock:
@@ -61,6 +66,8 @@ class FileDatabase:
     :param connect: opens a plain connection; tests hand in one that fails.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         directory: str,
@@ -80,6 +87,7 @@ class FileDatabase:
         self._damage = Damage()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
+        self._lays_out: IDelayedCall | None = None
 
     def now(self) -> int:
         """The reactor's time, microseconds."""
@@ -111,6 +119,13 @@ class FileDatabase:
         sync_log = LogSync(self.path, self._files, self._reactor.seconds) if self._durability == "full" else None
         self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage)
         self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads, damage)
+        if sync_log is not None:
+            self._lays_out = self._reactor.callLater(LAY_OUT_AFTER, self._lay_out, self._writer, sync_log)
+
+    def _lay_out(self, writer: Writer, sync_log: LogSync) -> None:
+        self._lays_out = None
+        done = writer.submit(sync_log.lay_out, 0, "")
+        done.addErrback(lambda failure: self.log.info("The log is not laid out: {why}", why=failure.getErrorMessage()))
 
     @property
     def trouble(self) -> str:
@@ -141,6 +156,9 @@ class FileDatabase:
 
         :param before_close: called when nothing is written any more.
         """
+        if self._lays_out is not None:
+            self._lays_out.cancel()
+            self._lays_out = None
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, None
         if readers is not None:

@@ -43,6 +43,10 @@ class Files:
         """Put a database's log on stable storage: its octets, and its size where that has grown."""
         getattr(os, "fdatasync", os.fsync)(descriptor)
 
+    def fill(self, descriptor: int, data: bytes, offset: int) -> int:
+        """Write some of the data at that place; the number of octets that were taken."""
+        return os.pwrite(descriptor, data, offset)
+
     def close(self, descriptor: int) -> None:
         """Let go of a file."""
         os.close(descriptor)

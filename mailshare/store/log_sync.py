@@ -7,13 +7,22 @@ where the disk takes less time than the thread.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 
 from mailshare.store.files import Files
 
+LOG_OCTETS = 32 << 20  # that are laid out beforehand
+
 QUICK = 0.001  # seconds by the clock, of a usual sync: waking a thread and being woken by it takes a good part of that
 _UNKNOWN = 0.004  # how long one usually takes, before any was seen
 _WEIGHT = 1 / 32  # of the last one
+_PIECE = bytes(4_096)  # Linux keeps a file in the pieces that it was written in, and counts each as written as a whole
+_SPARE = 16  # times as much must be free
+
+
+class SyncFailed(Exception):
+    """The disk did not confirm a sync: nothing written since the last one can be trusted."""
 
 
 class LogSync:
@@ -45,15 +54,38 @@ class LogSync:
     def __call__(self) -> None:
         """Return when all that was written is on stable storage.
 
-        :raises OSError: it may not be; nothing written since the last time can be trusted.
+        :raises SyncFailed: it may not be.
         """
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         start = self._seconds()
         try:
-            self._files.sync_log(self._descriptor)
+            self._files.sync_log(self._opened())
+        except OSError as fault:
+            raise SyncFailed(f"the log could not be synced: {fault}") from fault
         finally:
             self._usual += (self._seconds() - start - self._usual) * _WEIGHT
+
+    def lay_out(self, _transaction: sqlite3.Connection) -> None:
+        """Write zeros behind the log's end, so that what is written there later does not make the file longer.
+
+        To sync a file that has grown the file system writes its own journal too, and waits for what others have in it.
+        SQLite reads a log as far as its checksums go, so zeros are what a longer log of before would be: nothing.
+
+        :param _transaction: one under way, so that nobody else writes to the log.
+        :raises OSError: it could not be made so long, which does not matter.
+        :raises SyncFailed: the disk fails.
+        """
+        descriptor = self._opened()
+        end = os.fstat(descriptor).st_size
+        if self._files.free_octets(self._path) < LOG_OCTETS * _SPARE:
+            return
+        while end < LOG_OCTETS:
+            end += self._files.fill(descriptor, _PIECE[: LOG_OCTETS - end], end)
+        self()
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        return self._descriptor
 
     def close(self) -> None:
         """Let go of the log. Idempotent."""

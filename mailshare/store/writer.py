@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.store.database import SYNC_FAILED, Damage, Operation, translate
-from mailshare.store.log_sync import LogSync
+from mailshare.store.log_sync import LOG_OCTETS, LogSync, SyncFailed
 
 T = TypeVar("T")
 
@@ -37,7 +37,9 @@ BATCH_OCTETS = 16 << 20
 COMPANY = 32  # operations, for which no more are waited for
 QUEUE_OPERATIONS = 8_192
 QUEUE_OCTETS = 64 << 20
-CHECKPOINT_OCTETS = 16 << 20
+CHECKPOINT_OCTETS = LOG_OCTETS * 3 // 4  # of the log, about
+ROW_OCTETS = 2_048  # that a changed row adds to the log, about: a page, now its own and now others' too
+COMMIT_OCTETS = 16_384  # that any transaction adds, about
 SHORT_ROWS = 144  # of a transaction on the reactor's thread, which is some milliseconds
 SHORT_OCTETS = 512 << 10
 SLOW = 0.05  # seconds by the clock: a transaction that took so long waited for the disk,
@@ -52,10 +54,6 @@ class IThreadedReactor(IReactorTime, IReactorFromThreads):
 
 class _NotHere(Exception):
     """Nothing was done: the batch has to wait, or to be taken apart, which is for the thread."""
-
-
-class SyncFailed(Exception):
-    """The disk did not confirm a sync: nothing written since the last one can be trusted."""
 
 
 @define(eq=False)
@@ -145,7 +143,8 @@ class Writer:
         self._usual = 1  # operations of a batch, of late
         self._stopping = False
         self._ended: Deferred[None] = Deferred()
-        self._since_checkpoint = 0
+        self._since_checkpoint = 0  # octets of what was written into the log since the last one
+        self._changes = connection.total_changes  # counted already
         self._aside = 0  # so many batches are for the thread, whatever they hold
         self.trouble = ""
         self._broken = False
@@ -232,9 +231,7 @@ class Writer:
             self._run_here(batch)
             if self._reactor.seconds() - start > SLOW:
                 self._aside = SLOW_BATCHES
-        self._since_checkpoint += octets
-        if self._since_checkpoint >= CHECKPOINT_OCTETS:
-            self._since_checkpoint = 0
+        if self._log_full(octets):
             batch.checkpoint = True
             # The next one stands in the queue behind the checkpoint; and it begins the log anew, which SQLite syncs.
             self._aside = max(self._aside, 1)
@@ -243,6 +240,21 @@ class Writer:
             self._end_here(batch)
         else:
             self._batches.put(batch)
+
+    def _log_full(self, octets: int) -> bool:
+        """Whether to carry it into the database now, so that it goes on from its beginning, where it is laid out.
+
+        :param octets: of what is written next; rows are counted when they have been.
+        """
+        if not self._broken:
+            changes = self._connection.total_changes
+            octets += (changes - self._changes) * ROW_OCTETS + COMMIT_OCTETS
+            self._changes = changes
+        self._since_checkpoint += octets
+        if self._since_checkpoint < CHECKPOINT_OCTETS:
+            return False
+        self._since_checkpoint = 0
+        return True
 
     def _end_here(self, batch: _Batch) -> None:
         """Sync it on the reactor's thread, and tell those who wait.
@@ -300,19 +312,12 @@ class Writer:
             if answers is None and not self._broken:
                 answers, written = self._perform(batch.jobs, patience=PATIENCE)
             if written and self._sync_log is not None:
-                self._synced(self._sync_log)
+                self._sync_log()
         except SyncFailed as fault:
             self._give_up(str(fault))
         if self._broken or answers is None:
             return [(job, Failure(StoreReadOnly(detail={"why": self.trouble}))) for job in batch.jobs]
         return answers
-
-    @staticmethod
-    def _synced(sync_log: LogSync) -> None:
-        try:
-            sync_log()
-        except OSError as fault:
-            raise SyncFailed(f"the log could not be synced: {fault}") from fault
 
     def _perform(self, batch: list[Job], *, patience: float) -> tuple[list[tuple[Job, object]], bool]:
         """One transaction for all; when one of them fails, one for each, so that only the guilty one is told.

@@ -16,6 +16,9 @@ from attrs import define, field
 from loads.pop3_load import POP3Load, counts
 from real_peers.running import Running, run
 
+from mailshare.store.connections import DATABASE
+from mailshare.store.log_sync import LOG_OCTETS
+
 PASSWORD = "bench-secret"
 DOMAIN = "bench.example"
 USERS = tuple(f"user{number}" for number in range(64))
@@ -117,6 +120,15 @@ class Ours:
         twistd = self.twistd or str(Path(sys.executable).with_name("twistd"))
         self.running = Running([twistd, "-n", "--pidfile=", "mailshare", "-c", str(config)], self.folder / "log")
         self.running.start([self.smtp, self.pop3], 120)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the log is laid out: its octets are not those of messages. Old copies do not do it."""
+        log = self.folder / "data" / "store" / f"{DATABASE}-wal"
+        for _ in range(30):
+            if log.exists() and log.stat().st_size >= LOG_OCTETS:
+                return
+            time.sleep(0.1)
 
     def pids(self) -> list[int]:
         """Its one process."""
