@@ -48,9 +48,10 @@ class IForesightedMaildrop(IMaildrop):
     )
 
     def at_hand(uid: int) -> bytes | None:
-        """All octets of a message, as :meth:`body` has them, if they are in memory and go on a POP3 wire as they are.
+        """All octets of a message as they go on a POP3 wire: with dots stuffed and the last line ended, without the
+        final dot; ``None`` when they cannot be had without a wait.
 
-        They are let go of with this call. See :class:`~mailshare.interfaces.IReadyBody`.
+        What is given is let go of, and may be asked for again.
         """
 
     def forget_ahead() -> None:

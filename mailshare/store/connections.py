@@ -33,6 +33,16 @@ _READING = (
     "PRAGMA mmap_size=0",
 )
 
+# Where nothing may wait for another process. A body is read once, so a larger cache only spreads it over more memory
+# than the processor keeps near.
+_READING_HERE = (
+    "PRAGMA busy_timeout=0",
+    "PRAGMA query_only=1",
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA cache_size=-256",
+    "PRAGMA mmap_size=0",
+)
+
 
 def plain_connect(path: str) -> sqlite3.Connection:
     """A connection without any implicit transaction, usable from the thread that it is handed to."""
@@ -62,9 +72,12 @@ def open_writer(path: str, connect: Connect) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: str, connect: Connect) -> sqlite3.Connection:
-    """A connection that cannot write."""
+def open_reader(path: str, connect: Connect, *, here: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write.
+
+    :param here: for the reactor's thread: it waits for nobody.
+    """
     connection = connect(path)
-    for pragma in _READING:
+    for pragma in _READING_HERE if here else _READING:
         connection.execute(pragma)
     return connection

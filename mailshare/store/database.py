@@ -64,6 +64,20 @@ class Damage:
             )
 
 
+class Weighed(Protocol):
+    """What a short read gives.
+
+    :ivar octets: read for it.
+    """
+
+    @property
+    def octets(self) -> int:
+        """So many."""
+
+
+W = TypeVar("W", bound=Weighed)
+
+
 class Database(Protocol):
     """Where operations run."""
 
@@ -89,6 +103,12 @@ class Database(Protocol):
 
     async def read(self, operation: Operation[T]) -> T:
         """Run it for reading: short statements, nothing kept open afterwards."""
+
+    def read_here(self, operation: Operation[W]) -> W | None:
+        """Run it at once on the reactor's thread, if that is thought to hold nobody up: a few rows by their key.
+
+        :returns: ``None`` when it has to be run by :meth:`read`.
+        """
 
 
 def translate(fault: sqlite3.Error, said: str = "") -> MailshareError:

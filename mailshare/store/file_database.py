@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
-from mailshare.store.database import Damage, Operation, translate
+from mailshare.store.database import Damage, Operation, Weighed, translate
 from mailshare.store.events import count_events
 from mailshare.store.files import Files
 from mailshare.store.log_sync import LogSync
@@ -23,6 +23,7 @@ from mailshare.store.readers import Readers
 from mailshare.store.writer import IThreadedReactor, Writer
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Weighed)
 
 LAY_OUT_AFTER = 1.0  # seconds: a command that has the store for a moment leaves the log as it is
 
@@ -118,7 +119,9 @@ class FileDatabase:
         self._damage = damage = Damage()
         sync_log = LogSync(self.path, self._files, self._reactor.seconds) if self._durability == "full" else None
         self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage)
-        self._readers = Readers(self._reactor, lambda: open_reader(self.path, self._connect), self._threads, damage)
+        self._readers = Readers(
+            self._reactor, lambda here: open_reader(self.path, self._connect, here=here), self._threads, damage
+        )
         if sync_log is not None:
             self._lays_out = self._reactor.callLater(LAY_OUT_AFTER, self._lay_out, self._writer, sync_log)
 
@@ -150,6 +153,10 @@ class FileDatabase:
         if self._readers is None:
             raise Unavailable(detail={"why": "the store is not open"})
         return await self._readers.read(operation)
+
+    def read_here(self, operation: Operation[W]) -> W | None:
+        """Run it on the reactor's thread, unless that may hold somebody up."""
+        return None if self._readers is None else self._readers.read_here(operation)
 
     async def stop(self, before_close: Callable[[], None]) -> None:
         """Finish what waits; readers go first, so that the writer's close is the last and tidies the log.

@@ -9,11 +9,12 @@ from typing import TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 from mailshare.core.errors import Unavailable
-from mailshare.store.database import Operation
+from mailshare.store.database import Operation, Weighed
 from mailshare.store.events import count_events
 from mailshare.store.migrate import make_schema
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Weighed)
 
 
 class MemoryDatabase:
@@ -66,6 +67,10 @@ class MemoryDatabase:
         return result
 
     async def read(self, operation: Operation[T]) -> T:
+        """Run it now."""
+        return operation(self._ready())
+
+    def read_here(self, operation: Operation[W]) -> W | None:
         """Run it now."""
         return operation(self._ready())
 

@@ -1,44 +1,50 @@
 """Small messages of one mailbox, read several at a time once it shows that they are asked for in order.
 
-A trip to a reader's thread costs several times what reading a message of some kilobytes does, so a program that fetches
-one message after the other (as nearly all do) is served from a few octets read ahead.
+One statement for many costs a fraction of one for each; and where reads have to be left to a thread, a trip there costs
+several times what reading a message of some kilobytes does. So a program that fetches one message after the other, as
+nearly all do, is served from a few octets read ahead.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from attrs import define
+from attrs import define, field, frozen
 
 from mailshare.core.errors import Unavailable
 from mailshare.interfaces import IBody
-from mailshare.store.bodies import INLINE, BodyFacts, FileBody, MemoryBody, PrefixedBody
+from mailshare.store.bodies import BodyFacts, FileBody, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import READY
 from mailshare.store.messages import COLUMNS, BodyOf
 from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPrefixedBody
+from mailshare.wire.dots import stuffed
 
-MOST_OCTETS = 524_288
+MOST_OCTETS = 262_144
 """Octets that one session holds ahead of its client, besides the message asked for."""
 MOST_MESSAGES = 128
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
-# What is asked of each message read is computed by SQLite.
-_STRAIGHT = f"entry.flags & {READY} AND length(body.data) = message.size"
+LONG = 5_000
+"""Microseconds after which nothing more is read ahead on the reactor's thread."""
 _FROM = (
-    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, entry.size, {_STRAIGHT}, {COLUMNS} FROM entry "
-    "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
+    "SELECT entry.uid, entry.prefix, entry.flags, entry.size, body.data FROM entry "
+    "LEFT JOIN body ON body.message_id = entry.message_id "
     "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
+)
+_ONE = (
+    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, {COLUMNS} FROM entry "
+    "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
+    "WHERE entry.mailbox_id = ? AND entry.uid = ?"
 )
 
 
 class Found(NamedTuple):
-    """One entry as it was read.
+    """One entry with all that is known of its message.
 
     :ivar data: the body, when it is in the database.
-    :ivar octets: of both.
-    :ivar straight: here whole, and it goes on a POP3 wire as it is; SQL's 0 or 1, or ``None`` without ``data``.
     :ivar number: and what follows: the columns of :data:`~mailshare.store.messages.COLUMNS`.
     """
 
@@ -46,8 +52,6 @@ class Found(NamedTuple):
     prefix: bytes | None
     flags: int
     data: bytes | None
-    octets: int
-    straight: int | None
     number: int
     size: int
     header_length: int
@@ -57,7 +61,28 @@ class Found(NamedTuple):
     content_digest: bytes
 
 
-_OCTETS, _STORAGE = Found._fields.index("octets"), Found._fields.index("storage")
+@frozen
+class Lot:
+    """Messages that follow one another, as they go on a POP3 wire but for their final dots.
+
+    :ivar octets: of all.
+    """
+
+    messages: dict[int, bytes]
+    octets: int = 0
+
+
+@frozen
+class Reading:
+    """What one read brought: a message with all that is known of it, if it is there, and those behind it."""
+
+    found: Found | None
+    lot: Lot = field(factory=lambda: Lot({}))
+
+    @property
+    def octets(self) -> int:
+        """Octets of bodies."""
+        return self.lot.octets + len((self.found and self.found.data) or b"")
 
 
 @define
@@ -96,7 +121,7 @@ class ReadAhead:
         self._mailbox = mailbox
         self._room = room
         self._held = 0
-        self._kept: dict[int, Found] = {}
+        self._kept: dict[int, bytes] = {}
         self._last = 0
         self._wanted = 1
         self._bounded = False
@@ -107,41 +132,67 @@ class ReadAhead:
 
         :raises Unavailable: it cannot be read now, or was taken away.
         """
-        kept = self._kept.pop(uid, None)
-        if kept is not None:
-            return self._built(kept)
-        in_order = not self._kept and 0 < self._last < uid
-        self._drop()
-        if not in_order or self._room.octets < MOST_OCTETS:
-            self._wanted = 1
-        elif not self._bounded:
-            self._wanted = min(2 * self._wanted, MOST_MESSAGES)
-        mailbox, wanted, forgotten = self._mailbox, self._wanted, self._times_forgotten
-        found = await self._database.read(lambda connection: _read(connection, mailbox, uid, wanted))
-        if not found or found[0].uid != uid:
+        mailbox = self._mailbox
+        reading = self._database.read_here(lambda connection: Reading(_one(connection, mailbox, uid)))
+        if reading is None:
+            reading = await self._in_thread(uid)
+        if reading.found is None:
             raise Unavailable(detail={"why": "the entry was taken away", "uid": uid})
-        self._last = found[-1].uid
-        self._bounded = len(found) < self._wanted
-        self._wanted = len(found)
-        if forgotten == self._times_forgotten:
-            self._kept = {each.uid: each for each in found[1:]}
-            self._held = sum(each.octets for each in found[1:])
-            self._room.octets -= self._held
-        return self._built(found[0])
+        return self._built(reading.found)
 
     def at_hand(self, uid: int) -> bytes | None:
-        """All octets of a message that was read ahead, if they go on a POP3 wire as they are; given once."""
-        kept = self._kept.get(uid)
-        if kept is None or not kept.straight:
+        """All octets of a small message as they go on a POP3 wire, but for the final dot, if they were read ahead or
+        can be read here and now; what was read ahead is given once.
+        """
+        message = self._kept.pop(uid, None)
+        if message is not None:
+            return message
+        database, mailbox, wanted = self._database, self._mailbox, self._next(uid)
+        until = database.now() + LONG
+        lot = database.read_here(
+            lambda connection: _lot(connection, mailbox, uid, wanted, lambda: database.now() > until)
+        )
+        if lot is None:
             return None
-        del self._kept[uid]
-        prefix, data = kept.prefix, kept.data
-        return prefix + data if prefix and data else data
+        self._keep(uid, lot, wanted)
+        return self._kept.pop(uid, None)
 
     def forget(self) -> None:
         """What was read ahead may show what is gone by now, or the session is over."""
         self._times_forgotten += 1
         self._drop()
+
+    async def _in_thread(self, uid: int) -> Reading:
+        """One message and, when it continues what was read last, small ones behind it."""
+        mailbox, held, forgotten = self._mailbox, uid in self._kept, self._times_forgotten
+        wanted = 1 if held else self._next(uid)  # what is held was read ahead for RETR, so this is TOP
+        reading = await self._database.read(lambda connection: _one_and_more(connection, mailbox, uid, wanted))
+        if not held and forgotten == self._times_forgotten:
+            self._keep(uid, reading.lot, wanted, 1)
+        return reading
+
+    def _next(self, uid: int) -> int:
+        """How many messages to read at once from this one on."""
+        in_order = not self._kept and 0 < self._last < uid
+        if not in_order or self._room.octets < MOST_OCTETS:
+            return 1
+        return self._wanted if self._bounded else min(2 * self._wanted, MOST_MESSAGES)
+
+    def _keep(self, uid: int, lot: Lot, wanted: int, besides: int = 0) -> None:
+        """Hold what was read ahead in place of all that was held.
+
+        :param uid: of the message that was asked for; it counts as handed over.
+        :param besides: messages that were read together with the lot.
+        """
+        self._drop()
+        messages = lot.messages
+        read = len(messages) + besides
+        self._last = max(messages, default=uid)
+        self._bounded = read < wanted
+        self._wanted = max(read, 1)
+        self._kept = messages
+        self._held = lot.octets - len(messages.get(uid, b""))
+        self._room.octets -= self._held
 
     def _drop(self) -> None:
         self._room.octets += self._held
@@ -150,7 +201,7 @@ class ReadAhead:
 
     def _built(self, found: Found) -> IBody:
         prefix, data, ready = found.prefix or b"", found.data or b"", found.flags & READY
-        body = self._body_of(found[6:], data)
+        body = self._body_of(found[4:], data)
         if isinstance(body, MemoryBody):
             facts = body.facts
             if prefix:
@@ -165,21 +216,42 @@ class ReadAhead:
         return ReadyPrefixedBody(prefix, straight) if prefix else straight
 
 
-def _read(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> list[Found]:
-    """The message with this uid or the next above it, and small ones behind it, up to ``most`` in all."""
-    found: list[Found] = []
+def _one(connection: sqlite3.Connection, mailbox: int, uid: int) -> Found | None:
+    row = connection.execute(_ONE, (mailbox, uid)).fetchone()
+    return None if row is None else Found._make(row)
+
+
+def _one_and_more(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> Reading:
+    """``most`` messages at most in all."""
+    found = _one(connection, mailbox, uid)
+    if found is None or most == 1:
+        return Reading(found)
+    return Reading(found, _lot(connection, mailbox, uid + 1, most - 1))
+
+
+def _lot(
+    connection: sqlite3.Connection, mailbox: int, uid: int, most: int, late: Callable[[], bool] = lambda: False
+) -> Lot:
+    """Small messages from this uid on, until there are enough octets, something else lies between, or it is late."""
+    messages: dict[int, bytes] = {}
     octets = 0
     cursor = connection.execute(_FROM, (mailbox, uid, most))
     try:
-        for row in cursor:
-            octets += row[_OCTETS]
-            if found and (octets > MOST_OCTETS or row[_STORAGE] != INLINE):
+        for number, prefix, flags, size, data in cursor:
+            if data is None or (messages and octets + size > MOST_OCTETS):
                 break
-            found.append(tuple.__new__(Found, row))  # what ``_make`` does, without a call of Python
+            message = prefix + data if prefix else data
+            if len(message) != size:
+                break  # whoever asks for it by itself is told what is wrong with it
+            if not flags & READY:
+                message, end = stuffed(message)
+                message += end[: -len(b".\r\n")]
+            messages[number] = message
+            octets += len(message)
+            if late():
+                break
     except sqlite3.DatabaseError:
-        if most == 1:
-            raise
-        return _read(connection, mailbox, uid, 1)  # a damaged page further on is for who asks for what lies there
+        pass  # a damaged page further on is for who asks for what lies there
     finally:
         cursor.close()  # a statement that is not at its end holds its snapshot
-    return found
+    return Lot(messages, octets)

@@ -148,7 +148,7 @@ class POP3Server:
                 if message is None:
                     break
                 room -= len(message)
-                replies += (b"+OK %d octets\r\n" % len(message), message, b".\r\n")
+                replies += (b"+OK %d octets\r\n" % view.size(index), message, b".\r\n")
             elif view.delete(index):
                 replies.append(DELETED)
             else:
@@ -263,8 +263,8 @@ class POP3Server:
     ) -> None:
         """The listing, in the order of numbers; ``uidl`` makes the unique-id of one of ``uids``.
 
-        :param at_hand: for one of ``uids``, the octets of a message of which no line begins with a dot and the last is
-            ended, if they are in memory: ``RETR`` is answered with them at once, without any event.
+        :param at_hand: for one of ``uids``, the octets of a message with dots stuffed and its last line ended, if they
+            can be had without a wait: ``RETR`` is answered with them at once, without any event.
         :param shown: what the engine made of the same listing for another session; it adds what it makes for this one.
         """
         self._answered(ListingWanted)

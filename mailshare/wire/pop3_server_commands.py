@@ -224,7 +224,7 @@ class Commands:
         message = view.take(index, CROWDED)
         if message is None:
             return MessageWanted(index)
-        return b"+OK %d octets\r\n" % len(message), message, b".\r\n"
+        return b"+OK %d octets\r\n" % view.size(index), message, b".\r\n"
 
     def top(self, view: MaildropView, argument: bytes) -> Outcome:
         """``TOP n lines``."""

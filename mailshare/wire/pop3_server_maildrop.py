@@ -28,7 +28,7 @@ class MaildropView:
     :ivar deleted: indexes marked with ``DELE``.
     :ivar retrieved: indexes sent whole by ``RETR``.
     :ivar at_hand: for one of the maildrop's own numbers, the message as it goes on the wire, without its final dot, if
-        it is in memory; it may be asked for once.
+        it can be had without a wait.
     """
 
     def __init__(self, count: int, octets: int) -> None:

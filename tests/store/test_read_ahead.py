@@ -9,20 +9,33 @@ from twisted.internet.task import Clock
 from mailshare.core.errors import Unavailable
 from mailshare.core.values import Target
 from mailshare.store.memory import MemoryStore
-from mailshare.store.read_ahead import MOST_MESSAGES, MOST_OCTETS, ReadAhead
+from mailshare.store.read_ahead import LONG, MOST_MESSAGES, MOST_OCTETS, ReadAhead
 from mailshare.testing.store_office import HEADER, NOW, Office, office
 
 
 class Trips:
-    """A database that counts how often it is read."""
+    """A database that counts how often it is read, and may leave all of it to a thread."""
 
     def __init__(self, database: object) -> None:
         self._database = database
         self.count = 0
+        self.elsewhere = False
+        self.now = database.now
 
     async def read(self, operation: object) -> object:
         self.count += 1
         return await self._database.read(operation)
+
+    def read_here(self, operation: object) -> object | None:
+        if self.elsewhere:
+            return None
+        self.count += 1
+        return self._database.read_here(operation)
+
+
+async def fetch(place: Office, drop: object, uid: int) -> bytes:
+    """What RETR sends of a message that needs no dots stuffed."""
+    return drop.at_hand(uid) or await place.content(drop, uid)
 
 
 async def fill(place: Office, sizes: list[int]) -> list[int]:
@@ -48,16 +61,36 @@ def store_factory():
     return lambda: MemoryStore(clock=Clock())
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_a_sweep_takes_few_trips(store_factory):
-    """Eighty messages fetched in order come in eight trips, whole and each its own."""
+async def test_a_sweep_takes_few_trips(store_factory, elsewhere):
+    """Eighty messages fetched in order come in seven trips, whole and each its own."""
     async with office(store_factory) as place:
         uids = await fill(place, [10] * 80)
         drop = await place.drop(place.andrew)
         _, trips = ahead_of(drop)
+        trips.elsewhere = elsewhere
         for n, uid in enumerate(uids):
-            assert await place.content(drop, uid) == HEADER + b"%06d" % n + b"x" * 10 + b"\r\n"
+            assert await fetch(place, drop, uid) == HEADER + b"%06d" % n + b"x" * 10 + b"\r\n"
         assert trips.count == 7  # 1, 2, 4, 8, 16, 32 and the rest
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_tops_leave_what_was_read_ahead(store_factory, elsewhere):
+    """Whoever looks at each header before he fetches gets the same; for one who only looks little else is read."""
+    async with office(store_factory) as place:
+        uids = await fill(place, [10] * 20)
+        drop = await place.drop(place.andrew)
+        ahead, trips = ahead_of(drop)
+        trips.elsewhere = elsewhere
+        for n, uid in enumerate(uids):
+            assert (await drop.body(uid)).header_length == len(HEADER)
+            assert await fetch(place, drop, uid) == HEADER + b"%06d" % n + b"x" * 10 + b"\r\n"
+        assert trips.count <= (2 * 20 if elsewhere else 20 + 10)
+        for uid in uids:
+            await drop.body(uid)
+            assert len(ahead._kept) <= 1
 
 
 @pytest_twisted.ensureDeferred
@@ -68,7 +101,7 @@ async def test_leaps_read_nothing_ahead(store_factory):
         drop = await place.drop(place.andrew)
         ahead, trips = ahead_of(drop)
         for uid in reversed(uids):
-            await drop.body(uid)
+            await fetch(place, drop, uid)
             assert not ahead._kept
         assert trips.count == len(uids)
 
@@ -81,8 +114,8 @@ async def test_what_is_held_is_bounded(store_factory):
         drop = await place.drop(place.andrew)
         ahead, _ = ahead_of(drop)
         for uid in uids:
-            await drop.body(uid)
-            assert sum(each.octets for each in ahead._kept.values()) <= MOST_OCTETS
+            await fetch(place, drop, uid)
+            assert sum(map(len, ahead._kept.values())) <= MOST_OCTETS
             assert len(ahead._kept) < MOST_MESSAGES
 
 
@@ -94,40 +127,79 @@ async def test_what_is_taken_away_is_gone_from_what_was_read(store_factory):
         drop = await place.drop(place.andrew)
         ahead, _ = ahead_of(drop)
         for uid in uids[:4]:
-            await drop.body(uid)
+            assert drop.at_hand(uid)
+        assert drop.at_hand(uids[4])
         assert uids[5] in ahead._kept
         await place.store.mailboxes.give(place.andrew.id, uids[5], [Target(place.greg.id, "given")], at=NOW)
+        assert drop.at_hand(uids[5]) is None
         with pytest.raises(Unavailable):
             await drop.body(uids[5])
-        await drop.body(uids[4])
-        await drop.body(uids[6])
+        for uid in (uids[4], uids[6]):
+            assert drop.at_hand(uid)
         assert uids[7] in ahead._kept
         await drop.commit([uids[7]])
+        assert drop.at_hand(uids[7]) is None
         with pytest.raises(Unavailable):
             await drop.body(uids[7])
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_what_is_ready_is_at_hand_once(store_factory):
-    """A message that was read ahead and needs nothing done to it is given without a wait, and once."""
+async def test_what_is_at_hand_goes_on_the_wire(store_factory, elsewhere):
+    """Whatever its lines begin and end with; it is given without a wait, and what was read ahead is given once."""
+    async with office(store_factory) as place:
+        texts = [b"plain\r\n", b"plain\r\n", b".dot\r\n.\r\n", b"no end", b"plain\r\n"]
+        uids = [
+            (await place.deliver(f"{n:x}", [place.andrew], data=HEADER + text, prefix=b"X-To: a\r\n")).uids[
+                place.andrew.id
+            ]
+            for n, text in enumerate(texts)
+        ]
+        drop = await place.drop(place.andrew)
+        ahead, trips = ahead_of(drop)
+        trips.elsewhere = elsewhere
+        await fetch(place, drop, uids[0])
+        await fetch(place, drop, uids[1])
+        assert drop.at_hand(uids[2]) == b"X-To: a\r\n" + HEADER + b"..dot\r\n..\r\n"
+        trips.elsewhere = False
+        assert await place.content(drop, uids[2]) == b"X-To: a\r\n" + HEADER + b".dot\r\n.\r\n"
+        assert drop.at_hand(uids[3]) == b"X-To: a\r\n" + HEADER + b"no end\r\n"
+        assert uids[3] not in ahead._kept
+        assert await place.content(drop, uids[3]) == b"X-To: a\r\n" + HEADER + b"no end"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_is_not_whole_is_not_at_hand(store_factory):
+    """Rows that do not fit each other are told of, and end what is read ahead."""
     async with office(store_factory) as place:
         uids = await fill(place, [10] * 4)
-        dotted = (await place.deliver("a", [place.andrew], data=HEADER + b".dot\r\n")).uids[place.andrew.id]
+        await place.store._database.write(
+            lambda connection: connection.execute(
+                "UPDATE body SET data = substr(data, 2) "
+                "WHERE message_id = (SELECT message_id FROM entry WHERE uid = ?)",
+                (uids[2],),
+            )
+        )
         drop = await place.drop(place.andrew)
-        assert drop.at_hand(uids[0]) is None
-        for uid in uids[:3]:
-            await drop.body(uid)
-        assert drop.at_hand(uids[3]) is None
-        await drop.body(uids[3])
-        drop.release()
-        drop = await place.drop(place.andrew)
-        await drop.body(uids[0])
-        await drop.body(uids[1])
-        assert drop.at_hand(uids[2]) == HEADER + b"000002" + b"x" * 10 + b"\r\n"
+        assert all(drop.at_hand(uid) for uid in uids[:2])
         assert drop.at_hand(uids[2]) is None
-        await drop.body(uids[3])
-        assert drop.at_hand(dotted) is None
-        assert await place.content(drop, dotted) == HEADER + b".dot\r\n"
+        with pytest.raises(Unavailable):
+            await drop.body(uids[2])
+        assert drop.at_hand(uids[3])
+
+
+@pytest_twisted.ensureDeferred
+async def test_reading_ahead_ends_when_it_takes_long(store_factory):
+    """Where a disk is slow, nobody waits for more than he asked for."""
+    async with office(store_factory) as place:
+        uids = await fill(place, [10] * 20)
+        drop = await place.drop(place.andrew)
+        ahead, trips = ahead_of(drop)
+        assert all(drop.at_hand(uid) for uid in uids[:3])
+        times = iter(range(0, 100 * LONG, LONG // 3))
+        trips.now = lambda: next(times)
+        assert drop.at_hand(uids[3])
+        assert len(ahead._kept) == 3  # of seven
 
 
 @pytest_twisted.ensureDeferred
@@ -139,7 +211,7 @@ async def test_all_sessions_share_the_room(store_factory):
         whole = room.octets
         drop = await place.drop(place.andrew)
         for uid in uids[:4]:
-            await drop.body(uid)
+            assert drop.at_hand(uid)
         assert room.octets < whole
         drop.release()
         assert room.octets == whole
@@ -147,17 +219,19 @@ async def test_all_sessions_share_the_room(store_factory):
         drop = await place.drop(place.andrew)
         _, trips = ahead_of(drop)
         for uid in uids:
-            await drop.body(uid)
+            assert drop.at_hand(uid)
         assert trips.count == len(uids)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_messages_of_some_size_are_read_once_each(store_factory):
+async def test_messages_of_some_size_are_read_once_each(store_factory, elsewhere):
     """Where the bound in octets ends a trip, the next one does not ask for more than fits."""
     async with office(store_factory) as place:
         uids = await fill(place, [50_000] * 40)
         drop = await place.drop(place.andrew)
         _, trips = ahead_of(drop)
+        trips.elsewhere = elsewhere
         for uid in uids:
-            await drop.body(uid)
+            await fetch(place, drop, uid)
         assert trips.count <= 12  # 1, 2, 4 and then five at a time

@@ -126,6 +126,21 @@ def test_messages_at_hand_are_answered_without_an_event():
     assert engine.next_event() == QuitWanted((), (0, 1, 2))
 
 
+def test_the_size_told_is_that_of_the_listing():
+    """Dots that were stuffed do not count (RFC 1939 section 11), however the commands come."""
+    engine = build()
+    talk(engine, LOGIN)
+    engine.feed(b"LIST\r\n")
+    engine.next_event()
+    engine.give_listing([14, 14], [1, 2], str, lambda _: b"a: b\r\n\r\n..dot\r\n")
+    engine.next_event()
+    engine.take_output()
+    assert engine.next_event() is None
+    replies, left = engine.at_once(b"RETR 1\r\n")
+    assert (replies, left) == (b"+OK 14 octets\r\na: b\r\n\r\n..dot\r\n.\r\n", b"")
+    assert talk(engine, b"NOOP\r\nRETR 2\r\n") == b"+OK\r\n" + replies
+
+
 def test_messages_at_hand_wait_for_the_client_too():
     """Whoever asks for much and reads nothing is waited for, as with messages that have to be read."""
     engine = build()
