@@ -58,7 +58,7 @@ class ProviderOptions:
     """
 
     max_size: int = 0
-    session_messages: int = 1000
+    session_messages: int = 5000
     session_octets: int = 250_000_000
     session_seconds: int = 900
     daily_cap: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,9 +17,9 @@ from twisted.logger import Logger
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
-from mailshare.core.errors import MailshareError, StorageFull, StoreReadOnly, Unavailable
+from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.core.folders import folder_lines, folder_words
-from mailshare.core.headers import Field
+from mailshare.core.headers import Field, Headers
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
@@ -38,14 +39,15 @@ from mailshare.core.values import (
     UserKind,
 )
 from mailshare.interfaces import IBody, IBodySink, IIntake, IStore
-from mailshare.isp.flight import Flight, all_of
+from mailshare.isp.flight import Flight
 from mailshare.isp.left_behind import LeftBehind
 from mailshare.isp.listing import HeaderReader, Upstream, header_name
 from mailshare.isp.provider_session import ProviderSession
 from mailshare.isp.sign_on import Doors
 from mailshare.wire.pop3_client_replies import POP3Limits
 
-Stored = Callable[[ProviderSession, Upstream, str, bool], Awaitable[None]]
+Stored = Callable[[ProviderSession, Upstream, str, bool], None]
+LONG_HEADER = 16_384  # octets from which on the door reads a header aside
 
 # The field alone, as ``Headers`` finds it, for the whole header is read once more where the message is sorted.
 _RETURN_PATH = re.compile(
@@ -125,68 +127,69 @@ class Arrivals:
     async def fetch(self, session: ProviderSession, messages: Sequence[Upstream]) -> None:
         """Fetch these in their order, as many as one session may.
 
+        Each has its place until it is stored; its deletion may be confirmed later.
+
         :raises MailshareError: never for one message; see :attr:`error`.
         """
-        flight = Flight(self.limits.window, self.limits.window_octets)
-        under_way: list[Deferred[None]] = []
+        flight = Flight(self.limits.window, self.limits.window_octets, max(self.limits.window // 4, 1))
         ends = self._now() + self.options.session_seconds * SECOND
         octets = 0
         for count, message in enumerate(messages):
             weight = max(message.size, 1)
-            await flight.enter(weight)
+            if not flight.enters(weight):
+                await flight.enter(weight)
             octets += weight
             if session.lost or isinstance(self.error, StorageFull | StoreReadOnly):
+                flight.leave(weight)
                 break
             if count >= self.options.session_messages or (
                 count and (octets > self.options.session_octets or self._now() >= ends)
             ):
                 self.tally.more = True
+                flight.leave(weight)
                 break
-            under_way.append(Deferred.fromCoroutine(self._fetch(session, message, flight, weight)))
-            if len(under_way) > 2 * self.limits.window:
-                under_way = [one for one in under_way if not one.called]
-        await all_of(under_way)
+            session.fetch(message, _Arriving(self, session, flight, message, weight))
+        await flight.landed()
 
-    async def _fetch(self, session: ProviderSession, message: Upstream, flight: Flight, weight: int) -> None:
-        """Fetch, store, delete one message. Never raises for what goes wrong with it.
+    async def store_arrived(self, one: _Arriving, why_not: str) -> None:
+        """Store a message that is there. Never raises for what goes wrong with it.
 
-        Its place is free as soon as it is stored: the next one need not wait until the deletion is confirmed.
+        :param why_not: why it is no message; empty when it is one.
         """
         try:
-            stored = await self._take(session, message)
-        finally:
-            flight.leave(weight)
-        if stored is not None:
-            try:
-                await self.stored(session, message, *stored)
-            except MailshareError as fault:
-                self.error = self.error or fault
-
-    async def _take(self, session: ProviderSession, message: Upstream) -> tuple[str, bool] | None:
-        """Fetch and store one message; gives what :meth:`_store_one` does, ``None`` when it is not stored."""
-        upload = _Upload(self.store, message.size)
-        whole = False
-        try:
-            why_not = await session.fetch(message, upload.take)
             if why_not:
-                upload.abort()
-                await self._unfetched(message, why_not)
-                return None
-            whole = True
-            return await self._store_one(message, upload.header, await upload.finish())
+                one.abort()
+                await self._unfetched(one.message, why_not)
+            else:
+                name, already = await self._store_one(one.message, one.header, await one.finish())
+                self.stored(one.session, one.message, name, already)
         except (StorageFull, StoreReadOnly) as fault:
             # No room: the provider keeps the rest.
-            upload.abort()
+            one.abort()
             self.error = fault
         except MailshareError as fault:
-            upload.abort()
+            one.abort()
             self.error = self.error or fault
-            if upload.header.octets and not whole:
-                await self._unfetched(message, f"It did not come whole: {fault.public}")
-        except CancelledError:
-            upload.abort()
-            raise
-        return None
+        except Exception:  # noqa: BLE001  one message must not keep the others from being stored
+            one.abort()
+            self._log.failure("A message of {address} could not be stored", address=str(self.account.address))
+            self.error = self.error or LocalFault("An error of this program; see the log")
+        finally:
+            one.flight.leave(one.weight)
+
+    async def note_failed(self, one: _Arriving, error: BaseException) -> None:
+        """Note that a message did not come, or not whole: the connection is over, or there is no room for it."""
+        one.abort()
+        try:
+            if isinstance(error, StorageFull | StoreReadOnly):
+                self.error = error
+            else:
+                fault = error if isinstance(error, MailshareError) else LocalFault(f"{type(error).__name__} here")
+                self.error = self.error or fault
+                if one.header.begun:
+                    await self._unfetched(one.message, f"It did not come whole: {fault.public}")
+        finally:
+            one.flight.leave(one.weight)
 
     async def _unfetched(self, message: Upstream, why: str) -> None:
         """RETR was refused, or what came is no message. After some runs the message is left alone."""
@@ -214,9 +217,11 @@ class Arrivals:
             ledger=key, ledger_state=state, run=self.run, folder=message.folder, junk=message.junk,
             steps=(Step("folder", folder_words(message.folder, junk=message.junk)),) if message.folder else (),
         )  # fmt: skip
-        envelope = Envelope(return_path(header.octets))
+        lines = header.octets
+        headers = Headers.parse(lines) if len(lines) <= LONG_HEADER else None
+        envelope = Envelope(return_path(lines, headers))
         try:
-            receipt = await self.intake.accept(envelope, body, origin)
+            receipt = await self.intake.accept(envelope, body, origin, headers)
         except Unavailable:
             raise
         except CancelledError:
@@ -266,40 +271,66 @@ class Arrivals:
         return int(self.doors.reactor.seconds() * SECOND)
 
 
-class _Upload:
-    """One message on its way into the store."""
+@define(eq=False)
+class _Arriving:
+    """One message on its way from the provider into the store.
 
-    def __init__(self, store: IStore, size: int) -> None:
-        self._store = store
-        self._size = size
-        self._sink: IBodySink | None = None
-        self.header = HeaderReader()
+    :ivar weight: octets that it takes of the flight.
+    """
+
+    arrivals: Arrivals
+    session: ProviderSession
+    flight: Flight
+    message: Upstream
+    weight: int
+    header: HeaderReader = field(factory=HeaderReader)
+    sink: IBodySink | None = None
 
     def take(self, data: bytes) -> Awaitable[None] | None:
-        """A chunk of RETR's reply."""
-        if self._sink is None:
-            self._sink = self._store.new_body(self._size)
+        """A chunk of it."""
+        sink = self.sink
+        if sink is None:
+            sink = self.sink = self.arrivals.store.new_body(self.message.size)
         self.header.feed(data)
-        return self._sink.write(data)
+        return sink.write(data)
+
+    def came(self, why_not: str) -> None:
+        """It is there."""
+        Deferred.fromCoroutine(self.arrivals.store_arrived(self, why_not))
+
+    def failed(self, error: BaseException) -> None:
+        """It will not come."""
+        Deferred.fromCoroutine(self.arrivals.note_failed(self, error))
 
     async def finish(self) -> IBody:
         """It came whole."""
-        sink, self._sink = self._sink or self._store.new_body(0), None
+        sink, self.sink = self.sink or self.arrivals.store.new_body(0), None
         return await sink.finish()
 
     def abort(self) -> None:
         """It did not."""
-        sink, self._sink = self._sink, None
+        sink, self.sink = self.sink, None
         if sink is not None:
             sink.abort()
 
 
-def return_path(header: bytes) -> Address | None:
-    """The sender by the topmost Return-Path, which the provider's last server wrote; ``None`` when there is none."""
-    found = _RETURN_PATH.search(header)
-    if found is None:
+def return_path(header: bytes, headers: Headers | None = None) -> Address | None:
+    """The sender by the topmost Return-Path, which the provider's last server wrote; ``None`` when there is none.
+
+    :param headers: the same header, when it was read.
+    """
+    if headers is None:
+        found = _RETURN_PATH.search(header)
+        text = Field("Return-Path", found[1]).value if found is not None else None
+    else:
+        text = headers.first("return-path")
+    if text is None:
         return None
-    text = Field("Return-Path", found[1]).value
+    return _sender(text)
+
+
+@lru_cache(maxsize=256)  # newsletters and machines write many
+def _sender(text: str) -> Address | None:
     try:
         return Address.parse(text.strip().removeprefix("<").removesuffix(">").strip())
     except MailshareError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from mailshare.core.errors import MailshareError, Unavailable
@@ -50,6 +50,7 @@ from mailshare.wire.pop3_client_replies import POP3Limits
 Known = Mapping[str, LedgerRow]
 FirstLook = Callable[[Account, ProviderSession, Sequence[Upstream]], Awaitable[None]]
 PRUNE_AFTER = 30 * DAY
+_LOT = 64  # deletions that are asked for together
 _TOLD = 50  # times that who looks on hears how far a session has come
 
 
@@ -94,6 +95,9 @@ class Collection:
         )
         self._leave_days = account.leave_days
         self._gone: dict[int, str] = {}  # what shall be deleted: number to the ledger's name
+        self._to_delete: dict[int, tuple[Upstream, str]] = {}  # by number: with its name, before it was asked for
+        self._deletions: list[Deferred[None]] = []
+        self._came: list[str] = []
         self._to_fetch = 0
         self._reused: frozenset[str] = frozenset()
         self._overdue: list[Upstream] = []  # wait for deletion, but have to be compared whole first
@@ -157,16 +161,23 @@ class Collection:
             self.tally.skipped += 1
             await self._behind.too_large(session, message, limit)
         await self._mark_expired(confirmed, known)
-        deletions = [Deferred.fromCoroutine(self._delete(session, m, m.name)) for m in confirmed]
+        for message in confirmed:
+            self._delete(session, message, message.name)
         self._to_fetch = len(to_fetch) + len(self._overdue)
         self._doors.steps.listed(self._account, self.tally.listed, self._to_fetch)
         self._arrivals.known, self._arrivals.leave_days = known, self._leave_days
         try:
             await self._arrivals.fetch(session, in_order([*to_fetch, *self._overdue]))
+        except CancelledError:
+            session.give_up(Unavailable("Stopped here"))  # what shall be deleted is for the next session
+            raise
         finally:
-            await all_of(deletions)
+            self._ask_deletion(session)
+            await all_of(self._deletions)
             if self._to_fetch:
                 self._tell_progress()
+        if wanted:
+            await self._wanted.drop(self._account.id, self._came)
         await self._leave(session)
         if complete:
             await self._forget(messages, known, wanted)
@@ -178,14 +189,14 @@ class Collection:
         await self._store.ledger.prune(self._account.id, listed, self._now() - PRUNE_AFTER)
         await self._wanted.drop(self._account.id, wanted - names)
 
-    async def _stored(self, session: ProviderSession, message: Upstream, name: str, already: bool) -> None:
+    def _stored(self, session: ProviderSession, message: Upstream, name: str, already: bool) -> None:
         """A message is safe with us: delete it at the provider, if that is what shall become of it."""
         if already and message.uid in self._reused:
             # RETR shows the header that we stored, so it is TOP that shows another one.
             self.tally.top_unlike += 1
         if self._leave_days == 0 or (already and message in self._overdue):
-            await self._delete(session, message, name)
-        await self._wanted.drop(self._account.id, (message.name,))
+            self._delete(session, message, name)
+        self._came.append(message.name)
         if not (self.tally.messages + self.tally.again) % max(self._to_fetch // _TOLD, 1):
             self._tell_progress()
 
@@ -305,16 +316,25 @@ class Collection:
         if kept:
             await self._store.ledger.mark(self._account.id, kept, LedgerState.DELETE, self._now())
 
-    async def _delete(self, session: ProviderSession, message: Upstream, name: str) -> None:
+    def _delete(self, session: ProviderSession, message: Upstream, name: str) -> None:
+        """Have a message deleted together with others."""
+        self._to_delete[message.number] = message, name
+        if len(self._to_delete) >= _LOT:
+            self._ask_deletion(session)
+
+    def _ask_deletion(self, session: ProviderSession) -> None:
+        lot, self._to_delete = self._to_delete, {}
+        if lot:
+            self._deletions.append(Deferred.fromCoroutine(self._deletion(session, lot)))
+
+    async def _deletion(self, session: ProviderSession, lot: Mapping[int, tuple[Upstream, str]]) -> None:
         try:
-            agreed = await session.delete(message)
+            agreed = await session.delete([message for message, _ in lot.values()])
         except MailshareError as fault:
             self._error = self._error or fault
             return
-        if agreed:
-            self._gone[message.number] = name
-        else:
-            self.tally.failed += 1
+        self._gone.update((message.number, lot[message.number][1]) for message in agreed)
+        self.tally.failed += len(lot) - len(agreed)
 
     async def _leave(self, session: ProviderSession) -> None:
         """Only now are the messages deleted, and only those that the provider says so of."""

@@ -29,27 +29,42 @@ class Flight:
 
     :param pieces: at most that many at once.
     :param octets: at most that many octets at once.
+    :param lot: who waits is admitted when there is room for so many, so that many go at once.
     """
 
-    def __init__(self, pieces: int, octets: int) -> None:
+    def __init__(self, pieces: int, octets: int, lot: int = 1) -> None:
         self._pieces = pieces
         self._octets = octets
+        self._lot = lot
+        self._landed: Deferred[None] | None = None
         self._aloft = 0
         self._weight = 0
         self._queue: deque[tuple[int, Deferred[None]]] = deque()
+
+    def enters(self, octets: int) -> bool:
+        """Whether there is room at once; then it is taken."""
+        if self._queue or not self._has_room(octets):
+            return False
+        self._aloft += 1
+        self._weight += octets
+        return True
 
     async def enter(self, octets: int) -> None:
         """Wait for room, in order of asking.
 
         :cancel: gives the place in the queue up.
         """
-        if not self._queue and self._has_room(octets):
-            self._aloft += 1
-            self._weight += octets
+        if self.enters(octets):
             return
         waiting: Deferred[None] = Deferred(self._forget)
         self._queue.append((octets, waiting))
         await waiting
+
+    async def landed(self) -> None:
+        """Wait until nothing is aloft."""
+        if self._aloft:
+            self._landed = Deferred()
+            await self._landed
 
     def _has_room(self, octets: int) -> bool:
         return not self._aloft or (self._aloft < self._pieces and self._weight + octets <= self._octets)
@@ -58,7 +73,14 @@ class Flight:
         """Give the room back."""
         self._aloft -= 1
         self._weight -= octets
-        self._admit()
+        if self._queue and (self._lot == 1 or self._is_roomy()):
+            self._admit()
+        if self._landed is not None and not self._aloft:
+            landed, self._landed = self._landed, None
+            landed.callback(None)
+
+    def _is_roomy(self) -> bool:
+        return not self._aloft or (self._aloft + self._lot <= self._pieces and 4 * self._weight <= 3 * self._octets)
 
     def _admit(self) -> None:
         while self._queue:

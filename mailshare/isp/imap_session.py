@@ -22,10 +22,10 @@ from mailshare.core.values import Account, Server
 from mailshare.isp.folders import found_folders, named
 from mailshare.isp.listing import Upstream
 from mailshare.isp.provider_policy import ProviderPolicy
-from mailshare.isp.provider_session import Left, Listing
+from mailshare.isp.provider_session import Fetching, Left, Listing
 from mailshare.isp.sign_on import Doors
 from mailshare.isp.sign_on_imap import IMAPConversation, ask_imap, open_imap, words_of
-from mailshare.shell.client import Taker
+from mailshare.shell.replies import Taker
 from mailshare.wire.client_engine import Command
 from mailshare.wire.imap_replies import IMAPLimits, IMAPReply, ListedMailbox, uid_sets
 from mailshare.wire.pop3_client_replies import POP3Limits
@@ -75,9 +75,11 @@ class IMAPSession:
 
         :raises LoginRefused, Unavailable, PeerFault: the provider does not let us.
         """
+        usual = IMAPLimits()
         caps = IMAPLimits(
-            message=limits.message, window=limits.window, window_octets=limits.window_octets, rows=limits.rows
-        )
+            message=limits.message, window=min(limits.window, usual.window), window_octets=limits.window_octets,
+            rows=limits.rows,
+        )  # fmt: skip
         return cls(await open_imap(doors, account, server, caps), ProviderOptions.of(account).folders)
 
     @property
@@ -162,19 +164,24 @@ class IMAPSession:
         reply = await self._inside(place, lambda: self._ask(self._talk.engine.header(uid), take))
         return reply.ok and reply.octets > 0 and not reply.fault
 
-    async def fetch(self, message: Upstream, take: Taker) -> str:
+    def fetch(self, message: Upstream, to: Fetching) -> None:
         """The message, which stays as unread as it was."""
+        coming = Deferred.fromCoroutine(self._fetch(message, to.take))
+        coming.addCallbacks(to.came, lambda failure: to.failed(failure.value))
+
+    async def _fetch(self, message: Upstream, take: Taker) -> str:
         place, uid = self._where[message.number]
         reply = await self._inside(place, lambda: self._ask(self._talk.engine.fetch(uid, message.size), take))
         if not reply.ok:
             return f"The server refuses it: {words_of(reply)}"
         return reply.fault or ("It came empty" if message.size and not reply.octets else "")
 
-    async def delete(self, message: Upstream) -> bool:
-        """Note it; all of them are deleted at the end, set by set."""
-        place, uid = self._where[message.number]
-        self._opened[place].wanted[uid] = message.number
-        return True
+    async def delete(self, messages: Sequence[Upstream]) -> Sequence[Upstream]:
+        """Note them; all of them are deleted at the end, set by set."""
+        for message in messages:
+            place, uid = self._where[message.number]
+            self._opened[place].wanted[uid] = message.number
+        return messages
 
     async def leave(self) -> Left:
         """Mark and expunge, folder by folder; log out."""

@@ -321,13 +321,27 @@ class HeaderReader:
     """
 
     def __init__(self) -> None:
-        self._octets = bytearray(b"\r\n")
+        self._octets = bytearray()
         self._whole = False
+        self._lines = b""
+
+    @property
+    def begun(self) -> bool:
+        """Something of it has come."""
+        return bool(self._octets or self._lines)
 
     def feed(self, data: bytes) -> None:
         """Take octets of the message."""
         if self._whole:
             return
+        if not self._octets:
+            # Nearly always the first piece has all of it.
+            end = data.find(b"\r\n\r\n", 0, HEADER_LIMIT)
+            if end >= 0 and not data.startswith(b"\r\n"):
+                self._lines = data[: end + 2]
+                self._whole = True
+                return
+            self._octets += b"\r\n"
         start = max(len(self._octets) - 3, 0)
         self._octets += data[: HEADER_LIMIT + 4]
         end = self._octets.find(b"\r\n\r\n", start)
@@ -342,7 +356,7 @@ class HeaderReader:
     @property
     def octets(self) -> bytes:
         """The header lines."""
-        return bytes(self._octets[2:])
+        return self._lines or bytes(self._octets[2:])
 
     @property
     def digest(self) -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import cast
+
+from attrs import define
 
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values import Account, Server
 from mailshare.isp.flight import all_of
 from mailshare.isp.listing import Upstream, list_upstream
 from mailshare.isp.provider_policy import ProviderPolicy
-from mailshare.isp.provider_session import Left, Listing
+from mailshare.isp.provider_session import Fetching, Left, Listing
 from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
-from mailshare.shell.client import Taker
+from mailshare.shell.replies import Taker
 from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
 
 _STATUS_LINE = 512  # octets of one (RFC 2449 section 4)
@@ -89,31 +91,26 @@ class POP3Session:
         reply = cast("POP3Reply", await self._talk.ask(self._talk.engine.top(message.number), take))
         return reply.ok and reply.octets > 0
 
-    async def fetch(self, message: Upstream, take: Taker) -> str:
+    def fetch(self, message: Upstream, to: Fetching) -> None:
         """RETR."""
-        beginning = bytearray()
+        try:
+            command = self._talk.engine.retr(message.number, message.size)
+        except Unavailable as fault:
+            to.failed(fault)
+            return
+        coming = _Retrieved(self, message, to)
+        self._talk.tell(command, coming.take, coming.hear, to.failed)
 
-        def both(data: bytes) -> Awaitable[None] | None:
-            if len(beginning) < _STATUS_LINE:
-                beginning.extend(data[:_STATUS_LINE])
-            return take(data)
-
-        reply = cast("POP3Reply", await self._talk.ask(self._talk.engine.retr(message.number, message.size), both))
-        if not reply.ok:
-            return f"The server refuses it: {reply.text}"
-        if message.size and not reply.octets:
-            return "It came empty"
-        if out_of_step(bytes(beginning), message.size, reply.octets):
-            self.give_up(Unavailable("The server's replies are out of step"))
-            raise Unavailable("The server's replies are out of step")
-        return ""
-
-    async def delete(self, message: Upstream) -> bool:
-        """DELE."""
-        reply = await ask_pop3(self._talk, self._talk.engine.dele(message.number))
-        if reply.ok:
-            self._marked.add(message.number)
-        return reply.ok
+    async def delete(self, messages: Sequence[Upstream]) -> Sequence[Upstream]:
+        """DELE; all of them together where PIPELINING is offered."""
+        engine = self._talk.engine
+        lots = [list(messages)] if engine.pipelining else [[message] for message in messages]
+        asked = [self._talk.ask(engine.dele(*(message.number for message in lot))) for lot in lots]
+        agreed: list[Upstream] = []
+        for lot, reply in zip(lots, await all_of(asked), strict=True):
+            agreed += [message for message, ok in zip(lot, cast("POP3Reply", reply).agreed, strict=True) if ok]
+        self._marked.update(message.number for message in agreed)
+        return agreed
 
     async def leave(self) -> Left:
         """QUIT."""
@@ -125,6 +122,34 @@ class POP3Session:
     def give_up(self, error: MailshareError) -> None:
         """Cut the connection."""
         self._talk.give_up(error)
+
+
+@define(eq=False)
+class _Retrieved:
+    """A message that RETR brings."""
+
+    session: POP3Session
+    message: Upstream
+    to: Fetching
+    beginning: bytes = b""
+
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        if len(self.beginning) < _STATUS_LINE:
+            self.beginning += data[:_STATUS_LINE]
+        return self.to.take(data)
+
+    def hear(self, reply: POP3Reply) -> None:
+        listed = self.message.size
+        if not reply.ok:
+            self.to.came(f"The server refuses it: {reply.text}")
+        elif listed and not reply.octets:
+            self.to.came("It came empty")
+        elif reply.octets > listed and out_of_step(self.beginning, listed, reply.octets):
+            fault = Unavailable("The server's replies are out of step")
+            self.session.give_up(fault)
+            self.to.failed(fault)
+        else:
+            self.to.came("")
 
 
 def out_of_step(header: bytes, listed: int, octets: int) -> bool:

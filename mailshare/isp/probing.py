@@ -16,7 +16,7 @@ from mailshare.core.values import Account, Directory
 from mailshare.isp.flight import Flight, all_of
 from mailshare.isp.listing import HEADER_WEIGHT, HeaderReader, Upstream
 from mailshare.isp.opening import open_session
-from mailshare.isp.provider_session import ProviderSession
+from mailshare.isp.provider_session import ProviderSession, fetched
 from mailshare.isp.sign_on import Doors
 from mailshare.wire.pop3_client_replies import POP3Limits
 
@@ -66,7 +66,7 @@ async def _sighting(
         if session.gives_headers:
             came = await session.header(message, reader.feed)
         else:
-            came = not await session.fetch(message, reader.feed)
+            came = not await fetched(session, message, reader.feed)
     finally:
         flight.leave(weight)
     if not came or not reader.octets:

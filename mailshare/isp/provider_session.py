@@ -6,15 +6,16 @@ once; deleting is a wish until :meth:`ProviderSession.leave` has made it true.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from attrs import field, frozen
+from twisted.internet.defer import Deferred
 
 from mailshare.core.errors import MailshareError
 from mailshare.isp.listing import Upstream
 from mailshare.isp.provider_policy import ProviderPolicy
-from mailshare.shell.client import Taker
+from mailshare.shell.replies import Taker
 
 
 @frozen
@@ -44,6 +45,25 @@ class Left:
 
     deleted: frozenset[int] = frozenset()
     error: str = ""
+
+
+class Fetching(Protocol):
+    """A message on its way, and who is told when it is there."""
+
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        """A piece of it; an awaitable makes the server wait.
+
+        :raises MailshareError: it cannot be taken, and the connection is of no more use.
+        """
+
+    def came(self, why_not: str) -> None:
+        """That was all.
+
+        :param why_not: why what came, if anything, is no message; empty when it is one.
+        """
+
+    def failed(self, error: BaseException) -> None:
+        """The connection is over, or :meth:`take` raised this."""
 
 
 class ProviderSession(Protocol):
@@ -89,15 +109,11 @@ class ProviderSession(Protocol):
         :raises MailshareError: the connection is over.
         """
 
-    async def fetch(self, message: Upstream, take: Taker) -> str:
-        """Hand a message to ``take``.
+    def fetch(self, message: Upstream, to: Fetching) -> None:
+        """Have a message sent; many may be asked for, one behind the other."""
 
-        :returns: why what came, if anything, is no message; empty when it is one.
-        :raises MailshareError: the connection is over.
-        """
-
-    async def delete(self, message: Upstream) -> bool:
-        """Ask for the deletion of a message; whether the provider agrees so far.
+    async def delete(self, messages: Sequence[Upstream]) -> Sequence[Upstream]:
+        """Ask for the deletion of messages; those whose deletion the provider agrees to so far.
 
         :raises MailshareError: the connection is over.
         """
@@ -112,3 +128,27 @@ class ProviderSession(Protocol):
         """Cut the connection."""
 
 
+
+
+@frozen(eq=False)
+class _Awaited:
+    """A message that one coroutine waits for."""
+
+    take: Taker
+    there: Deferred[str]
+
+    def came(self, why_not: str) -> None:
+        self.there.callback(why_not)
+
+    def failed(self, error: BaseException) -> None:
+        self.there.errback(error)
+
+
+def fetched(session: ProviderSession, message: Upstream, take: Taker) -> Deferred[str]:
+    """Fetch one message; fires with why what came is no message, empty when it is one.
+
+    :cancel: leaves the message to come.
+    """
+    there: Deferred[str] = Deferred()
+    session.fetch(message, _Awaited(take, there))
+    return there

@@ -8,7 +8,8 @@ from typing import cast
 from mailshare.core.errors import LoginRefused, PeerFault, Unavailable
 from mailshare.core.values import Account, Server
 from mailshare.isp.sign_on import Doors
-from mailshare.shell.client import Conversation, Taker, connect
+from mailshare.shell.client import Conversation, connect
+from mailshare.shell.replies import Taker
 from mailshare.wire.client_engine import Command
 from mailshare.wire.imap_client import IMAPClient
 from mailshare.wire.imap_replies import IMAPLimits, IMAPReply

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import frozen
 from OpenSSL.SSL import Error as SSLError
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
@@ -33,11 +33,11 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault, MailshareError, PeerFault, Unavailable, UntrustedServer
 from mailshare.core.values import Server
+from mailshare.shell.replies import Listener, Taker, Waiter
 from mailshare.shell.trust import Protection, protection, tls_options
 from mailshare.wire.client_engine import Chunk, ClientEngine, Command, Reply
 
 EngineT = TypeVar("EngineT", bound=ClientEngine)
-Taker = Callable[[bytes], Awaitable[None] | None]
 
 
 @frozen
@@ -59,27 +59,8 @@ class Deadlines:
         if command.name == "greeting":
             return self.greeting
         if not command.size:
-            return self.command
+            return self.command * command.count
         return max(self.command, self.message) + command.size / self.rate
-
-
-@define(eq=False)
-class _Waiter:
-    """Who waits for a reply, or for several.
-
-    :ivar last: of several commands; their replies are added to ``replies`` as they come.
-    """
-
-    deferred: Deferred[object]
-    take: Taker | None = None
-    last: Command | None = None
-    replies: list[Reply] = field(factory=list)
-
-    def hear(self, reply: Reply) -> None:
-        if self.last is not None:
-            self.replies.append(reply)
-        if self.last is None or self.last is reply.command:
-            self.deferred.callback(reply)
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -97,7 +78,8 @@ class Conversation(Protocol, Generic[EngineT]):
         self.round_trip = 0.0
         self.clock = clock
         self._deadlines = deadlines
-        self._waiters: dict[Command, _Waiter] = {}
+        self._waiters: dict[Command, Waiter | Listener] = {}
+        self._flushing: IDelayedCall | None = None
         self._pumping = False
         self._blocked: Deferred[None] | None = None
         self._blocked_at = 0.0
@@ -119,13 +101,39 @@ class Conversation(Protocol, Generic[EngineT]):
         :raises MailshareError: the connection ended, or ``take`` raised.
         :cancel: cuts the connection.
         """
-        waiter = _Waiter(Deferred(self._give_up_by), take)
+        waiter = Waiter(Deferred(self._give_up_by), take)
         if self.lost:
             waiter.deferred.errback(Unavailable("The connection to the server is closed"))
             return waiter.deferred
         self._waiters[command] = waiter
         self.flush()
         return waiter.deferred
+
+    def tell(
+        self,
+        command: Command,
+        take: Taker | None,
+        hear: Callable[[Any], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """Have the reply to a command that the engine has queued told: for many commands, one behind the other.
+
+        They are sent at the end of this turn of the reactor.
+
+        :param take: as for :meth:`ask`.
+        :param hear: is called with the reply.
+        :param fail: is called with the error in place of it, when the connection ended or ``take`` raised.
+        """
+        if self.lost:
+            fail(Unavailable("The connection to the server is closed"))
+            return
+        self._waiters[command] = Listener(take, hear, fail)
+        if not self._pumping and self._flushing is None:
+            self._flushing = self.clock.callLater(0, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = None
+        self.flush()
 
     def ask_together(self, commands: Sequence[Command], replies: list[Reply]) -> Deferred[object]:
         """Wait for the replies to several commands; fires with the last.
@@ -134,7 +142,7 @@ class Conversation(Protocol, Generic[EngineT]):
         :raises MailshareError: the connection ended.
         :cancel: cuts the connection.
         """
-        waiter = _Waiter(Deferred(self._give_up_by), last=commands[-1], replies=replies)
+        waiter = Waiter(Deferred(self._give_up_by), last=commands[-1], replies=replies)
         if self.lost:
             waiter.deferred.errback(Unavailable("The connection to the server is closed"))
             return waiter.deferred
@@ -301,7 +309,7 @@ class Conversation(Protocol, Generic[EngineT]):
         self._waiters = {command: each for command, each in self._waiters.items() if each is not waiter}
         self.give_up(fault if waiter is None else Unavailable(f"The connection was given up: {fault.public}"))
         if waiter is not None:
-            waiter.deferred.errback(fault)
+            waiter.fail(fault)
 
     def _chunk(self, chunk: Chunk) -> None:
         waiter = self._waiters.get(chunk.command)
@@ -313,7 +321,7 @@ class Conversation(Protocol, Generic[EngineT]):
             # The rest of this reply is of no use to anybody, and only cutting the line keeps it from coming.
             del self._waiters[chunk.command]
             self.give_up(Unavailable(f"The connection was given up: {fault.public}"))
-            waiter.deferred.errback(fault)
+            waiter.fail(fault)
             return
         if wait is None:
             return
@@ -337,7 +345,7 @@ class Conversation(Protocol, Generic[EngineT]):
         waiter = self._waiters.pop(command, None)
         self.give_up(Unavailable("The connection was given up: a message could not be taken"))
         if waiter is not None:
-            waiter.deferred.errback(failure)
+            waiter.fail(failure.value or LocalFault())
 
     # ------------------------------------------------------------------ deadlines and the end
 
@@ -378,10 +386,15 @@ class Conversation(Protocol, Generic[EngineT]):
         self.lost = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        waiters, self._waiters = list(self._waiters.values()), {}
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        waiters, self._waiters = list(dict.fromkeys(self._waiters.values())), {}
         writable, self._writable = self._writable, []
         handshake, self._handshake = self._handshake, None
-        for deferred in (*(waiter.deferred for waiter in waiters), *([handshake] if handshake else ()), *writable):
+        for waiter in waiters:
+            waiter.fail(error)
+        for deferred in (*([handshake] if handshake else ()), *writable):
             if not deferred.called:
                 deferred.errback(error)
 

@@ -56,17 +56,19 @@ class DotDecoder:
     Only CRLF.CRLF ends it. What is wrong with the octets is remembered in ``flaws``, not acted on, so that the stream
     is always eaten to its true end.
 
+    :param look: for flaws; who takes a message as it is, whatever is wrong with it, need not.
     :ivar done: the end was met.
     :ivar flaws: what was noticed; the output holds it unchanged.
     :ivar size: octets of the message so far, dots unstuffed.
     """
 
-    __slots__ = ("_held", "_virtual", "done", "flaws", "size")
+    __slots__ = ("_held", "_looks", "_virtual", "done", "flaws", "size")
 
-    def __init__(self, max_line: int = MAX_BODY_LINE) -> None:
+    def __init__(self, max_line: int = MAX_BODY_LINE, *, look: bool = True) -> None:
         self._held = b"\r\n"  # the body starts as if behind a line end: a dot there is the first of its line
         self._virtual = True
         self.done = False
+        self._looks = look
         self.flaws = Flaws(max_line)
         self.size = 0
 
@@ -109,7 +111,8 @@ class DotDecoder:
         """Look at a stretch that cuts no CRLF in two, and take the stuffed dots out."""
         if not raw:
             return b""
-        self.flaws.look(raw)
+        if self._looks:
+            self.flaws.look(raw)
         if dotted:
             raw = raw.replace(b"\r\n.", b"\r\n")
         if self._virtual:
@@ -166,6 +169,11 @@ class DotEncoder:
         if data.count(b"\n") == pairs and data.count(b"\r") == pairs:
             return data
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def unstuffed(raw: bytes) -> bytes:
+    """A whole message out of what went over the wire, without the dot that ended it."""
+    return (raw[1:] if raw.startswith(b".") else raw).replace(b"\r\n.", b"\r\n")
 
 
 def stuffed(message: bytes) -> tuple[bytes, bytes]:

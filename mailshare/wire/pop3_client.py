@@ -12,7 +12,7 @@ from collections import deque
 
 from mailshare.core.errors import LocalFault, PeerFault, Unavailable
 from mailshare.wire.client_engine import Chunk, Command, LineBuffer, Overflow
-from mailshare.wire.dots import DotDecoder
+from mailshare.wire.dots import DotDecoder, unstuffed
 from mailshare.wire.pop3_client_replies import Listing, POP3Limits, POP3Reply, printable, read_stat, read_status
 from mailshare.wire.sasl.exchange import encode, encode_initial
 from mailshare.wire.sasl.mechanism import ClientMechanism
@@ -48,6 +48,7 @@ class POP3Client:
         self._queue: deque[Command] = deque()
         self._sent: deque[Command] = deque([self.greeting])
         self._octets_ahead = 0
+        self._replies_ahead = 1
         self._output: list[bytes] = []
         self._mechanism: ClientMechanism | None = None
         self._held_initial: bytes | None = None
@@ -56,6 +57,8 @@ class POP3Client:
         self._listing: Listing | None = None
         self._body: DotDecoder | None = None
         self._status: tuple[str, str] = ("", "")
+        self._ended: POP3Reply | None = None  # comes behind the message that was given out last
+        self._agreed: list[bool] = []  # to the commands of the first one sent, so far
         self._awaits_tls = False
         self._surplus = False  # octets that no command asked for lie behind the last reply
 
@@ -127,9 +130,14 @@ class POP3Client:
         """Fetch the header; it comes in chunks."""
         return self._add("TOP", b"TOP %d %d" % (number, lines), size=4096)
 
-    def dele(self, number: int) -> Command:
-        """Mark a message for deletion."""
-        return self._add("DELE", b"DELE %d" % number)
+    def dele(self, *numbers: int) -> Command:
+        """Mark messages for deletion; the reply says of each whether the server agrees.
+
+        :raises LocalFault: several, and the server does not offer PIPELINING.
+        """
+        if len(numbers) > 1 and not self.pipelining:
+            raise LocalFault("Several commands at once, and the server offers no PIPELINING")
+        return self._add("DELE", b"\r\n".join([b"DELE %d" % number for number in numbers]), count=len(numbers))
 
     def quit(self) -> Command:
         """Leave; what was marked is deleted now."""
@@ -153,6 +161,7 @@ class POP3Client:
             command = self._queue.popleft()
             self._sent.append(command)
             self._octets_ahead += command.size
+            self._replies_ahead += command.count
             self._output.append(command.line)
         output = b"".join(self._output)
         self._output.clear()
@@ -179,6 +188,9 @@ class POP3Client:
         :raises PeerFault: the server broke the protocol.
         """
         try:
+            if self._ended is not None:
+                reply, self._ended = self._ended, None
+                return reply
             if self._surplus:
                 raise self._unasked(self._buffer.rest())
             if self._body is not None:
@@ -195,17 +207,19 @@ class POP3Client:
             return True
         if not self.pipelining or self._sent[-1].last or command.last:
             return False
-        return len(self._sent) < self.limits.window and self._octets_ahead < self.limits.window_octets
+        return self._replies_ahead < self.limits.window and self._octets_ahead < self.limits.window_octets
 
     def _read_lines(self) -> Chunk | POP3Reply | None:
-        while (line := self._buffer.line()) is not None:
+        while True:
+            if self._listing is not None:
+                self._listing.rows(self._buffer.whole_lines())
+            line = self._buffer.line()
+            if line is None:
+                return None
+            if self._listing is not None:
+                return self._listed(self._listing)  # no other line than the last, the dot, is left
             if not self._sent:
                 raise self._unasked(line)
-            if self._listing is not None:
-                if line == b".":
-                    return self._listed(self._listing)
-                self._listing.row(line.removeprefix(b"."))
-                continue
             command = self._sent[0]
             if command.name == "AUTH" and line[:1] == b"+" and line[:3].upper() != b"+OK":
                 self._challenge(line[1:].strip())
@@ -217,10 +231,29 @@ class POP3Client:
                 continue
             if ok and command.name in _BODIES:
                 self._status = (code, text)
-                self._body = DotDecoder()
-                return self._read_body(self._body)
+                return self._begin_body(command)
+            if command.count > 1:
+                self._agreed.append(ok)
+                if len(self._agreed) < command.count:
+                    continue
+                ok = all(self._agreed)
             return self._replied(command, ok, code, text)
-        return None
+
+    def _begin_body(self, command: Command) -> Chunk | POP3Reply | None:
+        """The message in one piece, when all of it is there already; else as much of it as has come."""
+        most = command.size + _SURPLUS if command.size else _LEAST
+        raw = self._buffer.whole_text(min(most, self.limits.message))
+        if not raw:
+            self._body = DotDecoder(look=False)
+            return self._read_body(self._body)
+        message = unstuffed(raw[:-3])
+        code, text = self._status
+        reply = POP3Reply(command, True, text, code, octets=len(message))
+        self._done(command)
+        if not message:
+            return reply
+        self._ended = reply
+        return Chunk(command, message)
 
     def _replied(self, command: Command, ok: bool, code: str, text: str) -> POP3Reply:
         stat = (0, 0)
@@ -236,7 +269,8 @@ class POP3Client:
         elif command.name == "QUIT":
             self.closing = True
         self._done(command)
-        return POP3Reply(command, ok, text, code, stat=stat)
+        agreed, self._agreed = self._agreed, []
+        return POP3Reply(command, ok, text, code, stat=stat, agreed=tuple(agreed) or (ok,))
 
     def _listed(self, listing: Listing) -> POP3Reply:
         command = self._sent[0]
@@ -272,6 +306,7 @@ class POP3Client:
     def _done(self, command: Command) -> None:
         self._sent.popleft()
         self._octets_ahead -= command.size
+        self._replies_ahead -= command.count
         self._surplus = not self._sent and len(self._buffer) > 0
 
     # ------------------------------------------------------------------ logging in
@@ -324,10 +359,10 @@ class POP3Client:
             raise LocalFault("A name or password holds control characters")
         return text.encode()
 
-    def _add(self, name: str, line: bytes, *, size: int = 0, last: bool = False) -> Command:
+    def _add(self, name: str, line: bytes, *, size: int = 0, last: bool = False, count: int = 1) -> Command:
         if self.closing:
             raise Unavailable("The connection to the server is closed")
-        command = Command(name, line + b"\r\n", size, last)
+        command = Command(name, line + b"\r\n", size, last, count)
         self._queue.append(command)
         return command
 

@@ -19,6 +19,12 @@ from mailshare.wire.client_engine import Command, Overflow
 
 _STATUS = re.compile(rb"(\+OK|-ERR)(?:[ \t]+(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"\[([A-Za-z0-9/_\-]{1,64})\]\s*")
+# Rows as nearly all servers write them, whole blocks of them at once; the rest is read row by row.
+_USUAL_SIZES = re.compile(r"(?:[1-9][0-9]{0,9} [0-9]{1,18}\r\n)+")
+_USUAL_SIZE = re.compile(r"([0-9]+) ([0-9]+)")
+_USUAL_UIDS = re.compile(r"(?:[1-9][0-9]{0,9} [!-~]{1,70}\r\n)+")
+_USUAL_UID = re.compile(r"([0-9]+) ([!-~]+)")
+_LONGEST_UID = 70  # octets (RFC 1939 section 7)
 _STAT = re.compile(r"\s*([0-9]{1,10})[ \t]+([0-9]{1,18})(?:[ \t].*)?\Z", re.DOTALL)
 _LIST_ROW = re.compile(rb"\s*([0-9]{1,10})[ \t]+([0-9]{1,18})(?:[ \t].*)?\Z", re.DOTALL)
 _UIDL_ROW = re.compile(rb"\s*([0-9]{1,10})[ \t]+([!-~]+)[ \t]*\Z")
@@ -44,11 +50,11 @@ class POP3Limits:
     uid: int = 255
     message: int = 100 * 1024 * 1024
     capabilities: int = 100
-    window: int = 64
+    window: int = 256
     window_octets: int = 2 * 1024 * 1024
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)  # made for each message: without slots in two thirds of the time
 class POP3Reply:
     """What a server answered.
 
@@ -59,6 +65,7 @@ class POP3Reply:
     :ivar uids: number to unique-id, of UIDL.
     :ivar ignored: rows that were left out because they made no sense.
     :ivar octets: of the message given out in chunks, dots unstuffed.
+    :ivar agreed: whether the server agrees to each of a command that is made of several; ``ok`` says it of all.
     """
 
     command: Command
@@ -71,6 +78,7 @@ class POP3Reply:
     ignored: int = 0
     octets: int = 0
     capabilities: Mapping[str, tuple[str, ...]] = _NOTHING
+    agreed: tuple[bool, ...] = ()
 
 
 def printable(octets: bytes, limit: int = 500) -> str:
@@ -130,6 +138,40 @@ class Listing:
     def _let_go(self, rows: dict[int, int] | dict[int, str]) -> None:
         if len(rows) > self._limits.rows:
             del rows[next(iter(rows))]
+
+    def rows(self, lines: bytes) -> None:
+        """Take whole lines.
+
+        :raises Overflow: there are far more than STAT announced, or one is too long.
+        """
+        if not lines or self._usual(lines):
+            return
+        for line in lines.split(b"\r\n")[:-1]:
+            if len(line) > self._limits.status_line:
+                raise Overflow(f"The server sent a line of more than {self._limits.status_line} octets")
+            self.row(line.removeprefix(b"."))
+
+    def _usual(self, lines: bytes) -> bool:
+        """Take them all, if none needs to be looked at by itself."""
+        text = lines.decode("latin-1")
+        count = text.count("\n")
+        found: dict[int, int] | dict[int, str]
+        if self._rows + count > min(self._most, self._limits.rows):
+            return False
+        if self._kind == "LIST" and _USUAL_SIZES.fullmatch(text):
+            numbers, sizes = zip(*_USUAL_SIZE.findall(text), strict=True)
+            found = dict(zip(map(int, numbers), map(int, sizes), strict=True))
+        elif self._kind == "UIDL" and _USUAL_UIDS.fullmatch(text) and self._limits.uid >= _LONGEST_UID:
+            numbers, uids = zip(*_USUAL_UID.findall(text), strict=True)
+            found = dict(zip(map(int, numbers), uids, strict=True))
+        else:
+            return False
+        kept: dict[int, Any] = self.sizes if self._kind == "LIST" else self.uids
+        if len(found) < count or max(found) > self._count or not found.keys().isdisjoint(kept):
+            return False
+        self._rows += count
+        kept.update(found)
+        return True
 
     def row(self, line: bytes) -> None:
         """Take one row.

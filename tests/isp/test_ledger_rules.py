@@ -8,6 +8,7 @@ import pytest
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
+from mailshare.core.headers import Headers
 from mailshare.core.servers import parse_server
 from mailshare.core.values import LedgerKey, LedgerState, Origin, Source
 from mailshare.interfaces import IForecast
@@ -166,9 +167,11 @@ class ForeseeingDoor(Door):
         self.headers.append(header)
         return [self.office.user("andrew").id]
 
-    async def accept(self, envelope: Envelope, body: object, origin: Origin) -> object:  # type: ignore[override]
+    async def accept(  # type: ignore[override]
+        self, envelope: Envelope, body: object, origin: Origin, headers: Headers | None = None
+    ) -> object:
         """A notice goes to whom it names."""
-        receipt = await super().accept(envelope, body, origin)  # type: ignore[arg-type]
+        receipt = await super().accept(envelope, body, origin, headers)  # type: ignore[arg-type]
         if origin.source is Source.REPORT:
             self.named = [recipient.address.local for recipient in envelope.recipients]
         return receipt

@@ -108,3 +108,34 @@ def test_cancelling_stops_and_keeps_what_was_stored(office: Office) -> None:
     server.lie = honest
     office.run(collecting.collect(office.account), 100)
     assert sorted(office.mail_of("andrew")) == sorted(letters().values())
+
+
+def test_a_stop_waits_for_no_deletion(office: Office) -> None:
+    """One is stored, the server says no more: the run ends at once, and the next one deletes without fetching again."""
+    server = PretendPOP3(letters())
+    silent: list[str] = []
+
+    def falls_silent(verb: str, reply: bytes) -> bytes:
+        if verb in {"RETR", "DELE", "QUIT"}:
+            silent.append(verb)
+        return b"" if len(silent) > 1 else reply
+
+    server.lie = falls_silent
+    office.provider(server)
+    collecting = Collector(office.store, office.door, office.doors)
+    results = office.begin(collecting.collect(office.account))
+    while not office.door.origins:
+        office.turn()
+    office.settle()
+    assert not results
+    began = office.clock.seconds()
+    collecting.stop(office.account.id)
+    office.settle()
+    assert results
+    assert office.clock.seconds() == began
+    server.lie = honest
+    server.retrieved.clear()
+    office.run(collecting.collect(office.account), 100)
+    assert sorted(server.retrieved) == ["b", "c"]
+    assert sorted(office.mail_of("andrew")) == sorted(letters().values())
+    assert server.messages == {}

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mailshare.core.errors import LocalFault, PeerFault, Unavailable
 from mailshare.wire.client_engine import Chunk, Overflow
+from mailshare.wire.dots import stuff
 from mailshare.wire.pop3_client import POP3Client
-from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
+from mailshare.wire.pop3_client_replies import Listing, POP3Limits, POP3Reply
 from mailshare.wire.sasl.bearer import XOAuth2Client
 from mailshare.wire.sasl.login import LoginClient
 from mailshare.wire.sasl.plain import PlainClient
@@ -110,6 +111,87 @@ def test_the_window_holds_octets_back() -> None:
     for number in range(1, 5):
         engine.retr(number, 80)
     assert engine.take_output() == b"RETR 1\r\nRETR 2\r\n"
+
+
+def test_deletions_are_asked_for_in_lots() -> None:
+    """One command of the engine's, a line for each message; the reply says of each whether the server agrees."""
+    engine = fresh()
+    with pytest.raises(LocalFault):
+        engine.dele(1, 2)
+    engine.capabilities = {"PIPELINING": ()}
+    engine.dele(1, 2, 3)
+    engine.stat()
+    assert engine.take_output() == b"DELE 1\r\nDELE 2\r\nDELE 3\r\nSTAT\r\n"
+    engine.feed(b"+OK\r\n-ERR no\r\n")
+    assert engine.next_event() is None
+    engine.feed(b"+OK\r\n+OK 3 3\r\n")
+    first, second = engine.next_event(), engine.next_event()
+    assert isinstance(first, POP3Reply)
+    assert isinstance(second, POP3Reply)
+    assert (first.ok, first.agreed) == (False, (True, False, True))
+    assert (second.command.name, second.stat) == ("STAT", (3, 3))
+
+
+def test_the_window_counts_each_deletion() -> None:
+    """A lot is as many commands as it has messages."""
+    engine = fresh(limits=POP3Limits(window=4))
+    engine.capabilities = {"PIPELINING": ()}
+    engine.dele(1, 2, 3)
+    for number in (4, 5):
+        engine.retr(number)
+    assert engine.take_output() == b"DELE 1\r\nDELE 2\r\nDELE 3\r\nRETR 4\r\n"
+
+
+ROWS = [b"1 10", b"2 20", b"3 30", b"2 99", b"4 x", b"9 90", b" 3 30", b"03 30", b"..", b"5 50 more", b"0 1", b""]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(ROWS), max_size=8), st.sampled_from(["LIST", "UIDL"]), st.integers(1, 60))
+def test_rows_mean_the_same_one_by_one_and_all_at_once(rows: list[bytes], kind: str, cut: int) -> None:
+    """Usual rows are read in blocks; whatever stands among them, and wherever the stream is cut, nothing changes."""
+    found = []
+    octets = b"+OK\r\n" + b"".join(row + b"\r\n" for row in rows) + b".\r\n"
+    for pieces in ([octets], [octets[:cut], octets[cut:]], [octets[at : at + 1] for at in range(len(octets))]):
+        engine = fresh()
+        engine.count = 5
+        engine.list() if kind == "LIST" else engine.uidl()
+        engine.take_output()
+        for piece in pieces:
+            engine.feed(piece)
+            if (reply := engine.next_event()) is not None:
+                assert isinstance(reply, POP3Reply)
+                found.append((dict(reply.sizes), dict(reply.uids), reply.ignored))
+    assert len(found) == 3
+    assert found[0] == found[1] == found[2]
+    alone = Listing(kind, 5, POP3Limits())
+    for row in rows:
+        alone.row(row.removeprefix(b"."))
+    assert found[0] == (alone.sizes, alone.uids, alone.ignored)
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"a\r\n", b".\r\n", b"\r\n", b"a\r\n.b\r\n..\r\n", b"\r\n.\r\n", b"x" * 700 + b"\r\n"]
+)
+@pytest.mark.parametrize("size", [0, 3, 900])
+def test_a_message_that_is_there_whole_is_the_same(message: bytes, size: int) -> None:
+    """Taken out in one piece or in many, whatever size was listed; and the next reply stands behind it."""
+    octets = b"+OK\r\n" + stuff(message) + b"+OK 1 1\r\n"
+    for step in (1, 7, len(octets)):
+        engine = fresh()
+        engine.capabilities = {"PIPELINING": ()}
+        engine.retr(1, size)
+        engine.stat()
+        engine.take_output()
+        came, replies = b"", []
+        for at in range(0, len(octets), step):
+            engine.feed(octets[at : at + step])
+            while (event := engine.next_event()) is not None:
+                if isinstance(event, Chunk):
+                    came += event.data
+                else:
+                    replies.append(event)
+        assert came == message
+        assert [(reply.command.name, reply.octets) for reply in replies] == [("RETR", len(message)), ("STAT", 0)]
 
 
 def test_stls_forgets_and_refuses_what_came_before() -> None:
