@@ -21,7 +21,7 @@ class _Pass:
     """
 
     wants_end = True
-    waiting = False
+    waiting = spent = False
     errors = 0
 
     def __init__(self) -> None:
@@ -41,6 +41,11 @@ class _Pass:
     def next_event(self) -> object | None:
         """The next piece."""
         return self._pieces.popleft() if self._pieces and not self.closing else None
+
+    def receive(self, data: bytes) -> object | None:
+        """Take octets and give the first event."""
+        self.feed(data)
+        return self.next_event()
 
     def take_output(self) -> bytes:
         """Nothing is ever said."""

@@ -2,7 +2,7 @@
 
 Back-pressure works in both directions. While the session is busy, or the peer does not read, no event is taken out of
 the engine, and the transport is paused when some octets wait for it; so neither a flood nor a peer that never reads
-costs memory. Deadlines are absolute: an octet now and then does not move them.
+costs memory. The deadlines of a connection stand in :mod:`mailshare.shell.deadlines`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailshare.core.errors import LocalFault
-from mailshare.shell.limits import BODY_AT_ONCE, COMMANDS_AT_ONCE, Goodbye
+from mailshare.shell.deadlines import Deadlines
+from mailshare.shell.limits import Goodbye
 from mailshare.shell.outlet import Outlet, lowest
 from mailshare.shell.roles import ConnectionGone, ServerEngine, Session
-from mailshare.shell.steps import first_step
 from mailshare.wire.replies import ANSWERED, StartTLS
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ __all__ = ["Connection", "ConnectionGone", "ServerEngine", "Session"]
 
 _FLUSH_EVERY = 64
 _LOOKS = 2  # turns of the reactor: those who left are heard of in the next one, behind what is due in it
-_STALLED = 10.0  # seconds with octets unread, after which a session is told to hold no more than it must
+_UNANSWERED = "An event was left without its answer"
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class Connection(TwistedProtocol):
+class Connection(Deadlines, TwistedProtocol):
     """One connection.
 
     :ivar peer: the peer's address, e.g. ``192.0.2.7``; empty for a socket without one.
@@ -54,16 +54,14 @@ class Connection(TwistedProtocol):
     transport: Any  # ITransport and IConsumer, and more where the socket can do more
 
     # Most connections end before most of these have changed.
-    _unparsed = _rate_octets = _faults = _may_wait = 0
-    _paused = _running = _gone = _closing = _ended = _stopping = _handshaking = _full = _was_receiving = False
-    _session_end = _since = _commanded = _body_start = _rate_start = _full_since = 0.0
-    _socket: Any = None
+    _unparsed = _faults = 0
+    _paused = _ended = _stopping = False
     at_once: Callable[[bytes], tuple[bytes, bytes]] | None = None
+    _receive: Callable[[bytes], object | None]
 
     def __init__(self, factory: EngineFactory, peer: str) -> None:
         self.factory: EngineFactory = factory
         self.peer = peer
-        self._session: Session | None = None
         self._outlet: Outlet | None = None
         self._input: deque[bytes] = deque()
         self._waiters: list[Deferred[None]] = []
@@ -169,7 +167,8 @@ class Connection(TwistedProtocol):
         self._handshaking = self.secure
         self._session_end = now + self.factory.limits.session
         self._since = self._commanded = now
-        self._session = self.factory.build_session(self)
+        self._session = session = self.factory.build_session(self)
+        self._receive = session.engine.receive
         self._expect_commands()
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
@@ -248,8 +247,8 @@ class Connection(TwistedProtocol):
     # ------------------------------------------------------------------ inside
 
     def _take(self, session: Session, data: bytes) -> None:
-        """Octets came while nothing was under way. What the engine answers alone is sent without any coroutine."""
-        engine, event = session.engine, None
+        """Octets came while nothing was under way. What needs no wait is answered without any coroutine."""
+        engine, event, rest = session.engine, None, None
         try:
             if self.at_once is not None and not self._full:
                 replies, data = self.at_once(data)
@@ -258,25 +257,48 @@ class Connection(TwistedProtocol):
                     self._renew(session, self._since)
                     if not data:
                         return
-            engine.feed(data)
-            if not self._full:
-                event = engine.next_event()
-                answered = event is ANSWERED and engine.errors == self._faults
-                if answered:
-                    event = None if getattr(engine, "spent", False) else engine.next_event()
-                if event is None:
-                    if answered:
+            if self._full:
+                engine.feed(data)
+            else:
+                event = first = self._receive(data)
+                if event is not None:
+                    event, rest = self._handled(session, event)
+                if event is None and rest is None and not (self._gone or self._input):
+                    if first is not None:
                         self._renew(session, self._since)
                     self._finish(session)
                     return
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
+            self._running = False
             self._failed(Failure())
             return
-        self._start(event)
+        self._start(event, rest)
 
-    def _start(self, event: object | None = None, *, greet: bool = False) -> None:
+    def _handled(self, session: Session, event: object) -> tuple[object | None, Coroutine[Any, Any, None] | None]:
+        """Handle the first event as far as that needs no wait.
+
+        :returns: the event to go on with, and what is left to be done for the first.
+        """
+        engine = session.engine
+        if event is not ANSWERED:
+            if isinstance(event, StartTLS):
+                return event, None
+            self._running = True
+            rest = session.handle(event)
+            self._running = False
+            if rest is not None:
+                return None, rest
+            if engine.waiting:
+                raise LocalFault(_UNANSWERED)
+        if engine.errors != self._faults:
+            return ANSWERED, None
+        return None if engine.spent else engine.next_event(), None
+
+    def _start(
+        self, event: object | None = None, rest: Coroutine[Any, Any, None] | None = None, *, greet: bool = False
+    ) -> None:
         self._running = True
-        self._advance(None, self._run(event, greet=greet))
+        self._advance(None, self._run(event, rest, greet=greet))
 
     def _advance(self, result: object, run: Coroutine[Any, Any, None]) -> None:
         """Let a run go on until it waits again; what it waits for calls this. Nothing escapes from here.
@@ -288,6 +310,7 @@ class Connection(TwistedProtocol):
         fault = result.value if isinstance(result, Failure) else None
         try:
             awaited = run.send(None) if fault is None else run.throw(fault)
+            self.flush()
         except StopIteration:
             self._stopped()
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
@@ -296,10 +319,13 @@ class Connection(TwistedProtocol):
         else:
             awaited.addBoth(self._advance, run)
 
-    async def _run(self, event: object | None, *, greet: bool) -> None:
+    async def _run(
+        self, event: object | None, rest: Coroutine[Any, Any, None] | None, *, greet: bool
+    ) -> None:
         """Handle events until more input is needed.
 
         :param event: the first one, if it is known.
+        :param rest: what is left to be done for one that was begun.
         """
         session = self._session
         assert session is not None
@@ -307,12 +333,12 @@ class Connection(TwistedProtocol):
         if greet:
             await session.begin()
         handled = 0
-        while not (self._gone or self._closing):
-            if event is None:
+        while rest is not None or not (self._gone or self._closing):
+            if event is None and rest is None:
                 if self._full:
                     await self.drain()
-                event = engine.next_event()
-            if event is None:
+                event = None if engine.spent else engine.next_event()
+            if event is None and rest is None:
                 if engine.closing or not self._input:
                     break
                 self._feed(engine)
@@ -320,14 +346,14 @@ class Connection(TwistedProtocol):
             if isinstance(event, StartTLS):
                 self._start_tls(engine)
             elif event is not ANSWERED:
-                rest = first_step(session.handle(event))
+                rest = rest or session.handle(event)
                 if rest is not None:
-                    self.flush()
+                    if handled:
+                        self._renew(session, self.factory.reactor.seconds())
                     await rest
-                    self._renew(session, self.factory.reactor.seconds())
                 if engine.waiting:
-                    raise LocalFault("An event was left without its answer")
-            event = None
+                    raise LocalFault(_UNANSWERED)
+            event = rest = None
             if engine.errors > self._faults:
                 await self._punish(engine.errors)
             handled += 1
@@ -377,31 +403,6 @@ class Connection(TwistedProtocol):
         self._since = self.factory.reactor.seconds()
         self.transport.startTLS(self.factory.tls)
         engine.secured()
-
-    def _renew(self, session: Session, now: float) -> None:
-        """Commands or pieces of a body are done: wait anew. While a run goes on no deadline is looked at."""
-        if not session.receiving:
-            self._commanded = now
-            if self._was_receiving:
-                self._was_receiving = False
-                self._expect_commands()
-        elif not self._was_receiving:
-            self._was_receiving = True
-            self._expect_body()
-            self._body_start = self._rate_start = now
-            self._rate_octets = 0
-
-    def _expect_commands(self) -> None:
-        """Take little at once, and let none wait.
-
-        A socket of Twisted reads ``bufferSize`` octets at once, and calls that many to be sent a full queue.
-        """
-        self._may_wait = 0
-        self._socket.bufferSize = COMMANDS_AT_ONCE
-
-    def _expect_body(self) -> None:
-        """Take much at once."""
-        self._may_wait = self._socket.bufferSize = BODY_AT_ONCE
 
     async def _punish(self, errors: int) -> None:
         """A fault was met: take it slowly from some number on, and end it at another."""
@@ -458,42 +459,3 @@ class Connection(TwistedProtocol):
         self._input.clear()
         if self._outlet is not None:
             self._outlet.close(queued=self._full)
-
-    # ------------------------------------------------------------------ deadlines
-
-    def tick(self, now: float) -> None:
-        """Look at the deadlines; the factory's ticker calls this."""
-        session = self._session
-        if self._gone or session is None:
-            return
-        limits = self.factory.limits
-        if self._closing:
-            if now - self._since >= limits.linger:
-                self.abort()
-        elif self._handshaking:
-            if now - self._since >= limits.handshake:
-                self.abort()
-        elif self._full:
-            if now - self._full_since >= limits.stall:
-                self.abort()
-            elif now - self._full_since >= _STALLED:
-                session.stalled()
-        elif self._running:
-            self._rate_start, self._rate_octets = now, 0
-        elif now >= self._session_end and not session.receiving:
-            self.say_goodbye(Goodbye.TIMEOUT)
-        elif session.receiving:
-            self._tick_body(now)
-        elif now - self._commanded >= session.patience:
-            self.say_goodbye(Goodbye.TIMEOUT)
-
-    def _tick_body(self, now: float) -> None:
-        limits = self.factory.limits
-        if now - self._since >= limits.body_idle:
-            self.say_goodbye(Goodbye.TIMEOUT)
-        elif now - self._body_start >= limits.body_whole:
-            self.say_goodbye(Goodbye.SLOW)
-        elif now - self._rate_start >= limits.rate_over:
-            if self._rate_octets < limits.rate * (now - self._rate_start):
-                self.say_goodbye(Goodbye.SLOW)
-            self._rate_start, self._rate_octets = now, 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 
 class ServerEngine(Protocol):
@@ -14,14 +15,16 @@ class ServerEngine(Protocol):
     :ivar waiting: the last event wants an answer, by a method of the engine, before parsing goes on.
     :ivar closing: close the connection once the output is sent.
     :ivar errors: faults of the peer so far, for slowing down and closing.
+    :ivar spent: it need not be asked for events before it is fed again.
 
     An engine with a true ``wants_end`` is fed once with no octets when the peer has closed its side, and may have
-    events after that. One with a true ``spent`` need not be asked for events before it is fed again.
+    events after that.
     """
 
     waiting: bool
     closing: bool
     errors: int
+    spent: bool
 
     def greet(self) -> None:
         """Queue the greeting."""
@@ -31,6 +34,9 @@ class ServerEngine(Protocol):
 
     def next_event(self) -> object | None:
         """The next event; ``None`` when more input, or an answer, is needed."""
+
+    def receive(self, data: bytes) -> object | None:
+        """:meth:`feed`, then :meth:`next_event`, in fewer steps where what came can be taken as it is."""
 
     def take_output(self) -> bytes:
         """Everything that is to be sent now."""
@@ -61,8 +67,10 @@ class Session(Protocol):
     async def begin(self) -> None:
         """The connection is there; greet (``self.engine.greet()``) or refuse."""
 
-    async def handle(self, event: object) -> None:
-        """Answer an event. Called one at a time, never while the last call has not returned.
+    def handle(self, event: object) -> Coroutine[Any, Any, None] | None:
+        """Answer an event; ``None`` when that is done, else what must be awaited for it, as ``async def`` gives.
+
+        Called one at a time, never while what the last call gave has not ended.
 
         Long output goes in pieces, each followed by ``await connection.drain()``. :class:`ConnectionGone` may be let
         through; anything else that is raised is logged and ends the connection.

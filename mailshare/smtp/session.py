@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.cred.credentials import Anonymous, ICredentials
 from twisted.cred.error import LoginFailed
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailshare.core.envelope import Envelope
 from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, Unavailable
 from mailshare.interfaces import ISession, ISubmission, ISubmitter, IWholeEnvelopes
 from mailshare.shell.connection import Connection, ConnectionGone
@@ -25,6 +26,7 @@ from mailshare.wire.smtp_server_events import (
     EnvelopeOffered,
     LoginProven,
     MailOffered,
+    MessageRead,
     PasswordOffered,
     ProofRejected,
     RecipientOffered,
@@ -59,21 +61,9 @@ class SMTPSession:
         self._connection = connection
         self._avatar: ISubmitter | None = None
         self._avatar_login = ""
+        self._takes_whole = False
         self._logout: Callable[[], object] | None = None
         self._submission: ISubmission | None = None
-        self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
-            BodyRead: self._write,
-            BodyDropped: self._forget,
-            EnvelopeOffered: self._envelope,
-            MailOffered: self._sender,
-            RecipientOffered: self._recipient,
-            BodyBegun: self._begin_body,
-            BodyEnded: self._finish_body,
-            PasswordOffered: self._password,
-            VerifierWanted: self._verifier,
-            LoginProven: self._proven,
-            ProofRejected: self._reject,
-        }
 
     # ------------------------------------------------------------------ ISession
 
@@ -117,14 +107,23 @@ class SMTPSession:
         else:
             self.engine.greet()
 
-    async def handle(self, event: object) -> None:
+    def handle(self, event: object) -> Coroutine[Any, Any, None] | None:
         """Answer one event."""
-        step = self._steps.get(type(event))
-        if step is not None:
-            try:
-                await step(event)
-            except Exception as error:  # noqa: BLE001 - realms are foreign code; whatever they raise needs a reply
-                self.engine.refuse(self._explain(error))
+        step = self._STEPS.get(type(event))
+        if step is None:
+            return None
+        try:
+            rest = step(self, event)
+        except Exception as error:  # noqa: BLE001 - realms are foreign code; whatever they raise needs a reply
+            self.engine.refuse(self._explain(error))
+            return None
+        return None if rest is None else self._answer(rest)
+
+    async def _answer(self, rest: Awaitable[None]) -> None:
+        try:
+            await rest
+        except Exception as error:  # noqa: BLE001 - as above
+            self.engine.refuse(self._explain(error))
 
     def stalled(self) -> None:
         """Nothing is held that could be had again."""
@@ -136,9 +135,18 @@ class SMTPSession:
 
     # ------------------------------------------------------------------ steps
 
-    async def _envelope(self, event: EnvelopeOffered) -> None:
-        avatar = self._in_force() or await self._who()
-        submission = avatar.whole(event.envelope, self) if IWholeEnvelopes.providedBy(avatar) else None
+    def _envelope(self, event: EnvelopeOffered) -> Awaitable[None] | None:
+        avatar = self._in_force()
+        if avatar is None:
+            return self._envelope_of_whom(event.envelope)
+        self._take_envelope(event.envelope, avatar)
+        return None
+
+    async def _envelope_of_whom(self, envelope: Envelope) -> None:
+        self._take_envelope(envelope, await self._who())
+
+    def _take_envelope(self, envelope: Envelope, avatar: Any) -> None:
+        submission = avatar.whole(envelope, self) if self._takes_whole else None
         if submission is None:
             self.engine.one_by_one()
             return
@@ -168,25 +176,46 @@ class SMTPSession:
         self._factory.observe(1, self.peer)
         self.engine.accept()
 
-    async def _write(self, event: BodyRead) -> None:
+    def _write(self, event: BodyRead) -> Awaitable[None] | None:
         if self._submission is None:
-            return
+            return None
         try:
             behind = self._submission.write(event.data)
-            if behind is not None:
-                await behind
         except Exception as error:  # noqa: BLE001 - as above; the body is eaten, then answered
-            self.engine.fail_body(self._explain(error))
-            self._drop()
+            self._cannot_write(error)
+            return None
+        return None if behind is None else self._written(behind)
 
-    async def _forget(self, _: BodyDropped) -> None:
+    async def _written(self, behind: Awaitable[None]) -> None:
+        try:
+            await behind
+        except Exception as error:  # noqa: BLE001 - as above
+            self._cannot_write(error)
+
+    def _cannot_write(self, error: Exception) -> None:
+        self.engine.fail_body(self._explain(error))
         self._drop()
 
-    async def _finish_body(self, _: BodyEnded) -> None:
+    def _forget(self, _: BodyDropped) -> None:
+        self._drop()
+
+    async def _finish_body(self, event: BodyEnded | MessageRead) -> None:
+        """Hand in what has come.
+
+        :param event: with all octets, where none were written before.
+        """
         submission, self._submission = self._submission, None
         if submission is None:
             raise Unavailable
         try:
+            if isinstance(event, MessageRead):
+                try:
+                    behind = submission.write(event.data)
+                    if behind is not None:
+                        await behind
+                except BaseException:
+                    submission.abort()
+                    raise
             trace = await submission.finish()
         finally:
             self._factory.observe(-1, self.peer)
@@ -246,6 +275,7 @@ class SMTPSession:
         interface, avatar, logout = await self._factory.portal.login(login, None, *avatar_interfaces())
         self._leave()
         self._avatar = submitter_for(interface, avatar)
+        self._takes_whole = IWholeEnvelopes.providedBy(self._avatar)
         self._avatar_login = name
         self._logout = logout
         if name:
@@ -276,3 +306,18 @@ class SMTPSession:
         number = secrets.token_hex(4)
         self.log.failure("SMTP session with {peer} failed, {number}", peer=self.peer, number=number)
         return Unavailable(f"Something went wrong here; please try again later (log {number})")
+
+    _STEPS: ClassVar[dict[type, Callable[[Any, Any], Awaitable[None] | None]]] = {
+        EnvelopeOffered: _envelope,
+        MessageRead: _finish_body,
+        BodyRead: _write,
+        BodyDropped: _forget,
+        MailOffered: _sender,
+        RecipientOffered: _recipient,
+        BodyBegun: _begin_body,
+        BodyEnded: _finish_body,
+        PasswordOffered: _password,
+        VerifierWanted: _verifier,
+        LoginProven: _proven,
+        ProofRejected: _reject,
+    }

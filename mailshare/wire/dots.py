@@ -8,7 +8,8 @@ Source: RFC 5321 section 4.5.2 (transparency) and 2.3.8 (line ends), RFC 1939 se
 
 from __future__ import annotations
 
-_END = b"\r\n.\r\n"
+END = b"\r\n.\r\n"
+"""What follows a body."""
 _PARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 MAX_BODY_LINE = 65536
 
@@ -95,7 +96,7 @@ class DotDecoder:
         buffer = self._held + data if self._held else data
         dot = buffer.find(b"\r\n.") if b"." in buffer else -1
         dotted = dot >= 0
-        end = buffer.find(_END, dot) if dotted else -1
+        end = buffer.find(END, dot) if dotted else -1
         if end >= 0:
             self.done = True
             self._held = b""

@@ -129,6 +129,7 @@ class LPDServer:
     """
 
     wants_end = True
+    spent = False  # there may be an event without octets: the client's end
 
     def __init__(self) -> None:
         self.waiting = False
@@ -155,6 +156,11 @@ class LPDServer:
         if not data:
             self._ended = True
         self._buffer += data
+
+    def receive(self, data: bytes) -> Event | None:
+        """Take octets and give the first event."""
+        self.feed(data)
+        return self.next_event()
 
     def take_output(self) -> bytes:
         """What is to be sent."""

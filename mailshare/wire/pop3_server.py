@@ -175,6 +175,11 @@ class POP3Server:
         self._crowd = 0
         return output[0] if len(output) == 1 else b"".join(output)
 
+    def receive(self, data: bytes) -> Event | None:
+        """Take octets and give the first event."""
+        self.feed(data)
+        return self.next_event()
+
     def next_event(self) -> Event | None:
         """Read on until something must be asked. Several commands that the engine answers alone are one event.
 

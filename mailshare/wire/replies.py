@@ -35,6 +35,8 @@ START_TLS = StartTLS()
 
 def printable(text: str, most: int = _MOST) -> str:
     """The text with everything replaced that has no place in a reply or a log, cut at ``most`` characters."""
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return text
     return _UNPRINTABLE.sub("?", text[:most])
 
 
@@ -47,6 +49,8 @@ def reply(code: int, enhanced: Enhanced | None, *lines: str) -> bytes:
     :param lines: at least one; unprintable characters become question marks, so that no text can forge a reply.
     """
     status = f"{enhanced[0]}.{enhanced[1]}.{enhanced[2]} " if enhanced else ""
+    if len(lines) == 1:
+        return f"{code} {status}{printable(lines[0])}\r\n".encode()
     last = len(lines) - 1
     return "".join(
         f"{code}{' ' if number == last else '-'}{status}{printable(line)}\r\n" for number, line in enumerate(lines)

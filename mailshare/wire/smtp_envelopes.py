@@ -13,13 +13,17 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError
 from mailshare.wire.replies import reply
 from mailshare.wire.smtp_params import read_mail, read_recipient
+from mailshare.wire.smtp_server_core import GO_ON
 
 LONGEST = 8192
 """Octets of an envelope that is read so."""
+DATA = b"DATA\r\n"
+"""Its end."""
 
 _UNUSUAL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
+@lru_cache(maxsize=256)  # of LONGEST octets at most
 def read_envelope(octets: bytes, max_size: int, auth: bool, old: bool, max_line: int) -> Envelope | None:
     """The envelope of ``MAIL``, ``RCPT`` ... and ``DATA`` that came together after EHLO.
 
@@ -54,5 +58,6 @@ def _read_recipients(octets: bytes, utf8: bool, old: bool, max_line: int) -> tup
 
 @lru_cache(maxsize=256)
 def yes_to_all(recipients: int) -> bytes:
-    """What MAIL and so many RCPT are answered when each is accepted."""
-    return reply(250, (2, 1, 0), "Sender OK") + recipients * reply(250, (2, 1, 5), "Recipient OK")
+    """What MAIL, so many RCPT, and DATA are answered when each is accepted."""
+    people = recipients * reply(250, (2, 1, 5), "Recipient OK")
+    return reply(250, (2, 1, 0), "Sender OK") + people + reply(354, None, GO_ON)

@@ -1,9 +1,9 @@
 """The SMTP server's half of the protocol, without I/O: octets in, events out, answers in, replies out.
 
 Commands are read and ordered here; :mod:`mailshare.wire.smtp_server_core` keeps questions and replies,
-:mod:`mailshare.wire.smtp_server_auth` has AUTH, :mod:`mailshare.wire.smtp_server_body` judges what DATA and BDAT bring.
-One question is open at a time, so replies
-leave in the order of the commands however late an answer comes (RFC 2920).
+:mod:`mailshare.wire.smtp_server_auth` has AUTH, :mod:`mailshare.wire.smtp_server_bodies` reads what DATA and BDAT
+bring. One question is open at a time, so replies leave in the order of the commands however late an answer comes
+(RFC 2920).
 
 Source: RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 9422.
 """
@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from mailshare.core.address import Address, is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
-from mailshare.wire.lines import OVERLONG
+from mailshare.wire.lines import OVERLONG, LineBuffer
 from mailshare.wire.replies import ANSWERED, START_TLS, reply
-from mailshare.wire.smtp_envelopes import LONGEST, read_envelope, yes_to_all
+from mailshare.wire.smtp_envelopes import DATA, LONGEST, read_envelope, yes_to_all
 from mailshare.wire.smtp_params import read_mail, read_recipient
 from mailshare.wire.smtp_server_auth import Logins, Step
-from mailshare.wire.smtp_server_body import ChunkReader, DataReader
-from mailshare.wire.smtp_server_core import Ask, EngineCore
+from mailshare.wire.smtp_server_bodies import BodyEngine
+from mailshare.wire.smtp_server_core import Ask
 from mailshare.wire.smtp_server_events import (
     BodyBegun,
-    BodyDropped,
-    BodyEnded,
-    BodyRead,
     EnvelopeOffered,
     MailOffered,
     RecipientOffered,
@@ -38,12 +36,11 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _HELO = re.compile(rb"[A-Za-z0-9._:\-\[\]]{1,255}\Z")
 _BDAT = re.compile(rb"([0-9]{1,20})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"TRACE", b"PATCH"})
-_PIECE = 65536
 _IDLE = frozenset({b"NOOP", b"RSET", b"VRFY", b"HELP", b"EHLO", b"HELO"})
 _HELP = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT"
 
 
-class SMTPServerEngine(EngineCore):
+class SMTPServerEngine(BodyEngine):
     """One session.
 
     :param settings: how to behave.
@@ -59,37 +56,13 @@ class SMTPServerEngine(EngineCore):
         self.secure = secure
         self.helo = ""
         self.extended = False
-        self._envelope: Envelope | None = None
         self._offered: Recipient | None = None
-        self._whole = settings.whole_envelopes
-        self._offered_whole: Envelope | None = None
+        self._offered_whole: tuple[Envelope, bytes] | None = None
         self._named = 0
         self._taken: set[Address] = set()
         self._unknown = 0
-        self._data: DataReader | None = None
-        self._chunks: ChunkReader | None = None
-        self._begin_chunk: tuple[int, bool] | None = None
-        self._skip: tuple[int, bytes] | None = None
-        self._then: Callable[[], object | None] | None = None
-        self._open = False
         self._logins = Logins(settings, nonce)
         self._idle = 0
-        self._commands: dict[bytes, Callable[[bytes], object]] = {
-            b"EHLO": self._ehlo,
-            b"HELO": self._helo,
-            b"MAIL": self._mail,
-            b"RCPT": self._rcpt,
-            b"DATA": self._data_command,
-            b"BDAT": self._bdat,
-            b"RSET": self._rset,
-            b"NOOP": lambda _: self._say(250, (2, 0, 0), "OK"),
-            b"VRFY": self._vrfy,
-            b"EXPN": lambda _: self._fault(502, (5, 5, 1), "Lists are not told here"),
-            b"HELP": lambda _: self._say(214, (2, 0, 0), "Commands:", _HELP),
-            b"STARTTLS": self._starttls,
-            b"AUTH": self._auth,
-            b"QUIT": self._quit,
-        }
 
     # ------------------------------------------------------------------ what the shell calls
 
@@ -97,11 +70,6 @@ class SMTPServerEngine(EngineCore):
     def user(self) -> str:
         """Who is logged in; empty for nobody."""
         return self._logins.user
-
-    @property
-    def receiving(self) -> bool:
-        """A body, or octets that must be skipped, are on their way in."""
-        return self._data is not None or self._skip is not None or bool(self._chunks and self._chunks.left)
 
     @property
     def protocol(self) -> str:
@@ -121,6 +89,21 @@ class SMTPServerEngine(EngineCore):
         self._lines.clear()
         self._logins.forget()
 
+    def receive(self, data: bytes) -> object | None:
+        """Take octets and give the first event, as :meth:`feed` and :meth:`next_event` would.
+
+        What comes in one piece, as most envelopes and messages do, goes past the buffer.
+        """
+        event = None
+        if self._fresh:
+            event = self._message_at_once(data)
+        elif self._whole and self._envelope is None and not len(self._lines):
+            event = self._envelope_at_once(data)
+        if event is not None:
+            return event
+        self.feed(data)
+        return self.next_event()
+
     def next_event(self) -> object | None:
         """The next event; ``None`` when more octets or an answer are needed."""
         while not (self.waiting or self.closing) and self._greeted:
@@ -129,11 +112,11 @@ class SMTPServerEngine(EngineCore):
                 event = then()
             elif self._skip is not None:
                 event = self._skip_on(*self._skip)
-            elif self._data is not None:
-                event = self._read_data(self._data) if len(self._lines) else None
+            elif self._fresh or self._data is not None:
+                event = self._read_data()
             elif self._chunks is not None and self._chunks.left:
                 event = self._read_chunk(self._chunks)
-            elif not self._whole or (event := self._all_at_once()) is None:
+            elif not self._whole or (event := self._all_of(self._lines)) is None:
                 line = self._lines.next_line()
                 if line is None:
                     return None
@@ -171,7 +154,10 @@ class SMTPServerEngine(EngineCore):
     def one_by_one(self) -> None:
         """Neither yes nor no to :class:`EnvelopeOffered`: its commands are read and offered one after the other."""
         self._answered()
-        self._whole = False
+        self._whole = self.spent = False
+        if self._offered_whole is not None:
+            self._lines.give_back(self._offered_whole[1])
+            self._offered_whole = None
 
     def refuse(self, error: MailshareError) -> None:
         """No to the open question; ``error`` gives code, enhanced code and words."""
@@ -202,13 +188,6 @@ class SMTPServerEngine(EngineCore):
         self._answered()
         self._then = lambda: self._login_step(lambda: self._logins.verifier(text))
 
-    def fail_body(self, error: MailshareError) -> None:
-        """The octets of a message cannot be kept: eat the rest, then answer so."""
-        reader = self._data or self._chunks
-        if reader is not None and reader.judge.fault is None:
-            reader.judge.fault = error
-        self._open = False
-
     # ------------------------------------------------------------------ commands
 
     def _overlong(self) -> object:
@@ -227,7 +206,7 @@ class SMTPServerEngine(EngineCore):
             return self._close(421, (4, 7, 0), "This is a mail server")
         if _CONTROL.search(line):
             return self._fault(500, (5, 5, 2), "Control characters in a command")
-        command = self._commands.get(verb)
+        command = self._COMMANDS.get(verb)
         if command is None:
             return self._fault(500, (5, 5, 1), "Command not known")
         if self._open and verb not in {b"BDAT", b"RSET", b"QUIT", b"NOOP", b"EHLO", b"HELO"}:
@@ -236,7 +215,7 @@ class SMTPServerEngine(EngineCore):
             self._idle += 1
             self.errors += self._idle > self.settings.idle_commands
         try:
-            return command(argument.lstrip(b" "))
+            return command(self, argument.lstrip(b" "))
         except MailshareError as error:
             return self._fault(error.code, error.enhanced, error.public)
 
@@ -295,24 +274,35 @@ class SMTPServerEngine(EngineCore):
         self._offered = recipient
         return self._question(Ask.RECIPIENT, RecipientOffered(envelope, recipient))
 
-    def _all_at_once(self) -> object | None:
-        """The envelope, if all that waits is the commands of one."""
-        octets, settings = self._lines.all_ending(b"DATA\r\n", LONGEST), self.settings
-        if octets is None or self._envelope is not None or not self.extended or self._logins.busy:
+    def _all_of(self, lines: LineBuffer) -> object | None:
+        """The envelope, if all that waits is the commands of one; they are taken out then."""
+        octets = lines.all_ending(DATA, LONGEST)
+        event = self._envelope_at_once(octets) if octets else None
+        if event is not None:
+            lines.clear()
+        return event
+
+    def _envelope_at_once(self, octets: bytes) -> object | None:
+        """The envelope, if these octets are the commands of one, and its time has come."""
+        if not octets.endswith(DATA) or len(octets) > LONGEST or self._envelope is not None:
             return None
+        if not self.extended or self.waiting or self.closing or self._then or self._skip or self._logins.busy:
+            return None
+        settings = self.settings
         envelope = read_envelope(octets, settings.max_size, self._auth_offered, settings.old_form, settings.max_line)
         most = settings.max_recipients if self._unknown < settings.unknown_recipients else 0
         if envelope is None or len(envelope.recipients) > most:
             return None
-        self._offered_whole = envelope
+        self._offered_whole = envelope, octets
+        self.spent = True
         return self._question(Ask.ENVELOPE, EnvelopeOffered(envelope))
 
     def _accept_envelope(self) -> None:
-        self._envelope, self._offered_whole = self._offered_whole, None
-        if self._envelope is not None:
-            self._lines.clear()
+        offered, self._offered_whole = self._offered_whole, None
+        if offered is not None:
+            self._envelope = offered[0]
+            self._open = self._fresh = True
             self._out.append(yes_to_all(len(self._envelope.recipients)))
-            self._begin_body()
 
     def _accept_recipient(self, text: str) -> None:
         self._named += 1
@@ -353,7 +343,7 @@ class SMTPServerEngine(EngineCore):
         self._say(220, (2, 0, 0), "Go ahead")
         return START_TLS
 
-    # ------------------------------------------------------------------ bodies
+    # ------------------------------------------------------------------ commands with a body
 
     def _data_command(self, argument: bytes) -> object:
         if argument:
@@ -390,82 +380,6 @@ class SMTPServerEngine(EngineCore):
             self._then = self._chunk_over
         return None
 
-    def _begin_body(self) -> None:
-        self._open = True
-        if self._begin_chunk is None:
-            self._data = DataReader(self.settings)
-            self._say(354, None, "End the message with <CR><LF>.<CR><LF>")
-            return
-        size, last = self._begin_chunk
-        self._chunks = ChunkReader(self.settings)
-        self._chunks.begin(size, last=last)
-        if not size:
-            self._then = self._chunk_over
-
-    def _skip_on(self, left: int, answer: bytes) -> object | None:
-        """Eat octets that belong to nothing, then answer."""
-        left -= len(self._lines.take(left))
-        self._skip = (left, answer) if left else None
-        if left:
-            return None
-        self._out.append(answer)
-        return ANSWERED
-
-    def _read_data(self, reader: DataReader) -> object | None:
-        message, rest = reader.read(self._lines.take(_PIECE))
-        self._lines.give_back(rest)
-        if reader.done:
-            self._then = self._body_over
-        return self._pass_on(message, reader.judge.fault)
-
-    def _read_chunk(self, reader: ChunkReader) -> object | None:
-        message = reader.read(self._lines.take(min(_PIECE, reader.left)))
-        if not reader.left:
-            self._then = self._chunk_over
-        return self._pass_on(message, reader.judge.fault)
-
-    def _pass_on(self, message: bytes, fault: MailshareError | None) -> object | None:
-        """Octets for the session; when the message is at fault it hears once that it can forget them."""
-        if not self._open:
-            return None
-        if fault is not None:
-            self._open = False
-            return BodyDropped()
-        return BodyRead(message) if message else None
-
-    def _chunk_over(self) -> object | None:
-        """All octets of a chunk were read and, if they could be, kept."""
-        reader = self._chunks
-        if reader is None:
-            return None
-        missing = reader.finish() if reader.last else b""
-        if not reader.last and reader.judge.fault is None:
-            return self._say(250, (2, 0, 0), "Chunk taken")
-        self._then = self._body_over
-        return self._pass_on(missing, reader.judge.fault)
-
-    def _body_over(self) -> object:
-        """The message has ended: ask for its fate, or say what was wrong with it."""
-        reader = self._data or self._chunks
-        fault = reader.judge.fault if reader is not None else None
-        self._data = self._chunks = self._begin_chunk = None
-        if fault is None:
-            return self._question(Ask.MESSAGE, BodyEnded())
-        self._end_transaction()
-        return self._fault(fault.code, fault.enhanced, fault.public)
-
-    def _drop_body(self) -> object:
-        """End the transaction; the session is told if it holds octets of it."""
-        open_body = self._open
-        self._end_transaction()
-        return BodyDropped() if open_body else ANSWERED
-
-    def _end_transaction(self) -> None:
-        self._envelope = None
-        self._data = self._chunks = self._begin_chunk = None
-        self._open = False
-        self._whole = self.settings.whole_envelopes
-
     # ------------------------------------------------------------------ AUTH
 
     @property
@@ -498,3 +412,20 @@ class SMTPServerEngine(EngineCore):
         if self._logins.refused():
             return self._close(421, (4, 7, 0), "Too many failed logins")
         return self._say(error.code, error.enhanced, error.public)
+
+    _COMMANDS: ClassVar[dict[bytes, Callable[[Any, bytes], object]]] = {
+        b"EHLO": _ehlo,
+        b"HELO": _helo,
+        b"MAIL": _mail,
+        b"RCPT": _rcpt,
+        b"DATA": _data_command,
+        b"BDAT": _bdat,
+        b"RSET": _rset,
+        b"NOOP": lambda self, _: self._say(250, (2, 0, 0), "OK"),
+        b"VRFY": _vrfy,
+        b"EXPN": lambda self, _: self._fault(502, (5, 5, 1), "Lists are not told here"),
+        b"HELP": lambda self, _: self._say(214, (2, 0, 0), "Commands:", _HELP),
+        b"STARTTLS": _starttls,
+        b"AUTH": _auth,
+        b"QUIT": _quit,
+    }

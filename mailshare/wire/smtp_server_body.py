@@ -8,7 +8,7 @@ over-long lines, and the number of ``Received`` fields (RFC 5321 section 6.3).
 from __future__ import annotations
 
 from mailshare.core.errors import MailshareError, MessageTooLarge, PeerFault
-from mailshare.wire.dots import DotDecoder, Flaws
+from mailshare.wire.dots import END, DotDecoder, Flaws
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 _RECEIVED = b"\r\nreceived:"
@@ -73,6 +73,28 @@ class BodyJudge:
             self.fault = PeerFault("A line of the message is too long", code=554, enhanced=(5, 6, 0))
         elif self._hops.count > self._settings.max_hops:
             self.fault = PeerFault("This message went through too many servers", code=554, enhanced=(5, 4, 6))
+
+
+def whole_message(data: bytes, settings: SMTPSettings) -> bytes | None:
+    """What :class:`DataReader` would give for a message whose octets came in one piece with nothing behind them.
+
+    :param data: all that came behind ``DATA``.
+    :returns: ``None`` where it did not come so, or the judge would find anything: he says what it is.
+    """
+    if data[-5:] != END or data[:1] == b"." or len(data) > settings.max_body_line:
+        return None
+    message, dot = data[:-3], data.find(b"\r\n.")
+    pairs = message.count(b"\r\n")
+    if message.count(b"\n") != pairs or message.count(b"\r") != pairs or b"\0" in message:
+        return None
+    if dot != len(message) - 2:  # some line begins with one
+        if data.find(END, dot) != len(message) - 2:
+            return None
+        message = message.replace(b"\r\n.", b"\r\n")
+    header = (b"\r\n" + message).partition(b"\r\n\r\n")[0]
+    if len(message) > settings.max_size or header.lower().count(_RECEIVED) > settings.max_hops:
+        return None
+    return message
 
 
 class DataReader:

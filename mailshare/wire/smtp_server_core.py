@@ -9,6 +9,9 @@ from mailshare.wire.lines import LineBuffer
 from mailshare.wire.replies import ANSWERED, Answered, reply
 from mailshare.wire.smtp_server_events import SMTPSettings
 
+GO_ON = "End the message with <CR><LF>.<CR><LF>"
+"""What 354 says."""
+
 
 class Ask(Enum):
     """Which question is open."""
@@ -28,6 +31,7 @@ class EngineCore:
     :ivar waiting: the last event wants an answer.
     :ivar closing: close the connection once the output is sent.
     :ivar errors: faults of the peer.
+    :ivar spent: all octets are read, so no event comes before more are fed.
     """
 
     def __init__(self, settings: SMTPSettings) -> None:
@@ -35,6 +39,7 @@ class EngineCore:
         self.waiting = False
         self.closing = False
         self.errors = 0
+        self.spent = False
         self._greeted = False
         self._ask = Ask.NOTHING
         self._lines = LineBuffer(max(settings.max_line, settings.max_auth_line))
@@ -55,6 +60,7 @@ class EngineCore:
 
     def feed(self, data: bytes) -> None:
         """Take octets from the peer."""
+        self.spent = False
         self._lines.feed(data)
 
     def take_output(self) -> bytes:

@@ -97,6 +97,15 @@ class BodyRead:
 
 
 @define
+class MessageRead:
+    """A message that came in one piece behind ``DATA``, in place of :class:`BodyRead` and :class:`BodyEnded`: wants an
+    answer, ``accept()`` when it is durable, or ``refuse()``.
+    """
+
+    data: bytes
+
+
+@define
 class BodyEnded:
     """The message is whole: wants an answer, ``accept()`` when it is durable, or ``refuse()``."""
 

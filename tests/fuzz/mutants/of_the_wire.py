@@ -54,14 +54,15 @@ def smtp_server(data: bytes) -> None:
     for piece in pieces(data):
         if engine.closing:
             break
-        engine.feed(piece)
-        while (event := engine.next_event()) is not None:
+        event = engine.receive(piece)
+        while event is not None:
             if isinstance(event, StartTLS):
                 engine.secured()
             elif isinstance(event, SMTPVerifierWanted):
                 engine.verifier(VERIFIER)
             elif engine.waiting:
                 engine.accept()
+            event = engine.next_event()
         said = engine.take_output()
         assert all(33 <= line[0] <= 126 and line.isascii() for line in said.split(b"\r\n") if line), said
 
