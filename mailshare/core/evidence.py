@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from attrs import frozen
 
 from mailshare.core.address import Address
+from mailshare.core.derived import derived
 from mailshare.core.headers import Field, Headers
 from mailshare.core.mailboxes import read_mailboxes
 
@@ -104,7 +105,8 @@ def read_received(value: str) -> Received:
             clauses[current].append(word.rstrip(";"))
             if word.endswith(";"):
                 break  # only the date may follow (RFC 5321 section 4.4)
-    recipients = () if doubled else read_mailboxes(" ".join(clauses.get("for", ())), 3)[0]
+    written_for = clauses.get("for")
+    recipients = read_mailboxes(" ".join(written_for), 3)[0] if written_for and not doubled else ()
     helo, seen = _host(clauses.get("from", [])), " ".join(comments)
     if not helo:
         seen = "".join(comments[-1:])  # whoever calls himself (x) gets a comment in front of what was seen
@@ -116,6 +118,12 @@ def read_received(value: str) -> Received:
         seen=seen,
         recipients=tuple(box.address for box in recipients),
     )
+
+
+@derived
+def hop_of(received: Field) -> Received:
+    """What a ``Received`` field says; it stays with the field."""
+    return read_received(received.value)
 
 
 def _host(words: Sequence[str]) -> str:
@@ -189,7 +197,7 @@ class TrustedBlock:
         for number, each in enumerate(headers.fields):
             if each.key != "received":
                 continue
-            hop = read_received(each.value)
+            hop = hop_of(each)
             if hops and not written_by(hop, trusted_by):
                 break
             hops.append(hop)
@@ -235,10 +243,12 @@ def envelope_candidates(block: TrustedBlock, order: Sequence[str]) -> list[tuple
     :returns: ``(field name, its addresses)``; of one name the lowest field, which is the outermost hop's, comes first.
     """
     out: list[tuple[str, tuple[Address, ...]]] = []
-    there = {each.key for each in block.fields}
+    there: dict[str, list[Field]] = {}
+    for each in reversed(block.fields):
+        there.setdefault(each.key, []).append(each)
     for name in order:
-        for value in reversed(block.values(name)) if name in there else ():
-            boxes = read_mailboxes(value)[0]
+        for each in there.get(name, ()):
+            boxes = each.address_list[0]
             if boxes:
                 out.append((name, tuple(box.address for box in boxes)))
     return out

@@ -227,7 +227,7 @@ class Headers:
             return True
         count = 0
         for name in _ADDRESSED:
-            for each in self.named(name):
+            for each in self._by_name.get(name, ()):
                 boxes, over = each.address_list
                 count += len(boxes)
                 if over or count > BOUNDS.header_addresses:

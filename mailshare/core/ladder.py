@@ -54,6 +54,7 @@ class Decision:
     :ivar hits: user id to why; empty means ADMIN, for the reason in ``fallback``.
     :ivar steps: all that was considered, in order.
     :ivar public: the message is for everybody.
+    :ivar by_envelope: the provider's envelope fields decided, and nothing else was looked at.
     :ivar unknown: what it was written to and nobody bears: ``(name, as written)``; ADMIN may teach the name.
     """
 
@@ -63,6 +64,7 @@ class Decision:
     public: bool = False
     unknown: list[tuple[str, str]] = field(factory=list)
     dropped: bool = False
+    by_envelope: bool = False
 
 
 @define
@@ -259,7 +261,9 @@ class Ladder:
         for name, addresses in envelope_candidates(self.block, options.envelope_headers):
             own = [mapped for each in addresses if (mapped := self._own(each)) is not None]
             if own:
-                return self._people_at(own, "envelope", name)
+                written_to = self._people_at(own, "envelope", name)
+                self.decision.by_envelope = bool(self.decision.hits) and not self.decision.public
+                return written_to
             self._say("not-ours", f"{name}: {', '.join(map(str, addresses))}")
         for hop in reversed(self.block.hops):
             if len(hop.recipients) == 1 and (only := self._own(hop.recipients[0])) is not None:

@@ -45,6 +45,7 @@ __all__ = [
     "resolve_recipient",
     "returned_ids",
     "sort_collected",
+    "written_envelope",
 ]
 
 MAX_HOPS = 50
@@ -87,6 +88,21 @@ def sort_collected(
     if went_round:
         return Decision(steps=[step("loop", went_round)], fallback="loop")
     return ladder.sort()
+
+
+def written_envelope(headers: Headers, account: Account, directory: Directory) -> tuple[bytes, ...]:
+    """The octets of what the provider wrote of a message's envelope, where they may decide alone who gets it.
+
+    A domain account asks them first. Where :attr:`Decision.by_envelope` says that they decided, the same octets decide
+    the same again. Empty when something else may.
+    """
+    if account.mode is not AccountMode.DOMAIN or directory.printers or headers.oversize:
+        return ()
+    options = people_of(directory).sharers[account.id].options
+    block = TrustedBlock.of(headers, options.trusted_by)
+    if _loop(headers, block, account, directory):
+        return ()
+    return tuple([each.raw for each in block.fields if each.key in options.envelope_headers])
 
 
 def printers_of(headers: Headers, account: Account, directory: Directory) -> list[tuple[Printed, Address]]:

@@ -38,6 +38,7 @@ from mailshare.core.sorting import (
     references,
     resolve_recipient,
     sort_collected,
+    written_envelope,
 )
 from mailshare.core.urgency import is_urgent
 from mailshare.core.values import (
@@ -54,7 +55,7 @@ from mailshare.core.values import (
     UserKind,
 )
 from mailshare.delivery.public_rate import PublicRate
-from mailshare.delivery.remembered import Remembered
+from mailshare.delivery.remembered import Remembered, RememberedCollected
 from mailshare.interfaces import IGateway, IRouter
 
 _NOWHERE = frozenset({"loop", "oversize"})  # ADMIN has it, and nothing is done with it
@@ -73,6 +74,7 @@ class Router:
         self._public_rate = public_rate
         self._gateways = gateways
         self._remembered = Remembered()
+        self._remembered_collected = RememberedCollected()
 
     def route(
         self,
@@ -83,20 +85,51 @@ class Router:
         known: Mapping[str, SentMark],
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
+        account = directory.account_by_id.get(origin.account_id or 0)
+        if origin.source is Source.COLLECT and account is not None:
+            return self._collected(envelope, headers, origin, directory, known, account)
         author = directory.user_by_id.get(origin.user_id or 0)
         usual = self._remembered.find(envelope, origin, directory)
         if usual is not None and _nothing_said(headers, origin, author, directory):
             return usual
         journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author, self._gateways)
-        account = directory.account_by_id.get(origin.account_id or 0)
-        if origin.source is Source.COLLECT and account is not None:
-            journey.collected(account)
-            return journey.routing()
         journey.handed_in()
         routing = journey.routing()
         if journey.by_envelope and not journey.warning:
             self._remembered.keep(envelope, origin, directory, routing)
         return routing
+
+    def _collected(
+        self,
+        envelope: Envelope,
+        headers: Headers,
+        origin: Origin,
+        directory: Directory,
+        known: Mapping[str, SentMark],
+        account: Account,
+    ) -> Routing:
+        written = () if self._is_rare(headers, account, directory) else written_envelope(headers, account, directory)
+        usual = self._remembered_collected.find(written, origin, directory)
+        if usual is not None:
+            return usual
+        author = directory.user_by_id.get(origin.user_id or 0)
+        journey = _Journey(envelope, headers, origin, directory, known, self._public_rate, author, self._gateways)
+        journey.collected(account)
+        routing = journey.routing()
+        if written and journey.by_envelope:
+            self._remembered_collected.keep(written, origin, directory, routing)
+        return routing
+
+    def _is_rare(self, headers: Headers, account: Account, directory: Directory) -> bool:
+        """Whether more than a message's envelope may have a say in who gets it, and how."""
+        if is_status(headers) or went_through(headers, directory.instance):
+            return True
+        if impersonates(headers, people_of(directory).sharers[account.id], directory):
+            return True
+        try:
+            return any(one.collected(headers, account, directory) for one in self._gateways)
+        except PolicyRefusal:
+            return True
 
 
 @define
@@ -122,7 +155,7 @@ class _Journey:
     came_back: bool = False
     dropped: bool = False
     public: list[tuple[int, str]] = field(factory=list)
-    by_envelope: bool = False  # every recipient is a person here: neither header nor clock was asked
+    by_envelope: bool = False  # the envelope decided alone: neither the rest of the header nor the clock was asked
 
     # ------------------------------------------------------------------ collected
 
@@ -136,6 +169,7 @@ class _Journey:
             self._printed(printed, address)
         if not printers or (decision.hits and printer_at(account.address, self.directory) is None):
             self._adopt(decision, account)
+        self.by_envelope = decision.by_envelope
         self._warn(account)
         if went_through(self.headers, self.directory.instance):
             self.came_back = True

@@ -86,3 +86,54 @@ def test_many_envelopes_do_not_fill_the_memory():
         route(*(Recipient(Address("greg", "firm.example")) for _ in range(100)))
         assert names(route(LISA)) == {"lisa"}, number
     assert route(GREG) is not first
+
+
+def collected(router: Router, header: bytes, directory: Directory = OFFICE, folder: str = "") -> Routing:
+    origin = Origin(Source.COLLECT, "c0ffee", account_id=1, folder=folder)
+    return router.route(Envelope(None), Headers.parse(header), origin, directory, {})
+
+
+TO_GREG = b"X-Original-To: greg@firm.example\r\n"
+
+
+def test_what_the_provider_wrote_of_the_envelope_is_found_at_once():
+    """Another subject and another sender change nothing; another recipient or folder does."""
+    router = Router()
+    first = collected(router, TO_GREG + PLAIN)
+    assert collected(router, TO_GREG + PLAIN.replace(b"Some", b"Any").replace(b"hello", b"bye")) is first
+    assert names(first) == {"greg"}
+    assert names(collected(router, TO_GREG.replace(b"greg", b"lisa") + PLAIN)) == {"lisa"}
+    assert collected(router, TO_GREG + PLAIN, folder="Lists").targets != first.targets
+
+
+def test_what_a_header_says_besides_is_not_forgotten_for_the_envelope():
+    """A From that pretends, a mark of this office, an envelope field below what the provider wrote, another hop."""
+    router = Router()
+    first = collected(router, TO_GREG + PLAIN)
+    pretended = collected(router, TO_GREG + b"From: Greg <greg@firm.example>\r\n\r\n")
+    assert [step.code for step in pretended.steps] == [*(step.code for step in first.steps), "display-name"]
+    mark = b"X-Mailshare-Trace: here; 1\r\n"
+    marked = evolve(OFFICE, instance="here")
+    assert not collected(router, TO_GREG + PLAIN, marked).came_back
+    assert collected(router, mark + TO_GREG + PLAIN, marked).came_back
+    below = b"Received: from a.example by mx.isp.example; x\r\nTo: lisa@firm.example\r\n" + TO_GREG + PLAIN
+    assert names(collected(router, below)) == {"lisa"}
+    round_trip = b"Delivered-To: greg@mail.office.example\r\n" + TO_GREG + PLAIN
+    for _ in range(2):
+        assert {target.reason for target in collected(router, round_trip).targets} == {"loop"}
+
+
+def test_nobody_is_remembered_for_an_envelope_of_nobody_or_of_everybody():
+    """A stranger may be taught a name meanwhile by another rule; mail to everybody is counted each time."""
+    router = Router()
+    for who in (b"nobody", b"public1"):
+        header = TO_GREG.replace(b"greg", who) + PLAIN
+        assert collected(router, header) is not collected(router, header)
+
+
+def test_change_of_directory_forgets_collected_envelopes():
+    """Whoever was given a copy reader since gets it with the next message."""
+    router = Router()
+    collected(router, TO_GREG + PLAIN)
+    copied = evolve(OFFICE, users=(*USERS[:2], evolve(USERS[2], cc=(4,)), USERS[3]))
+    assert names(collected(router, TO_GREG + PLAIN, copied), copied) == {"greg", "lisa"}

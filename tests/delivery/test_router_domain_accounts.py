@@ -47,9 +47,18 @@ def with_options(**options: object) -> Directory:
     return evolve(OFFICE, accounts=(evolve(ACCOUNT, options=options),))
 
 
+EXPERIENCED = Router()
+
+
 def route(text: str, directory: Directory = OFFICE) -> Routing:
+    """By a router that knows nothing, by one that has just seen the same, and by one that has seen everything."""
     headers = Headers.parse(text.replace("\n", "\r\n").encode() + b"\r\n\r\n")
-    return Router().route(Envelope(None), headers, Origin(Source.COLLECT, "0" * 16, account_id=1), directory, {})
+    message = Envelope(None), headers, Origin(Source.COLLECT, "0" * 16, account_id=1), directory
+    router = Router()
+    first = router.route(*message, {})
+    assert router.route(*message, {}) == first
+    assert EXPERIENCED.route(*message, {}) == first
+    return first
 
 
 def who(routing: Routing) -> dict[str, str]:
