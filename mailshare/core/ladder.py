@@ -261,9 +261,9 @@ class Ladder:
         for name, addresses in envelope_candidates(self.block, options.envelope_headers):
             own = [mapped for each in addresses if (mapped := self._own(each)) is not None]
             if own:
-                written_to = self._people_at(own, "envelope", name)
+                asked = self._people_at(own, "envelope", name)
                 self.decision.by_envelope = bool(self.decision.hits) and not self.decision.public
-                return written_to
+                return asked
             self._say("not-ours", f"{name}: {', '.join(map(str, addresses))}")
         for hop in reversed(self.block.hops):
             if len(hop.recipients) == 1 and (only := self._own(hop.recipients[0])) is not None:
