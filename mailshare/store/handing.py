@@ -17,12 +17,12 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailboxFull, Unavailable
 from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
-from mailshare.core.values import DeliveryResult, Event, Hop, Origin, SentMark, Target
+from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Target
 from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
 from mailshare.store.database import chosen
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_all_events
-from mailshare.store.ledger import bind_row, claim_row
+from mailshare.store.ledger import bind_rows, claim_rows
 from mailshare.store.rows import insert
 from mailshare.store.sent import remember
 from mailshare.store.submissions import Queueing
@@ -79,8 +79,8 @@ class Handing:
 
     @property
     def brings(self) -> bool:
-        """It has more with it than its copies and its lines in the journal."""
-        return bool(self.hops) or self.sent is not None or self.origin.ledger is not None
+        """It has more with it than its copies, its bookmark and its lines in the journal."""
+        return bool(self.hops) or self.sent is not None
 
     @property
     def rows(self) -> int:
@@ -151,16 +151,21 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
     :raises MailboxFull, Unavailable: one of them cannot be stored; nothing may be kept of any.
     """
     taken: dict[int, _Copies] = {}
+    collected: list[tuple[int, LedgerKey]] = []
     for place, one in enumerate(handings):
-        ledger = one.origin.ledger
-        if ledger is None or claim_row(connection, ledger, one.origin.ledger_state, one.at):
-            taken[place] = _Copies(one, readers_of(one.targets), list(one.events))
+        taken[place] = _Copies(one, readers_of(one.targets), list(one.events))
+        if one.origin.ledger is not None:
+            collected.append((place, one.origin.ledger))
+    if collected:
+        _drop_known(connection, taken, collected)
     copies = list(taken.values())
     _messages(connection, copies)
     users = copies[0].readers.users if len(copies) == 1 else {each for one in copies for each in one.readers.users}
     inboxes = _read_inboxes(connection, users)
     _suppress(connection, [(one, one.readers.users) for one in copies], inboxes)
     _entries(connection, copies, inboxes)
+    if collected:
+        bind_rows(connection, [(taken[place].number, key) for place, key in collected if place in taken])
     for each in copies:
         if each.handing.brings:
             _along(connection, each)
@@ -170,6 +175,17 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
     for place, each in taken.items():
         results[place] = DeliveryResult(each.number, each.uids, tuple(each.suppressed))
     return results
+
+
+def _drop_known(
+    connection: sqlite3.Connection, taken: dict[int, _Copies], collected: Sequence[tuple[int, LedgerKey]]
+) -> None:
+    """Write the bookmarks of collected messages, and leave out those that were delivered before."""
+    handed = [(key, taken[place].handing) for place, key in collected]
+    claims = [(key, one.origin.ledger_state, one.at) for key, one in handed]
+    for (place, _), new in zip(collected, claim_rows(connection, claims), strict=True):
+        if not new:
+            del taken[place]
 
 
 def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies]) -> None:
@@ -292,10 +308,8 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
 
 
 def _along(connection: sqlite3.Connection, one: _Copies) -> None:
-    """What some messages bring with them: a bookmark, rows of the queue, the mark of an id that leaves from here."""
+    """What some messages bring with them: rows of the queue, the mark of an id that leaves from here."""
     handing = one.handing
-    if handing.origin.ledger is not None:
-        bind_row(connection, handing.origin.ledger, one.number)
     if handing.hops:
         _passing_through(connection, one)
         _queue(connection, one)

@@ -14,15 +14,19 @@ from zope.interface import implementer
 from mailshare.core.values import LedgerKey, LedgerRow, LedgerState
 from mailshare.interfaces import ILedger
 from mailshare.store.database import Database
+from mailshare.store.rows import insert, insert_returning
 
 # A new row, or one that stands for nothing delivered (poison, skipped), or a reused id whose header or size differs.
-_CLAIM = (
-    "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
-    "VALUES (?, ?, ?, NULL, ?, ?, ?, ?, 0, '') "
-    "ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
+_CLAIM = "INSERT INTO ledger (account_id, uidl, state, size, digest, seen, changed)"
+_UNLESS_TAKEN = (
+    " ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
     "digest = excluded.digest, seen = excluded.seen, changed = excluded.changed, error = '' "
     "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest "
-    "OR (ledger.size > 0 AND excluded.size > 0 AND ledger.size <> excluded.size) RETURNING 1"
+    "OR (ledger.size > 0 AND excluded.size > 0 AND ledger.size <> excluded.size) RETURNING account_id, uidl"
+)
+_BOUND = "WITH bound (number, account, name) AS ("
+_TO_MESSAGES = (
+    ") UPDATE ledger SET message_id = number FROM bound WHERE ledger.account_id = account AND ledger.uidl = name"
 )
 _REFUSE = (
     "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
@@ -35,17 +39,23 @@ _REFUSE = (
 _COLUMNS = "account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error"
 
 
-def claim_row(connection: sqlite3.Connection, key: LedgerKey, state: LedgerState, at: int) -> bool:
-    """Write the bookmark of a delivery; False when an earlier run delivered this message already."""
-    row = connection.execute(_CLAIM, (key.account_id, key.uidl, int(state), key.size, key.digest, at, at)).fetchone()
-    return row is not None
+def claim_rows(connection: sqlite3.Connection, claims: Sequence[tuple[LedgerKey, LedgerState, int]]) -> list[bool]:
+    """Write the bookmarks of deliveries; False for each message that an earlier run, or one before it, delivered.
+
+    :param claims: each with the time.
+    """
+    rows = [(key.account_id, key.uidl, int(state), key.size, key.digest, at, at) for key, state, at in claims]
+    names = {row[:2] for row in rows}
+    if len(names) == len(rows):
+        claimed = set(insert_returning(connection, _CLAIM, rows, _UNLESS_TAKEN))
+        return [row[:2] in claimed for row in rows]
+    # What is returned names no row, so where one bookmark is asked for twice, each is asked for alone.
+    return [bool(insert_returning(connection, _CLAIM, [row], _UNLESS_TAKEN)) for row in rows]
 
 
-def bind_row(connection: sqlite3.Connection, key: LedgerKey, message_id: int) -> None:
-    """Say which message the bookmark stands for."""
-    connection.execute(
-        "UPDATE ledger SET message_id = ? WHERE account_id = ? AND uidl = ?", (message_id, key.account_id, key.uidl)
-    )
+def bind_rows(connection: sqlite3.Connection, bound: Sequence[tuple[int, LedgerKey]]) -> None:
+    """Say which messages the bookmarks stand for."""
+    insert(connection, _BOUND, [(number, key.account_id, key.uidl) for number, key in bound], _TO_MESSAGES)
 
 
 def refuse_row(connection: sqlite3.Connection, key: LedgerKey, state: LedgerState, error: str, at: int) -> None:

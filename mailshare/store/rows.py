@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 _MOST = 32  # rows in one statement
 
@@ -29,6 +30,20 @@ def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequen
         last = connection.execute(_whole(statement, len(rows[0]), size, rest), values).lastrowid
         start += size
     return last or 0
+
+
+def insert_returning(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]], rest: str
+) -> list[tuple[Any, ...]]:
+    """The same for a statement whose ``rest`` ends with ``RETURNING``: what it returned, in no order."""
+    found: list[tuple[Any, ...]] = []
+    start = 0
+    while start < len(rows):
+        size = min(1 << (len(rows) - start).bit_length() - 1, _MOST)
+        values = list(chain.from_iterable(rows[start : start + size]))
+        found += connection.execute(_whole(statement, len(rows[0]), size, rest), values).fetchall()
+        start += size
+    return found
 
 
 @lru_cache(maxsize=256)

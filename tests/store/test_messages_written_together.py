@@ -11,10 +11,11 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailboxFull, Unavailable
 from mailshare.core.personal import Quota
-from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Source, Target
+from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, LedgerState, Origin, SentMark, Source, Target
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.events import count_events
 from mailshare.store.handing import Handing, write_together
+from mailshare.store.ledger import refuse_row
 from mailshare.store.measure import measured
 from mailshare.store.migrate import make_schema
 
@@ -139,3 +140,32 @@ def test_statements_of_a_batch():
     connection.set_trace_callback(said.append)
     write_together(connection, [handing(number, 1 + number % 4, key=b"%d" % number) for number in range(16)])
     assert len(said) <= 8, said
+
+
+@pytest.mark.parametrize("before", [(), ("b",), ("a", "b", "c", "d", "e"), ("e", "a")])
+def test_bookmarks_of_many_are_written_together(before: tuple[str, ...]) -> None:
+    """Those that an earlier run delivered are left out, and each bookmark stands for its own message."""
+    batch = [handing(number, 1 + number % 4, ledger=name) for number, name in enumerate("abcde", 1)]
+    together, apart = database(), database()
+    for connection in (together, apart):
+        for number, name in enumerate(before, 11):
+            handing(number, 1, ledger=name)(connection)
+    results = write_together(together, batch)
+    assert results == [one(apart) for one in batch]
+    assert [result.already for result in results] == [name in before for name in "abcde"]
+    assert rows(together) == rows(apart)
+    pairs = "SELECT uidl, trace FROM ledger JOIN message ON message.id = message_id ORDER BY uidl"
+    stood = dict(zip(before, range(11, 16), strict=False))
+    expected = [(name, f"{stood.get(name, number):016x}") for number, name in enumerate("abcde", 1)]
+    assert together.execute(pairs).fetchall() == expected
+
+
+def test_bookmark_that_stands_for_nothing_delivered_is_taken_over() -> None:
+    """A message that was left behind or could not be had comes after all, beside others of the same batch."""
+    connection = database()
+    for name, state in (("a", LedgerState.POISON), ("c", LedgerState.SKIPPED), ("d", LedgerState.DELETE)):
+        refuse_row(connection, LedgerKey(1, name, 0, b"digest"), state, "why", 5)
+    results = write_together(connection, [handing(number, 1, ledger=name) for number, name in enumerate("abcd", 1)])
+    assert [result.already for result in results] == [False, False, False, True]
+    bound = "SELECT count(*) FROM ledger WHERE message_id IS NOT NULL AND error = ''"
+    assert connection.execute(bound).fetchone() == (3,)
