@@ -176,6 +176,10 @@ class Connection(Deadlines, TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets."""
+        if self.at_once is not None and not self._running and not self._full:
+            data = self._answer_at_once(self.at_once, data)
+            if not data:
+                return
         session = self._session
         if session is None:
             self._wait_for_room(data)
@@ -246,17 +250,22 @@ class Connection(Deadlines, TwistedProtocol):
 
     # ------------------------------------------------------------------ inside
 
+    def _answer_at_once(self, answer: Callable[[bytes], tuple[bytes, bytes]], data: bytes) -> bytes:
+        """Send what the session has ready: nothing else is under way. The octets that are left come back."""
+        try:
+            replies, data = answer(data)
+            if replies and self._outlet is not None:
+                self._outlet.write(replies, queued=False)
+                self._since = self._commanded = self.factory.reactor.seconds()
+        except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
+            self._failed(Failure())
+            return b""
+        return data
+
     def _take(self, session: Session, data: bytes) -> None:
         """Octets came while nothing was under way. What needs no wait is answered without any coroutine."""
         engine, event, rest = session.engine, None, None
         try:
-            if self.at_once is not None and not self._full:
-                replies, data = self.at_once(data)
-                if replies and self._outlet is not None:
-                    self._outlet.write(replies, queued=False)
-                    self._renew(session, self._since)
-                    if not data:
-                        return
             if self._full:
                 engine.feed(data)
             else:
@@ -455,6 +464,7 @@ class Connection(Deadlines, TwistedProtocol):
         if self._closing or self._gone:
             return
         self._closing = True
+        self.at_once = None
         self._since = self.factory.reactor.seconds()
         self._input.clear()
         if self._outlet is not None:

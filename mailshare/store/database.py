@@ -79,7 +79,12 @@ W = TypeVar("W", bound=Weighed)
 
 
 class Database(Protocol):
-    """Where operations run."""
+    """Where operations run.
+
+    :ivar seconds: tells the time, to be asked on any thread.
+    """
+
+    seconds: Callable[[], float]
 
     def now(self) -> int:
         """The time, microseconds UTC."""

@@ -80,6 +80,7 @@ class FileDatabase:
         durability: str,
     ) -> None:
         self.path = os.path.join(directory, DATABASE)
+        self.seconds: Callable[[], float] = reactor.seconds
         self._reactor = reactor
         self._files = files
         self._connect = connect

@@ -24,6 +24,7 @@ class MemoryDatabase:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
+        self.seconds: Callable[[], float] = clock.seconds
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
 

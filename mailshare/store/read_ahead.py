@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple, cast
 
 from attrs import define, field, frozen
@@ -27,10 +28,12 @@ MOST_OCTETS = 262_144
 MOST_MESSAGES = 128
 MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
-LONG = 5_000
-"""Microseconds after which nothing more is read ahead on the reactor's thread."""
+LONG = 0.005
+"""Seconds after which nothing more is read ahead on the reactor's thread."""
+# SQLite computes what would be asked of each message.
+_FITS = "length(body.data) + ifnull(length(entry.prefix), 0) = entry.size"
 _FROM = (
-    "SELECT entry.uid, entry.prefix, entry.flags, entry.size, body.data FROM entry "
+    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, entry.prefix, entry.size, body.data FROM entry "
     "LEFT JOIN body ON body.message_id = entry.message_id "
     "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
 )
@@ -147,11 +150,9 @@ class ReadAhead:
         message = self._kept.pop(uid, None)
         if message is not None:
             return message
-        database, mailbox, wanted = self._database, self._mailbox, self._next(uid)
-        until = database.now() + LONG
-        lot = database.read_here(
-            lambda connection: _lot(connection, mailbox, uid, wanted, lambda: database.now() > until)
-        )
+        clock, mailbox, wanted = self._database.seconds, self._mailbox, self._next(uid)
+        until = clock() + LONG
+        lot = self._database.read_here(lambda connection: _lot(connection, mailbox, uid, wanted, clock, until))
         if lot is None:
             return None
         self._keep(uid, lot, wanted)
@@ -166,7 +167,15 @@ class ReadAhead:
         """One message and, when it continues what was read last, small ones behind it."""
         mailbox, held, forgotten = self._mailbox, uid in self._kept, self._times_forgotten
         wanted = 1 if held else self._next(uid)  # what is held was read ahead for RETR, so this is TOP
-        reading = await self._database.read(lambda connection: _one_and_more(connection, mailbox, uid, wanted))
+        clock = self._database.seconds
+
+        def read(connection: sqlite3.Connection) -> Reading:
+            found = _one(connection, mailbox, uid)
+            if found is None or wanted == 1:
+                return Reading(found)
+            return Reading(found, _lot(connection, mailbox, uid + 1, wanted - 1, clock))
+
+        reading = await self._database.read(read)
         if not held and forgotten == self._times_forgotten:
             self._keep(uid, reading.lot, wanted, 1)
         return reading
@@ -221,37 +230,32 @@ def _one(connection: sqlite3.Connection, mailbox: int, uid: int) -> Found | None
     return None if row is None else Found._make(row)
 
 
-def _one_and_more(connection: sqlite3.Connection, mailbox: int, uid: int, most: int) -> Reading:
-    """``most`` messages at most in all."""
-    found = _one(connection, mailbox, uid)
-    if found is None or most == 1:
-        return Reading(found)
-    return Reading(found, _lot(connection, mailbox, uid + 1, most - 1))
-
-
 def _lot(
-    connection: sqlite3.Connection, mailbox: int, uid: int, most: int, late: Callable[[], bool] = lambda: False
+    connection: sqlite3.Connection, mailbox: int, uid: int, most: int, clock: Callable[[], float], until: float = inf
 ) -> Lot:
     """Small messages from this uid on, until there are enough octets, something else lies between, or it is late."""
     messages: dict[int, bytes] = {}
     octets = 0
     cursor = connection.execute(_FROM, (mailbox, uid, most))
     try:
-        for number, prefix, flags, size, data in cursor:
-            if data is None or (messages and octets + size > MOST_OCTETS):
+        for number, fits, ready, prefix, size, data in cursor:
+            octets += size
+            if not fits or (octets > MOST_OCTETS and messages):
+                octets -= size  # one that does not fit its row is told of to whoever asks for it by itself
                 break
-            message = prefix + data if prefix else data
-            if len(message) != size:
-                break  # whoever asks for it by itself is told what is wrong with it
-            if not flags & READY:
-                message, end = stuffed(message)
-                message += end[: -len(b".\r\n")]
-            messages[number] = message
-            octets += len(message)
-            if late():
+            if prefix:
+                data = prefix + data  # noqa: PLW2901 - a step less for each message
+            messages[number] = data if ready else _stuffed(data)
+            if clock() > until:
                 break
     except sqlite3.DatabaseError:
         pass  # a damaged page further on is for who asks for what lies there
     finally:
         cursor.close()  # a statement that is not at its end holds its snapshot
     return Lot(messages, octets)
+
+
+def _stuffed(message: bytes) -> bytes:
+    """With dots stuffed and the last line ended, but without the final dot."""
+    message, end = stuffed(message)
+    return message + end[: -len(b".\r\n")]

@@ -51,7 +51,7 @@ from mailshare.wire.sasl.exchange import MAX_LINE as MAX_AUTH_LINE
 MOST_AT_ONCE = 51_700
 """Octets of messages that are answered at once. Where the client reads none of them they wait in the server; with the
 commands that wait beside them they stay below 60 kB."""
-_USUAL = re.compile(rb"(RETR|DELE) ([1-9][0-9]{0,8})\r\n")
+_USUAL = re.compile(rb"(RETR|DELE) ([1-9][0-9]{0,8})\r\n").match
 _WRONG = "Wrong user name or password"
 _LOGIN = (PasswordGiven, VerifierWanted, NameProven, ProofRejected)
 
@@ -136,20 +136,19 @@ class POP3Server:
         :returns: replies to be sent now, and the octets that are left to be fed.
         """
         view = self._commands.view
-        if view is None or not view.listed or not self._idle or self._output or self.closing:
+        if not self._idle or view is None or not view.listed or self._output or self.closing:
             return b"", data
         replies: list[bytes] = []
         start, room = 0, MOST_AT_ONCE
-        while (usual := _USUAL.match(data, start)) is not None:
+        while usual := _USUAL(data, start):
             verb, number = usual.groups()
-            index = int(number) - 1
             if verb == b"RETR":
-                message = view.take(index, room)
-                if message is None:
+                reply = view.take(int(number) - 1, room)
+                if reply is None:
                     break
-                room -= len(message)
-                replies += (b"+OK %d octets\r\n" % view.size(index), message, b".\r\n")
-            elif view.delete(index):
+                room -= len(reply[1])
+                replies += reply
+            elif view.delete(int(number) - 1):
                 replies.append(DELETED)
             else:
                 break

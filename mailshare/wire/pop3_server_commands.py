@@ -221,10 +221,7 @@ class Commands:
         if not view.listed:
             return self._defer(self.retr, argument)
         index = view.find(argument)
-        message = view.take(index, CROWDED)
-        if message is None:
-            return MessageWanted(index)
-        return b"+OK %d octets\r\n" % view.size(index), message, b".\r\n"
+        return view.take(index, CROWDED) or MessageWanted(index)
 
     def top(self, view: MaildropView, argument: bytes) -> Outcome:
         """``TOP n lines``."""

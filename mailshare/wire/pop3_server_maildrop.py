@@ -86,18 +86,19 @@ class MaildropView:
             raise NotThere("That message is deleted")
         return index
 
-    def take(self, index: int, most: int) -> bytes | None:
-        """A message that is there, at hand and no larger than ``most``; it counts as retrieved.
-
-        The listing must be here.
+    def take(self, index: int, most: int) -> tuple[bytes, bytes, bytes] | None:
+        """What to answer ``RETR`` with: one line, a message that is there, at hand and no larger than ``most``, and its
+        end. It counts as retrieved. The listing must be here.
         """
-        assert self._sizes is not None
-        if index >= self.count or self._sizes[index] > most or index in self.deleted:
+        sizes = self._sizes
+        assert sizes is not None
+        if index >= self.count or sizes[index] > most or index in self.deleted:
             return None
         message = self.at_hand(self._uids[index])
-        if message is not None:
-            self.retrieved.add(index)
-        return message
+        if message is None:
+            return None
+        self.retrieved.add(index)
+        return b"+OK %d octets\r\n" % sizes[index], message, b".\r\n"
 
     def size(self, index: int) -> int:
         """Octets of a message; the listing must be here."""
