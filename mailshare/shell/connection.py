@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "ConnectionGone", "ServerEngine", "Session"]
 
 _FLUSH_EVERY = 64
-_LOOKS = 2  # turns of the reactor: those who left are heard of in the next one, behind what is due in it
+_LOOKS = 4  # turns of the reactor: those who left are heard of in the next one, those who were greeted then two later
 _UNANSWERED = "An event was left without its answer"
 
 

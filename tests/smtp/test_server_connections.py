@@ -31,11 +31,11 @@ def test_connections_are_limited(connect, limited, clock: Clock) -> None:
     """Past the limits the greeting is 421, by peer and in all; whoever leaves makes room."""
     factory = limited(total=3, per_peer=2)
     first, second, third = connect(factory), connect(factory), connect(factory)
-    clock.pump([0, 0])
+    clock.pump([0] * 4)
     assert third.read() == ["421 4.7.0 mail.test Too many connections from your address"]
     assert third.gone
     other, fourth = connect(factory, "2001:db8::1"), connect(factory, "2001:db8:1::1")
-    clock.pump([0, 0])
+    clock.pump([0] * 4)
     assert other.read()[0].startswith("220 ")
     assert fourth.read()[0].startswith("421 4.3.2 ")
     first.transport.loseConnection()
@@ -51,7 +51,7 @@ def test_who_left_in_the_same_turn_takes_no_room(connect, limited, clock: Clock)
     assert client.read() == []
     for each in scanners:
         each.transport.loseConnection()
-    clock.pump([0, 0])
+    clock.pump([0] * 4)
     assert [line[:4] for line in client.read()] == ["220 "]
     assert client.codes(HELLO) == ["250"]
     client.transport.loseConnection()
@@ -68,7 +68,7 @@ def test_who_speaks_before_there_is_room(connect, limited, clock: Clock, leaves:
     second.protocol.readConnectionLost()
     if leaves:
         first.transport.loseConnection()
-    clock.pump([0, 0])
+    clock.pump([0] * 4)
     assert [line[:3] for line in second.read()] == [code]
     assert second.gone
 
