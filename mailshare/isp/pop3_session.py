@@ -101,6 +101,19 @@ class POP3Session:
         coming = _Retrieved(self, message, to)
         self._talk.tell(command, coming.take, coming.hear, to.failed)
 
+    def confirm(self, to: Fetching) -> None:
+        """A message ended before it had the octets that were listed: let it count once the server says a status line.
+
+        Of a server that does not double the dots of a message, one that stands alone seems to end it. Then the rest
+        comes as the next reply. Where a status line comes, sizes are merely counted otherwise.
+        """
+        try:
+            command = self._talk.engine.noop()
+        except Unavailable as fault:
+            to.failed(fault)
+            return
+        self._talk.tell(command, None, lambda _: to.came(""), to.failed)
+
     async def delete(self, messages: Sequence[Upstream]) -> Sequence[Upstream]:
         """DELE; all of them together where PIPELINING is offered."""
         engine = self._talk.engine
@@ -148,6 +161,8 @@ class _Retrieved:
             fault = Unavailable("The server's replies are out of step")
             self.session.give_up(fault)
             self.to.failed(fault)
+        elif reply.octets < listed:
+            self.session.confirm(self.to)
         else:
             self.to.came("")
 

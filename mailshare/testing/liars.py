@@ -1,8 +1,8 @@
 """Servers that lie: a POP3 server and a smarthost that keep to the protocol until told in which way not to.
 
-``PretendPOP3`` keeps its messages from session to session; ``PretendSMTP`` keeps what it accepted. ``POP3_LIES`` and
-``SMTP_LIES`` name the ways to misbehave. Use them with :class:`mailshare.testing.memory_wire.MemoryEndpoint`, or from
-a socket by any protocol that has ``say`` and ``cut``. They are for testing clients, ours or other people's.
+``PretendPOP3`` keeps its messages from session to session; ``PretendSMTP`` keeps what it accepted. The ways to
+misbehave stand in :mod:`mailshare.testing.lies`. Use them with :class:`mailshare.testing.memory_wire.MemoryEndpoint`,
+or from a socket by any protocol that has ``say`` and ``cut``. They are for testing clients, ours or other people's.
 """
 
 from __future__ import annotations
@@ -51,8 +51,14 @@ def behind(**extra: bytes) -> Lie:
     return lambda verb, reply: reply + extra.get(verb, b"")
 
 
-def _first_half(verb: str) -> Lie:
-    return lambda spoken, reply: reply[: len(reply) // 2] + CUT if spoken == verb else reply
+def changed(verb: str, change: Callable[[bytes], bytes]) -> Lie:
+    """Make something of the honest reply to one verb."""
+    return lambda spoken, reply: change(reply) if spoken == verb else reply
+
+
+def everywhere(change: Callable[[bytes], bytes], *but: str) -> Lie:
+    """Make something of every reply except those to these verbs."""
+    return lambda spoken, reply: reply if spoken in but else change(reply)
 
 
 class _Double:
@@ -210,65 +216,6 @@ def _stuffed(message: bytes) -> bytes:
     return b"." + stuffed if stuffed.startswith(b".") else stuffed
 
 
-_ENDLESS = b"".join(b"%d 10\r\n" % number for number in range(1, 20_000))
-
-POP3_LIES: dict[str, Lie] = {
-    "greeting_refuses": instead(greeting=b"-ERR [SYS/TEMP] busy\r\n"),
-    "greeting_garbage": instead(greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    "greeting_silent": instead(greeting=b""),
-    "greeting_long": instead(greeting=b"+OK " + b"x" * 20_000),
-    "greeting_bare_lf": instead(greeting=b"+OK\n"),
-    "greeting_twice": behind(greeting=b"+OK again\r\n"),
-    "capa_endless": instead(CAPA=b"+OK\r\n" + b"X-A\r\n" * 5000),
-    "capa_expire_0": instead(CAPA=b"+OK\r\nUIDL\r\nTOP\r\nEXPIRE 0\r\n.\r\n"),
-    "capa_expire_nonsense": instead(CAPA=b"+OK\r\nUIDL\r\nTOP\r\nEXPIRE -1 \xff\r\nEXPIRE\r\n.\r\n"),
-    "capa_delay_nonsense": instead(CAPA=b"+OK\r\nUIDL\r\nLOGIN-DELAY 99999999999999999999\r\n.\r\n"),
-    "capa_delay_negative": instead(CAPA=b"+OK\r\nUIDL\r\nTOP\r\nLOGIN-DELAY -900\r\n.\r\n"),
-    "capa_promises_everything": instead(CAPA=b"+OK\r\nUIDL\r\nTOP\r\nPIPELINING\r\nUTF8\r\nIMPLEMENTATION\r\n.\r\n"),
-    "login_refused": instead(AUTH=b"-ERR [AUTH] no\r\n", PASS=b"-ERR no\r\n"),
-    "login_asks_for_ever": instead(AUTH=b"+ \r\n" * 50),
-    "stat_words": instead(STAT=b"+OK plenty\r\n"),
-    "stat_negative": instead(STAT=b"+OK -5 -1\r\n"),
-    "stat_huge": instead(STAT=b"+OK 4294967295 1\r\n"),
-    "stat_more": instead(STAT=b"+OK 7 1\r\n"),
-    "list_endless": instead(LIST=b"+OK\r\n" + _ENDLESS),
-    "list_negative": instead(LIST=b"+OK\r\n-1 5\r\n1 -5\r\n.\r\n"),
-    "list_garbage": instead(LIST=b"+OK\r\n\0\xff\r\n1\r\nx y\r\n99999999999999999999 1\r\n.\r\n"),
-    "list_huge_sizes": instead(LIST=b"+OK\r\n1 999999999999999999\r\n2 1\r\n.\r\n"),
-    "uidl_endless": instead(UIDL=b"+OK\r\n" + _ENDLESS),
-    "uidl_above_count": instead(UIDL=b"+OK\r\n7 a\r\n999999 b\r\n.\r\n"),
-    "uidl_long": instead(UIDL=b"+OK\r\n1 " + b"u" * 6000 + b"\r\n.\r\n"),
-    "uidl_same": instead(UIDL=b"+OK\r\n1 same\r\n2 same\r\n3 same\r\n.\r\n"),
-    "uidl_swapped": instead(UIDL=b"+OK\r\n3 a\r\n2 c\r\n1 b\r\n.\r\n"),
-    "uidl_paths": instead(UIDL=b"+OK\r\n1 ../../etc/passwd\r\n2 /dev/null\r\n3 ;reboot\r\n.\r\n"),
-    "uidl_refused": instead(UIDL=b"-ERR no\r\n"),
-    "uidl_and_top_refused": instead(UIDL=b"-ERR no\r\n", TOP=b"-ERR no\r\n"),
-    "list_cut": _first_half("LIST"),
-    "uidl_cut": _first_half("UIDL"),
-    "uidl_empty_ids": instead(UIDL=b"+OK\r\n1 \r\n2\r\n3 c\r\n.\r\n"),
-    "uidl_ids_of_300": instead(UIDL=b"+OK\r\n1 %b\r\n2 %b\r\n.\r\n" % (b"x" * 300, b"y" * 300)),
-    "top_refused": instead(TOP=b"-ERR no\r\n"),
-    "top_empty": instead(TOP=b"+OK\r\n.\r\n"),
-    "top_half": _first_half("TOP"),
-    "top_endless_header": instead(TOP=b"+OK\r\n" + b"X-A: 1\r\n" * 60_000 + b".\r\n"),
-    "top_wrong": instead(TOP=b"+OK\r\nSubject: another\r\n\r\n.\r\n"),
-    "retr_refused": instead(RETR=b"-ERR [SYS/PERM] no\r\n"),
-    "retr_empty": instead(RETR=b"+OK\r\n.\r\n"),
-    "retr_silent": instead(RETR=b""),
-    "retr_half": _first_half("RETR"),
-    "retr_no_dot": lambda verb, reply: reply[:-3] if verb == "RETR" else reply,
-    "retr_twice": behind(RETR=b"+OK and more\r\n"),
-    "retr_cut": instead(RETR=CUT),
-    "dele_refused": instead(DELE=b"-ERR no\r\n"),
-    "dele_cut": instead(DELE=CUT),
-    "quit_refused": instead(QUIT=b"-ERR not all deleted\r\n"),
-    "quit_silent": instead(QUIT=b""),
-    "quit_cut": instead(QUIT=CUT),
-    "stls_injection": behind(STLS=b"+OK\r\n+OK 0 0\r\n"),
-    "neither_yes_nor_no": instead(STAT=b"*OK 3 3\r\n"),
-}
-
-
 @define
 class Accepted:
     """A message that :class:`PretendSMTP` said yes to."""
@@ -352,7 +299,7 @@ class PretendSMTP(_Double):
             self._say(verb, b"554 5.5.1 no valid recipients\r\n")
             return
         message.octets = octets
-        if self.lie(verb, b"250").startswith(b"2"):
+        if self.lie(verb, b"250").startswith(b"250"):
             self.accepted.append(message)
         self._say(verb, b"250 2.0.0 taken\r\n")
 
@@ -400,39 +347,3 @@ class PretendSMTP(_Double):
 
     def _do_quit(self, _: str) -> bytes:
         return b"221 bye\r\n" + CUT
-
-
-SMTP_LIES: dict[str, Lie] = {
-    "greeting_refuses": instead(greeting=b"554 no\r\n"),
-    "greeting_busy": instead(greeting=b"421 later\r\n"),
-    "greeting_garbage": instead(greeting=b"SSH-2.0-OpenSSH\r\n"),
-    "greeting_silent": instead(greeting=b""),
-    "greeting_endless": instead(greeting=b"220-more\r\n" * 500),
-    "greeting_long": instead(greeting=b"220 " + b"x" * 20_000),
-    "greeting_250": instead(greeting=b"250 hello\r\n"),
-    "ehlo_endless": instead(EHLO=b"250-X\r\n" * 500),
-    "ehlo_mixed_codes": instead(EHLO=b"250-one\r\n550 two\r\n"),
-    "ehlo_code_99": instead(EHLO=b"99 what\r\n"),
-    "ehlo_code_25": instead(EHLO=b"25\r\n"),
-    "ehlo_twice": behind(EHLO=b"250 again\r\n"),
-    "starttls_injection": behind(STARTTLS=b"250-isp\r\n250 AUTH PLAIN\r\n"),
-    "no_starttls": instead(EHLO=b"250-isp\r\n250 AUTH PLAIN\r\n"),
-    "auth_refused": instead(AUTH=b"535 5.7.8 no\r\n"),
-    "auth_basic_gone": instead(MAIL=b"550 5.7.30 Basic authentication is not supported\r\n"),
-    "auth_needed": instead(MAIL=b"530 5.7.0 log in\r\n"),
-    "auth_asks_for_ever": instead(AUTH=b"334 \r\n" * 50),
-    "auth_250": instead(AUTH=b"250 ok\r\n"),
-    "mail_354": instead(MAIL=b"354 go on\r\n"),
-    "data_250": instead(DATA=b"250 taken already\r\n"),
-    "data_silent": instead(DATA=b""),
-    "data_cut": instead(DATA=CUT),
-    "data_354_and_250": instead(DATA=b"354 go on\r\n250 taken\r\n"),
-    "dot_silent": instead(dot=b""),
-    "dot_cut": instead(dot=CUT),
-    "dot_354": instead(dot=b"354 more\r\n"),
-    "dot_later": instead(dot=b"451 4.3.0 later\r\n"),
-    "dot_421": instead(dot=b"421 4.3.2 going down\r\n" + CUT),
-    "dot_garbage": instead(dot=b"OK\r\n"),
-    "dot_code_600": instead(dot=b"600 ok\r\n"),
-    "dot_continued_for_ever": instead(dot=b"250-ok\r\n" * 500),
-}

@@ -139,6 +139,10 @@ class POP3Client:
             raise LocalFault("Several commands at once, and the server offers no PIPELINING")
         return self._add("DELE", b"\r\n".join([b"DELE %d" % number for number in numbers]), count=len(numbers))
 
+    def noop(self) -> Command:
+        """Ask for a status line, which shows that the reply before it has ended."""
+        return self._add("NOOP", b"NOOP")
+
     def quit(self) -> Command:
         """Leave; what was marked is deleted now."""
         return self._add("QUIT", b"QUIT", last=True)

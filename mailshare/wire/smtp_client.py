@@ -34,6 +34,7 @@ from mailshare.wire.smtp_client_lines import (
 
 _MAX_ROUNDS = 8
 _UNKNOWN = (500, 502)
+_ELSEWHERE = frozenset({211, 214, 220, 221, 235})  # each answers one command: elsewhere replies are out of step
 _PLAIN = frozenset({"MAIL", "RCPT", "RSET", "BDAT"})  # whose 2yz means what it says
 _MAX_AUTH_LINE = 12_288
 _HOST = re.compile(r"[A-Za-z0-9._\-:\[\]]{1,255}\Z")
@@ -265,7 +266,8 @@ class SMTPClient:
     def _check(self, reply: SMTPReply) -> None:
         """Hold each reply against what its command may be answered with."""
         command, code = reply.command, reply.code
-        if code // 100 == 2 and command.name in _PLAIN and command is not self._open:
+        if code == 250 and command.name in _PLAIN and command is not self._open:
+            self._check_behind(command)
             return
         if code == 421 or command.name == "QUIT":
             self.closing = True
@@ -276,6 +278,8 @@ class SMTPClient:
             self.closing = True
             if reply.ok:
                 raise PeerFault(f"The server answered {code} before the message was sent")
+        if code in _ELSEWHERE and (command.name in _PLAIN or command.name == "message"):
+            raise PeerFault(f"The server answered {code} to {command.name}")
         if command.name == "BDAT" and code in _UNKNOWN:
             # What it took the octets for is anybody's guess, and so are all replies from here on.
             raise PeerFault(f"The server offers CHUNKING and answers {code} to BDAT")
@@ -296,6 +300,14 @@ class SMTPClient:
             if code != 220 or len(self._buffer):
                 raise PeerFault("The server sent more behind its answer to STARTTLS")
             self._awaits_tls = True
+
+    def _check_behind(self, command: Command) -> None:
+        """A chunk goes out with its envelope, so one reply too many before it would stand for the word on the message.
+
+        That word is then what lies behind, where it came together with the others.
+        """
+        if command.name == "BDAT" and len(self._sent) == 1 and self._buffer.first(1) in (b"4", b"5"):
+            raise PeerFault("The server refuses something that it was not asked, behind its answer to BDAT")
 
     # ------------------------------------------------------------------ logging in
 

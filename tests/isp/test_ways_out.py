@@ -17,7 +17,8 @@ from mailshare.core.ways_out import ways_out
 from mailshare.delivery.outbound_size import refuse_too_large
 from mailshare.isp import relay_route
 from mailshare.isp.relay import Relay
-from mailshare.testing.liars import CUT, SMTP_LIES, PretendSMTP, honest, instead
+from mailshare.testing.liars import CUT, PretendSMTP, honest, instead
+from mailshare.testing.lies import SMTP_LIES
 from mailshare.testing.memory_wire import MemoryEndpoint
 from mailshare.testing.pretend_office import Office, ignore, submit
 
