@@ -32,7 +32,7 @@ from mailshare.smtp.factory import SMTPFactory
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
-CALLS = {1: 470, 20: 555}
+CALLS = {1: 455, 20: 540}
 STATEMENTS = {1: 10, 20: 13}
 
 

@@ -43,6 +43,7 @@ _MAX_IDS = 1_000
 _USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")
 octets_of = attrgetter("raw")
 """Of a field."""
+_name_of = attrgetter("name")
 _SHORT = 160  # octets of a field that may be remembered
 
 
@@ -115,13 +116,14 @@ def split_lines(block: bytes) -> list[bytes]:
 def _usual_fields(block: bytes) -> list[Field] | None:
     """What :func:`_split_fields` gives for the lines of a block that LF ends and no limit cuts; ``None`` for others."""
     lines = block.count(b"\n")
-    after, bare = block.find(b"\n\r"), block.find(b"\n\n")
-    if not 0 < lines < BOUNDS.header_lines or block[:1] in {b"\r", b"\n"} or after != block.find(b"\n\r\n"):
+    end, bare = block.find(b"\n\r"), block.find(b"\n\n")
+    if not 0 < lines < BOUNDS.header_lines or block[:1] in {b"\r", b"\n"} or end != block.find(b"\n\r\n"):
         return None
-    ends = [end for end in (after, bare) if end >= 0]
-    head = block[: min(ends) + 1] if ends else block
-    found = _FIELD.findall(head)
-    if len(head) <= _SHORT or max(map(len, next(zip(*found, strict=True)))) <= _SHORT:
+    if bare >= 0 and not 0 <= end < bare:
+        end = bare
+    found = _FIELD.findall(block[: end + 1] if end >= 0 else block)
+    raws, _ = zip(*found, strict=True)
+    if max(map(len, raws)) <= _SHORT:
         return list(starmap(_short_field, found))
     return [
         _short_field(raw, name) if len(raw) <= _SHORT else Field(name.decode("ascii"), raw) for raw, name in found
@@ -181,7 +183,7 @@ class Headers:
     @_by_name.default
     def _index(self) -> dict[str, tuple[Field, ...]]:
         # Nearly every block has each name once and nothing but fields: no step of ours for each of them then.
-        names = [each.name.lower() for each in self.fields]
+        names = "\n".join(map(_name_of, self.fields)).lower().split("\n") if self.fields else []
         single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(self.fields), strict=True))
         if len(single) == len(self.fields) and "" not in single:
             return single

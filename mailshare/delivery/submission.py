@@ -50,6 +50,7 @@ _LOG_IN = "Log in first"
 _TOO_MANY = "Too many recipients for one message; send the rest in another"
 _PUBLIC = "Nobody may send as PUBLIC"
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
+_HEADER_END = b"\r\n\r\n"
 _LONG = "The header of this message is longer than this server takes"
 _PROTOCOLS = frozenset(
     ["SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"]
@@ -288,21 +289,28 @@ class LocalSubmission:
         self._size += len(data)
         if self._size > self._desk.rules.max_size:
             return self._fail(MessageTooLarge())
-        if self._header is None:
+        held = self._header
+        if held is None:
             return self._pass_on(data)
-        start = max(0, len(self._header) - 3)
-        self._header += data
-        end = 2 if self._header.startswith(b"\r\n") else self._header.find(b"\r\n\r\n", start) + 4
-        if end < 4 and not self._header.startswith(b"\r\n"):
-            return self._fail(MessageTooLarge(_LONG)) if len(self._header) > self._desk.rules.max_header else None
-        if end > self._desk.rules.max_header:
+        # Most often the first octets have the whole header, and are looked at where they are.
+        start = max(0, len(held) - 3)
+        if held:
+            held += data
+        octets = held or data
+        end = 2 if octets.startswith(b"\r\n") else octets.find(_HEADER_END, start) + len(_HEADER_END)
+        whole = end == 2 or end >= len(_HEADER_END)
+        if (end if whole else len(octets)) > self._desk.rules.max_header:
             return self._fail(MessageTooLarge(_LONG))
-        block, rest = bytes(self._header[:end]), bytes(self._header[end:])
+        if not whole:
+            if not held:
+                held += data
+            return None
         self._header = None
-        if len(block) > LONG_HEADER:
-            return Deferred.fromCoroutine(self._begin_aside(block, rest))
+        block, rest = bytes(octets[:end]), octets[end:]
+        if end > LONG_HEADER:
+            return Deferred.fromCoroutine(self._begin_aside(block, bytes(rest)))
         try:
-            return self._pass_on(self._made_right(block) + rest)
+            return self._sink.write(self._made_right(block) + rest)
         except MailshareError as fault:
             return self._fail(fault)
 
@@ -385,35 +393,66 @@ class LocalSubmission:
         It is read here once for all that follows: the door is given its fields.
         """
         block = block.removeprefix(BYTE_ORDER_MARK)  # in front of our own fields it is at home nowhere
+        trace, host = self._origin.trace, self._directory.hostname
+        date = date_text(micros(self._desk.clock))
+        received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
+        if self._user is None or self._from_partner(self._user):
+            return self._completed(received + block, f"<{trace}@{host}>", date)
         headers = Headers.parse(block)
+        self._not_in_a_circle(headers, 0)
         whole = split_block(block)[0] if headers.cut else headers.fields
-        fields = self._rewritten(headers, whole)
+        fields = self._rewritten(self._user, headers, whole, received, date)
         # A block that begins with a continuation line has another meaning below our Received.
         if not headers.cut and whole and whole[0].name:
             self._stored = headers.below(fields[0]) if fields[1:] == headers.fields else Headers(fields)
         rest = block[sum(map(len, map(octets_of, whole))) :]
         return b"".join(map(octets_of, fields)) + rest
 
-    def _rewritten(self, headers: Headers, whole: Sequence[Field]) -> tuple[Field, ...]:
+    def _not_in_a_circle(self, headers: Headers, ours: int) -> None:
+        """Look how many servers it went through.
+
+        :param ours: Received fields that were put there just now.
+        """
+        if len(headers.named("received")) > self._desk.rules.max_hops + ours:
+            raise PolicyRefusal("This message goes in a circle", code=554, enhanced=(5, 4, 6))
+
+    def _completed(self, block: bytes, message_id: str, date: str) -> bytes:
+        """The block of a device that did not log in: nothing is changed but what must not go on or has to be there.
+
+        :param block: with our Received on top.
+        """
+        headers = Headers.parse(block)
+        self._not_in_a_circle(headers, 1)
+        dated, named, cut = headers.named("date"), headers.own_id, headers.cut
+        if dated and named and not cut and not headers.has(_HIDDEN):
+            self._stored = headers
+            return block
+        whole = split_block(block)[0] if cut else headers.fields
+        fields = [each for each in whole if each.key not in _HIDDEN]
+        if not dated:
+            fields.append(Field("Date", f"Date: {date}\r\n".encode()))
+        if not named:
+            fields.append(Field("Message-ID", f"Message-ID: {message_id}\r\n".encode()))
+        if not cut:
+            self._stored = Headers(tuple(fields))
+        return b"".join(map(octets_of, fields)) + block[sum(map(len, map(octets_of, whole))) :]
+
+    def _rewritten(
+        self, user: User, headers: Headers, whole: Sequence[Field], received: bytes, date: str
+    ) -> tuple[Field, ...]:
         """The fields of the block as they are stored.
 
         :param whole: all fields, those too that ``headers`` has cut.
         """
-        if len(headers.named("received")) > self._desk.rules.max_hops:
-            raise PolicyRefusal("This message goes in a circle", code=554, enhanced=(5, 4, 6))
-        at, trace, host = micros(self._desk.clock), self._origin.trace, self._directory.hostname
-        date = date_text(at)
-        received = f"Received: by {host} with {self._protocol}\r\n\tid {trace}; {date}\r\n".encode()
-        if self._user is None or self._from_partner(self._user):
-            return (Field("Received", received), *_completed(whole, headers, f"<{trace}@{host}>", date))
+        trace, host = self._origin.trace, self._directory.hostname
         self._nobody_is_public(headers)
-        self._account = account = sending_account(headers, self._user, self._directory, self._envelope.sender)
+        self._account = account = sending_account(headers, user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None or not (is_report(headers) or is_automatic(headers)):
-            sender = envelope_sender(self._user, account)
+            sender = envelope_sender(user, account)
             self._envelope = changed(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
         fields, steps = submission_header(
             whole,
-            user=self._user,
+            user=user,
             account=account,
             directory=self._directory,
             # A machine is known by its address alone, so what it claims to be counts for nothing.
@@ -444,18 +483,6 @@ def _is_public(where: object, directory: Directory) -> bool:
     """The address means everybody."""
     users = directory.user_by_id
     return isinstance(where, Local) and any(users[one].kind is UserKind.PUBLIC for one in where.user_ids)
-
-
-def _completed(whole: Sequence[Field], headers: Headers, message_id: str, date: str) -> list[Field]:
-    """The fields of a device that did not log in: nothing is changed but what must not go on or has to be there."""
-    fields = list(whole)
-    if headers.cut or headers.has(_HIDDEN):
-        fields = [each for each in whole if each.key not in _HIDDEN]
-    if not headers.named("date"):
-        fields.append(Field("Date", f"Date: {date}\r\n".encode()))
-    if not headers.own_id:
-        fields.append(Field("Message-ID", f"Message-ID: {message_id}\r\n".encode()))
-    return fields
 
 
 def _id_domain(account: Account | None, host: str) -> str:
