@@ -304,6 +304,7 @@ class RelaySession:
             engine.end_body()
             answers.whole = accepted
             self._talk.flush()
+            self._talk.push()  # other connections may have answers to be dealt with before this turn ends
         return message
 
     async def _forget(self, answers: Answers) -> None:

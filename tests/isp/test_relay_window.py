@@ -9,6 +9,7 @@ from mailshare.core.servers import parse_server
 from mailshare.core.values import Outcome, QueueState
 from mailshare.isp.outcomes import AMBIGUOUS
 from mailshare.isp.relay import Relay
+from mailshare.shell.client import Conversation
 from mailshare.testing.liars import CUT, Lie, PretendSMTP, honest
 from mailshare.testing.pretend_office import Office, ignore, submit
 from mailshare.wire.smtp_client_lines import SMTPLimits
@@ -130,3 +131,15 @@ def test_replies_out_of_step_are_never_success_for_what_was_not_taken(office: Of
     taken = {accepted.recipients[0] for accepted in server.accepted}
     delivered = {f"r{number}@out.example" for number, each in enumerate(outcomes) if each.state is QueueState.DELIVERED}
     assert delivered <= taken
+
+
+def test_a_body_goes_out_before_other_connections_are_dealt_with(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket takes it at once behind the 354, not when this turn of the reactor ends."""
+    pushed: list[bytes] = []
+    monkeypatch.setattr(Conversation, "push", lambda talk: pushed.append(talk.transport.sent[-5:]))
+    server = PretendSMTP()
+    _, outcomes = burst(office, server, 3)
+    assert {outcome.state for outcome in outcomes} == {QueueState.DELIVERED}
+    assert pushed == [b"\r\n.\r\n"] * 3
