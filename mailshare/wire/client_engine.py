@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from mailshare.core.errors import PeerFault
 
 _DOT = b".\r\n"
+_DOTTED = b"\r\n."
 _END = b"\r\n.\r\n"
 
 
@@ -139,12 +140,24 @@ class LineBuffer:
         del self._octets[:count]
         self._seen = 0
 
-    def whole_text(self, most: int) -> bytes:
-        """A text with the dot on a line of its own that ends it, taken out; none when it is longer or not all there."""
-        if self._octets.startswith(_DOT):
-            return self.take(len(_DOT))
-        end = self._octets.find(_END, 0, most)
-        return self.take(end + len(_END)) if end >= 0 else b""
+    def whole_text(self, most: int) -> tuple[bytes, bool] | None:
+        """A text up to the dot on a line of its own that ends it, both taken out, and whether some line is dotted.
+
+        ``None`` when with its end it is longer than ``most``, or not all there.
+        """
+        octets = self._octets
+        if octets.startswith(_DOT):
+            self.drop(len(_DOT))
+            return b"", False
+        # The first dot that begins a line is nearly always the one that ends the text.
+        first = end = octets.find(_DOTTED, 0, most)
+        if first >= 0 and octets[first : first + len(_END)] != _END:
+            end = octets.find(_END, first, most)
+        if not 0 <= end <= most - len(_END):
+            return None
+        text = self.first(end + 2)
+        self.drop(end + len(_END))
+        return text, end > first or text.startswith(b".")
 
     def whole_lines(self) -> bytes:
         """All lines that are there with their CRLF, taken out, as far as the first that is a dot alone."""
