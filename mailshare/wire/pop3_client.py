@@ -246,12 +246,12 @@ class POP3Client:
     def _begin_body(self, command: Command) -> Chunk | POP3Reply | None:
         """The message in one piece, when all of it is there already; else as much of it as has come."""
         most = command.size + _SURPLUS if command.size else _LEAST
-        found = self._buffer.whole_text(min(most, self.limits.message))
-        if found is None:
+        whole = self._buffer.whole_text(min(most, self.limits.message))
+        if whole is None:
             self._body = DotDecoder(look=False)
             return self._read_body(self._body)
-        text, dotted = found
-        message = unstuffed(text) if dotted else text
+        raw, dotted = whole
+        message = unstuffed(raw) if dotted else raw
         code, text = self._status
         reply = POP3Reply(command, True, text, code, octets=len(message))
         self._done(command)
