@@ -1,4 +1,4 @@
-"""Many POP3 clients at once: polls, listings, retrievals and whole drains, with plain blocking sockets in threads."""
+"""Many POP3 clients at once: polls and listings, with plain blocking sockets in threads."""
 
 from __future__ import annotations
 
@@ -98,20 +98,6 @@ class POP3Load:
     window: int = 1
 
 
-def retrieve(reader: Reader, count: int, window: int, *, delete: bool = False) -> int:
-    """RETR (and DELE) of every message; octets read."""
-    octets = 0
-    asked = 0
-    for number in range(1, count + 1):
-        while asked < min(count, number + window - 1):
-            asked += 1
-            reader.send(f"RETR {asked}\r\n" + (f"DELE {asked}\r\n" if delete else ""))
-        octets += reader.listing()
-        if delete:
-            reader.line()
-    return octets
-
-
 def each_in_a_thread(load: POP3Load, work: Callable[[str], int]) -> tuple[float, int]:
     """Do it for all users at once; seconds, and the sum of what it gave.
 
@@ -165,21 +151,6 @@ def listings(load: POP3Load, times: int) -> tuple[float, int]:
         return times
 
     return each_in_a_thread(load, work)
-
-
-def retrievals(load: POP3Load, rounds: int = 1, *, delete: bool = False) -> tuple[float, int, int]:
-    """Read whole boxes, ``rounds`` times; seconds, messages, octets."""
-    octets: list[int] = []
-
-    def work(user: str) -> int:
-        reader = Reader(load.port)
-        count = reader.login(user, load.password)
-        octets.extend(retrieve(reader, count, load.window, delete=delete) for _ in range(rounds))
-        reader.quit()
-        return count * rounds
-
-    seconds, messages = each_in_a_thread(load, work)
-    return seconds, messages, sum(octets)
 
 
 def counts(load: POP3Load) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 from loads import pop3_load, smtp_load
+from loads.pop3_fetch import retrievals
 from loads.pop3_load import POP3Load
 from loads.processes import Used, used
 from loads.servers import DOMAIN, PASSWORD, USERS, MailServer, wait_stored
@@ -130,10 +131,15 @@ def retrieve(count: int, size: int, first: int, window: int = 1, rounds: int = 1
     def run(server: MailServer) -> Figures:
         _fill(server, list(USERS[first : first + _BOX]), count, size)
         load = _readers(server, first, window)
-        pop3_load.retrievals(load)
-        before = used(*server.pids())
-        seconds, messages, octets = pop3_load.retrievals(load, rounds)
-        return {"messages_s": messages / seconds, "mb_s": octets / seconds / 1e6, **_spent(server, before, messages)}
+        retrievals(load)
+        before, own = used(*server.pids()), time.process_time()
+        seconds, messages, octets = retrievals(load, rounds)
+        return {
+            "messages_s": messages / seconds,
+            "mb_s": octets / seconds / 1e6,
+            "client_busy": (time.process_time() - own) / seconds,
+            **_spent(server, before, messages),
+        }
 
     return run
 
@@ -144,7 +150,7 @@ def drain(count: int, first: int, window: int = 1) -> Callable[[MailServer], Fig
     def run(server: MailServer) -> Figures:
         _fill(server, list(USERS[first : first + _BOX]), count, 4096)
         before = used(*server.pids())
-        seconds, messages, _octets = pop3_load.retrievals(_readers(server, first, window), delete=True)
+        seconds, messages, _octets = retrievals(_readers(server, first, window), delete=True)
         return {"messages_s": messages / seconds, **_spent(server, before, messages)}
 
     return run
