@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,10 +24,13 @@ LARGE = HEADER + b"0123456789abcde\r\n" * 40_000
 
 
 class FaultyFiles(Files):
-    """Files whose n-th call of one kind fails."""
+    """Files whose n-th call of one kind fails.
+
+    :ivar here: whether the one that failed ran on the reactor's thread.
+    """
 
     def __init__(self) -> None:
-        self.kind, self.left, self.number = "", 0, 0
+        self.kind, self.left, self.number, self.here = "", 0, 0, False
 
     def fail(self, kind: str, number: int, after: int = 0) -> None:
         """Let one call of that kind fail, after so many good ones."""
@@ -37,6 +41,7 @@ class FaultyFiles(Files):
             self.left -= 1
             if self.left < 0:
                 self.kind = ""
+                self.here = threading.current_thread() is threading.main_thread()
                 raise OSError(self.number, os.strerror(self.number))
 
     def make_directory(self, path: str) -> bool:
@@ -60,6 +65,10 @@ class FaultyFiles(Files):
     def sync_directory(self, path: str) -> None:
         self._step("sync_directory")
         super().sync_directory(path)
+
+    def sync_log(self, descriptor: int) -> None:
+        self._step("sync_log")
+        super().sync_log(descriptor)
 
 
 class FaultyConnection(sqlite3.Connection):

@@ -13,6 +13,7 @@ import pytest_twisted
 from twisted.internet.threads import deferToThread
 
 from mailshare.core.errors import Unavailable
+from mailshare.store import log_sync
 from tests.toughness.faulty_disk import CODES, FaultyConnection
 
 USER = '[[user]]\nname = "andrew"\npassword = "x"\naccounts = ["mail@company.example"]\n'
@@ -104,6 +105,30 @@ async def test_read_only_is_said_and_mail_can_still_be_read(house, files) -> Non
     before = await stored(house)
     assert (await hand_in(house))[0] == 250
     assert await stored(house) == before + 1
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("here", [True, False], ids=["reactor", "thread"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+async def test_a_failed_sync_of_the_log(house, files, monkeypatch: pytest.MonkeyPatch, here: bool, number: int) -> None:
+    """On either thread: no 250, nothing is written any more, mail can be read, and the next start mends it."""
+    monkeypatch.setattr(log_sync, "_UNKNOWN", 0.0)
+    monkeypatch.setattr(log_sync, "QUICK", 60.0 if here else 0.0)
+    await house.start(USER)
+    assert (await hand_in(house))[0] == 250
+    files.fail("sync_log", number)
+    code, text = await hand_in(house)
+    assert (code, text[:5], files.here) == (452, "4.3.1", here)
+    assert (await hand_in(house))[0] == 452
+    assert (await house.office.acts.status())["store_error"].startswith("read-only: ")
+    assert len(await house.mail_of("andrew", "x")) >= 1
+    await house.office.stopService()
+    await house.start()
+    before = await stored(house)
+    assert before >= 1
+    assert (await hand_in(house))[0] == 250
+    assert await stored(house) == before + 1
+    assert await house.office.store.verify(deep=True) == []
 
 
 def _delete(port: int) -> str:
