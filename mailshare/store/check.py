@@ -11,6 +11,7 @@ from typing import Any
 from mailshare.core.errors import MailshareError
 from mailshare.store.bodies import PIECE
 from mailshare.store.database import Database
+from mailshare.store.entries import LINES, USUAL_LINES
 from mailshare.store.messages import Messages
 
 _COUNTERS = (
@@ -21,8 +22,8 @@ _COUNTERS = (
     "OR unread <> coalesce(sum(flags & 1 = 0 AND uid IS NOT NULL), 0)"
 )
 _SIZES = (
-    "SELECT mailbox_id, uid FROM entry JOIN message ON message.id = entry.message_id "
-    "WHERE entry.size <> message.size + coalesce(length(prefix), 0) LIMIT 100"
+    f"SELECT entry.mailbox_id, uid FROM entry JOIN message ON message.id = entry.message_id {USUAL_LINES} "
+    f"WHERE entry.size <> message.size + coalesce(length({LINES}), 0) LIMIT 100"
 )
 _MOST = 100  # findings of one kind
 _MESSAGES = "SELECT id FROM message WHERE id > ? ORDER BY id LIMIT 500"

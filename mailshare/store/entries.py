@@ -12,6 +12,7 @@ from attrs import frozen
 from mailshare.core.address import Address
 from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
 from mailshare.core.values import Entry, Event, Hop, Source, StoredMessage, Target
+from mailshare.store.duplicates import met_before, take_keys
 from mailshare.store.events import write_events
 from mailshare.store.measure import dots_begin_lines
 from mailshare.store.submissions import Queueing
@@ -23,9 +24,13 @@ MESSAGE_FACTS = (
     "message.id, message.trace, message.message_id_field, message.size, message.received, message.account_id, "
     "message.sender, message.origin, message.hdr"
 )
+LINES = "coalesce(entry.prefix, usual_lines.data)"
+"""The lines in front of one copy: those of the entry, or the mailbox's usual ones, or ``NULL``."""
+USUAL_LINES = "LEFT JOIN usual_lines ON usual_lines.mailbox_id = entry.mailbox_id"
 _LIST = (
-    f"SELECT entry.uid, entry.size, entry.prefix, entry.flags, {MESSAGE_FACTS} FROM mailbox "
+    f"SELECT entry.uid, entry.size, {LINES}, entry.flags, {MESSAGE_FACTS} FROM mailbox "
     "JOIN entry ON entry.mailbox_id = mailbox.id JOIN message ON message.id = entry.message_id "
+    f"{USUAL_LINES} "
     "WHERE mailbox.user_id = ? AND mailbox.name = 'INBOX' AND mailbox.gone_at = 0 AND entry.uid < ? "
     "ORDER BY entry.uid DESC LIMIT ?"
 )
@@ -36,17 +41,6 @@ _COUNT_UP = (
 )
 _COUNT_DOWN = (
     "UPDATE mailbox SET msgs = msgs - 1, bytes = bytes - ?, unread = unread - ?, modseq = modseq + 1 WHERE id = ?"
-)
-# The new owner must not get the same mail once more when it comes again.
-_TAKE_KEYS = (
-    "INSERT INTO duplicate (mailbox_id, key, at, trace) "
-    "SELECT ?, d.key, d.at, d.trace FROM duplicate d JOIN message ON message.trace = d.trace "
-    "WHERE d.mailbox_id = ? AND message.id = ? ON CONFLICT DO NOTHING"
-)
-# The trace of the copy of this message that another mailbox met.
-_MET = (
-    "SELECT other.trace FROM duplicate d JOIN message ON message.trace = d.trace "
-    "JOIN duplicate other ON other.key = d.key WHERE d.mailbox_id = ? AND message.id = ? AND other.mailbox_id = ?"
 )
 
 
@@ -119,7 +113,7 @@ class Giving:
         uids: dict[int, int] = {}
         for target in self.targets:
             mailbox = self._mailbox(connection, target.user_id)
-            connection.execute(_TAKE_KEYS, (mailbox, source, number))
+            take_keys(connection, mailbox, source, number)
             if connection.execute(
                 "SELECT 1 FROM entry WHERE mailbox_id = ? AND message_id = ?", (mailbox, number)
             ).fetchone():
@@ -128,9 +122,9 @@ class Giving:
             ready = flags & ready_flag(target.prefix)
             uid, modseq = connection.execute(_COUNT_UP, (octets, mailbox)).fetchone()
             connection.execute(
-                "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (mailbox, uid, number, octets, ready, modseq, self.at, target.prefix or None),
+                "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (mailbox, uid, number, octets, ready, modseq, target.prefix),
             )
             uids[target.user_id] = uid
         write_events(connection, events, trace=trace, message_id=number)
@@ -145,11 +139,11 @@ class Giving:
             if not isinstance(user_id, int):
                 continue
             mailbox = self._mailbox(connection, user_id)
-            row = connection.execute(_MET, (source, number, mailbox)).fetchone()
-            if row is not None:
-                met[user_id] = row[0]
-                events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": row[0]}))
-            connection.execute(_TAKE_KEYS, (mailbox, source, number))
+            first = met_before(connection, mailbox, source, number)
+            if first is not None:
+                met[user_id] = first
+                events.append(Event(self.at, "deliver.duplicate", user_id=user_id, data={"of": first}))
+            take_keys(connection, mailbox, source, number)
         sender, origin = connection.execute("SELECT sender, origin FROM message WHERE id = ?", (number,)).fetchone()
         about = json.loads(origin)
         Queueing(

@@ -13,6 +13,15 @@ from zope.interface import implementer
 from mailshare.core.json_text import object_text
 from mailshare.core.values import Event, StoredEvent
 from mailshare.interfaces import IEventLog
+from mailshare.store.counters import (
+    EVENT_NUMBER,
+    FOUND_DAYS,
+    IN_THE_DAY,
+    NUMBER_BITS,
+    event_numbers,
+    keep_event_count,
+    newest_event,
+)
 from mailshare.store.database import Database, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
 from mailshare.store.rows import insert
@@ -20,17 +29,12 @@ from mailshare.store.rows import insert
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
 
-_INSERT = "INSERT INTO event (day, id, at, kind, trace, account_id, user_id, message_id, data)"
-# The days that have events, one probe of the primary key for each.
-_FOUND = (
-    "WITH RECURSIVE found(day) AS (SELECT min(day) FROM event UNION ALL "
-    "SELECT (SELECT min(day) FROM event WHERE day > found.day) FROM found WHERE found.day IS NOT NULL)"
-)
-_DAYS = f"{_FOUND} SELECT day FROM found WHERE day IS NOT NULL"
+_INSERT = "INSERT INTO event (place, at, kind, trace, account_id, user_id, message_id, data)"
 # Events with a greater id: one probe of the primary key for each day, so a look costs little when nothing is new.
 _AFTER = (
-    f"{_FOUND} SELECT e.id, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data FROM found "
-    "JOIN event e ON e.day = found.day AND e.id > ? WHERE found.day IS NOT NULL ORDER BY e.id LIMIT ?"
+    f"{FOUND_DAYS} SELECT {EVENT_NUMBER}, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data "
+    f"FROM found JOIN event e ON e.place > (found.day << {NUMBER_BITS}) + ? AND {IN_THE_DAY} "
+    "WHERE found.day IS NOT NULL ORDER BY 1 LIMIT ?"
 )
 # Work, and no log: what is counted over an hour; a report that is due, until it is sent or nobody would send it now.
 _WORK = (
@@ -42,43 +46,12 @@ _WORK = (
     "AND json_extract(sent.data, '$.at') = json_extract(event.data, '$.at'))"
 )
 _DROP = (
-    "DELETE FROM event WHERE (day, id) IN (SELECT day, id FROM event WHERE day <= :day "
-    f"AND at < CASE WHEN kind GLOB 'admin.*' THEN :audit ELSE :log END AND NOT ({_WORK}) ORDER BY day, id LIMIT :most)"
+    f"DELETE FROM event WHERE place IN (SELECT place FROM event WHERE place < (:day + 1) << {NUMBER_BITS} "
+    f"AND at < CASE WHEN kind GLOB 'admin.*' THEN :audit ELSE :log END AND NOT ({_WORK}) ORDER BY place LIMIT :most)"
 )
-_LAST_OF_DAYS = f"SELECT (SELECT max(id) FROM event WHERE event.day = listed.day) AS last FROM ({_DAYS}) AS listed"
-
-
-def count_events(connection: sqlite3.Connection) -> None:
-    """Set up the counter of event ids for a connection that writes.
-
-    It stands in a temporary table: it is rolled back with the transaction, and no delivery writes a page for it. What a
-    start cannot read from the events, because the newest were deleted, stands as the version of a setting of the store.
-    """
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS last_event (id INTEGER NOT NULL)")
-    connection.execute("DELETE FROM temp.last_event")
-    connection.execute("INSERT INTO temp.last_event VALUES (?)", (_newest(connection),))
-
-
-def _newest(connection: sqlite3.Connection) -> int:
-    """The greatest id that is stored or was written down."""
-    number: int = connection.execute(
-        f"SELECT max(coalesce((SELECT max(last) FROM ({_LAST_OF_DAYS})), 0), "
-        "coalesce((SELECT version FROM setting WHERE scope = 'store' AND name = 'last_event'), 0))"
-    ).fetchone()[0]
-    return number
-
-
-def _keep_count(connection: sqlite3.Connection) -> None:
-    """Write the counter down before events are deleted."""
-    connection.execute(
-        "INSERT INTO setting (scope, name, value, version) SELECT 'store', 'last_event', 'null', id "
-        "FROM temp.last_event WHERE true ON CONFLICT (scope, name) DO UPDATE SET version = excluded.version"
-    )
-
-
 _TRACES = (
     "SELECT DISTINCT trace FROM event WHERE kind = 'route' AND trace <> '' "
-    "AND json_extract(data, '$.message_id') IN (?, ?) ORDER BY id DESC LIMIT 100"
+    "AND json_extract(data, '$.message_id') IN (?, ?) ORDER BY place DESC LIMIT 100"
 )
 
 
@@ -87,25 +60,26 @@ def write_events(
 ) -> None:
     """Write events in the running transaction; an empty trace or message id is filled in.
 
-    Ids grow for ever, also when the clock is set back: see :func:`count_events`.
+    Ids grow for ever, also when the clock is set back: see :mod:`mailshare.store.counters`.
     """
-    write_all_events(connection, [(event, trace, message_id) for event in events])
+    if events:
+        first = event_numbers(connection, len(events))
+        write_all_events(connection, [(event, trace, message_id) for event in events], first)
 
 
 def write_all_events(
-    connection: sqlite3.Connection, events: Sequence[tuple[Event, str, int | None]]
+    connection: sqlite3.Connection, events: Sequence[tuple[Event, str, int | None]], first: int
 ) -> None:
-    """Write events of several messages, each with what is filled in where it names no trace or message."""
-    if not events:
-        return
-    first = _next_numbers(connection, len(events))
+    """Write events of several messages, each with what is filled in where it names no trace or message.
+
+    :param first: number of the first of them, of numbers that were taken.
+    """
     insert(
         connection,
         _INSERT,
         [
             (
-                event.at // DAY,
-                number,
+                (event.at // DAY << NUMBER_BITS) + number,
                 event.at,
                 event.kind,
                 event.trace or trace,
@@ -127,18 +101,12 @@ def write_alike(
     :param told: ``(kind, trace, message id, data as JSON)`` of each.
     """
     if told:
-        day, first = at // DAY, _next_numbers(connection, len(told))
+        first = (at // DAY << NUMBER_BITS) + event_numbers(connection, len(told))
         rows = [
-            (day, number, at, kind, trace, None, user_id, message, data)
-            for number, (kind, trace, message, data) in enumerate(told, first)
+            (place, at, kind, trace, None, user_id, message, data)
+            for place, (kind, trace, message, data) in enumerate(told, first)
         ]
         insert(connection, _INSERT, rows)
-
-
-def _next_numbers(connection: sqlite3.Connection, count: int) -> int:
-    """Take so many ids; the first of them."""
-    last: int = connection.execute("UPDATE temp.last_event SET id = id + ? RETURNING id", (count,)).fetchone()[0]
-    return last - count + 1
 
 
 def _event(row: tuple[object, ...]) -> tuple[int, Event]:
@@ -174,7 +142,7 @@ class EventLog:
         limit: int = 1000,
     ) -> Sequence[tuple[int, Event]]:
         """Events in ``[since, until)`` in the order in which they were written, with their ids."""
-        clauses = ["e.at >= ?", "e.at < ?", "e.id > ?"]
+        clauses = ["e.at >= ?", "e.at < ?", f"{EVENT_NUMBER} > ?"]
         values: list[object] = [since, until, after_id]
         if trace:
             table = "event e"
@@ -186,15 +154,15 @@ class EventLog:
             clauses.append(f"e.kind IN {WORK_KINDS}")
         else:
             # Day by day: ids do not follow the days when the clock was set, and the next page asks by id.
-            table = "found JOIN event e ON e.day = found.day"
+            table = f"found JOIN event e ON {IN_THE_DAY}"
             clauses.append("found.day BETWEEN ? AND ?")
             values += [since // DAY, until // DAY]
         if kinds:
             clauses.append(f"e.kind IN ({marks(kinds)})")
             values.extend(kinds)
         statement = (
-            f"{_FOUND} SELECT e.id, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data FROM {table} "
-            f"WHERE {' AND '.join(clauses)} ORDER BY e.id LIMIT ?"
+            f"{FOUND_DAYS} SELECT {EVENT_NUMBER}, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data "
+            f"FROM {table} WHERE {' AND '.join(clauses)} ORDER BY 1 LIMIT ?"
         )
         values.append(limit)
 
@@ -209,7 +177,7 @@ class EventLog:
         """How many events of each kind and span."""
         until = since + step * steps
         statement = (
-            f"{_FOUND} SELECT e.kind, (e.at - ?) / ?, count(*) FROM found JOIN event e ON e.day = found.day "
+            f"{FOUND_DAYS} SELECT e.kind, (e.at - ?) / ?, count(*) FROM found JOIN event e ON {IN_THE_DAY} "
             f"WHERE found.day BETWEEN ? AND ? AND e.at >= ? AND e.at < ? AND e.kind IN ({marks(kinds)}) GROUP BY 1, 2"
         )
         values = (since, step, since // DAY, until // DAY, since, until, *kinds)
@@ -230,7 +198,7 @@ class EventLog:
 
     async def newest(self) -> int:
         """The greatest id that was ever given; 0 before the first event."""
-        return await self._database.read(_newest)
+        return await self._database.read(newest_event)
 
     async def after(self, number: int, limit: int = 1000) -> Sequence[StoredEvent]:
         """Events with a greater id, whatever their time, by id."""
@@ -252,7 +220,7 @@ class EventLog:
             "most": SLICE,
         }
         def drop(connection: sqlite3.Connection) -> int:
-            _keep_count(connection)
+            keep_event_count(connection)
             return connection.execute(_DROP, limits).rowcount
 
         gone = 0
@@ -266,7 +234,7 @@ class EventLog:
 def _local_days(connection: sqlite3.Connection, zone: tzinfo) -> list[str]:
     found: list[str] = []
     candidates = set()
-    for (day,) in connection.execute(_DAYS).fetchall():
+    for (day,) in connection.execute(f"{FOUND_DAYS} SELECT day FROM found WHERE day IS NOT NULL").fetchall():
         first = datetime.fromtimestamp(day * DAY // 1_000_000, zone).date()
         candidates.update({first, first + timedelta(days=1)})
     for date in sorted(candidates):
@@ -275,8 +243,8 @@ def _local_days(connection: sqlite3.Connection, zone: tzinfo) -> list[str]:
         end = datetime(after.year, after.month, after.day, tzinfo=zone)
         low, high = int(start.timestamp()) * 1_000_000, int(end.timestamp()) * 1_000_000
         if connection.execute(
-            "SELECT 1 FROM event WHERE day BETWEEN ? AND ? AND at >= ? AND at < ? LIMIT 1",
-            (low // DAY, high // DAY, low, high),
+            "SELECT 1 FROM event WHERE place >= ? AND place < ? AND at >= ? AND at < ? LIMIT 1",
+            (low // DAY << NUMBER_BITS, high // DAY + 1 << NUMBER_BITS, low, high),
         ).fetchone():
             found.append(date.isoformat())
     return found

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
+from mailshare.store.counters import set_counters
 from mailshare.store.database import Damage, Operation, Weighed, translate
-from mailshare.store.events import count_events
 from mailshare.store.files import Files
 from mailshare.store.log_sync import LogSync
 from mailshare.store.migrate import ensure_schema
@@ -105,7 +105,7 @@ class FileDatabase:
             try:
                 ensure_schema(connection, self.path)
                 free_leases(connection)
-                count_events(connection)
+                set_counters(connection)
             except BaseException:
                 connection.close()
                 raise

@@ -56,15 +56,14 @@ FRESH = (
 )""",
     """CREATE TABLE duplicate (
     "key" BLOB NOT NULL,
-    mailbox_id INTEGER NOT NULL,
+    trace TEXT NOT NULL,
     at INTEGER DEFAULT 0 NOT NULL,
-    trace TEXT DEFAULT '' NOT NULL,
-    PRIMARY KEY ("key", mailbox_id)
+    mailboxes TEXT NOT NULL,
+    PRIMARY KEY ("key", trace)
 )
  WITHOUT ROWID""",
     """CREATE TABLE event (
-    day INTEGER NOT NULL,
-    id INTEGER NOT NULL,
+    place INTEGER NOT NULL,
     at INTEGER DEFAULT 0 NOT NULL,
     kind TEXT DEFAULT '' NOT NULL,
     trace TEXT DEFAULT '' NOT NULL,
@@ -72,9 +71,8 @@ FRESH = (
     user_id INTEGER,
     message_id INTEGER,
     data TEXT DEFAULT '{}' NOT NULL,
-    PRIMARY KEY (day, id)
-)
- WITHOUT ROWID""",
+    PRIMARY KEY (place)
+)""",
     """CREATE TABLE garbage (
     id INTEGER NOT NULL,
     storage SMALLINT DEFAULT 0 NOT NULL,
@@ -112,7 +110,7 @@ FRESH = (
     UNIQUE (user_id, name)
 )""",
     """CREATE TABLE message (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id INTEGER NOT NULL,
     trace TEXT NOT NULL,
     message_id_field TEXT DEFAULT '' NOT NULL,
     size INTEGER DEFAULT 0 NOT NULL,
@@ -126,7 +124,7 @@ FRESH = (
     account_id INTEGER,
     received INTEGER DEFAULT 0 NOT NULL,
     hdr TEXT DEFAULT '{}' NOT NULL,
-    UNIQUE (trace)
+    PRIMARY KEY (id)
 )""",
     """CREATE TABLE node (
     name TEXT NOT NULL,
@@ -184,7 +182,6 @@ FRESH = (
     size INTEGER DEFAULT 0 NOT NULL,
     flags SMALLINT DEFAULT 0 NOT NULL,
     modseq INTEGER DEFAULT 0 NOT NULL,
-    added INTEGER DEFAULT 0 NOT NULL,
     prefix BLOB,
     PRIMARY KEY (mailbox_id, uid),
     FOREIGN KEY(mailbox_id) REFERENCES mailbox (id),
@@ -227,6 +224,12 @@ FRESH = (
     expires INTEGER DEFAULT 0 NOT NULL,
     pending INTEGER DEFAULT 0 NOT NULL,
     FOREIGN KEY(message_id) REFERENCES message (id)
+)""",
+    """CREATE TABLE usual_lines (
+    mailbox_id INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (mailbox_id),
+    FOREIGN KEY(mailbox_id) REFERENCES mailbox (id) ON DELETE CASCADE
 )""",
     """CREATE TABLE delivery (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

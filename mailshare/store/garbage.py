@@ -10,7 +10,9 @@ from twisted.logger import Logger
 
 from mailshare.core.errors import StoreReadOnly
 from mailshare.store.bodies import FILE
+from mailshare.store.counters import keep_message_count
 from mailshare.store.database import Database
+from mailshare.store.duplicates import forget_keys, old_keys
 from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, FORMER_DAYS, SENT_KEPT
 
 SLICE = 100
@@ -23,7 +25,6 @@ _LOOSE = (
     "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.message_id = message.id) "
     "AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = message.id)"
 )
-_OLD_DUPLICATES = "SELECT mailbox_id, key FROM duplicate WHERE at < ? LIMIT ?"
 _OLD_SENT = "DELETE FROM sent WHERE message_id IN (SELECT message_id FROM sent WHERE at < :sent LIMIT :rows)"
 _GONE_ENTRIES = (
     "DELETE FROM entry WHERE (mailbox_id, uid) IN (SELECT entry.mailbox_id, entry.uid FROM mailbox "
@@ -39,12 +40,6 @@ _DONE = (
     "AND (o.state IN (0, 1, 5) OR o.done >= :done)) LIMIT :rows)"
 )
 _OLD = (_OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
-
-
-def _forget(connection: sqlite3.Connection, *, before: int, rows: Sequence[tuple[int, bytes]]) -> None:
-    """Drop duplicate keys, unless a copy came in since they were found."""
-    statement = "DELETE FROM duplicate WHERE mailbox_id = ? AND key = ? AND at < ?"
-    connection.executemany(statement, [(*row, before) for row in rows])
 
 
 class Garbage:
@@ -130,18 +125,15 @@ class Garbage:
 
     async def _drop_duplicates(self, before: int) -> None:
         """No index leads to the old ones: a reader searches the table, so that the writer has only to delete."""
-        found: list[tuple[int, bytes]] = []
-
-        def read(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-            return connection.execute(_OLD_DUPLICATES, (before, _FOUND)).fetchall()
-
+        read = partial(old_keys, before=before, limit=_FOUND)
         while self._may_go_on() and (found := await self._database.read(read)):
             for start in range(0, len(found), ROWS):
-                await self._database.write(partial(_forget, before=before, rows=found[start : start + ROWS]))
+                await self._database.write(partial(forget_keys, before=before, rows=found[start : start + ROWS]))
 
     async def _drop_messages(self, numbers: Sequence[int], after: int) -> int:
         def write(connection: sqlite3.Connection) -> int:
             dropped = 0
+            keep_message_count(connection)
             for number in numbers:
                 row = connection.execute(
                     f"DELETE FROM message WHERE id = ? AND {_LOOSE} RETURNING storage, key",

@@ -19,7 +19,9 @@ from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Target
 from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
+from mailshare.store.counters import numbers
 from mailshare.store.database import chosen
+from mailshare.store.duplicates import Met
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_all_events
 from mailshare.store.ledger import bind_rows, claim_rows
@@ -28,29 +30,23 @@ from mailshare.store.sent import remember
 from mailshare.store.submissions import Queueing
 
 _MESSAGE = (
-    "INSERT INTO message (trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
+    "INSERT INTO message (id, trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
     "origin, account_id, received, hdr)"
 )
 _BODY = "INSERT INTO body (message_id, data)"
 # The braces are filled by chosen().
 _INBOXES = (
-    "SELECT user_id, id, uidnext, modseq + 1, msgs, bytes FROM mailbox "
-    "WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
+    "SELECT user_id, id, uidnext, modseq + 1, msgs, bytes, data FROM mailbox "
+    "LEFT JOIN usual_lines ON mailbox_id = id WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
 )
 _COUNT_UP = "WITH more (number, came, grown) AS ("
 _BY_WHAT_CAME = (
     ") UPDATE mailbox SET uidnext = uidnext + came, modseq = modseq + came, msgs = msgs + came, "
     "unread = unread + came, bytes = bytes + grown FROM more WHERE id = number"
 )
-_ENTRY = "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix)"
-# A row stays as it is where the mailbox met this key within the window.
-_MET = "INSERT INTO duplicate (mailbox_id, key, at, trace)"
-_UNLESS_MET = (
-    " ON CONFLICT (key, mailbox_id) DO UPDATE SET at = excluded.at, trace = excluded.trace "
-    "WHERE duplicate.at < excluded.at - {}"
-)
+_USUAL_LINES = "INSERT INTO usual_lines (mailbox_id, data)"
+_ENTRY = "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix)"
 _ALREADY = DeliveryResult(0, already=True)
-_FIRST = "SELECT trace FROM duplicate WHERE mailbox_id = ? AND key = ?"
 
 
 @define
@@ -98,12 +94,12 @@ class Readers:
     """The mailboxes of some targets; many messages have the same.
 
     :ivar users: their ids, each once.
-    :ivar copies: for each of them its id, the lines of its copy and their octets, and the flag of lines that are ready.
+    :ivar copies: for each of them its id, the lines of its copy, and the flag of lines that are ready.
     :ivar octets: of the lines of all targets.
     """
 
     users: tuple[int, ...]
-    copies: tuple[tuple[int, bytes | None, int, int], ...]
+    copies: tuple[tuple[int, bytes, int], ...]
     octets: int
 
 
@@ -113,17 +109,17 @@ def readers_of(targets: tuple[Target, ...]) -> Readers:
     first: dict[int, bytes] = {}
     for target in targets:
         first.setdefault(target.user_id, target.prefix)
-    copies = tuple((user, lines or None, len(lines), ready_flag(lines)) for user, lines in first.items())
+    copies = tuple((user, lines, ready_flag(lines)) for user, lines in first.items())
     return Readers(tuple(first), copies, sum(len(target.prefix) for target in targets))
 
 
-class _Inboxes(dict[int, tuple[int, int, int, int, int]]):
+class _Inboxes(dict[int, tuple[int, int, int, int, int, bytes | None]]):
     """Mailboxes as they stood when the transaction began, and by user id what has come into them since.
 
-    By user id: number, UIDNEXT, next change, messages, octets.
+    By user id: number, UIDNEXT, next change, messages, octets, usual lines.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, int, int, int, int, int]] = ()) -> None:
+    def __init__(self, rows: Iterable[tuple[int, int, int, int, int, int, bytes | None]] = ()) -> None:
         super().__init__((row[0], row[1:]) for row in rows)
         self.came = dict.fromkeys(self, 0)
         self.grown = dict.fromkeys(self, 0)
@@ -133,12 +129,14 @@ class _Inboxes(dict[int, tuple[int, int, int, int, int]]):
 class _Copies:
     """One message on its way into mailboxes.
 
+    :ivar users: whose mailboxes take note of it: its readers, and those who have it sent on and keep none.
     :ivar suppressed: users whose mailbox had this very message already.
     :ivar uids: by user id.
     """
 
     handing: Handing
     readers: Readers
+    users: tuple[int, ...]
     events: list[Event]
     number: int = 0
     suppressed: list[int] = field(factory=list)
@@ -153,16 +151,18 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
     taken: dict[int, _Copies] = {}
     collected: list[tuple[int, LedgerKey]] = []
     for place, one in enumerate(handings):
-        taken[place] = _Copies(one, readers_of(one.targets), list(one.events))
+        readers = readers_of(one.targets)
+        users = (*readers.users, *_passing_through(one, readers)) if one.hops else readers.users
+        taken[place] = _Copies(one, readers, users, list(one.events))
         if one.origin.ledger is not None:
             collected.append((place, one.origin.ledger))
     if collected:
         _drop_known(connection, taken, collected)
     copies = list(taken.values())
-    _messages(connection, copies)
-    users = copies[0].readers.users if len(copies) == 1 else {each for one in copies for each in one.readers.users}
-    inboxes = _read_inboxes(connection, users)
-    _suppress(connection, [(one, one.readers.users) for one in copies], inboxes)
+    inboxes = _read_inboxes(connection, {each for one in copies for each in one.users})
+    _suppress(connection, copies, inboxes)
+    message, event = numbers(connection, len(copies), sum(len(one.events) for one in copies))
+    _messages(connection, copies, message)
     _entries(connection, copies, inboxes)
     if collected:
         bind_rows(connection, [(taken[place].number, key) for place, key in collected if place in taken])
@@ -170,7 +170,7 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
         if each.handing.brings:
             _along(connection, each)
     told = [(event, each.handing.origin.trace, each.number) for each in copies for event in each.events]
-    write_all_events(connection, told)
+    write_all_events(connection, told, event)
     results = [_ALREADY] * len(handings)
     for place, each in taken.items():
         results[place] = DeliveryResult(each.number, each.uids, tuple(each.suppressed))
@@ -188,22 +188,30 @@ def _drop_known(
             del taken[place]
 
 
-def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies]) -> None:
+def _passing_through(one: Handing, readers: Readers) -> Collection[int]:
+    """Users who have all their mail sent on and keep none: a second copy of a message is not sent on again."""
+    passing = dict.fromkeys(hop.params.get("forward_for") for hop in one.hops)
+    return [each for each in passing if isinstance(each, int) and each not in readers.users]
+
+
+def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies], first: int) -> None:
     """The rows of the messages and of the bodies that lie in the database; sets the numbers of the messages."""
-    last = insert(connection, _MESSAGE, [_message_row(one.handing) for one in copies])
+    rows: list[tuple[object, ...]] = []
     bodies: list[tuple[int, bytes]] = []
-    # Nobody else writes, and AUTOINCREMENT counts on by one for each row.
-    for number, one in enumerate(copies, last - len(copies) + 1):
+    for number, one in enumerate(copies, first):
         one.number = number
+        rows.append(_message_row(number, one.handing))
         if isinstance(one.handing.body, MemoryBody):
             bodies.append((number, one.handing.body.data))
+    insert(connection, _MESSAGE, rows)
     insert(connection, _BODY, bodies)
 
 
-def _message_row(one: Handing) -> tuple[object, ...]:
+def _message_row(number: int, one: Handing) -> tuple[object, ...]:
     facts, origin, sender = one.body.facts, one.origin, one.envelope.sender
     came = _came(origin.source.value, origin.user_id, origin.peer, origin.helo, origin.secure)
     return (
+        number,
         origin.trace,
         one.message_id,
         facts.size,
@@ -238,41 +246,22 @@ def _read_inboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> 
     return _Inboxes(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
 
 
-def _suppress(
-    connection: sqlite3.Connection, asked: Sequence[tuple[_Copies, Collection[int]]], inboxes: _Inboxes
-) -> None:
+def _suppress(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes: _Inboxes) -> None:
     """Have mailboxes remember their messages, and note who has met a message before."""
-    rows: list[tuple[object, ...]] = []
-    window = 0
-    for one, user_ids in asked:
+    keyed = [one for one in copies if one.handing.duplicate_key and one.handing.duplicate_window]
+    if not keyed:
+        return
+    remembered = Met(connection, {one.handing.duplicate_key for one in keyed})
+    for one in keyed:
         handing = one.handing
-        if handing.duplicate_key and handing.duplicate_window:
-            window = handing.duplicate_window
-            rows += [
-                (inboxes[each][0], handing.duplicate_key, handing.at, handing.origin.trace)
-                for each in user_ids
-                if each in inboxes
-            ]
-    before = connection.total_changes
-    insert(connection, _MET, rows, _UNLESS_MET.format(window))
-    if connection.total_changes - before == len(rows):
-        return
-    for one, user_ids in asked:
-        _find_first(connection, one, [each for each in user_ids if each in inboxes], inboxes)
-
-
-def _find_first(
-    connection: sqlite3.Connection, one: _Copies, user_ids: Collection[int], inboxes: _Inboxes
-) -> None:
-    """Which of these mailboxes remember another message under the key of this one."""
-    handing = one.handing
-    if not handing.duplicate_key or not handing.duplicate_window:
-        return
-    for user_id in user_ids:
-        first = connection.execute(_FIRST, (inboxes[user_id][0], handing.duplicate_key)).fetchone()
-        if first is not None and first[0] != handing.origin.trace:
-            one.suppressed.append(user_id)
-            one.events.append(Event(handing.at, "deliver.duplicate", user_id=user_id, data={"of": first[0]}))
+        at, trace = handing.at, handing.origin.trace
+        mailboxes = [inboxes[each][0] for each in one.users if each in inboxes]
+        met = remembered.take(handing.duplicate_key, trace, at, at - handing.duplicate_window, mailboxes)
+        for each in one.users if met else ():
+            if each in inboxes and (first := met.get(inboxes[each][0])) is not None:
+                one.suppressed.append(each)
+                one.events.append(Event(at, "deliver.duplicate", user_id=each, data={"of": first}))
+    remembered.write()
 
 
 def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes: _Inboxes) -> None:
@@ -282,28 +271,35 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
     :raises Unavailable: a user went away between routing and now; the source tries again and is routed anew.
     """
     rows: list[tuple[object, ...]] = []
+    fresh: dict[int, bytes] = {}
     all_came, all_grown = inboxes.came, inboxes.grown
     for one in copies:
         handing, suppressed, uids, message = one.handing, one.suppressed, one.uids, one.number
-        octets, sound, bounds, at = handing.body.facts.size, handing.body.facts.ready, handing.bounds, handing.at
-        for user_id, lines, more, ready in one.readers.copies:
+        octets, sound, bounds = handing.body.facts.size, handing.body.facts.ready, handing.bounds
+        for user_id, lines, ready in one.readers.copies:
             if suppressed and user_id in suppressed:
                 continue
             if user_id not in inboxes:
                 raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
-            number, uidnext, modseq, messages, held = inboxes[user_id]
+            number, uidnext, modseq, messages, held, usual = inboxes[user_id]
+            if usual is None:
+                usual = fresh.get(number)
+                if usual is None and lines.count(b"\n") == 1:
+                    usual = fresh[number] = lines
             came = all_came[user_id]
             if user_id in bounds and bounds[user_id].full(messages + came, held + all_grown[user_id], octets):
                 raise MailboxFull(user_id)
             all_came[user_id] = came + 1
-            all_grown[user_id] += octets + more
+            size = octets + len(lines)
+            all_grown[user_id] += size
             uids[user_id] = uidnext + came
-            rows.append(
-                (number, uidnext + came, message, octets + more, ready if sound else 0, modseq + came, at, lines)
-            )
+            own = None if lines == usual else lines
+            rows.append((number, uidnext + came, message, size, ready if sound else 0, modseq + came, own))
     if rows:
         grown = [(inboxes[each][0], came, all_grown[each]) for each, came in all_came.items() if came]
         insert(connection, _COUNT_UP, grown, _BY_WHAT_CAME)
+        if fresh:
+            insert(connection, _USUAL_LINES, list(fresh.items()))
         insert(connection, _ENTRY, rows)
 
 
@@ -311,20 +307,9 @@ def _along(connection: sqlite3.Connection, one: _Copies) -> None:
     """What some messages bring with them: rows of the queue, the mark of an id that leaves from here."""
     handing = one.handing
     if handing.hops:
-        _passing_through(connection, one)
         _queue(connection, one)
     if handing.sent is not None:
         remember(connection, handing.sent, handing.at)
-
-
-def _passing_through(connection: sqlite3.Connection, one: _Copies) -> None:
-    """Users who have all their mail sent on and keep none: a second copy of a message is not sent on again."""
-    passing = dict.fromkeys(hop.params.get("forward_for") for hop in one.handing.hops)
-    user_ids = [
-        each for each in passing if isinstance(each, int) and each not in one.uids and each not in one.suppressed
-    ]
-    if user_ids:
-        _suppress(connection, [(one, user_ids)], _read_inboxes(connection, user_ids))
 
 
 def _queue(connection: sqlite3.Connection, one: _Copies) -> None:

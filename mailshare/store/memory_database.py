@@ -9,8 +9,8 @@ from typing import TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 from mailshare.core.errors import Unavailable
+from mailshare.store.counters import set_counters
 from mailshare.store.database import Operation, Weighed
-from mailshare.store.events import count_events
 from mailshare.store.migrate import make_schema
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class MemoryDatabase:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
         make_schema(connection)
-        count_events(connection)
+        set_counters(connection)
         self._connection = connection
 
     def close(self) -> None:

@@ -30,17 +30,18 @@ MOST_TOGETHER = 16 << 20
 """Octets that all sessions hold ahead; when they are used up, each message is read when it is asked for."""
 LONG = 0.005
 """Seconds after which nothing more is read ahead on the reactor's thread."""
-# SQLite computes what would be asked of each message.
-_FITS = "length(body.data) + ifnull(length(entry.prefix), 0) = entry.size"
+# SQLite computes what would be asked of each message; a mailbox's usual lines are looked up once for a statement.
+_LINES = "coalesce(entry.prefix, (SELECT data FROM usual_lines WHERE mailbox_id = ?1))"
+_FITS = f"length(body.data) + ifnull(length({_LINES}), 0) = entry.size"
 _FROM = (
-    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, entry.prefix, entry.size, body.data FROM entry "
+    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, {_LINES}, entry.size, body.data FROM entry "
     "LEFT JOIN body ON body.message_id = entry.message_id "
-    "WHERE entry.mailbox_id = ? AND entry.uid >= ? ORDER BY entry.uid LIMIT ?"
+    "WHERE entry.mailbox_id = ?1 AND entry.uid >= ?2 ORDER BY entry.uid LIMIT ?3"
 )
 _ONE = (
-    f"SELECT entry.uid, entry.prefix, entry.flags, body.data, {COLUMNS} FROM entry "
+    f"SELECT entry.uid, {_LINES}, entry.flags, body.data, {COLUMNS} FROM entry "
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
-    "WHERE entry.mailbox_id = ? AND entry.uid = ?"
+    "WHERE entry.mailbox_id = ?1 AND entry.uid = ?2"
 )
 
 

@@ -4,7 +4,8 @@ Only :mod:`mailshare.store.migrate` and the tests import this module: SQLAlchemy
 steady start does not pay. The statements that run all day stand as plain SQL beside the code that needs them.
 
 Conventions: ids are 64 bit; times are microseconds UTC; JSON is text on SQLite; ``WITHOUT ROWID`` where the primary
-key is how the rows are read; ``AUTOINCREMENT`` where an id may outlive its row in a log and must not come back.
+key is how the rows are read, but for wide rows that only come at the end; ``AUTOINCREMENT`` where an id may outlive its
+row in a log and must not come back, unless each delivery made one: these the counters give out.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ Table(
     "message",
     metadata,
     _identity(),
-    Column("trace", Text, nullable=False, unique=True),
+    Column("trace", Text, nullable=False),  # looked up by people, a few times a day: a scan finds it
     _text("message_id_field"),
     _big("size"),
     _big("hdr_len"),
@@ -182,7 +183,6 @@ Table(
     _big("received"),
     _json("hdr"),
     Index("message_key", "key", sqlite_where=text("storage <> 0"), postgresql_where=text("storage <> 0")),
-    sqlite_autoincrement=True,
 )
 Table(
     "body",
@@ -199,19 +199,25 @@ Table(
     _big("size"),
     _small("flags"),
     _big("modseq"),
-    _big("added"),
-    Column("prefix", LargeBinary, nullable=True),
+    Column("prefix", LargeBinary, nullable=True),  # NULL: the usual lines of the mailbox, where it has such
     Index("entry_message", "message_id"),
     sqlite_with_rowid=False,
 )
-# The key comes first, so that the rows of one message lie together however many mailboxes get it.
+# The line that begins most copies in a mailbox; written with the first of them, and never changed.
+Table(
+    "usual_lines",
+    metadata,
+    Column("mailbox_id", BIG, ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+# One row for a message, however many mailboxes met it: the ids are a JSON list.
 Table(
     "duplicate",
     metadata,
     Column("key", LargeBinary, primary_key=True),
-    _big("mailbox_id", key=True),
+    _text("trace", key=True),
     _big("at"),
-    _text("trace"),
+    Column("mailboxes", JSON_TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 Table(
@@ -353,8 +359,7 @@ Table(
 Table(
     "event",
     metadata,
-    _big("day", key=True),
-    _big("id", key=True),
+    _big("place", key=True),  # the day, and in the lower 36 bits the event's number: see mailshare.store.counters
     _big("at"),
     _text("kind"),
     _text("trace"),
@@ -364,7 +369,6 @@ Table(
     _json("data"),
     Index("event_trace", "trace", sqlite_where=text("trace <> ''"), postgresql_where=text("trace <> ''")),
     Index("event_work", "kind", "at", sqlite_where=text(IS_WORK), postgresql_where=text(IS_WORK)),
-    sqlite_with_rowid=False,
 )
 Table("garbage", metadata, _identity(), _small("storage"), _text("key"), _big("after"))
 Table("node", metadata, _text("name", key=True), _big("beat"), _json("info"), sqlite_with_rowid=False)

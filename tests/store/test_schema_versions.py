@@ -23,6 +23,7 @@ from twisted.internet import reactor
 from mailshare.core.errors import ConfigFault
 from mailshare.core.values import LedgerState
 from mailshare.store import migrate, schema
+from mailshare.store.counters import numbers, set_counters
 from mailshare.store.schema_version import HEAD
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import whole
@@ -144,9 +145,33 @@ async def test_a_body_in_pieces_and_its_duplicate_key_survive_version_3(tmp_path
     migrate.upgrade(str(path))
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT data FROM body WHERE message_id = ?", (number,)).fetchall() == [(body,)]
-        kept = connection.execute("SELECT key, mailbox_id, at, trace FROM duplicate").fetchall()
+        kept = connection.execute("SELECT key, trace, at, mailboxes FROM duplicate").fetchall()
     connection.close()
-    assert kept == [(b"\x01", 2, 3, "abc")]
+    assert kept == [(b"\x01", "abc", 3, "[2]")]
+
+
+def test_what_version_6_writes_otherwise(tmp_path: Path) -> None:
+    """Lines of the journal keep day and number, copies their own lines or none, and no message's number comes back."""
+    path = tmp_path / "mailshare.db"
+    with gzip.open(DATA / "store_schema_5.db.gz") as packed, open(path, "wb") as file:
+        shutil.copyfileobj(packed, file)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = 41 WHERE name = 'message'")
+        connection.execute("UPDATE entry SET prefix = NULL")
+        connection.execute("INSERT INTO event (day, id, at, kind) VALUES (20000, 7, 5, 'one'), (19999, 8, 4, 'two')")
+        met = [(b"\x02", 5, 3, "abc"), (b"\x02", 6, 4, "abc"), (b"\x02", 7, 4, "d")]
+        connection.executemany("INSERT INTO duplicate VALUES (?, ?, ?, ?)", met)
+    connection.close()
+    migrate.upgrade(str(path))
+    with sqlite3.connect(path) as connection:
+        set_counters(connection)
+        assert numbers(connection, 1, 1) == (42, 9)
+        assert connection.execute("SELECT DISTINCT prefix FROM entry").fetchall() == [(b"",)]
+        told = connection.execute("SELECT place >> 36, place & 255, at FROM event WHERE kind IN ('one', 'two')")
+        assert told.fetchall() == [(19999, 8, 4), (20000, 7, 5)]
+        met = connection.execute("SELECT trace, at, mailboxes FROM duplicate WHERE key = x'02'").fetchall()
+    connection.close()
+    assert met == [("abc", 4, "[5,6]"), ("d", 4, "[7]")]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
