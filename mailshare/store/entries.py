@@ -122,9 +122,9 @@ class Giving:
             ready = flags & ready_flag(target.prefix)
             uid, modseq = connection.execute(_COUNT_UP, (octets, mailbox)).fetchone()
             connection.execute(
-                "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (mailbox, uid, number, octets, ready, modseq, target.prefix),
+                "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (mailbox, uid, number, octets, ready, modseq, self.at, target.prefix),
             )
             uids[target.user_id] = uid
         write_events(connection, events, trace=trace, message_id=number)

@@ -182,6 +182,7 @@ FRESH = (
     size INTEGER DEFAULT 0 NOT NULL,
     flags SMALLINT DEFAULT 0 NOT NULL,
     modseq INTEGER DEFAULT 0 NOT NULL,
+    added INTEGER,
     prefix BLOB,
     PRIMARY KEY (mailbox_id, uid),
     FOREIGN KEY(mailbox_id) REFERENCES mailbox (id),

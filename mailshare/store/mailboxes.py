@@ -81,8 +81,8 @@ class Mailboxes:
 
         def read(connection: sqlite3.Connection) -> dict[int, int]:
             rows = connection.execute(
-                "SELECT user_id, (SELECT added FROM entry WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1) "
-                "FROM mailbox WHERE name = 'INBOX' AND gone_at = 0"
+                "SELECT user_id, (SELECT coalesce(added, received) FROM entry JOIN message ON message.id = message_id "
+                "WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1) FROM mailbox WHERE name = 'INBOX' AND gone_at = 0"
             )
             return {user: added for user, added in rows if added is not None}
 

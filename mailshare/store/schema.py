@@ -199,6 +199,7 @@ Table(
     _big("size"),
     _small("flags"),
     _big("modseq"),
+    _big("added", null=True),  # NULL: when the message came
     Column("prefix", LargeBinary, nullable=True),  # NULL: the usual lines of the mailbox, where it has such
     Index("entry_message", "message_id"),
     sqlite_with_rowid=False,

@@ -125,6 +125,7 @@ def _entry() -> None:
         _number("size"),
         sa.Column("flags", sa.SmallInteger(), server_default=NOUGHT, nullable=False),
         _number("modseq"),
+        sa.Column("added", BIG, nullable=True),
         sa.Column("prefix", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["mailbox_id"], ["mailbox.id"]),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"]),
@@ -132,8 +133,8 @@ def _entry() -> None:
         sqlite_with_rowid=False,
     )
     op.execute(
-        "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix) "
-        "SELECT mailbox_id, uid, message_id, size, flags, modseq, coalesce(prefix, x'') FROM entry_before "
+        "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, added, prefix) "
+        "SELECT mailbox_id, uid, message_id, size, flags, modseq, added, coalesce(prefix, x'') FROM entry_before "
         "ORDER BY mailbox_id, uid"
     )
     op.drop_table("entry_before")
