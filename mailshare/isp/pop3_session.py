@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from attrs import define
+from twisted.internet.defer import Deferred
 
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values import Account, Server
@@ -62,16 +63,17 @@ class POP3Session:
     async def list_messages(self) -> Listing:
         """STAT, LIST and UIDL put together."""
         engine = self._talk.engine
-        stat = await ask_pop3(self._talk, engine.stat())
+        asked = [self._talk.ask(engine.stat())]
+        if engine.pipelining:
+            asked += self._ask_listings()  # the distance is travelled once
+        stat, *replies = [cast("POP3Reply", reply) for reply in await all_of(asked)]
         if not stat.ok:
             raise Unavailable(f"The server refuses STAT: {stat.text}"[:300])
         count = stat.stat[0]
         if not count:
             return Listing()
-        asked = [self._talk.ask(engine.list())]
-        if "UIDL" in engine.capabilities or not engine.capabilities:
-            asked.append(self._talk.ask(engine.uidl()))
-        replies = [cast("POP3Reply", reply) for reply in await all_of(asked)]
+        if not replies:
+            replies = [cast("POP3Reply", reply) for reply in await all_of(self._ask_listings())]
         sizes, uids = replies[0].sizes, replies[1].uids if len(replies) > 1 else {}
         ignored = sum(reply.ignored for reply in replies)
         if all(reply.ok for reply in replies) and not (sizes or uids or ignored):
@@ -85,6 +87,13 @@ class POP3Session:
             # New mail comes at the end, and must not be hidden by what is left there.
             self.notes = (f"There are {count} messages; the newest {rows} of them are looked at",)
         return Listing(messages, count, ignored, whole, more)
+
+    def _ask_listings(self) -> list[Deferred[object]]:
+        engine = self._talk.engine
+        asked = [self._talk.ask(engine.list())]
+        if "UIDL" in engine.capabilities or not engine.capabilities:
+            asked.append(self._talk.ask(engine.uidl()))
+        return asked
 
     async def header(self, message: Upstream, take: Taker) -> bool:
         """TOP."""

@@ -43,11 +43,12 @@ async def newest_sightings(
 ) -> list[Sighting]:
     """What the first folder's newest messages show in their headers, oldest first; those that do not come are left out.
 
-    Each header is read when it comes: fifty of them at once would hold up everybody else.
+    Each header is read when it comes: fifty of them at once would hold up everybody else. They are asked for
+    together, so that a new account's first mail waits for the distance once.
     """
     alone = session.gives_headers
     newest = [one for one in messages if one.place == 0 and (alone or one.size <= LARGEST_WHOLE)][-WINDOW:]
-    flight = Flight(16, 16 * LARGEST_WHOLE)
+    flight = Flight(WINDOW if alone else 16, 16 * LARGEST_WHOLE)
     asked = []
     for message in newest:
         weight = HEADER_WEIGHT if alone else max(message.size, 1)

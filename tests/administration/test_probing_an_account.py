@@ -14,6 +14,7 @@ from mailshare.core.people import Sharers
 from mailshare.core.values import Account, Directory
 from mailshare.isp.listing import Upstream
 from mailshare.isp.probing import newest_sightings
+from mailshare.isp.provider_session import Fetching
 from tests.administration.conftest import Office
 from tests.administration.conftest import finish as finished
 from tests.administration.test_marking_of_mail import NAMES, below_the_box, put, settings
@@ -91,10 +92,10 @@ class _Silent:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    async def fetch(self, message: Upstream, take: Any) -> str:
+    def fetch(self, message: Upstream, to: Fetching) -> None:
         self.asked.append(message.number)
-        take(f"Message-ID: <{message.number}@x.example>\r\n\r\nText\r\n".encode())
-        return ""
+        to.take(f"Message-ID: <{message.number}@x.example>\r\n\r\nText\r\n".encode())
+        to.came("")
 
 
 def test_without_top_small_messages_are_read_whole() -> None:

@@ -8,8 +8,10 @@ from mailshare.core.errors import PolicyRefusal, StorageFull
 from mailshare.core.servers import parse_server
 from mailshare.core.values import LedgerState
 from mailshare.isp.collect import Collector, words
+from mailshare.isp.probing import Probe
 from mailshare.testing.liars import CUT, PretendPOP3, instead
 from mailshare.testing.pretend_office import Office, letters
+from mailshare.wire.pop3_client_replies import POP3Limits
 
 
 def collector(office: Office) -> Collector:
@@ -46,6 +48,27 @@ def test_pipelined_commands_leave_in_flights(office: Office) -> None:
     office.run(collector(office).collect(office.account), 5)
     assert len(office.mail_of("andrew")) == 200
     assert server.messages == {}
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+def test_listings_are_asked_for_in_one_flight(office: Office, waiting: int) -> None:
+    """The distance is travelled once for the three of them; in lock-step an empty mailbox is not listed."""
+    sent: list[bytes] = []
+
+    class Hearing(PretendPOP3):
+        def received(self, data: bytes) -> None:
+            if data.startswith(b"STAT"):
+                sent.append(office.endpoint.wires[-1].sent)
+            super().received(data)
+
+    for capabilities in (("TOP", "UIDL", "PIPELINING", "SASL PLAIN"), ("TOP", "UIDL", "SASL PLAIN")):
+        server = Hearing(dict(list(letters().items())[:waiting]), capabilities=(*capabilities, "STLS"))
+        office.provider(server)
+        office.run(collector(office).collect(office.account), 5)
+        assert server.messages == {}
+        together = sent.pop().endswith(b"STAT\r\nLIST\r\nUIDL\r\n")
+        assert together == ("PIPELINING" in capabilities)
+        assert (b"LIST" in office.endpoint.wires[-1].sent) == (together or waiting > 0)
 
 
 def test_quit_that_fails_leaves_deletes_for_the_next_session(office: Office) -> None:
@@ -236,3 +259,20 @@ def test_nobody_at_home(office: Office) -> None:
     collecting = collector(office)
     assert office.run(collecting.collect(office.account), 100) == {}
     assert "No connection" in collecting.status(office.account.id).error
+
+
+def test_a_look_asks_for_all_its_headers_at_once(office: Office) -> None:
+    """Fifty of the newest, one flight: a distant provider is waited for once."""
+    server = PretendPOP3(letters([f"m{n}" for n in range(60)]))
+    asked: list[int] = []
+
+    def counting(verb: str, reply: bytes) -> bytes:
+        if verb == "TOP":
+            asked.append(office.endpoint.wires[-1].sent.count(b"TOP "))
+        return reply
+
+    server.lie = counting
+    office.provider(server)
+    look = office.run(Probe(office.doors, POP3Limits()).look(office.account, office.store.directory.current()), 5)
+    assert len(look.sightings) == 50
+    assert asked == [50] * 50
