@@ -1,5 +1,7 @@
 """Envelopes to which a submitter agreed before: the same one is agreed to again without asking for each recipient.
 
+With it stands what the door is told of where such a message comes from, but for its trace.
+
 Only answers stand here that follow from the envelope, from who hands it in, from the directory and from the rules, and
 from nothing that changes by itself, as the room in a mailbox does.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 from attrs import define, field
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.values import Directory
+from mailshare.core.values import Directory, Origin
 
 _MOST = 1_000  # envelopes, of 200 recipients at most unless more are allowed
 _Key = tuple[object, ...]
@@ -25,18 +27,24 @@ class Agreed:
 
     _directory: Directory | None = None
     _rules: object = None
-    _known: dict[_Key, Envelope] = field(factory=dict)
+    _known: dict[_Key, tuple[Origin, Envelope]] = field(factory=dict)
 
-    def has(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> bool:
-        """Whether this was agreed to."""
-        return directory is self._directory and rules is self._rules and _key(envelope, who) in self._known
+    def find(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> Origin | None:
+        """What was kept with it, if this was agreed to."""
+        if directory is not self._directory or rules is not self._rules:
+            return None
+        known = self._known.get(_key(envelope, who))
+        return None if known is None else known[0]
 
-    def keep(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> None:
-        """Remember that it was."""
+    def keep(self, envelope: Envelope, who: _Key, directory: Directory, rules: object, origin: Origin) -> None:
+        """Remember that it was.
+
+        :param who: all that the answer and ``origin`` follow from, apart from the envelope.
+        """
         if directory is not self._directory or rules is not self._rules or len(self._known) >= _MOST:
             self._directory, self._rules = directory, rules
             self._known.clear()
-        self._known[_key(envelope, who)] = envelope
+        self._known[_key(envelope, who)] = origin, envelope
 
 
 def _key(envelope: Envelope, who: _Key) -> _Key:

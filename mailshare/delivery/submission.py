@@ -190,20 +190,24 @@ class LocalSubmitter:
 
         :raises StorageFull: 452 4.3.1. :raises MessageTooLarge: 552 5.3.4.
         """
-        return self._place(envelope, session)
+        user, directory = self._user()
+        return self._place(envelope, self._origin(session), user, directory, session.protocol)
 
     def whole(self, envelope: Envelope, session: ISession) -> ISubmission | None:
         """Sender, recipients and a place for the message at once, for local people whose mailboxes have no bound."""
-        desk, directory = self._desk, self._desk.store.directory.current()
-        who = self.user_id, session.trusted, session.protocol
+        desk, protocol = self._desk, session.protocol
+        who = self.user_id, session.peer, session.helo, session.secure, session.trusted, protocol
         try:
-            if not desk.agreed.has(envelope, who, directory, desk.rules):
+            user, directory = self._user()
+            origin = desk.agreed.find(envelope, who, directory, desk.rules)
+            if origin is None:
                 if not self._usual(envelope, session) or first_step(self.sender(envelope, session)) is not None:
                     return None
-                desk.agreed.keep(envelope, who, directory, desk.rules)
+                origin = self._origin(session)
+                desk.agreed.keep(envelope, who, directory, desk.rules, origin)
             if desk.gateways and any(desk.gateway(one.address) for one in envelope.recipients):
                 return None
-            return self._place(envelope, session)
+            return self._place(envelope, origin, user, directory, protocol)
         except MailshareError:
             return None
 
@@ -218,14 +222,25 @@ class LocalSubmitter:
                 return False
         return True
 
-    def _place(self, envelope: Envelope, session: ISession) -> LocalSubmission:
-        if envelope.size > self._desk.rules.max_size:
+    def _place(
+        self, envelope: Envelope, origin: Origin, user: User | None, directory: Directory, protocol: str
+    ) -> LocalSubmission:
+        """A place for the message, which gets its trace now.
+
+        :param origin: but for that.
+        """
+        desk = self._desk
+        if envelope.size > desk.rules.max_size:
             raise MessageTooLarge
-        user, directory = self._user()
-        sink = self._desk.store.new_body(envelope.size)
-        origin = Origin(
+        sink = desk.store.new_body(envelope.size)
+        origin = changed(origin, trace=trace_id(micros(desk.clock), desk.token(3)))
+        return LocalSubmission(desk, sink, envelope, origin, user, directory, _protocol(protocol))
+
+    def _origin(self, session: ISession) -> Origin:
+        """Where its messages come from, without the trace of any."""
+        return Origin(
             Source.SMTP,
-            trace_id(micros(self._desk.clock), self._desk.token(3)),
+            "",
             self.user_id,
             peer=session.peer,
             helo=session.helo,
@@ -233,7 +248,6 @@ class LocalSubmitter:
             trusted=session.trusted,
             steps=self._machine(session),
         )
-        return LocalSubmission(self._desk, sink, envelope, origin, user, directory, _protocol(session.protocol))
 
     def _machine(self, session: ISession) -> tuple[Step, ...]:
         """The machine that hands in without a login (``ESMTPA`` and the like have one, RFC 3848), for the journal."""
@@ -259,6 +273,11 @@ class LocalSubmitter:
 class LocalSubmission:
     """One message on its way in. A fault while it arrives is kept until the end, then said once."""
 
+    _stored: Headers | None = None
+    _fault: MailshareError | None = None
+    _account: Account | None = None
+    _size = 0
+
     def __init__(
         self,
         desk: Desk,
@@ -277,10 +296,6 @@ class LocalSubmission:
         self._directory = directory
         self._protocol = protocol
         self._header: bytearray | None = bytearray()
-        self._stored: Headers | None = None
-        self._size = 0
-        self._fault: MailshareError | None = None
-        self._account: Account | None = None
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take octets; :meth:`finish` says what was wrong with them."""

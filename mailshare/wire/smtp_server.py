@@ -74,10 +74,10 @@ class SMTPServerEngine(BodyEngine):
     @property
     def protocol(self) -> str:
         """How the message comes, for its ``Received`` field (RFC 3848, RFC 6531 section 4.3)."""
-        utf8 = self._envelope is not None and self._envelope.smtputf8
-        base = "UTF8SMTP" if utf8 else "ESMTP" if self.extended else "SMTP"
         if not self.extended:
-            return base
+            return "SMTP"
+        envelope = self._envelope if self._offered_whole is None else self._offered_whole[0]
+        base = "UTF8SMTP" if envelope is not None and envelope.smtputf8 else "ESMTP"
         return base + ("S" if self.secure else "") + ("A" if self.user else "")
 
     def secured(self) -> None:

@@ -12,6 +12,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import StorageFull
 from mailshare.core.personal import Quota
+from mailshare.core.values import Origin, Source
 from mailshare.delivery.agreed import Agreed
 from mailshare.delivery.submission import SubmissionRules
 from mailshare.interfaces import IWholeEnvelopes
@@ -97,7 +98,22 @@ def test_what_is_remembered_is_bounded(office: Office, monkeypatch: pytest.Monke
     monkeypatch.setattr("mailshare.delivery.agreed._MOST", 3)
     kept, directory, rules = Agreed(), office.store.directory.current(), office.desk.rules
     many = [envelope(f"user{number}") for number in range(5)]
-    for each in many:
-        kept.keep(each, (1,), directory, rules)
-    assert [kept.has(each, (1,), directory, rules) for each in many] == [False, False, False, True, True]
-    assert not kept.has(many[4], (2,), directory, rules)
+    origins = [Origin(Source.SMTP, "", number) for number in range(5)]
+    for each, origin in zip(many, origins, strict=True):
+        kept.keep(each, (1,), directory, rules, origin)
+    assert [kept.find(each, (1,), directory, rules) for each in many] == [None, None, None, *origins[3:]]
+    assert not kept.find(many[4], (2,), directory, rules)
+
+
+def test_what_is_told_of_the_session_is_its_own(office: Office) -> None:
+    """The same envelope from another machine, or under another name: nothing of the first is told of it."""
+    to, submitter = envelope("carolyn"), office.desk.submitter(office.users["greg"])
+    for told in ({"peer": "192.168.1.8"}, {"helo": "other.lan"}, {"secure": False, "protocol": "ESMTPA"}, {}):
+        for _ in range(2):
+            submission = submitter.whole(to, FakeSession(**told))
+            assert submission is not None
+            submission.write(b"From: greg\r\n\r\nx\r\n")
+            finish(submission.finish())
+            asked = office.events("submit", "route")[-1].data
+            session = FakeSession(**told)
+            assert (asked["peer"], asked["helo"]) == (session.peer, session.helo)

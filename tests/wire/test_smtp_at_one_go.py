@@ -150,3 +150,12 @@ def test_an_envelope_is_given_back_where_it_is_not_agreed_to() -> None:
     assert peer.engine.spent
     peer.engine.one_by_one()
     assert isinstance(peer.engine.next_event(), MailOffered)
+
+
+def test_the_word_for_the_received_field_follows_the_envelope() -> None:
+    """A session that is asked for a whole envelope writes the same word as for one that came singly."""
+    for octets in (OPENING, OPENING.replace(b">\r\nRCPT", b"> SMTPUTF8\r\nRCPT")):
+        one, other = Peer(), Peer(agrees=False)
+        assert isinstance(one.engine.receive(octets), EnvelopeOffered)
+        other.say(octets)
+        assert one.engine.protocol == other.engine.protocol == ("UTF8SMTP" if b"UTF8" in octets else "ESMTP")
