@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from attrs import Factory, frozen
 from twisted.cred.portal import Portal
@@ -126,9 +127,14 @@ class SMTPFactory(EngineFactory):
         self.observe = observe
         self.entered = entered
         self._nonce = nonce
+        self._known = lru_cache(maxsize=4096)(self._lies_within)
+        self._settings = {trusted: self._settings_where(trusted=trusted) for trusted in (False, True)}
 
     def trusts(self, host: str) -> bool:
         """Tell whether this address lies in a trusted network."""
+        return self._known(host)
+
+    def _lies_within(self, host: str) -> bool:
         if not self.trusted_networks:
             return False
         try:
@@ -140,9 +146,14 @@ class SMTPFactory(EngineFactory):
 
     def build_session(self, connection: Connection) -> SMTPSession:
         """Make the session of one connection."""
-        limits = self.smtp_limits
         trusted = self.trusts(connection.peer)
-        settings = SMTPSettings(
+        engine = SMTPServerEngine(self._settings[trusted], nonce=self._nonce, secure=connection.secure)
+        return SMTPSession(self, connection, engine, trusted=trusted)
+
+    def _settings_where(self, *, trusted: bool) -> SMTPSettings:
+        """What all sessions of trusted networks, or of others, have in common."""
+        limits = self.smtp_limits
+        return SMTPSettings(
             self.hostname,
             max_size=limits.max_size,
             max_recipients=limits.max_recipients,
@@ -159,8 +170,6 @@ class SMTPFactory(EngineFactory):
             idle_commands=limits.idle_commands,
             whole_envelopes=not self.gates,
         )
-        engine = SMTPServerEngine(settings, nonce=self._nonce, secure=connection.secure)
-        return SMTPSession(self, connection, engine, trusted=trusted)
 
     def last_words(self, why: Goodbye) -> bytes:
         """The 421 that ends a connection (RFC 5321 section 3.8)."""
