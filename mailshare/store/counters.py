@@ -28,6 +28,9 @@ _NEWEST_EVENT = f"SELECT max(coalesce(({_LAST_OF_DAYS}), 0), coalesce(({_NOTED.f
 _NEWEST_MESSAGE = (
     f"SELECT max(coalesce((SELECT max(id) FROM message), 0), coalesce(({_NOTED.format('last_message')}), 0))"
 )
+_KNOWN_MESSAGE = (
+    f"SELECT max(coalesce((SELECT max(message_id) FROM entry), 0), coalesce(({_NOTED.format('last_message')}), 0))"
+)
 _KEEP = (
     "INSERT INTO setting (scope, name, value, version) SELECT 'store', 'last_{0}', 'null', {0} FROM temp.last "
     "WHERE true ON CONFLICT (scope, name) DO UPDATE SET version = excluded.version"
@@ -38,7 +41,15 @@ def set_counters(connection: sqlite3.Connection) -> None:
     """Set up the counters for a connection that writes."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS last (event INTEGER NOT NULL, message INTEGER NOT NULL)")
     connection.execute("DELETE FROM temp.last")
-    connection.execute(f"INSERT INTO temp.last VALUES ({newest_event(connection)}, ({_NEWEST_MESSAGE}))")
+    last = "INSERT INTO temp.last SELECT ?, ({})"
+    event = newest_event(connection)
+    try:
+        connection.execute(last.format(_NEWEST_MESSAGE), (event,))
+    except sqlite3.DatabaseError as fault:
+        if (fault.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_CORRUPT:
+            raise
+        # Nothing can be written behind damaged messages, but the rest of the store is to be read.
+        connection.execute(last.format(_KNOWN_MESSAGE), (event,))
 
 
 def newest_event(connection: sqlite3.Connection) -> int:
