@@ -49,6 +49,7 @@ class ActsOnNeed:
     def _build(self) -> Acts:
         from mailshare.assembly.acts import Acts  # noqa: PLC0415 - see above
         from mailshare.assembly.looking_outside import Outside  # noqa: PLC0415 - as above
+        from mailshare.isp.login_test import LoginTest  # noqa: PLC0415 - as above
 
         acts = Acts(
             self._store,
@@ -65,7 +66,7 @@ class ActsOnNeed:
         acts.finder = outside.finder()
         acts.addresses = outside.addresses
         acts.jump = lambda: self._room.clock_watch.last
-        acts.login_test = self._room.login_test
+        acts.login_test = LoginTest(self._room.doors, self._room.limits)
         acts.recorder = self._room.recorder
         acts.recorder.told = lambda _, run: acts.tell("run", run)
         for name, lent in self.further.items():

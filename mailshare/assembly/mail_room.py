@@ -35,7 +35,6 @@ from mailshare.delivery.submission import Desk, SubmissionRules
 from mailshare.interfaces import IAgent, ICollecting, IGateway, IStore
 from mailshare.isp.collect import Collector, words
 from mailshare.isp.listening import Listening
-from mailshare.isp.login_test import LoginTest
 from mailshare.isp.notices import Notices
 from mailshare.isp.probing import Probe
 from mailshare.isp.provider_watch import ProviderWatch
@@ -141,7 +140,7 @@ class MailRoom:
         self.tag_test = TagTest(self._store, lambda: micros(reactor), os.urandom, config.tables.server.hostname)
         collected = collecting_limits(config)
         self.probe = Probe(doors, collected)
-        self.login_test = LoginTest(doors, collected)
+        self.doors, self.limits = doors, collected
         self.watching = Watching(doors)
         self.collector = Collector(
             self._store,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from mailshare.assembly.port_survey import own_addresses
 from mailshare.config import Config
 from mailshare.core.errors import ConfigFault, MailshareError
 from mailshare.core.values import SECOND
@@ -30,6 +29,8 @@ def certificates_directory(config: Config, kind: str) -> str:
 
 def own_names(config: Config) -> tuple[str, ...]:
     """What the server's certificate is made out for: its names, and its addresses of now."""
+    from mailshare.assembly.port_survey import own_addresses  # noqa: PLC0415 - no start needs it
+
     tables = config.tables
     hosts = (tables.server.hostname, *tables.web.names)
     return tuple(dict.fromkeys([*(one.casefold() for one in hosts), *own_addresses()]))

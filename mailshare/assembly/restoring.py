@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from mailshare.assembly.opening import store_directory
 from mailshare.config import Config
 from mailshare.core.errors import ConfigFault, MailshareError
-from mailshare.store.backup import BLOBS, restore
-from mailshare.store.connections import DATABASE, plain_connect
+from mailshare.store.backup import restore
+from mailshare.store.connections import BLOBS, DATABASE, plain_connect
 
 _PLACE = re.compile(
     rf"mailshare-backup/store/({re.escape(DATABASE)}|{BLOBS}/[0-9A-Za-z-]{{1,40}}/[0-9A-Za-z._-]{{1,200}})"

@@ -7,12 +7,10 @@ import shutil
 import sqlite3
 
 from mailshare.core.errors import ConfigFault, Unavailable
-from mailshare.store.connections import DATABASE, Connect, plain_connect
+from mailshare.store.connections import BLOBS, DATABASE, Connect, plain_connect
 from mailshare.store.file_database import DirectoryLock
 from mailshare.store.files import Files
 from mailshare.store.migrate import stored_version
-
-BLOBS = "blobs"
 
 
 def copy_store(source: str, target: str, connect: Connect = plain_connect) -> None:

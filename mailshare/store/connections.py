@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mailshare.core.errors import Unavailable
 
 DATABASE = "mailshare.db"
+BLOBS = "blobs"  # the folder of content files beside it
 Connect = Callable[[str], sqlite3.Connection]
 
 # Page size and vacuum mode are fixed with the first table; the rest is set for each connection. A commit writes whole

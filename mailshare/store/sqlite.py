@@ -17,9 +17,8 @@ from zope.interface import implementer
 
 from mailshare.core.errors import ConfigFault, Unavailable
 from mailshare.interfaces import IBodySink, IStore
-from mailshare.store.backup import BLOBS, copy_store
 from mailshare.store.bodies import FILE
-from mailshare.store.connections import Connect, plain_connect
+from mailshare.store.connections import BLOBS, Connect, plain_connect
 from mailshare.store.file_database import DirectoryLock, FileDatabase
 from mailshare.store.files import Files
 from mailshare.store.messages import build_body_of
@@ -181,6 +180,8 @@ class SQLiteStore(StoreParts):
 
     async def backup(self, directory: str) -> None:
         """Copy everything into a new directory, while serving."""
+        from mailshare.store.backup import copy_store  # noqa: PLC0415 - no start needs it
+
         resume = self._garbage.pause()
         try:
             await self._in_thread(lambda: copy_store(self.path, directory, self._connect))
