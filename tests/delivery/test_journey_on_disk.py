@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from mailshare.core.address import Address
@@ -104,10 +105,11 @@ async def test_a_report_outlives_the_process(tmp_path: Path) -> None:
         store = await opened(tmp_path / "store")
         after = parts(store, Reports)
         after["runner"].startService()
-        for _turn in range(100):
+        for _turn in range(6_000):
             if await mailbox(store, greg):
                 break
             await after["reports"].send_owed()
+            await deferLater(reactor, 0.01, lambda: None)
         await after["runner"].stopService()
         (report,) = await mailbox(store, greg)
         assert b"Action: failed\r\n" in report

@@ -115,12 +115,15 @@ async def test_lines_that_are_all_down_until_the_deadline_are_told_as_such(house
     table = "[fax_line.options.numbers]"
     second = f'[[fax_line]]\nname = "second"\nkind = "loop"\n{table}\n"+49305550200" = "down"\n'
     await house.start(FAX.partition(table)[0] + f'{table}\n"+49305550200" = "down"\n{second}')
-    message = letter("x")
-    message["Expiry-Date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=8))
-    await house.smtp(hands_in(f"FAX=+49305550200@{GATEWAY}", message))
-    await settled(house)
-    [report] = await mails(house, "anna")
-    fields = fields_of(report)
+    for seconds in (8, 60):  # on a machine where eight did not suffice to make pages of it
+        message = letter("x")
+        message["Expiry-Date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds))
+        await house.smtp(hands_in(f"FAX=+49305550200@{GATEWAY}", message))
+        await settled(house)
+        report = (await mails(house, "anna"))[-1]
+        fields = fields_of(report)
+        if "line-down" in fields:
+            break
     assert "Action: failed\nStatus: 4.4.1\nDiagnostic-Code: X-FAX; line-down (" in fields
     assert "X-Fax-Tries" not in fields
     words = " ".join(report.get_payload(0).get_payload(0).get_payload().split())
