@@ -25,7 +25,7 @@ from mailshare.store.writer import IThreadedReactor, Writer
 T = TypeVar("T")
 W = TypeVar("W", bound=Weighed)
 
-LAY_OUT_AFTER = 1.0  # seconds: a command that has the store for a moment leaves the log as it is
+LAY_OUT_AFTER = 0.2  # seconds: a command that has the store for a moment leaves the log as it is
 
 
 class DirectoryLock:

@@ -97,7 +97,7 @@ async def test_who_runs_what(tmp_path: Path) -> None:
     await place.deliver("2", [place.andrew], data=HEADER + b"0123456789abcde\r\n" * 40_000)
     await place.store.events.append([Event(1, "x")])
     assert _Watched.begun == [True, False, False]
-    many = [Deferred.fromCoroutine(place.deliver(f"m{one}", [place.andrew])) for one in range(writer.SHORT_ROWS)]
+    many = [Deferred.fromCoroutine(place.deliver(f"m{one}", [place.andrew])) for one in range(writer.BATCH_OPERATIONS)]
     await gatherResults(many)
     assert _Watched.begun == [True, False, False, False]
     await place.store.close()
