@@ -130,10 +130,14 @@ async def test_a_document_that_is_being_written_when_the_server_stops_starts_not
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("nonsense", [b'{"id": 9}\n{}\n', b"x" * 70_000], ids=["words", "no-end"])
-async def test_a_ready_process_that_talks_nonsense_is_replaced(desk, nonsense: bytes) -> None:
+async def test_a_ready_process_that_talks_nonsense_is_replaced(
+    desk, nonsense: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its documents are begun anew by another one."""
+    monkeypatch.setattr("mailshare.shell.stem_process._LAST", 0.2)
     await desk.facts(octets(pdf(1)))
     first = stem_of(desk)
+    os.kill(first, signal.SIGSTOP)  # or it may have read the document before anybody looks
     slow = Deferred.fromCoroutine(desk.facts(octets(pdf(2))))
     await until(lambda: bool(desk._running))
     desk._stem.outReceived(nonsense)
