@@ -15,7 +15,8 @@ from mailshare.store.files import Files
 LOG_OCTETS = 32 << 20  # that are laid out beforehand
 
 QUICK = 0.001  # seconds by the clock, of a usual sync: waking a thread and being woken by it takes a good part of that
-_UNKNOWN = 0.004  # how long one usually takes, before any was seen
+SLOW = 0.003  # of a usual sync: from here on it pays to wait for company
+_UNKNOWN = 0.0025  # how long one usually takes, before any was seen: neither quick nor slow
 _WEIGHT = 1 / 32  # of the last one
 _PIECE = bytes(4_096)  # Linux keeps a file in the pieces that it was written in, and counts each as written as a whole
 _SPARE = 16  # times as much must be free
@@ -41,6 +42,11 @@ class LogSync:
         self._seconds = seconds
         self._descriptor: int | None = None
         self._usual = _UNKNOWN
+
+    @property
+    def usual(self) -> float:
+        """Seconds that a sync takes of late."""
+        return self._usual
 
     @property
     def quick(self) -> bool:

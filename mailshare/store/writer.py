@@ -22,19 +22,21 @@ from typing import Any, TypeVar
 
 from attrs import define
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.store.database import SYNC_FAILED, Damage, Operation, translate
 from mailshare.store.log_sync import LOG_OCTETS, LogSync, SyncFailed
+from mailshare.store.log_sync import SLOW as SLOW_SYNC
 
 T = TypeVar("T")
 
 BATCH_OPERATIONS = 256
 BATCH_OCTETS = 16 << 20
 COMPANY = 32  # operations, for which no more are waited for
+MANY = 16  # operations, for which a sync of their own is no waste on a slow disk
 QUEUE_OPERATIONS = 8_192
 QUEUE_OCTETS = 64 << 20
 CHECKPOINT_OCTETS = LOG_OCTETS * 3 // 4  # of the log, about
@@ -139,6 +141,8 @@ class Writer:
         self._under_way = 0  # batches whose answers are still to come
         self._due = False  # one will be handed over when a turn of the reactor brings no more
         self._seen = 0  # operations, when the last turn ended
+        self._expected = 0  # operations, for which the next batch waits a little
+        self._waits: IDelayedCall | None = None
         self._free = True  # those under way need the connection no more
         self._usual = 1  # operations of a batch, of late
         self._stopping = False
@@ -166,7 +170,10 @@ class Writer:
         job: Job = Job(operation, cost, directory, afterwards, Deferred())
         self._jobs.append(job)
         self._octets += cost
-        if not self._due and (not self._under_way or self._ahead()):
+        if self._waits is not None:
+            if len(self._jobs) == self._expected:
+                self._waits.reset(0)
+        elif not self._due and (not self._under_way or self._ahead()):
             self._due = True
             self._reactor.callLater(0, self._turn_ended)
         return job.deferred
@@ -174,7 +181,10 @@ class Writer:
     def stop(self) -> Deferred[None]:
         """Finish what waits, then close the connection and end the thread."""
         self._stopping = True
-        if not self._due and not self._under_way:
+        if self._waits is not None:
+            self._waits.cancel()
+            self._waited()
+        elif not self._due and not self._under_way:
             self._hand_over()
         return self._ended
 
@@ -198,6 +208,7 @@ class Writer:
         """
         return (
             self._under_way == 1
+            and (len(self._jobs) >= MANY or not self._slow())
             and self._free
             and not self._aside
             and len(self._jobs) >= self._usual
@@ -277,10 +288,27 @@ class Writer:
             self._give_up(str(fault))
 
     def _answer(self, answers: list[tuple[Job, object]]) -> None:
-        """Tell those who wait. The next batch goes first, so that it is written meanwhile."""
+        """Tell those who wait. The next batch goes first, so that it is written meanwhile.
+
+        On a slow disk it waits for those who are told now: else they and the others would take turns, each waiting for
+        the sync of both.
+        """
         self._under_way -= 1
-        self._hand_over()
+        everybody = len(answers) + len(self._jobs)
+        if self._sync_log is not None and self._slow() and 1 < everybody < MANY and not (self._stopping or self._due):
+            self._expected = everybody
+            self._waits = self._reactor.callLater(self._sync_log.usual / 4, self._waited)
+        else:
+            self._hand_over()
         self._tell(answers)
+
+    def _slow(self) -> bool:
+        return self._sync_log is not None and self._sync_log.usual > SLOW_SYNC
+
+    def _waited(self) -> None:
+        self._waits = None
+        if not self._due:
+            self._hand_over()
 
     @staticmethod
     def _tell(answers: list[tuple[Job, object]]) -> None:

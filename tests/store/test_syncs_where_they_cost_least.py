@@ -31,6 +31,8 @@ class _Disk(Files):
         self.takes = 0.0
         self.fault = 0
         self.here: list[bool] = []
+        self.go = threading.Event()
+        self.go.set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)
@@ -41,6 +43,7 @@ class _Disk(Files):
 
     def sync_log(self, descriptor: int) -> None:
         """Take that long."""
+        assert self.go.wait(60)
         self.here.append(threading.current_thread() is threading.main_thread())
         self.now += self.takes
         if self.fault:
@@ -146,3 +149,43 @@ async def test_it_ends_while_some_wait(tmp_path: Path, monkeypatch: pytest.Monke
     await place.store.close()
     await gatherResults(waiting)
     assert disk.here
+
+
+async def test_on_a_slow_disk_those_who_are_answered_wait_for_each_other(tmp_path: Path) -> None:
+    """Two who came while two others were synced: from then on all four share each sync, and do not take turns."""
+    disk = _Disk()
+    disk.takes = 0.02
+    place = await _office(tmp_path, disk)
+    await _syncs(place, disk, 100)
+    disk.here.clear()
+
+    async def client(name: str, messages: int) -> None:
+        for number in range(messages):
+            await place.deliver(f"{name}{number}", [place.andrew])
+
+    disk.go.clear()
+    clients = [Deferred.fromCoroutine(client(name, 10)) for name in "ab"]
+    for _ in range(5):
+        await deferLater(reactor, 0, lambda: None)  # type: ignore[arg-type]
+    clients += [Deferred.fromCoroutine(client(name, 10)) for name in "cd"]
+    for _ in range(5):
+        await deferLater(reactor, 0, lambda: None)  # type: ignore[arg-type]
+    disk.go.set()
+    await gatherResults(clients)
+    assert len(disk.here) <= 12, "two and two would be twenty"
+    assert not any(disk.here)
+    await place.store.close()
+
+
+async def test_a_slow_disk_lets_nobody_wait_for_those_who_left(tmp_path: Path) -> None:
+    """The one who comes back alone is written when a part of a sync's time is over; and the store closes meanwhile."""
+    disk = _Disk()
+    disk.takes = 0.02
+    place = await _office(tmp_path, disk)
+    await _syncs(place, disk, 100)
+    await gatherResults([Deferred.fromCoroutine(place.deliver(trace, [place.andrew])) for trace in "ab"])
+    await place.deliver("c", [place.andrew])
+    await gatherResults([Deferred.fromCoroutine(place.deliver(trace, [place.andrew])) for trace in "de"])
+    late = Deferred.fromCoroutine(place.deliver("f", [place.andrew]))
+    await place.store.close()
+    await late
