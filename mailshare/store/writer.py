@@ -208,7 +208,7 @@ class Writer:
         """
         return (
             self._under_way == 1
-            and (len(self._jobs) >= MANY or not self._slow())
+            and (len(self._jobs) >= MANY or not self._company_wait())
             and self._free
             and not self._aside
             and len(self._jobs) >= self._usual
@@ -295,15 +295,18 @@ class Writer:
         """
         self._under_way -= 1
         everybody = len(answers) + len(self._jobs)
-        if self._sync_log is not None and self._slow() and 1 < everybody < MANY and not (self._stopping or self._due):
+        wait = self._company_wait()
+        if wait and 1 < everybody < MANY and not (self._stopping or self._due):
             self._expected = everybody
-            self._waits = self._reactor.callLater(self._sync_log.usual / 4, self._waited)
+            self._waits = self._reactor.callLater(wait, self._waited)
         else:
             self._hand_over()
         self._tell(answers)
 
-    def _slow(self) -> bool:
-        return self._sync_log is not None and self._sync_log.usual > SLOW_SYNC
+    def _company_wait(self) -> float:
+        """Seconds that it pays to wait for company: a part of a sync on a slow disk, else none."""
+        usual = 0.0 if self._sync_log is None else self._sync_log.usual
+        return usual / 4 if usual > SLOW_SYNC else 0.0
 
     def _waited(self) -> None:
         self._waits = None

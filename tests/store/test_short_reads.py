@@ -17,6 +17,7 @@ from mailshare.store.connections import open_reader, plain_connect
 from mailshare.store.readers import Readers
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import HEADER, Account, Address, Office, User
+from tests.store.leaping import Leaping
 
 TEXT = HEADER + b"hello\r\n"
 
@@ -35,22 +36,6 @@ class _Watched(sqlite3.Connection):
             if self.fault and on_reactor:
                 raise sqlite3.DatabaseError("database disk image is malformed")
         return super().execute(statement, *values)
-
-
-class _Leaping:
-    """The reactor, whose clock leaps at each look."""
-
-    def __init__(self) -> None:
-        self.leap = 0.0
-        self._ahead = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(reactor, name)
-
-    def seconds(self) -> float:
-        """The time, and later each time."""
-        self._ahead += self.leap
-        return float(reactor.seconds()) + self._ahead
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -85,7 +70,7 @@ async def test_small_bodies_are_read_here(tmp_path: Path) -> None:
 
 async def test_where_the_disk_makes_reads_wait_they_go_to_a_thread(tmp_path: Path) -> None:
     """For so many reads; then the reactor's thread tries again, and keeps them if they are quick by then."""
-    clock = _Leaping()
+    clock = Leaping()
     place, uids = await _filled(tmp_path, 1, clock)
     drop: Any = await place.drop(place.andrew)
     clock.leap = 2 * readers.SLOW

@@ -21,6 +21,7 @@ from mailshare.store.connections import DATABASE, plain_connect
 from mailshare.store.files import Files
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import HEADER, Account, Address, Office, User
+from tests.store.leaping import Leaping
 
 MINUTE = 60.0
 
@@ -175,25 +176,9 @@ async def test_another_process_that_writes_is_waited_for_elsewhere(tmp_path: Pat
     await place.store.close()
 
 
-class _Leaping:
-    """The reactor, whose clock leaps at each look."""
-
-    def __init__(self) -> None:
-        self.leap = 0.0
-        self._ahead = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(reactor, name)
-
-    def seconds(self) -> float:
-        """The time, and later each time."""
-        self._ahead += self.leap
-        return float(reactor.seconds()) + self._ahead
-
-
 async def test_where_the_disk_makes_transactions_wait_they_run_elsewhere(tmp_path: Path) -> None:
     """For so many batches; then the reactor's thread tries again."""
-    clock = _Leaping()
+    clock = Leaping()
     place = await _office(tmp_path, clock=clock)
     clock.leap = 2 * writer.SLOW
     await place.deliver("slow", [place.andrew])

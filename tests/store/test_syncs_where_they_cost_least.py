@@ -183,9 +183,16 @@ async def test_a_slow_disk_lets_nobody_wait_for_those_who_left(tmp_path: Path) -
     disk.takes = 0.02
     place = await _office(tmp_path, disk)
     await _syncs(place, disk, 100)
+    disk.here.clear()
     await gatherResults([Deferred.fromCoroutine(place.deliver(trace, [place.andrew])) for trace in "ab"])
     await place.deliver("c", [place.andrew])
     await gatherResults([Deferred.fromCoroutine(place.deliver(trace, [place.andrew])) for trace in "de"])
     late = Deferred.fromCoroutine(place.deliver("f", [place.andrew]))
     await place.store.close()
     await late
+    assert disk.here == [False] * 4
+    await place.store.open()
+    count = "SELECT count(*) FROM message"
+    stored = await place.store._database.read(lambda connection: connection.execute(count).fetchone())
+    assert stored == (106,)
+    await place.store.close()
