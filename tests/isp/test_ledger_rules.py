@@ -11,11 +11,12 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.headers import Headers
 from mailshare.core.servers import parse_server
 from mailshare.core.values import LedgerKey, LedgerState, Origin, Source
-from mailshare.interfaces import IForecast
+from mailshare.interfaces import IBody, IBodySink, IForecast
 from mailshare.isp.collect import Collector
 from mailshare.isp.wanted import Wanted
 from mailshare.testing.liars import CUT, PretendPOP3, instead
 from mailshare.testing.pretend_office import Door, Office, letters
+from tests.conftest import LoggedFailures
 
 
 def collector(office: Office) -> Collector:
@@ -292,3 +293,32 @@ def test_what_another_program_fetched_is_neither_fetched_nor_deleted(office: Off
     collect(office)
     assert other in office.mail_of("andrew")
     assert list(server.messages) == ["b"]
+
+
+def test_a_fault_of_ours_at_one_message_keeps_no_other_from_coming(
+    office: Office, monkeypatch: pytest.MonkeyPatch, logged_failures: LoggedFailures
+) -> None:
+    """It is logged and told, the message stays at the provider, and the next run has it."""
+    server = PretendPOP3(letters())
+    office.provider(server)
+    collecting = collector(office)
+    new_body, faults = office.store.new_body, [KeyError("a mistake in the code")]
+
+    def mistaken(size_hint: int = 0) -> IBodySink:
+        sink = new_body(size_hint)
+        if faults:
+            monkeypatch.setattr(sink, "finish", lambda: _fails(faults.pop()))
+        return sink
+
+    monkeypatch.setattr(office.store, "new_body", mistaken)
+    collect(office, collecting)
+    assert len(logged_failures.flush(KeyError)) == 1
+    assert len(office.mail_of("andrew")) == 2
+    assert len(server.messages) == 1
+    collect(office, collecting)
+    assert sorted(office.mail_of("andrew")) == sorted(letters().values())
+    assert server.messages == {}
+
+
+async def _fails(fault: Exception) -> IBody:
+    raise fault
