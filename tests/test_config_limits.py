@@ -17,16 +17,17 @@ from mailshare.assembly.mail_room import collecting_limits, provider_doors
 from mailshare.assembly.office import Office, read_again
 from mailshare.assembly.opening import bound_reading
 from mailshare.assembly.restart_keys import needs_restart
-from mailshare.config import Limits, load_config, parse_config
+from mailshare.config import BrokenConfig, Limits, load_config, parse_config
 from mailshare.config.limits import FIXED
+from mailshare.core.bounds import Bounds
 from mailshare.core.headers import Headers
-from mailshare.core.retry import MINUTE, STANDARD
-from mailshare.isp import collect
-from mailshare.isp.listing import QUARANTINE
+from mailshare.core.media_type import MediaType
+from mailshare.core.retry import STANDARD
+from mailshare.core.values import SECOND, LedgerKey, LedgerRow, LedgerState
+from mailshare.isp.listing import Act, Upstream, decide
 from mailshare.portal.throttle import DELAYS, Throttle
 from mailshare.shell.limits import ConnectionLimits
-from mailshare.wire import mime
-from mailshare.wire.mime import MIMEReader
+from mailshare.wire.mime import EntityBegun, MIMEReader
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mailshare"
@@ -69,18 +70,56 @@ def test_what_cannot_be_set_is_told_as_it_is() -> None:
     """The second table of ``check --defaults`` says what the code does."""
     unit_file = (PACKAGE.parent / "examples" / "mailshare.service").read_text()
     found = {
-        "mime_boundary": mime._MAX_BOUNDARY,
-        "unknown_recipients": SMTPSettings("x").unknown_recipients,
-        "errors_pause": f"{ConnectionLimits().penalty:g}",
-        "data_rate_over": ConnectionLimits().rate_over,
-        "auth_delays": ", ".join(f"{one:g}" for one in DELAYS),
-        "login_refusals": collect._REFUSALS,
-        "fetch_tries": QUARANTINE,
-        "retry_first": ", ".join(str(one // MINUTE) for one in STANDARD.first),
         "tls_least": "1.2",  # tests/toughness/test_rude_smtp_sessions.py speaks older ones
         "memory": unit_file.partition("MemoryMax=")[2].partition("M")[0],
     }
     assert {name: str(value) for name, value in found.items()} == {name: value for name, value, _, _ in FIXED}
+
+
+def test_parts_that_are_used_alone_have_the_same_defaults() -> None:
+    """Whoever takes a part of this package as a library has what ``check --defaults`` says."""
+    limits = Limits()
+    assert tuple(one / 1000 for one in limits.auth_delays) == DELAYS
+    assert tuple(one * SECOND for one in limits.retry_first) == STANDARD.first
+    assert limits.retry_last * SECOND == STANDARD.late
+    assert (limits.errors_pause, limits.data_rate_over) == (ConnectionLimits().penalty, ConnectionLimits().rate_over)
+    assert limits.unknown_recipients == SMTPSettings("x").unknown_recipients
+    for one in fields(Bounds):
+        assert getattr(limits, one.name) == one.default
+
+
+# rules of the house for a hostile world, section 6; what it gives for several things stands behind the first
+WANTED = {
+    "command_line": 2048, "auth_line": 12_288, "body_line": 65_536, "message_size": 50_000_000, "header_size": 262_144,
+    "header_lines": 2000, "header_addresses": 2000, "header_field": 65_536, "mime_depth": 50, "mime_parts": 1000,
+    "mime_parameters": 100, "mime_boundary": 200, "received_hops": 30, "recipients": 200, "connections": 200,
+    "connections_per_peer": 20, "pop3_per_user": 10, "errors_slow": 5, "errors_close": 15, "idle_commands": 50,
+    "greeting_timeout": 30, "smtp_idle": 300, "pop3_idle": 600, "data_block": 180, "data_whole": 1800, "data_rate": 200,
+    "data_rate_over": 60, "tls_handshake": 20, "session": 7200, "client_connect": 30, "client_tls": 20,
+    "client_greeting": 60, "client_command": 120, "client_message": 60, "client_rate": 2048, "client_run": 3600,
+    "reply_line": 8192, "listing_rows": 100_000, "unique_id": 255, "collected_size": 100_000_000, "capabilities": 100,
+    "relay_reply_lines": 100, "relay_reply_line": 4096, "auth_tries": 5, "auth_forget": 900, "login_refusals": 2,
+    "login_refused_pause": 3600, "retry_first": [60, 300, 900, 3600], "retry_last": 3600, "delay_notice": 4 * 3600,
+    "give_up": 5 * 86_400, "disk_reserve": 100_000_000, "fetch_tries": 3, "unknown_recipients": 20, "errors_pause": 1,
+    "auth_delays": [500, 2000, 4000, 8000, 15_000],
+}  # fmt: skip
+
+
+def test_the_defaults_are_those_for_a_hostile_world() -> None:
+    """What is meant to be so: a default that is changed is changed here too, with its reason in docs/why."""
+    shown = {name: default for name, default, _, _ in Limits.table()}
+    assert {name: shown[name] for name in WANTED} == WANTED
+    assert set(shown) - set(WANTED) == {"duplicate_window", "former_mailbox", "threads"}
+
+
+def test_a_list_is_checked_number_by_number() -> None:
+    """Too small, too large, empty, or no list."""
+    for text, words in (
+        ("[0]", "0 is too small"), ("[60001]", "60001 is too large"), ("[]", "is empty"), ("5", "is not a list"),
+    ):  # fmt: skip
+        with pytest.raises(BrokenConfig) as wrong:
+            parse_config(f"[limits]\nauth_delays = {text}\n", "m.toml")
+        assert words in str(wrong.value.problems[0])
 
 
 def test_a_changed_limit_is_named_when_it_waits_for_a_restart() -> None:
@@ -89,7 +128,7 @@ def test_a_changed_limit_is_named_when_it_waits_for_a_restart() -> None:
     assert {"threads", "client_run", "disk_reserve"} <= set(Limits.read_at_start())
     assert not {"command_line", "auth_forget", "recipients"} & set(Limits.read_at_start())
     for one in fields(Limits):
-        limits = evolve(old.tables.limits, **{one.name: one.default + 1})
+        limits = evolve(old.tables.limits, **{one.name: one.default + (1 if isinstance(one.default, int) else (1,))})
         new = evolve(old, tables=evolve(old.tables, limits=limits))
         expected = (f"limits.{one.name}",) if one.name in Limits.read_at_start() else ()
         assert needs_restart(old, new) == expected
@@ -104,6 +143,16 @@ def test_wrong_passwords_are_forgotten_when_the_file_says() -> None:
     throttle.failed("192.0.2.1", "greg", b"y", 60.0)
     throttle.forget = 10
     assert throttle.wait("192.0.2.1", "greg", 70.0) == 0.0
+
+
+def test_wrong_passwords_cost_what_the_file_says() -> None:
+    """``auth_delays``, the last one from then on."""
+    throttle, seen = Throttle(), []
+    throttle.delays = (1.0, 3.0)
+    for number in range(4):
+        throttle.failed("192.0.2.1", "greg", b"%d" % number, 0.0)
+        seen.append(throttle.wait("192.0.2.2", "greg", 0.0))
+    assert seen == [1.0, 3.0, 3.0, 3.0]
 
 
 class Bench:
@@ -224,6 +273,44 @@ async def test_headers_are_read_as_far_as_the_file_says(limit: str, bench: Bench
     assert Headers.parse(header).oversize
     reader = MIMEReader()
     assert (reader._max_depth, reader._parts_left) == (3, 11)
+
+
+@pytest.mark.usefixtures("_standard_bounds")
+def test_pieces_and_boundaries_are_bounded_by_the_file() -> None:
+    """``mime_parameters`` and ``mime_boundary``."""
+    bound_reading(Limits(mime_parameters=10, mime_boundary=70))
+    value = "a/b" + "".join(f"; name*{number}=x" for number in range(30))
+    assert MediaType.parse(value).parameters["name"] == "x" * 10
+    for octets, parts in ((70, 2), (71, 1)):
+        mark = b"b" * octets
+        message = b"Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n\r\nx\r\n--%s--\r\n" % (mark, mark, mark)
+        reader = MIMEReader()
+        assert sum(isinstance(event, EntityBegun) for event in (*reader.feed(message), *reader.end())) == parts
+
+
+@pytest.mark.usefixtures("_standard_bounds")
+def test_messages_that_do_not_come_are_tried_as_often_as_the_file_says() -> None:
+    """``fetch_tries``."""
+    bound_reading(Limits(fetch_tries=5))
+    key = LedgerKey(1, "u1", 10, b"")
+    for attempts, act in ((4, Act.FETCH), (5, Act.LEAVE)):
+        row = LedgerRow(key, LedgerState.POISON, None, 0, attempts)
+        (decision,) = decide([Upstream(1, "u1", 10, "u1")], {"u1": row}, leave_days=0, limit=1000, now=1)
+        assert decision.act is act
+
+
+@pytest_twisted.ensureDeferred
+async def test_mistakes_cost_what_the_file_says(bench: Bench) -> None:
+    """``unknown_recipients`` refused ones, then each is put off; ``errors_pause = 0`` has nobody wait."""
+    await bench.start("unknown_recipients = 2\nerrors_slow = 1\nerrors_pause = 0\n")
+
+    def harvest() -> list[int]:
+        with smtplib.SMTP("127.0.0.1", bench.smtp()) as client:
+            client.ehlo("client.example")
+            client.mail("a@far.example")
+            return [client.rcpt(f"nobody{number}@company.example")[0] for number in range(4)]
+
+    assert await deferToThread(harvest) == [550, 550, 450, 450]
 
 
 def test_what_a_provider_may_send_is_the_files() -> None:

@@ -83,4 +83,5 @@ def test_every_limit_has_a_unit_and_a_meaning_and_a_default_in_its_range() -> No
     for name, default, unit, meaning in Limits.table():
         assert unit
         assert meaning
-        assert getattr(limits, name) == default
+        value = getattr(limits, name)
+        assert (list(value) if isinstance(value, tuple) else value) == default

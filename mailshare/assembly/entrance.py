@@ -91,6 +91,7 @@ class Entrance:
     def follow(self, config: Config) -> None:
         """Take over what holds for all factories together."""
         self.throttle.forget = config.tables.limits.auth_forget
+        self.throttle.delays = tuple(one / 1_000 for one in config.tables.limits.auth_delays)
 
     async def login(self, name: str, password: bytes, peer: str) -> str:
         """The login that a name and a password are, for whoever opens no mailbox.
@@ -194,12 +195,14 @@ def connections(limits: Limits) -> ConnectionLimits:
         total=limits.connections,
         per_peer=limits.connections_per_peer,
         slow_from=limits.errors_slow,
+        penalty=limits.errors_pause,
         faults=limits.errors_close,
         handshake=limits.tls_handshake,
         session=limits.session,
         body_idle=limits.data_block,
         body_whole=limits.data_whole,
         rate=limits.data_rate,
+        rate_over=limits.data_rate_over,
     )
 
 
@@ -224,6 +227,7 @@ def smtp_limits(limits: Limits) -> SMTPLimits:
         command=limits.smtp_idle,
         login_failures=limits.auth_tries,
         idle_commands=limits.idle_commands,
+        unknown_recipients=limits.unknown_recipients,
         command_line=limits.command_line,
         auth_line=limits.auth_line,
         body_line=limits.body_line,

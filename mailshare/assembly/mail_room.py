@@ -87,6 +87,7 @@ class MailRoom:
             store.directory, environment=os.environ, base=config.directory, key=key, reactor=reactor
         )
         doors = provider_doors(config, reactor, self.secrets)
+        limits = config.tables.limits
         self.recorder = RunRecorder(store, reactor)
         retry = retry_rule(config)
         self._door(config, reactor, aside, retry)
@@ -96,7 +97,8 @@ class MailRoom:
             store,
             self.intake,
             evolve(doors, steps=self.recorder.sending),
-            refused_pause=config.tables.limits.login_refused_pause,
+            refusals=limits.login_refusals,
+            refused_pause=limits.login_refused_pause,
             zone=lambda account: account_zone(account, zone),
             changed=changed,
             reopened=lambda account_id: self._soon(self.try_again(account_id)),
@@ -147,6 +149,7 @@ class MailRoom:
             self.intake,
             evolve(doors, steps=self.recorder.fetching),
             run_seconds=limits.client_run,
+            refusals=limits.login_refusals,
             refused_pause=limits.login_refused_pause,
             limits=collected,
             changed=changed,
@@ -363,6 +366,7 @@ def retry_rule(config: Config) -> RetryRule:
     """When waiting mail is tried again, told of and given up."""
     limits = config.tables.limits
     return RetryRule(
+        first=tuple(one * SECOND for one in limits.retry_first),
         late=limits.retry_last * SECOND,
         warn_after=limits.delay_notice * SECOND,
         give_up_after=limits.give_up * SECOND,

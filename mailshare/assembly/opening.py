@@ -58,6 +58,9 @@ def bound_reading(limits: Limits) -> None:
     BOUNDS.header_addresses = limits.header_addresses
     BOUNDS.mime_depth = limits.mime_depth
     BOUNDS.mime_parts = limits.mime_parts
+    BOUNDS.mime_parameters = limits.mime_parameters
+    BOUNDS.fetch_tries = limits.fetch_tries
+    BOUNDS.mime_boundary = limits.mime_boundary
     forget_fields()
 
 

@@ -12,9 +12,10 @@ from typing import Protocol
 from mailshare.assembly import shapes
 from mailshare.assembly.audit import named
 from mailshare.assembly.changes import Changes
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.errors import NoSuchEntry, PeerFault
 from mailshare.core.values import SECOND, Account, Event, LedgerRow, LedgerState
-from mailshare.isp.listing import IMPORTED, QUARANTINE, left_id
+from mailshare.isp.listing import IMPORTED, left_id
 from mailshare.isp.remembered import Remembered
 from mailshare.isp.wanted import Wanted
 from mailshare.status import AccountStatus
@@ -157,7 +158,7 @@ class ProviderActs(Changes):
 
 def _is_left(row: LedgerRow) -> bool:
     """Whether this message stays at the provider until somebody asks for it."""
-    return row.state is LedgerState.SKIPPED or (row.state is LedgerState.POISON and row.attempts >= QUARANTINE)
+    return row.state is LedgerState.SKIPPED or (row.state is LedgerState.POISON and row.attempts >= BOUNDS.fetch_tries)
 
 
 def _left(account: Account, row: LedgerRow, wanted: frozenset[str]) -> dict[str, object]:

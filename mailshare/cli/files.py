@@ -67,8 +67,8 @@ def _print_defaults(as_json: bool) -> None:
     click.echo("[limits]")
     width = max(len(row[0]) for row in rows)
     for name, default, unit, meaning in rows:
-        click.echo(f"{name:<{width}} = {default:<10} # {unit}: {meaning}")
-    click.echo("\n# These cannot be set.")
+        click.echo(f"{name:<{width}} = {json.dumps(default):<10} # {unit}: {meaning}")
+    click.echo("\n# These cannot be set there.")
     for name, value, unit, meaning in FIXED:
         click.echo(f"# {name}: {value} {unit}: {meaning}")
 

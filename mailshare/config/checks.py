@@ -10,6 +10,7 @@ import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from attrs import AttrsInstance, fields, has
 
@@ -99,12 +100,21 @@ def _ranges(value: AttrsInstance, path: Path, findings: Findings) -> None:
             for index, item in enumerate(inner):
                 if has(type(item)):
                     _ranges(item, (*here, index), findings)
+                elif "least" in one.metadata:
+                    _range(item, one.metadata, (*here, index), findings)
+            if not inner and "least" in one.metadata:
+                findings.error(here, "is empty; write at least one number")
         elif has(type(inner)):
             _ranges(inner, here, findings)
-        elif "least" in one.metadata and inner < one.metadata["least"]:
-            findings.error(here, f"{inner} is too small; the least is {one.metadata['least']}")
-        elif "most" in one.metadata and inner > one.metadata["most"]:
-            findings.error(here, f"{inner} is too large; the most is {one.metadata['most']}")
+        else:
+            _range(inner, one.metadata, here, findings)
+
+
+def _range(number: Any, metadata: Mapping[Any, Any], here: Path, findings: Findings) -> None:
+    if "least" in metadata and number < metadata["least"]:
+        findings.error(here, f"{number} is too small; the least is {metadata['least']}")
+    elif "most" in metadata and number > metadata["most"]:
+        findings.error(here, f"{number} is too large; the most is {metadata['most']}")
 
 
 def _server(tables: FileTables, findings: Findings) -> None:

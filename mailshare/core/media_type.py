@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen
 
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.encoded_words import decode, text_of, without_controls
 
 _PARAMETER = re.compile(r';\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.DOTALL)
@@ -15,7 +16,6 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*)?)?\Z")
 _MAX_VALUE = 8_192
-_MAX_PARAMETERS = 100
 _MAX_FILE_NAME = 200
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
@@ -52,15 +52,15 @@ class MediaType:
 def valued(value: str) -> tuple[str, Mapping[str, str]]:
     """``(word, parameters)`` of ``word; a=b; c="d"``, word and names in lower case.
 
-    Continuations are joined and RFC 2231 is undone. At most 8,192 characters and 100 parameters are looked at; the
-    first of two parameters with one name counts.
+    Continuations are joined and RFC 2231 is undone. At most 8,192 characters and ``BOUNDS.mime_parameters`` are
+    looked at; the first of two parameters with one name counts.
     """
     value = value[:_MAX_VALUE]
     word, _, rest = value.partition(";")
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
     for number, found in enumerate(_PARAMETER.finditer(";" + rest)):
-        if number == _MAX_PARAMETERS:
+        if number == BOUNDS.mime_parameters:
             break
         name, text = found[1].lower(), found[2].strip()
         if text.startswith('"'):

@@ -1,6 +1,6 @@
 """When a queue row is tried again, when its sender is told of a delay, and when it is given up.
 
-The steps: 1, 5, 15 and 60 minutes after a failed try, every four hours from then on, and once more at the moment at
+The steps: 1, 5, 15 and 60 minutes after a failed try, every hour from then on, and once more at the moment at
 which the sender is to hear of the delay (four hours after the message came), so that he hears of a try just made; given
 up after five days. RFC 5321 section 4.5.4.1 asks for at least 30 minutes between tries in the long run and four to five
 days before giving up. Everything here is a pure function of times in microseconds UTC.
@@ -31,7 +31,7 @@ class RetryRule:
     """
 
     first: tuple[int, ...] = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR)
-    late: int = 4 * HOUR
+    late: int = HOUR
     warn_after: int = 4 * HOUR
     give_up_after: int = 5 * DAY
 

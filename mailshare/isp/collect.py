@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mailshare.core.errors import LoginRefused, MailshareError, ProviderBusy, Unavailable
 from mailshare.core.quick_looks import Pace
+from mailshare.core.report_parts import date_text
 from mailshare.core.trace import trace_id
 from mailshare.core.values import SECOND, Account, Event
 from mailshare.interfaces import ICollecting, IIntake, IStore
@@ -25,7 +26,6 @@ from mailshare.isp.sign_on import Doors
 from mailshare.status import RunStatus
 from mailshare.wire.pop3_client_replies import POP3Limits
 
-_REFUSALS = 2
 _HOUR = 3600 * SECOND
 _DAY = 24 * _HOUR
 _MAX_DELAY = _DAY
@@ -53,7 +53,8 @@ class Collector:
 
     :param doors: reactor, secrets, random source, deadlines.
     :param run_seconds: the longest that one run may take.
-    :param refused_pause: seconds that a provider is left alone after two refused logins in a row.
+    :param refusals: of a login in a row, after which ...
+    :param refused_pause: ... a provider is left alone for so many seconds.
     :param limits: of the POP3 engine.
     :param changed: called with the account's id when its status changed.
     :param first_look: is shown what a new account's mailbox holds before the first message is sorted.
@@ -68,6 +69,7 @@ class Collector:
         doors: Doors,
         *,
         run_seconds: float = 3600.0,
+        refusals: int = 2,
         refused_pause: float = 3600.0,
         limits: POP3Limits | None = None,
         changed: Callable[[int], None] = lambda _: None,
@@ -78,6 +80,7 @@ class Collector:
         self._intake = intake
         self._doors = doors
         self._run_seconds = run_seconds
+        self._refusals = refusals
         self._refused_pause = int(refused_pause * SECOND)
         self._limits = limits
         self._changed = changed
@@ -236,15 +239,15 @@ class Collector:
             self._log.warn("The run could not be remembered: {fault}", fault=fault.public)
 
     async def _refused(self, account: Account, memory: _Memory, error: str) -> None:
-        """Twice refused in a row: leave the provider alone for an hour, before it locks the account, and say so."""
+        """Refused once too often: leave the provider alone for some time, before it locks the account, and say so."""
         memory.refusals += 1
-        if memory.refusals >= _REFUSALS:
+        if memory.refusals >= self._refusals:
             memory.refused_until = self._now() + self._refused_pause
             await self._notices.tell(
                 account,
                 "login",
                 f"The provider refuses the login of {account.address}",
-                f"{error}\r\n\r\nIt is tried again once an hour. Is the password right?",
+                f"{error}\r\n\r\nIt is left alone until {date_text(memory.refused_until)}. Is the password right?",
             )
 
     async def _expiring(self, account: Account, memory: _Memory, tally: Tally, run: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import define, field
 from twisted.logger import Logger
 
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError
 from mailshare.core.headers import Headers
@@ -24,7 +25,7 @@ from mailshare.core.values import (
     UserKind,
 )
 from mailshare.interfaces import IForecast, IIntake, IStore
-from mailshare.isp.listing import QUARANTINE, HeaderReader, Upstream, left_id
+from mailshare.isp.listing import HeaderReader, Upstream, left_id
 from mailshare.isp.notices import Notices
 from mailshare.isp.provider_session import ProviderSession
 from mailshare.isp.sign_on import Doors
@@ -70,7 +71,7 @@ class LeftBehind:
         )
 
     async def not_fetched(self, message: Upstream, row: LedgerRow | None, why: str) -> bool:
-        """One more run in which a message did not come; after the third it is left alone.
+        """One more run in which a message did not come; after the last it is left alone.
 
         :returns: whether it was given up now.
         """
@@ -79,12 +80,12 @@ class LeftBehind:
         if row is not None and row.state in _DELIVERED and row.key.size in (0, message.size):
             # It waits for deletion, or its id was given out again: the row must go on saying so.
             times = self.failures[message.name] = self.failures.get(message.name, 0) + 1
-            if times == QUARANTINE:
+            if times == BOUNDS.fetch_tries:
                 await self._tell_stuck(message, why, left_id(self.account.id, message.name))
-            return times == QUARANTINE
+            return times == BOUNDS.fetch_tries
         before = row.attempts if row is not None and row.state is LedgerState.POISON else 0
         trace = left_id(self.account.id, message.name)
-        given_up = before + 1 >= QUARANTINE
+        given_up = before + 1 >= BOUNDS.fetch_tries
         await self._write(message, LedgerState.POISON, why, trace if given_up else "")
         if given_up:
             await self._tell_stuck(message, why, trace)
@@ -112,8 +113,8 @@ class LeftBehind:
             self.account,
             f"message {message.name}",
             f"A message of {self.account.address} was left at the provider",
-            f"{why}.\r\n\r\nIt was tried in {QUARANTINE} runs. Its unique-id there: {message.name[:100]}\r\n\r\n"
-            f"To try it once more: mailshare fetch {trace}",
+            f"{why}.\r\n\r\nIt was tried in {BOUNDS.fetch_tries} runs. "
+            f"Its unique-id there: {message.name[:100]}\r\n\r\nTo try it once more: mailshare fetch {trace}",
         )
 
     async def _write(self, message: Upstream, state: LedgerState, why: str, trace: str) -> None:

@@ -15,11 +15,10 @@ from enum import Enum
 
 from attrs import define, frozen
 
+from mailshare.core.bounds import BOUNDS
 from mailshare.core.values import SECOND, LedgerRow, LedgerState
 
 DAY = 24 * 3600 * SECOND
-QUARANTINE = 3
-"""A message that could not be fetched in this many runs is left alone, and ADMIN told."""
 IMPORTED = "fetched by"
 """What the note of a ledger row begins with when another program fetched that message before us."""
 SAMPLE = 16
@@ -184,7 +183,7 @@ def _of_row(row: LedgerRow, take: Act, leave_days: int, now: int, *, wanted: boo
         return Act.DELETE if ours and expired(row, leave_days, now) else Act.LEAVE
     if wanted or (row.state is LedgerState.SKIPPED and take is Act.FETCH):
         return Act.FETCH
-    return take if row.state is LedgerState.POISON and row.attempts < QUARANTINE else Act.LEAVE
+    return take if row.state is LedgerState.POISON and row.attempts < BOUNDS.fetch_tries else Act.LEAVE
 
 
 def expired(row: LedgerRow, leave_days: int, now: int) -> bool:
@@ -199,7 +198,7 @@ def _known_by_header(
     rows: Counter[str] = Counter()
     for uidl, row in known.items():
         kept = row.state is LedgerState.KEPT and not expired(row, leave_days, now)
-        given_up = row.state is LedgerState.POISON and row.attempts >= QUARANTINE
+        given_up = row.state is LedgerState.POISON and row.attempts >= BOUNDS.fetch_tries
         too_large = row.state is LedgerState.SKIPPED and row.key.size > limit
         if uidl.startswith("header ") and (kept or given_up or too_large):
             rows[stem(uidl)] += 1

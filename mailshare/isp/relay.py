@@ -67,7 +67,8 @@ class Relay:
     """Sends rows of the agent ``relay``.
 
     :param idle_seconds: how long a connection without work is kept.
-    :param refused_pause: seconds that a way is left alone after two refused logins in a row.
+    :param refusals: of a login in a row, after which ...
+    :param refused_pause: ... a way is left alone for so many seconds; before, for a quarter of an hour.
     :param zone: of accounts that name none, for the day of their caps.
     :param changed: called with the account's id when its status changed.
     :param reopened: called with the account's id when a way that was paused is used again.
@@ -83,6 +84,7 @@ class Relay:
         doors: Doors,
         *,
         idle_seconds: float = 5.0,
+        refusals: int = 2,
         refused_pause: float = 3600.0,
         zone: Callable[[Account], tzinfo] = lambda _: UTC,
         changed: Callable[[int], None] = lambda _: None,
@@ -91,6 +93,7 @@ class Relay:
         self._store = store
         self._doors = doors
         self._idle_seconds = idle_seconds
+        self._refusals = refusals
         self._refused_pause = int(refused_pause * SECOND)
         self._changed = changed
         self._reopened = reopened
@@ -325,7 +328,8 @@ class Relay:
         journey.closed.append(route)
         if route.closed(now):
             return
-        pause = min(_FIRST_PAUSE, self._refused_pause) if not route.refusals else self._refused_pause
+        once_more = route.refusals + 1 < self._refusals
+        pause = min(_FIRST_PAUSE, self._refused_pause) if once_more else self._refused_pause
         route.refused(text, now, _QUOTA_PAUSE if cause == "quota" else pause)
         route.secret_mark = await self._mark(route.way)
         account = route.way.account

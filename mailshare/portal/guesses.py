@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from mailshare.core.errors import TooManyTries
-from mailshare.portal.throttle import DELAYS, Throttle
+from mailshare.portal.throttle import Throttle
 
 MAX_PASSWORD = 1024  # octets; a longer one is refused without being hashed
 
@@ -29,7 +29,7 @@ class Guesses:
         wait = self._throttle.wait(peer, name, self._clock.seconds())
         if wait is None:
             # The refusal is late as well, or it could be asked for as fast as the network goes.
-            await deferLater(self._clock, DELAYS[-1])
+            await deferLater(self._clock, self._throttle.delays[-1])
             raise TooManyTries
         if wait:
             await deferLater(self._clock, wait)

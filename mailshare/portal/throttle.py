@@ -81,18 +81,17 @@ class _Record:
     guesses: set[bytes] = Factory(set)
     others: dict[str, None] = Factory(dict)
 
-    def delay(self) -> float:
-        return DELAYS[min(self.failures, len(DELAYS)) - 1] if self.failures else 0.0
-
 
 class Throttle:
     """Keeps count. Knows no clock: every call is told the time in seconds.
 
     :ivar forget: seconds after the last failure of a peer or user until it starts anew; may be changed at any time.
+    :ivar delays: seconds to wait after the first failures, the last of them after all others; so may these.
     """
 
     def __init__(self, forget: float = FORGET) -> None:
         self.forget = forget
+        self.delays: tuple[float, ...] = DELAYS
         self._peers: OrderedDict[str, _Record] = OrderedDict()
         self._users: OrderedDict[str, _Record] = OrderedDict()
 
@@ -102,10 +101,10 @@ class Throttle:
         :returns: seconds, 0 for none; ``None`` when the line of this peer is too long: refuse without looking.
         """
         peers, users = self._find(self._peers, peer_key(peer), now), self._find(self._users, _login_key(user), now)
-        wait = users.delay() if users else 0.0
+        wait = self._delay(users) if users else 0.0
         if peers is None or not peers.failures:
             return wait
-        at = max(now, peers.free_at) + peers.delay()
+        at = max(now, peers.free_at) + self._delay(peers)
         if at - now > LONGEST_LINE:
             return None
         peers.free_at = at
@@ -147,11 +146,14 @@ class Throttle:
         for key in list(records):
             one = self._find(records, key, now)
             if one is not None and one.failures:
-                wait = max(0.0, one.free_at - now) + one.delay()
+                wait = max(0.0, one.free_at - now) + self._delay(one)
                 others = tuple(peer_name(other) if records is self._users else other for other in one.others)
                 name = key if records is self._users else peer_name(key)
                 found.append(Slowed(name, one.failures, one.last, one.last + self.forget, wait, others))
         return sorted(found, key=lambda one: -one.last)
+
+    def _delay(self, record: _Record) -> float:
+        return self.delays[min(record.failures, len(self.delays)) - 1] if record.failures else 0.0
 
     def forgive_user(self, name: str) -> bool:
         """Forget the failures at a login, and those of peers that failed at nobody else.

@@ -46,6 +46,7 @@ class SMTPLimits:
     :ivar command: seconds for each other command (RFC 5321 section 4.5.3.2.7 asks for 300).
     :ivar login_failures: per connection.
     :ivar idle_commands: between two messages.
+    :ivar unknown_recipients: refused ones in a session, then each is put off and counts as a mistake.
     :ivar command_line: octets of a command.
     :ivar auth_line: octets of a line of a login exchange.
     :ivar body_line: octets of a line inside a message.
@@ -60,6 +61,7 @@ class SMTPLimits:
     command: float = 300
     login_failures: int = 5
     idle_commands: int = 50
+    unknown_recipients: int = 20
     command_line: int = 2048
     auth_line: int = 12_288
     body_line: int = 65_536
@@ -168,6 +170,7 @@ class SMTPFactory(EngineFactory):
             old_form=trusted,
             login_failures=limits.login_failures,
             idle_commands=limits.idle_commands,
+            unknown_recipients=limits.unknown_recipients,
             whole_envelopes=not self.gates,
         )
 

@@ -16,8 +16,7 @@ from mailshare.core.headers import MAX_BLOCK, Headers
 from mailshare.core.media_type import MediaType, file_name
 from mailshare.wire.transfer_encoding import Decoder, Identity, decoder
 
-_MAX_BOUNDARY = 200  # the standard says 70; some senders use more (RFC 2046 section 5.1.1)
-_MAX_DELIMITER = 2 + _MAX_BOUNDARY + 2 + 100  # with blanks behind it
+_AROUND_BOUNDARY = 2 + 2 + 100  # octets of a delimiter: its hyphens, and blanks behind it
 _NESTED = frozenset({"message/rfc822", "message/global", "message/news"})
 _PLAIN = frozenset({"", "7bit", "8bit", "binary"})
 
@@ -98,6 +97,8 @@ class MIMEReader:
     def __init__(self) -> None:
         self._max_depth = BOUNDS.mime_depth
         self._parts_left = BOUNDS.mime_parts
+        self._max_boundary = BOUNDS.mime_boundary
+        self._max_delimiter = BOUNDS.mime_boundary + _AROUND_BOUNDARY
         self._buffer = b""
         self._position = 0
         self._before = 0  # octets of the message that have left the buffer
@@ -105,6 +106,7 @@ class MIMEReader:
         self._blank = True  # the header line that is being read has had no character yet
         self._line_end = b""  # held back: it belongs to the delimiter when one follows
         self._open = [_Entity((), "text/plain")]
+        self._boundaries: frozenset[bytes] = frozenset()  # of the multiparts that are open
         self._events: list[MIMEEvent] = []
 
     def feed(self, data: bytes) -> list[MIMEEvent]:
@@ -152,10 +154,10 @@ class MIMEReader:
         buffer, start = self._buffer, self._position
         if not buffer.startswith(b"--", start):
             return False if not final and buffer[start:] == b"-" else None
-        end = buffer.find(b"\n", start, start + _MAX_DELIMITER)
+        end = buffer.find(b"\n", start, start + self._max_delimiter)
         if end < 0:
             if not final:
-                return False if len(buffer) - start < _MAX_DELIMITER else None
+                return False if len(buffer) - start < self._max_delimiter else None
             end = len(buffer)
         if not self._delimits(buffer[start:end].rstrip(b" \t\r\n")):
             return None
@@ -165,6 +167,9 @@ class MIMEReader:
         return True
 
     def _delimits(self, line: bytes) -> bool:
+        # Nearly no line does; so what each line costs does not grow with the depth.
+        if line[2:] not in self._boundaries and line[2:-2] not in self._boundaries:
+            return False
         for index in range(len(self._open) - 1, -1, -1):
             entity = self._open[index]
             if not entity.boundary or entity.state is _State.CLOSED or not line.startswith(entity.boundary, 2):
@@ -175,6 +180,7 @@ class MIMEReader:
             self._close(index + 1, whole=True)
             if rest:
                 entity.state = _State.CLOSED
+                self._look_for()
             else:
                 self._next_part(entity)
             return True
@@ -236,7 +242,7 @@ class MIMEReader:
         encoding = headers.first("content-transfer-encoding")
         boundary = media.parameters.get("boundary", "").rstrip().encode("utf-8", "replace")
         deep = len(self._open) > self._max_depth
-        parted = media.major == "multipart" and 0 < len(boundary) <= _MAX_BOUNDARY and not deep
+        parted = media.major == "multipart" and 0 < len(boundary) <= self._max_boundary and not deep
         nested = media.name in _NESTED and (encoding or "").strip().lower() in _PLAIN and not deep
         name = file_name(headers.first("content-disposition"), media)
         offset = self._before + self._position
@@ -244,6 +250,7 @@ class MIMEReader:
         if parted:
             entity.state, entity.boundary = _State.AROUND, boundary
             entity.default = "message/rfc822" if media.name == "multipart/digest" else "text/plain"
+            self._look_for()
         elif nested:
             entity.state = _State.AROUND
             self._push(_Entity((*entity.path, 1), "text/plain"))
@@ -274,3 +281,7 @@ class MIMEReader:
                 self._events.append(EntityData(entity.path, rest))
             self._open.pop()
             self._events.append(EntityEnded(entity.path, whole, end))
+        self._look_for()
+
+    def _look_for(self) -> None:
+        self._boundaries = frozenset(one.boundary for one in self._open if one.state is _State.AROUND and one.boundary)

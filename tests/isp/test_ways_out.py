@@ -191,6 +191,18 @@ def test_the_pause_is_the_configured_one(office: Office) -> None:
     assert outcome.next_at == office.now() + 120 * SECOND
 
 
+def test_the_number_of_refusals_is_the_configured_one(office: Office) -> None:
+    """``login_refusals``: before the last of them the way rests for a quarter of an hour only."""
+    Hosts(office, smtp=PretendSMTP(SMTP_LIES["auth_refused"]))
+    agent = make(office, refusals=3)
+    rows, waits = submit(office), []
+    for _ in range(4):
+        outcome = send(office, agent, rows)["a@out.example"]
+        waits.append((outcome.next_at - office.now()) // SECOND)
+        office.clock.advance(waits[-1] + 1)
+    assert waits == [900, 900, 3600, 3600]
+
+
 def test_a_restart_does_not_tell_again(office: Office) -> None:
     """That ADMIN was told is in the store."""
     Hosts(office, smtp=PretendSMTP(SMTP_LIES["auth_refused"]))
