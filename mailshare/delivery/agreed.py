@@ -11,10 +11,10 @@ from __future__ import annotations
 from attrs import define, field
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.values import Directory, Origin
+from mailshare.core.values import Directory, Origin, User
 
 _MOST = 1_000  # envelopes, of 200 recipients at most unless more are allowed
-_Key = tuple[object, ...]
+Key = tuple[object, ...]
 
 
 @define
@@ -27,25 +27,30 @@ class Agreed:
 
     _directory: Directory | None = None
     _rules: object = None
-    _known: dict[_Key, tuple[Origin, Envelope]] = field(factory=dict)
+    _known: dict[Key, tuple[Origin, User | None, Envelope]] = field(factory=dict)
 
-    def find(self, envelope: Envelope, who: _Key, directory: Directory, rules: object) -> Origin | None:
-        """What was kept with it, if this was agreed to."""
+    def find(self, key: Key, directory: Directory, rules: object) -> tuple[Origin, User | None, Envelope] | None:
+        """What was kept with it, if this was agreed to: whence it comes, by whom, and the envelope of then."""
         if directory is not self._directory or rules is not self._rules:
             return None
-        known = self._known.get(_key(envelope, who))
-        return None if known is None else known[0]
+        return self._known.get(key)
 
-    def keep(self, envelope: Envelope, who: _Key, directory: Directory, rules: object, origin: Origin) -> None:
+    def keep(
+        self, key: Key, directory: Directory, rules: object, known: tuple[Origin, User | None, Envelope]
+    ) -> None:
         """Remember that it was.
 
-        :param who: all that the answer and ``origin`` follow from, apart from the envelope.
+        :param key: of the envelope that is kept, see :func:`key_of`.
         """
         if directory is not self._directory or rules is not self._rules or len(self._known) >= _MOST:
             self._directory, self._rules = directory, rules
             self._known.clear()
-        self._known[_key(envelope, who)] = origin, envelope
+        self._known[key] = known
 
 
-def _key(envelope: Envelope, who: _Key) -> _Key:
-    return (*who, id(envelope.sender), *map(id, envelope.recipients))
+def key_of(envelope: Envelope, *who: object) -> Key:
+    """What to ask by.
+
+    :param who: all that the answer follows from, apart from the envelope.
+    """
+    return (id(envelope.sender), id(envelope.recipients), *who)

@@ -56,12 +56,10 @@ class Counting:
     def sending(self, step: int, peer: str = "") -> None:
         """A local client begins (+1) or ends (-1) to hand in a message."""
         self._met("local_sending", step, peer)
-        self._put(local_sending=self._now["local_sending"] + step)
 
     def receiving(self, step: int, peer: str = "") -> None:
         """A local client opens its mailbox (+1) or lets it go (-1)."""
         self._met("local_receiving", step, peer)
-        self._put(local_receiving=self._now["local_receiving"] + step)
 
     def upstream(
         self, *, outgoing: int, incoming: int, sent_to: Iterable[str] = (), fetched_from: Iterable[str] = ()
@@ -73,11 +71,14 @@ class Counting:
         self._put(outgoing=outgoing, incoming=incoming)
 
     def _met(self, lamp: str, step: int, peer: str) -> None:
+        self._now[lamp] += step
         there = self._peers[lamp]
-        there[peer] = there.get(peer, 0) + step
-        if there[peer] <= 0:
+        here = there[peer] = there.get(peer, 0) + step
+        if here <= 0:
             del there[peer]
             self._last[lamp] = peer
+        if self._listeners:
+            self._tell()
 
     async def refresh(self, store: IStore) -> Indicators:
         """Ask the store for the totals of inbox (not retrieved yet) and outbox (not with the provider yet)."""
@@ -89,10 +90,13 @@ class Counting:
     def _put(self, **values: int) -> None:
         before = self._now
         self._now = {**before, **values}
-        if self._listeners and self._now != before:
-            value = self.indicators
-            for listener in list(self._listeners):
-                listener(value)
+        if self._now != before:
+            self._tell()
+
+    def _tell(self) -> None:
+        value = self.indicators
+        for listener in list(self._listeners):
+            listener(value)
 
 
 class Watching(AsyncIterator[Indicators]):

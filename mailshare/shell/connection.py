@@ -29,7 +29,7 @@ from mailshare.shell.deadlines import Deadlines
 from mailshare.shell.limits import Goodbye
 from mailshare.shell.outlet import Outlet, lowest
 from mailshare.shell.roles import ConnectionGone, ServerEngine, Session
-from mailshare.wire.replies import ANSWERED, StartTLS
+from mailshare.wire.replies import ANSWERED, START_TLS
 
 if TYPE_CHECKING:
     from mailshare.shell.server import EngineFactory
@@ -176,11 +176,21 @@ class Connection(Deadlines, TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets."""
-        if self.at_once is not None and not self._running and not self._full:
+        session = self._session
+        if self._running or self._full or self._closing or session is None:
+            self._keep(session, data)
+            return
+        if self.at_once is not None:
             data = self._answer_at_once(self.at_once, data)
             if not data:
                 return
-        session = self._session
+        self._handshaking = False
+        self._rate_octets += len(data)
+        self._since = self.factory.reactor.seconds()
+        self._take(session, data)
+
+    def _keep(self, session: Session | None, data: bytes) -> None:
+        """Octets came that nobody can look at now."""
         if session is None:
             self._wait_for_room(data)
             return
@@ -264,15 +274,25 @@ class Connection(Deadlines, TwistedProtocol):
 
     def _take(self, session: Session, data: bytes) -> None:
         """Octets came while nothing was under way. What needs no wait is answered without any coroutine."""
-        engine, event, rest = session.engine, None, None
+        engine, event = session.engine, None
         try:
             if self._full:
                 engine.feed(data)
             else:
                 event = first = self._receive(data)
-                if event is not None:
-                    event, rest = self._handled(session, event)
-                if event is None and rest is None and not (self._gone or self._input):
+                if event is not None and event is not ANSWERED and event is not START_TLS:
+                    self._running = True
+                    rest = session.handle(event)
+                    if rest is not None:
+                        self._advance(None, rest, self._answered)
+                        return
+                    self._running = False
+                    if engine.waiting:
+                        raise LocalFault(_UNANSWERED)
+                    event = ANSWERED
+                if event is ANSWERED and engine.errors == self._faults:
+                    event = None if engine.spent else engine.next_event()
+                if event is None and not (self._gone or self._input):
                     if first is not None:
                         self._renew(session, self._since)
                     self._finish(session)
@@ -281,60 +301,54 @@ class Connection(Deadlines, TwistedProtocol):
             self._running = False
             self._failed(Failure())
             return
-        self._start(event, rest)
+        self._start(event)
 
-    def _handled(self, session: Session, event: object) -> tuple[object | None, Coroutine[Any, Any, None] | None]:
-        """Handle the first event as far as that needs no wait.
-
-        :returns: the event to go on with, and what is left to be done for the first.
-        """
+    def _answered(self) -> None:
+        """What the first event left to be done is done; mostly nothing came meanwhile."""
+        session = self._session
+        assert session is not None
         engine = session.engine
-        if event is not ANSWERED:
-            if isinstance(event, StartTLS):
-                return event, None
-            self._running = True
-            rest = session.handle(event)
+        if (
+            engine.spent
+            and engine.errors == self._faults
+            and not (engine.waiting or self._input or self._full or self._gone)
+        ):
             self._running = False
-            if rest is not None:
-                return None, rest
-            if engine.waiting:
-                raise LocalFault(_UNANSWERED)
-        if engine.errors != self._faults:
-            return ANSWERED, None
-        return None if engine.spent else engine.next_event(), None
+            self._renew(session, self.factory.reactor.seconds())
+            self._finish(session)
+        else:
+            self._start(ANSWERED)
 
-    def _start(
-        self, event: object | None = None, rest: Coroutine[Any, Any, None] | None = None, *, greet: bool = False
-    ) -> None:
+    def _start(self, event: object | None = None, *, greet: bool = False) -> None:
         self._running = True
-        self._advance(None, self._run(event, rest, greet=greet))
+        self._advance(None, self._run(event, greet=greet), self._stopped)
 
-    def _advance(self, result: object, run: Coroutine[Any, Any, None]) -> None:
+    def _advance(self, result: object, run: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
         """Let a run go on until it waits again; what it waits for calls this. Nothing escapes from here.
 
         ``Deferred.fromCoroutine`` would do it for several times the steps, and make a Deferred that nobody waits for.
 
         :param result: of what it waited for; ``None`` at first.
+        :param ended: called when it has come to its end.
         """
         fault = result.value if isinstance(result, Failure) else None
         try:
-            awaited = run.send(None) if fault is None else run.throw(fault)
+            try:
+                awaited = run.send(None) if fault is None else run.throw(fault)
+            except StopIteration:
+                ended()
+                return
             self.flush()
-        except StopIteration:
-            self._stopped()
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
             self._failed(Failure())
             self._stopped()
         else:
-            awaited.addBoth(self._advance, run)
+            awaited.addBoth(self._advance, run, ended)
 
-    async def _run(
-        self, event: object | None, rest: Coroutine[Any, Any, None] | None, *, greet: bool
-    ) -> None:
+    async def _run(self, event: object | None, *, greet: bool) -> None:
         """Handle events until more input is needed.
 
-        :param event: the first one, if it is known.
-        :param rest: what is left to be done for one that was begun.
+        :param event: the first one, if it is known; ``ANSWERED`` for one that was handled already.
         """
         session = self._session
         assert session is not None
@@ -342,27 +356,27 @@ class Connection(Deadlines, TwistedProtocol):
         if greet:
             await session.begin()
         handled = 0
-        while rest is not None or not (self._gone or self._closing):
-            if event is None and rest is None:
+        while not (self._gone or self._closing):
+            if event is None:
                 if self._full:
                     await self.drain()
                 event = None if engine.spent else engine.next_event()
-            if event is None and rest is None:
+            if event is None:
                 if engine.closing or not self._input:
                     break
                 self._feed(engine)
                 continue
-            if isinstance(event, StartTLS):
+            if event is START_TLS:
                 self._start_tls(engine)
             elif event is not ANSWERED:
-                rest = rest or session.handle(event)
+                rest = session.handle(event)
                 if rest is not None:
                     if handled:
                         self._renew(session, self.factory.reactor.seconds())
                     await rest
-                if engine.waiting:
-                    raise LocalFault(_UNANSWERED)
-            event = rest = None
+            if engine.waiting:
+                raise LocalFault(_UNANSWERED)
+            event = None
             if engine.errors > self._faults:
                 await self._punish(engine.errors)
             handled += 1
@@ -378,8 +392,11 @@ class Connection(Deadlines, TwistedProtocol):
         """The engine is idle: send, and close if it is time."""
         if self._gone or self._closing:
             return
-        self._send(session)
-        if session.engine.closing:
+        engine = session.engine
+        data = engine.take_output()
+        if data and self._outlet is not None:
+            self._outlet.write(data, queued=self._full)
+        if engine.closing:
             self._close()
         elif self._stopping and not session.receiving:
             self.say_goodbye(Goodbye.SHUTDOWN)

@@ -109,6 +109,8 @@ class SMTPSession:
 
     def handle(self, event: object) -> Coroutine[Any, Any, None] | None:
         """Answer one event."""
+        if type(event) is MessageRead:  # nearly all that must be waited for
+            return self._take_message(event.data)
         step = self._STEPS.get(type(event))
         if step is None:
             return None
@@ -199,23 +201,34 @@ class SMTPSession:
     def _forget(self, _: BodyDropped) -> None:
         self._drop()
 
-    async def _finish_body(self, event: BodyEnded | MessageRead) -> None:
-        """Hand in what has come.
+    async def _take_message(self, data: bytes) -> None:
+        """Hand in a message that came in one piece."""
+        submission, self._submission = self._submission, None
+        try:
+            if submission is None:
+                raise Unavailable
+            try:
+                behind = submission.write(data)
+                if behind is not None:
+                    await behind
+            except BaseException:
+                submission.abort()
+                raise
+            trace = await submission.finish()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.engine.refuse(self._explain(error))
+        else:
+            self.engine.accept(f"Message taken as {trace}" if trace else "")
+        finally:
+            if submission is not None:
+                self._factory.observe(-1, self.peer)
 
-        :param event: with all octets, where none were written before.
-        """
+    async def _finish_body(self, _: BodyEnded) -> None:
+        """Hand in what has come."""
         submission, self._submission = self._submission, None
         if submission is None:
             raise Unavailable
         try:
-            if isinstance(event, MessageRead):
-                try:
-                    behind = submission.write(event.data)
-                    if behind is not None:
-                        await behind
-                except BaseException:
-                    submission.abort()
-                    raise
             trace = await submission.finish()
         finally:
             self._factory.observe(-1, self.peer)
@@ -309,7 +322,6 @@ class SMTPSession:
 
     _STEPS: ClassVar[dict[type, Callable[[Any, Any], Awaitable[None] | None]]] = {
         EnvelopeOffered: _envelope,
-        MessageRead: _finish_body,
         BodyRead: _write,
         BodyDropped: _forget,
         MailOffered: _sender,

@@ -18,7 +18,7 @@ from mailshare.core.address import Address, is_domain
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.wire.lines import OVERLONG, LineBuffer
-from mailshare.wire.replies import ANSWERED, START_TLS, reply
+from mailshare.wire.replies import ANSWERED, START_TLS, printable, reply
 from mailshare.wire.smtp_envelopes import DATA, LONGEST, read_envelope, yes_to_all
 from mailshare.wire.smtp_params import read_mail, read_recipient
 from mailshare.wire.smtp_server_auth import Logins, Step
@@ -63,6 +63,7 @@ class SMTPServerEngine(BodyEngine):
         self._unknown = 0
         self._logins = Logins(settings, nonce)
         self._idle = 0
+        self._offer_logins()
 
     # ------------------------------------------------------------------ what the shell calls
 
@@ -88,6 +89,7 @@ class SMTPServerEngine(BodyEngine):
         self._envelope = None
         self._lines.clear()
         self._logins.forget()
+        self._offer_logins()
 
     def receive(self, data: bytes) -> object | None:
         """Take octets and give the first event, as :meth:`feed` and :meth:`next_event` would.
@@ -95,10 +97,8 @@ class SMTPServerEngine(BodyEngine):
         What comes in one piece, as most envelopes and messages do, goes past the buffer.
         """
         event = None
-        if self._fresh:
-            event = self._message_at_once(data)
-        elif self._whole and self._envelope is None and not len(self._lines):
-            event = self._envelope_at_once(data)
+        if (self._fresh or self._whole) and not len(self._lines):
+            event = self._message_at_once(data) if self._fresh else self._envelope_at_once(data)
         if event is not None:
             return event
         self.feed(data)
@@ -134,8 +134,13 @@ class SMTPServerEngine(BodyEngine):
 
         :param text: what to say in place of the usual words.
         """
-        ask = self._answered()
-        if ask is Ask.ENVELOPE:
+        ask, self._ask = self._ask, Ask.NOTHING
+        self.waiting = False
+        if ask is Ask.MESSAGE:
+            self._idle = 0
+            self._end_transaction()
+            self._out.append(b"250 2.0.0 %s\r\n" % printable(text or "Message taken").encode())  # never said again
+        elif ask is Ask.ENVELOPE:
             self._accept_envelope()
         elif ask is Ask.SENDER:
             self._say(250, (2, 1, 0), text or "Sender OK")
@@ -143,10 +148,6 @@ class SMTPServerEngine(BodyEngine):
             self._accept_recipient(text)
         elif ask is Ask.BODY:
             self._begin_body()
-        elif ask is Ask.MESSAGE:
-            self._idle = 0
-            self._end_transaction()
-            self._say(250, (2, 0, 0), text or "Message taken")
         else:
             self._logins.accept()
             self._say(235, (2, 7, 0), text or "Logged in")
@@ -288,8 +289,7 @@ class SMTPServerEngine(BodyEngine):
             return None
         if not self.extended or self.waiting or self.closing or self._then or self._skip or self._logins.busy:
             return None
-        settings = self.settings
-        envelope = read_envelope(octets, settings.max_size, self._auth_offered, settings.old_form, settings.max_line)
+        settings, envelope = self.settings, read_envelope(octets, *self._reading)
         most = settings.max_recipients if self._unknown < settings.unknown_recipients else 0
         if envelope is None or len(envelope.recipients) > most:
             return None
@@ -382,9 +382,11 @@ class SMTPServerEngine(BodyEngine):
 
     # ------------------------------------------------------------------ AUTH
 
-    @property
-    def _auth_offered(self) -> bool:
-        return bool(self.settings.mechanisms) and (self.secure or self.settings.clear_auth)
+    def _offer_logins(self) -> None:
+        """Note whether AUTH is offered, and with that how envelopes are read: both stay until TLS begins."""
+        of = self.settings
+        self._auth_offered = bool(of.mechanisms) and (self.secure or of.clear_auth)
+        self._reading = of.max_size, self._auth_offered, of.old_form, of.max_line
 
     def _auth(self, argument: bytes) -> object:
         if not self.settings.mechanisms:

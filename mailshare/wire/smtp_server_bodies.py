@@ -68,9 +68,9 @@ class BodyEngine(EngineCore):
         return ANSWERED
 
     def _message_at_once(self, data: bytes) -> object | None:
-        """The message, if these are all its octets and nothing is wrong with them."""
+        """The message, if these are all its octets and nothing is wrong with them. Nothing may wait before them."""
         message = whole_message(data, self.settings)
-        if message is None or len(self._lines):
+        if message is None:
             return None
         self._fresh = self._open = False
         self.spent = True

@@ -65,6 +65,8 @@ class EngineCore:
 
     def take_output(self) -> bytes:
         """Everything that is to be sent now."""
+        if not self._out:
+            return b""
         out = b"".join(self._out)
         self._out.clear()
         return out
