@@ -8,7 +8,7 @@ over-long lines, and the number of ``Received`` fields (RFC 5321 section 6.3).
 from __future__ import annotations
 
 from mailshare.core.errors import MailshareError, MessageTooLarge, PeerFault
-from mailshare.wire.dots import END, DotDecoder, Flaws
+from mailshare.wire.dots import END, DotDecoder, Flaws, cut_at_dots, has_bare_line_ends, hold_end
 from mailshare.wire.smtp_server_events import SMTPSettings
 
 _RECEIVED = b"\r\nreceived:"
@@ -83,14 +83,14 @@ def whole_message(data: bytes, settings: SMTPSettings) -> bytes | None:
     """
     if data[-5:] != END or data[:1] == b"." or len(data) > settings.max_body_line:
         return None
-    message, dot = data[:-3], data.find(b"\r\n.")
-    pairs = message.count(b"\r\n")
-    if message.count(b"\n") != pairs or message.count(b"\r") != pairs or b"\0" in message:
+    message = data[:-3]
+    if b"\0" in message or has_bare_line_ends(message):
         return None
-    if dot != len(message) - 2:  # some line begins with one
-        if data.find(END, dot) != len(message) - 2:
+    stretches = cut_at_dots(message)
+    if len(stretches) > 1:  # some line begins with one
+        if hold_end(stretches):
             return None
-        message = message.replace(b"\r\n.", b"\r\n")
+        message = b"\r\n".join(stretches)
     header = (b"\r\n" + message).partition(b"\r\n\r\n")[0]
     if len(message) > settings.max_size or header.lower().count(_RECEIVED) > settings.max_hops:
         return None
