@@ -1,7 +1,7 @@
 """The end of a body that is marked by a dot on a line of its own: finding it, and making it.
 
-Everything works on chunks with what the interpreter has in C; there is no step of ours per line. State is carried across
-chunk borders, so that the result never depends on where the stream was cut.
+Everything works on chunks with what the interpreter has in C; there is no step of ours per line. State is carried
+across chunk borders, so that the result never depends on where the stream was cut.
 
 Source: RFC 5321 section 4.5.2 (transparency) and 2.3.8 (line ends), RFC 1939 section 3 (multi-line responses).
 """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailshare.wire.dots import DotDecoder, DotEncoder, stuff
+from mailshare.wire.dots import END, DotDecoder, DotEncoder, has_bare_line_ends, stuff
 
 BODIES = st.lists(
     st.sampled_from([b"\r\n", b".", b"..", b"a", b"\r\n.", b"\n", b"\r", b"\r\n..\r\n", b"\r\n.\r"]), max_size=20
@@ -76,6 +76,37 @@ def test_no_other_form_ends_a_body(form: bytes) -> None:
         _, rest, decoder = decode([wire[:at], wire[at:]])
         assert rest == b"QUIT\r\n"
         assert decoder.bare or decoder.nul
+
+
+WIRE = st.lists(
+    st.sampled_from([b"\r\n.", b"\r\n.\r\n", b".", b"\r\n", b"\r", b"\n", b"a", b"\0", b"\r\n..", b"\xff"]), max_size=15
+).map(b"".join)
+
+
+@given(WIRE, SIZES)
+def test_any_octets_cut_anywhere(wire: bytes, sizes: list[int]) -> None:
+    """Whatever comes is read as the rule says: to the first CRLF.CRLF, a dot that begins a line taken away."""
+    end = (b"\r\n" + wire).find(END)
+    body = wire[:end] if end >= 0 else wire
+    message, rest, decoder = decode(cut(wire, sizes))
+    plain = (b"\r\n" + body).replace(b"\r\n.", b"\r\n")[2:]
+    assert decoder.done == (end >= 0)
+    if decoder.done:
+        assert (message, rest) == (plain, wire[end + 3 :])
+        assert decoder.bare == bool(re.search(rb"\r(?!\n)|(?<!\r)\n", body))
+        assert decoder.nul == (b"\0" in body)
+    else:  # what may yet be a part of the end is held back
+        assert plain.startswith(message)
+
+
+LINE_ENDS = st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\x85", b"\xe2\x80\xa8", b"\0", b"\x0b\x0c"])
+
+
+@given(st.lists(LINE_ENDS, max_size=9))
+def test_bare_line_ends(parts: list[bytes]) -> None:
+    """CR and LF count and nothing else that somebody may take for a line end; in the first and the last place too."""
+    raw = b"".join(parts)
+    assert has_bare_line_ends(raw) == bool(re.search(rb"\r(?!\n)|(?<!\r)\n", raw))
 
 
 @pytest.mark.parametrize("edge", [16383, 16384, 16385, 65535, 65536])
