@@ -15,6 +15,7 @@ from mailshare.core.errors import StoreReadOnly, Unavailable
 from mailshare.store.connections import DATABASE, Connect, open_reader, open_writer
 from mailshare.store.counters import set_counters
 from mailshare.store.database import Damage, Operation, Weighed, translate
+from mailshare.store.duplicates import know_keys
 from mailshare.store.files import Files
 from mailshare.store.log_sync import LogSync
 from mailshare.store.migrate import ensure_schema
@@ -106,6 +107,7 @@ class FileDatabase:
                 ensure_schema(connection, self.path)
                 free_leases(connection)
                 set_counters(connection)
+                know_keys(connection)
             except BaseException:
                 connection.close()
                 raise

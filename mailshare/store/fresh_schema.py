@@ -55,13 +55,13 @@ FRESH = (
     UNIQUE (kind, ref)
 )""",
     """CREATE TABLE duplicate (
+    id INTEGER NOT NULL,
     "key" BLOB NOT NULL,
     trace TEXT NOT NULL,
     at INTEGER DEFAULT 0 NOT NULL,
     mailboxes TEXT NOT NULL,
-    PRIMARY KEY ("key", trace)
-)
- WITHOUT ROWID""",
+    PRIMARY KEY (id)
+)""",
     """CREATE TABLE event (
     place INTEGER NOT NULL,
     at INTEGER DEFAULT 0 NOT NULL,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 from twisted.logger import Logger
 
@@ -12,12 +11,11 @@ from mailshare.core.errors import StoreReadOnly
 from mailshare.store.bodies import FILE
 from mailshare.store.counters import keep_message_count
 from mailshare.store.database import Database
-from mailshare.store.duplicates import forget_keys, old_keys
+from mailshare.store.duplicates import FORGET_KEYS, KEYS_MOST
 from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, FORMER_DAYS, SENT_KEPT
 
 SLICE = 100
 ROWS = 2_000
-_FOUND = 100_000  # old duplicate keys that one search gathers
 FILE_GRACE = 3_600 * 1_000_000  # microseconds that a content file stays after its row, for readers under way
 
 _LOOSE = (
@@ -39,7 +37,7 @@ _DONE = (
     "AND d.done < :done AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.submission_id = d.submission_id "
     "AND (o.state IN (0, 1, 5) OR o.done >= :done)) LIMIT :rows)"
 )
-_OLD = (_OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
+_OLD = (FORGET_KEYS, _OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
 
 
 class Garbage:
@@ -92,11 +90,12 @@ class Garbage:
             "sent": now - SENT_KEPT,
             "gone": now - self._former_kept,
             "done": now - DONE_KEPT,
+            "met": now - self._duplicate_window,
+            "keys": KEYS_MOST,
             "rows": ROWS,
         }
         for statement in _OLD:
             await self._drop_old(statement, limits)
-        await self._drop_duplicates(now - self._duplicate_window)
         dropped = 0
         loose = await self._database.read(_loose_messages)
         for start in range(0, len(loose), SLICE):
@@ -122,13 +121,6 @@ class Garbage:
             gone = await self._database.write(lambda connection: connection.execute(statement, limits).rowcount)
             if gone < ROWS:
                 return
-
-    async def _drop_duplicates(self, before: int) -> None:
-        """No index leads to the old ones: a reader searches the table, so that the writer has only to delete."""
-        read = partial(old_keys, before=before, limit=_FOUND)
-        while self._may_go_on() and (found := await self._database.read(read)):
-            for start in range(0, len(found), ROWS):
-                await self._database.write(partial(forget_keys, before=before, rows=found[start : start + ROWS]))
 
     async def _drop_messages(self, numbers: Sequence[int], after: int) -> int:
         def write(connection: sqlite3.Connection) -> int:

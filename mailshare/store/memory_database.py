@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from mailshare.core.errors import Unavailable
 from mailshare.store.counters import set_counters
 from mailshare.store.database import Operation, Weighed
+from mailshare.store.duplicates import know_keys
 from mailshare.store.migrate import make_schema
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class MemoryDatabase:
         connection.execute("PRAGMA foreign_keys=ON")
         make_schema(connection)
         set_counters(connection)
+        know_keys(connection)
         self._connection = connection
 
     def close(self) -> None:

@@ -211,15 +211,15 @@ Table(
     Column("mailbox_id", BIG, ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
-# One row for a message, however many mailboxes met it: the ids are a JSON list.
+# One row for a message, however many mailboxes met it: the ids are a JSON list. See mailshare.store.duplicates.
 Table(
     "duplicate",
     metadata,
-    Column("key", LargeBinary, primary_key=True),
-    _text("trace", key=True),
+    _identity(),
+    Column("key", LargeBinary, nullable=False),  # its index is not written
+    Column("trace", Text, nullable=False),
     _big("at"),
     Column("mailboxes", JSON_TEXT, nullable=False),
-    sqlite_with_rowid=False,
 )
 Table(
     "sent",

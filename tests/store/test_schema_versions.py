@@ -24,6 +24,7 @@ from mailshare.core.errors import ConfigFault
 from mailshare.core.values import LedgerState
 from mailshare.store import migrate, schema
 from mailshare.store.counters import numbers, set_counters
+from mailshare.store.duplicates import Met, know_keys
 from mailshare.store.schema_version import HEAD
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import whole
@@ -172,6 +173,23 @@ def test_what_version_6_writes_otherwise(tmp_path: Path) -> None:
         met = connection.execute("SELECT trace, at, mailboxes FROM duplicate WHERE key = x'02'").fetchall()
     connection.close()
     assert met == [("abc", 4, "[5,6]"), ("d", 4, "[7]")]
+
+
+def test_version_7_keeps_the_keys_that_mailboxes_met(tmp_path: Path) -> None:
+    """In the order in which they came."""
+    path = tmp_path / "mailshare.db"
+    migrate.upgrade(str(path), "0006")
+    with sqlite3.connect(path) as connection:
+        met = [(b"a" * 32, "1", 9, "[5]"), (b"b" * 32, "2", 7, "[5,6]"), (b"b" * 32, "3", 8, "[7]")]
+        connection.executemany("INSERT INTO duplicate VALUES (?, ?, ?, ?)", met)
+    connection.close()
+    migrate.upgrade(str(path))
+    with sqlite3.connect(path) as connection:
+        know_keys(connection)
+        kept = connection.execute("SELECT key, trace, at, mailboxes FROM duplicate ORDER BY id").fetchall()
+        assert kept == [met[1], met[2], met[0]]
+        assert Met(connection, [b"b" * 32]).take(b"b" * 32, "4", 9, 0, [6, 7, 8]) == {6: "2", 7: "3"}
+    connection.close()
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
