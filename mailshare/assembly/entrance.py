@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.error import UnauthorizedLogin
-from twisted.cred.portal import Portal
+from twisted.internet.defer import maybeDeferred
 
 from mailshare.assembly.extensions import Extensions
 from mailshare.assembly.keys import machine_key
@@ -26,6 +26,7 @@ from mailshare.portal.app_passwords import AppPasswords
 from mailshare.portal.checkers import CheckerStack, Declared, DirectoryChecker
 from mailshare.portal.last_seen import FETCHED, LastSeen
 from mailshare.portal.passwords import Passwords
+from mailshare.portal.portal import PromptPortal
 from mailshare.portal.realm import MailRealm, mail_avatars
 from mailshare.portal.throttle import Throttle
 from mailshare.portal.verified import VerifiedCache
@@ -83,7 +84,7 @@ class Entrance:
         realm = MailRealm(store.directory, mail_avatars(store.mailboxes, desk.submitter))
         self._gates = extensions.built("gates")
         self._checkers = CheckerStack([*extensions.built("checkers"), checker, AllowAnonymousAccess()])
-        self.portal = Portal(next(iter(extensions.built("realms")), realm), [self._checkers])
+        self.portal = PromptPortal(next(iter(extensions.built("realms")), realm), [self._checkers])
         self._verifiers = DirectoryVerifiers(
             store.directory, passwords, machine_key(data, os.urandom), declared, apps
         )
@@ -99,7 +100,7 @@ class Entrance:
         :raises LoginRefused: they are none, or this peer has guessed too often.
         """
         try:
-            found = await self._checkers.requestAvatarId(PasswordLogin(name, password, peer))
+            found = await maybeDeferred(self._checkers.requestAvatarId, PasswordLogin(name, password, peer))
         except UnauthorizedLogin:
             raise LoginRefused from None
         if not isinstance(found, bytes) or not found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from twisted.cred.credentials import ICredentials
 from twisted.cred.error import UnauthorizedLogin
@@ -20,6 +20,7 @@ from mailshare.pop3.adapters import StockMailboxOpener
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import PasswordLogin, VerifiedLogin
+from mailshare.shell.steps import first_step
 from mailshare.wire.pop3_server import MOST_AT_ONCE, POP3Server, ServerSettings
 from mailshare.wire.pop3_server_commands import CROWDED
 from mailshare.wire.pop3_server_events import (
@@ -66,7 +67,7 @@ class POP3Session:
         self._uids: array[int] = array("q")
         self._logout: Callable[[], object] | None = None
         self._deleted = 0
-        self._quit = False
+        self._ended = False
 
     @property
     def patience(self) -> float:
@@ -74,33 +75,14 @@ class POP3Session:
         limits = self._factory.pop3_limits
         return limits.idle if self._maildrop is not None else limits.login
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Greet."""
         self.engine.greet()
 
-    async def handle(self, event: object) -> None:
+    def handle(self, event: object) -> Coroutine[Any, Any, None] | None:
         """Answer one event of the engine."""
-        if isinstance(event, MessageWanted):
-            await self._send(event)
-        elif isinstance(event, ListingWanted):
-            await self._list()
-        elif isinstance(event, PasswordGiven):
-            login = PasswordLogin(event.name, event.password, self._connection.peer, self.engine.secure)
-            await self._log_in(login, login.name, event.mechanism)
-        elif isinstance(event, VerifierWanted):
-            await self._verify(event)
-        elif isinstance(event, NameProven):
-            proven = VerifiedLogin(
-                event.name, self._connection.peer, self.engine.secure, event.mechanism, event.verifier
-            )
-            await self._log_in(proven, event.name, event.mechanism)
-        elif isinstance(event, ProofRejected):
-            await self._reject(event)
-        elif isinstance(event, QuitWanted):
-            await self._finish(event)
-        elif isinstance(event, PauseWanted):
-            await self._connection.drain()
-            self.engine.resume()
+        step = self._STEPS.get(type(event))
+        return None if step is None else step(self, event)
 
     def stalled(self) -> None:
         """The client does not read: give up what was read ahead for it."""
@@ -117,7 +99,20 @@ class POP3Session:
         else:
             self._let_go()
 
+    async def _pause(self, _: PauseWanted) -> None:
+        await self._connection.drain()
+        self.engine.resume()
+
     # ------------------------------------------------------------------ login
+
+    def _password(self, event: PasswordGiven) -> Coroutine[Any, Any, None] | None:
+        login = PasswordLogin(event.name, event.password, self._connection.peer, self.engine.secure)
+        return first_step(self._log_in(login, login.name, event.mechanism))
+
+    def _proven(self, event: NameProven) -> Coroutine[Any, Any, None]:
+        connection = self._connection
+        login = VerifiedLogin(event.name, connection.peer, self.engine.secure, event.mechanism, event.verifier)
+        return self._log_in(login, event.name, event.mechanism)
 
     async def _verify(self, event: VerifierWanted) -> None:
         source = self._factory.verifier
@@ -200,7 +195,7 @@ class POP3Session:
 
     # ------------------------------------------------------------------ the maildrop
 
-    async def _list(self) -> None:
+    async def _list(self, _: ListingWanted) -> None:
         maildrop = self._maildrop
         assert maildrop is not None
         try:
@@ -302,6 +297,9 @@ class POP3Session:
         finally:
             os.close(socket)
 
+    def _quit(self, event: QuitWanted) -> Coroutine[Any, Any, None] | None:
+        return first_step(self._finish(event))
+
     async def _finish(self, event: QuitWanted) -> None:
         """Delete all or nothing, give the lock back, then say so."""
         maildrop = self._maildrop
@@ -319,7 +317,7 @@ class POP3Session:
                 self._fail(error, after="nothing was deleted")
                 return
             self._not_marked(error)
-        self._deleted, self._quit = count, True
+        self._deleted, self._ended = count, True
         self._let_go()
         self.engine.finished(count)
 
@@ -350,7 +348,7 @@ class POP3Session:
             logout()
         view = self.engine.view
         retrieved = len(view.retrieved) if view is not None else 0
-        self._factory.observe(SessionClosed(self.user, self._connection.peer, self._deleted, retrieved, self._quit))
+        self._factory.observe(SessionClosed(self.user, self._connection.peer, self._deleted, retrieved, self._ended))
 
     def _fail(self, error: Exception, *, after: str = "") -> None:
         """Answer what cannot be done now; a fault of the program goes to the log with its id."""
@@ -373,3 +371,14 @@ class POP3Session:
         peer = self._connection.peer
         self.log.failure("POP3 session of {user} at {peer} failed, log id {id}", user=self.user, peer=peer, id=name)
         return name
+
+    _STEPS: ClassVar[dict[type, Callable[[Any, Any], Coroutine[Any, Any, None] | None]]] = {
+        MessageWanted: _send,
+        ListingWanted: _list,
+        PasswordGiven: _password,
+        VerifierWanted: _verify,
+        NameProven: _proven,
+        ProofRejected: _reject,
+        QuitWanted: _quit,
+        PauseWanted: _pause,
+    }

@@ -100,13 +100,12 @@ class DirectoryChecker:
         peer = str(getattr(credentials, "peer", ""))
         found = await self._directory.credentials(name)
         user, stored, scram = found or (None, "", "")
-        app = None if user is None else await self._app(user, password)
-        if user is not None and app is not None and await self._by_app(user, app, password, peer):
-            return user.name.encode()
         secret = None if user is None else self._declared(user.name)
         known = stored if secret is None else f"declared:{secret}"
-        now = self._clock.seconds()
-        if user is not None and known and self._cache.holds(user.name, known, password, now):
+        if user is not None and known and self._cache.holds(user.name, known, password, self._clock.seconds()):
+            return user.name.encode()
+        app = None if user is None else await self._app(user, password)
+        if user is not None and app is not None and await self._by_app(user, app, password, peer):
             return user.name.encode()
         await self._in_line(peer, name)
         if len(password) > MAX_PASSWORD or not await self._right(secret, stored, password):
@@ -197,7 +196,7 @@ class CheckerStack:
             if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces)
         ]
         if len(asked) == 1:  # nearly always
-            return maybeDeferred(asked[0].requestAvatarId, credentials)
+            return asked[0].requestAvatarId(credentials)
         return begun(_first_answer(asked, credentials))
 
 

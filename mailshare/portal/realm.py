@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import Interface, implementer
 
 from mailshare.core.errors import LocalFault, LoginRefused
@@ -56,25 +55,22 @@ class MailRealm:
 
     def requestAvatar(
         self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]
-    ) -> Deferred[Avatar]:
+    ) -> Avatar:
         """The avatar for the first interface that this realm has.
 
         :raises LoginRefused: the user is gone or switched off, or nobody may have such an avatar.
         :raises LocalFault: none of the interfaces is known here.
         """
         del mind
-        return maybeDeferred(self._avatar, avatarId, interfaces)
-
-    def _avatar(self, avatar_id: bytes | tuple[()], interfaces: tuple[type[Interface], ...]) -> Avatar:
         for interface in interfaces:
             factory = self._avatars.get(interface)
             if factory is None:
                 continue
-            if avatar_id == ANONYMOUS:
+            if avatarId == ANONYMOUS:
                 if interface not in self._for_nobody:
                     raise LoginRefused
                 return interface, factory(None), _nothing
-            return interface, factory(self._user(avatar_id)), _nothing
+            return interface, factory(self._user(avatarId)), _nothing
         raise LocalFault("This server has nothing of the kind that was asked for")
 
     def _user(self, avatar_id: bytes | tuple[()]) -> User:

@@ -77,7 +77,7 @@ class SocketSession:
         """A document is on its way in."""
         return self._intake is not None
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Nothing is said."""
 
     def stalled(self) -> None:

@@ -75,7 +75,7 @@ class LPDSession:
         """In the middle of a file."""
         return self._engine.receiving
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """The client speaks first."""
 
     def stalled(self) -> None:

@@ -172,7 +172,19 @@ class Connection(Deadlines, TwistedProtocol):
         self._expect_commands()
         self._outlet = Outlet(self.transport, self, secure=self._handshaking)
         self.factory.ticker.add(self)
-        self._start(greet=True)
+        try:
+            self._running = True
+            rest = session.begin()
+            if rest is not None:
+                self._advance(None, rest, self._answered)
+            elif self._input or self._gone:
+                self._start()
+            else:
+                self._running = False
+                self._finish(session)
+        except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
+            self._failed(Failure())
+            self._stopped()
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets."""
@@ -298,8 +310,8 @@ class Connection(Deadlines, TwistedProtocol):
                     self._finish(session)
                     return
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
-            self._running = False
             self._failed(Failure())
+            self._stopped()
             return
         self._start(event)
 
@@ -319,9 +331,9 @@ class Connection(Deadlines, TwistedProtocol):
         else:
             self._start(ANSWERED)
 
-    def _start(self, event: object | None = None, *, greet: bool = False) -> None:
+    def _start(self, event: object | None = None) -> None:
         self._running = True
-        self._advance(None, self._run(event, greet=greet), self._stopped)
+        self._advance(None, self._run(event), self._stopped)
 
     def _advance(self, result: object, run: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
         """Let a run go on until it waits again; what it waits for calls this. Nothing escapes from here.
@@ -345,7 +357,7 @@ class Connection(Deadlines, TwistedProtocol):
         else:
             awaited.addBoth(self._advance, run, ended)
 
-    async def _run(self, event: object | None, *, greet: bool) -> None:
+    async def _run(self, event: object | None) -> None:
         """Handle events until more input is needed.
 
         :param event: the first one, if it is known; ``ANSWERED`` for one that was handled already.
@@ -353,8 +365,6 @@ class Connection(Deadlines, TwistedProtocol):
         session = self._session
         assert session is not None
         engine = session.engine
-        if greet:
-            await session.begin()
         handled = 0
         while not (self._gone or self._closing):
             if event is None:

@@ -64,8 +64,8 @@ class Session(Protocol):
     def receiving(self) -> bool:
         """In a body."""
 
-    async def begin(self) -> None:
-        """The connection is there; greet (``self.engine.greet()``) or refuse."""
+    def begin(self) -> Coroutine[Any, Any, None] | None:
+        """The connection is there; greet (``self.engine.greet()``) or refuse. What is given is as of :meth:`handle`."""
 
     def handle(self, event: object) -> Coroutine[Any, Any, None] | None:
         """Answer an event; ``None`` when that is done, else what must be awaited for it, as ``async def`` gives.

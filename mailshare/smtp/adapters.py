@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -18,6 +19,7 @@ from mailshare.core.errors import LocalFault, MailshareError, NoSuchUser, Policy
 from mailshare.interfaces import ISession, ISubmission, ISubmitter
 
 
+@lru_cache(maxsize=1)
 def avatar_interfaces() -> tuple[type[Interface], ...]:
     """What a portal is asked for, the best first."""
     from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory  # noqa: PLC0415 - see above

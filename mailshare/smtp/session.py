@@ -16,6 +16,7 @@ from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, U
 from mailshare.interfaces import ISession, ISubmission, ISubmitter, IWholeEnvelopes
 from mailshare.shell.connection import Connection, ConnectionGone
 from mailshare.shell.logins import DEVICE, PasswordLogin, VerifiedLogin
+from mailshare.shell.steps import first_step
 from mailshare.smtp.adapters import avatar_interfaces, submitter_for
 from mailshare.wire.smtp_server import SMTPServerEngine
 from mailshare.wire.smtp_server_events import (
@@ -95,8 +96,11 @@ class SMTPSession:
         """In a body."""
         return self.engine.receiving
 
-    async def begin(self) -> None:
+    def begin(self) -> Coroutine[Any, Any, None] | None:
         """Ask the gates, then greet; a client that talked meanwhile is turned away (RFC 5321 section 4.3.1)."""
+        return first_step(self._greet())
+
+    async def _greet(self) -> None:
         try:
             for gate in self._factory.gates:
                 await gate.connect(self)
@@ -234,9 +238,12 @@ class SMTPSession:
             self._factory.observe(-1, self.peer)
         self.engine.accept(f"Message taken as {trace}" if trace else "")
 
-    async def _password(self, event: PasswordOffered) -> None:
+    def _password(self, event: PasswordOffered) -> Awaitable[None] | None:
         login = PasswordLogin(event.name, event.password, self.peer, self.secure)
-        await self._enter(login, event.name)
+        return first_step(self._log_in(login, event.name))
+
+    async def _log_in(self, login: ICredentials, name: str) -> None:
+        await self._enter(login, name)
         self.engine.accept()
 
     async def _verifier(self, event: VerifierWanted) -> None:
@@ -247,8 +254,7 @@ class SMTPSession:
 
     async def _proven(self, event: LoginProven) -> None:
         proven = VerifiedLogin(event.name, self.peer, self.secure, verifier=event.verifier)
-        await self._enter(proven, event.name)
-        self.engine.accept()
+        await self._log_in(proven, event.name)
 
     async def _reject(self, event: ProofRejected) -> None:
         """Have a wrong proof counted and delayed as a wrong password is: the portal is asked with a random one.

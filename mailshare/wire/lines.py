@@ -52,6 +52,13 @@ class LineBuffer:
         else:
             self._buffer = self._buffer + data if self._buffer else data
 
+    def only_line(self, data: bytes) -> bytes | None:
+        """These octets without their CRLF, if nothing waits and they are one whole line; else they are to be fed."""
+        end = data.find(b"\r\n")
+        if end < 0 or end + 2 != len(data) or len(data) > self.max_line or self._eating:
+            return None
+        return data[:end] if self._start >= len(self._buffer) else None
+
     def next_line(self) -> bytes | Overlong | None:
         """The next line without its CRLF.
 

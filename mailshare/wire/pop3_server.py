@@ -136,7 +136,7 @@ class POP3Server:
         :returns: replies to be sent now, and the octets that are left to be fed.
         """
         view = self._commands.view
-        if not self._idle or view is None or not view.listed or self._output or self.closing:
+        if not self._idle or self.waiting or view is None or not view.listed or self._output or self.closing:
             return b"", data
         replies: list[bytes] = []
         start, room = 0, MOST_AT_ONCE
@@ -175,9 +175,18 @@ class POP3Server:
         return output[0] if len(output) == 1 else b"".join(output)
 
     def receive(self, data: bytes) -> Event | None:
-        """Take octets and give the first event."""
-        self.feed(data)
-        return self.next_event()
+        """Take octets and give the first event: a line that comes alone, as most do, goes past the buffer."""
+        line = None if self._first or self.waiting or self._next else self._lines.only_line(data)
+        if line is None or self.closing or self._crowd > CROWDED:
+            self.feed(data)
+            return self.next_event()
+        self.spent = self._idle = True
+        event = self._read(line)
+        if event is None or event is ANSWERED:
+            return ANSWERED
+        self._event = event
+        self.waiting = True
+        return event
 
     def next_event(self) -> Event | None:
         """Read on until something must be asked. Several commands that the engine answers alone are one event.
@@ -254,7 +263,7 @@ class POP3Server:
     def give_verifier(self, text: str) -> None:
         """The verifier of a login."""
         self._answered(VerifierWanted)
-        self._unseen = True
+        self._unseen, self.spent = True, False
         self._next = self._settle(self._authorization.verifier, text, line=True)
 
     def give_listing(
@@ -276,7 +285,7 @@ class POP3Server:
         self.view.take_listing(sizes, uids, uidl, shown)
         if at_hand is not None:
             self.view.at_hand = at_hand
-        self._unseen = True
+        self._unseen, self.spent = True, False
         self._next = self._settle(self._commands.resume)
 
     def fail(self, text: str, *, code: str = "SYS/TEMP") -> None:

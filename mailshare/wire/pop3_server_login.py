@@ -106,7 +106,7 @@ class Authorization:
             if request.mechanism in self._offer.mechanisms(secure=True):
                 raise PeerFault(_NOT_IN_CLEAR)
             raise PeerFault("That mechanism is not offered")
-        mechanism = server_mechanism(request.mechanism, self._offer.nonce())
+        mechanism = server_mechanism(request.mechanism, self._offer.nonce)
         assert mechanism is not None
         self._mechanism = mechanism
         return self._outcome(mechanism, mechanism.start(request.initial))

@@ -63,7 +63,7 @@ class Logins:
         request = parse_auth(argument)
         mechanism = None
         if request.mechanism in self._settings.mechanisms:
-            mechanism = server_mechanism(request.mechanism, self._nonce())
+            mechanism = server_mechanism(request.mechanism, self._nonce)
         if mechanism is None:
             raise PeerFault("This mechanism is not offered", code=504, enhanced=(5, 5, 4))
         self._mechanism, self._asked = mechanism, ""

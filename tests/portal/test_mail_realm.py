@@ -53,12 +53,12 @@ def test_a_portal_gives_a_mailbox(
 
 def test_nobody_may_hand_in_but_not_read(realm: MailRealm) -> None:
     """Anonymous gets a submitter of no user, and no mailbox."""
-    interface, avatar, logout = finish(realm.requestAvatar(ANONYMOUS, None, ISubmitter))
+    interface, avatar, logout = realm.requestAvatar(ANONYMOUS, None, ISubmitter)
     assert interface is ISubmitter
     assert avatar == ("submitter", None)
     logout()
     with pytest.raises(LoginRefused):
-        finish(realm.requestAvatar(ANONYMOUS, None, IMailboxOpener))
+        realm.requestAvatar(ANONYMOUS, None, IMailboxOpener)
 
 
 def test_users_who_may_not(store: MemoryStore, realm: MailRealm, greg: User) -> None:
@@ -66,10 +66,10 @@ def test_users_who_may_not(store: MemoryStore, realm: MailRealm, greg: User) -> 
     finish(store.directory.change_user(evolve(greg, enabled=False)))
     for name in (b"greg", b"nobody", b"public1", b"\xff"):
         with pytest.raises(LoginRefused):
-            finish(realm.requestAvatar(name, None, IMailboxOpener))
+            realm.requestAvatar(name, None, IMailboxOpener)
 
 
 def test_unknown_interface(realm: MailRealm, greg: User) -> None:
     """Something else than mail is a mistake of the program that asks."""
     with pytest.raises(LocalFault):
-        finish(realm.requestAvatar(b"greg", None, IOther))
+        realm.requestAvatar(b"greg", None, IOther)

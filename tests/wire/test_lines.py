@@ -72,6 +72,23 @@ def test_clear_forgets() -> None:
     assert buffer.next_line() == b"a"
 
 
+@given(PIECES, PIECES, st.integers(1, 6))
+def test_a_line_that_comes_alone(before: bytes, data: bytes, most: int) -> None:
+    """Taken past the buffer it is what the buffer would give, and the buffer is as it was."""
+    straight, fed = LineBuffer(most), LineBuffer(most)
+    for each in (straight, fed):
+        each.feed(before)
+        while each.next_line() is not None:
+            pass
+    alone = straight.only_line(data)
+    fed.feed(data)
+    if alone is None:
+        straight.feed(data)
+    else:
+        assert fed.next_line() == alone
+    assert straight.next_line() == fed.next_line()
+
+
 @given(PIECES, st.lists(st.integers(1, 5), min_size=1))
 def test_cuts_do_not_matter(stream: bytes, sizes: list[int]) -> None:
     """Any way of cutting the stream gives the same lines."""

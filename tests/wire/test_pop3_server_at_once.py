@@ -35,19 +35,25 @@ def listed(messages: list[bytes], *, away: frozenset[int] = frozenset()) -> POP3
     return engine
 
 
-def said(engine: POP3Server, pieces: list[bytes], *, at_once: bool) -> bytes:
-    """All that an engine sends for these pieces."""
+def said(engine: POP3Server, pieces: list[bytes], *, at_once: bool, receive: bool = False) -> bytes:
+    """All that an engine sends for these pieces.
+
+    :param receive: it is given them as the shell does it.
+    """
     out = b""
     for piece in pieces:
         rest = piece
         if at_once:
             replies, rest = engine.at_once(piece)
             out += replies
-        engine.feed(rest)
-        while not engine.closing and ((event := engine.next_event()) is not None or engine.waiting):
+        if not receive:
+            engine.feed(rest)
+        event = engine.receive(rest) if receive and not engine.closing else engine.next_event()
+        while not engine.closing and (event is not None or engine.waiting):
             out += engine.take_output()
             if engine.waiting:
                 answer(engine, event, MESSAGES)
+            event = None if engine.spent else engine.next_event()
             out += engine.take_output()
     return out
 
@@ -70,6 +76,19 @@ def test_it_makes_no_difference_but_in_time():
         assert first.view.deleted == second.view.deleted
         assert first.view.retrieved == second.view.retrieved
         assert first.errors == second.errors
+
+
+def test_lines_that_come_alone():
+    """Given as the shell does it, one by one or several, whole or not, and from the login on: no octet is another."""
+    random = Random(20_261_123)
+    early = (b"USER joe\r\n", b"PASS secret\r\n", b"PASS wrong\r\n", b"CAPA\r\n", b"UTF8\r\n", b"PASS", b"\x16\x03\r\n",
+             b"AUTH SCRAM-SHA-256\r\n", b"AUTH PLAIN\r\n", b"AGpvZQBzZWNyZXQ=\r\n", b"*\r\n")  # fmt: skip
+    for _ in range(300):
+        pieces = random.choices(early, k=random.randrange(3)) + random.choices((b"USER joe\r\n", b""), k=1)
+        pieces += [b"PASS secret\r\n", *random.choices((*WORDS, b"LIST\r\n", b"QUIT\r\n", b"x" * 9000), k=9)]
+        first, second = build(scram=True), build(scram=True)
+        assert said(first, pieces, at_once=False, receive=True) == said(second, pieces, at_once=False)
+        assert (first.errors, first.closing, first.waiting) == (second.errors, second.closing, second.waiting)
 
 
 def test_what_waits_for_the_client_is_bounded():

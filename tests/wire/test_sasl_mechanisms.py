@@ -368,16 +368,16 @@ def test_secrets_do_not_show():
 def test_server_mechanism_by_name():
     """Each offered name gives its half; others give nothing."""
     for name in ("PLAIN", "LOGIN", "SCRAM-SHA-256"):
-        mechanism = server_mechanism(name, SERVER_NONCE)
+        mechanism = server_mechanism(name, lambda: SERVER_NONCE)
         assert mechanism is not None
         assert mechanism.name == name
-    assert server_mechanism("CRAM-MD5", SERVER_NONCE) is None
+    assert server_mechanism("CRAM-MD5", lambda: SERVER_NONCE) is None
 
 
 @given(st.sampled_from(["PLAIN", "LOGIN", "SCRAM-SHA-256"]), st.lists(st.binary(max_size=60), max_size=5))
 def test_servers_never_raise(name, messages):
     """Any messages at all give a typed result."""
-    server = server_mechanism(name, SERVER_NONCE)
+    server = server_mechanism(name, lambda: SERVER_NONCE)
     assert server is not None
     result = server.start(None)
     for message in messages:

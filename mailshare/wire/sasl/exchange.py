@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable
 
 from attrs import field, frozen
 
@@ -90,16 +91,16 @@ def encode_initial(octets: bytes) -> bytes:
     return encode(octets) or b"="
 
 
-def server_mechanism(name: str, nonce: str) -> ServerMechanism | None:
+def server_mechanism(name: str, nonce: Callable[[], str]) -> ServerMechanism | None:
     """Begin the server's half of a mechanism; ``None`` when there is none by that name.
 
     :param name: upper case, as in :attr:`AuthRequest.mechanism`.
-    :param nonce: for SCRAM: at least 18 random octets in base64, new for each exchange.
+    :param nonce: makes, for SCRAM, at least 18 random octets in base64, new for each exchange.
     """
     if name == PlainServer.name:
         return PlainServer()
     if name == LoginServer.name:
         return LoginServer()
     if name == ScramServer.name:
-        return ScramServer(nonce)
+        return ScramServer(nonce())
     return None

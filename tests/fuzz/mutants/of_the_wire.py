@@ -98,9 +98,10 @@ def pop3_server(data: bytes) -> None:
     for piece in pieces(data):
         if engine.closing:
             break
-        engine.feed(piece)
-        while (event := engine.next_event()) is not None:
+        event = engine.receive(piece)
+        while event is not None:
             _answer(engine, event)
+            event = engine.next_event()
         engine.take_output()
 
 
@@ -182,7 +183,7 @@ def sasl_server(data: bytes) -> None:
     """AUTH lines and answers, whichever mechanism they choose."""
     first, *rest = data.split(b"\r\n")
     request = parse_auth(first)
-    mechanism = server_mechanism(request.mechanism, NONCE)
+    mechanism = server_mechanism(request.mechanism, lambda: NONCE)
     if mechanism is None:
         return
     result = mechanism.start(request.initial)
