@@ -294,6 +294,11 @@ class _Arriving:
         self.header.feed(data)
         return sink.write(data)
 
+    def came_whole(self, text: bytes) -> None:
+        """All of it is there."""
+        self.take(text)
+        self.came("")
+
     def came(self, why_not: str) -> None:
         """It is there."""
         Deferred.fromCoroutine(self.arrivals.store_arrived(self, why_not))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import cast
 
-from attrs import define
 from twisted.internet.defer import Deferred
+from typing_extensions import override
 
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.values import Account, Server
@@ -15,7 +15,7 @@ from mailshare.isp.listing import Upstream, list_upstream
 from mailshare.isp.provider_policy import ProviderPolicy
 from mailshare.isp.provider_session import Fetching, Left, Listing
 from mailshare.isp.sign_on import Doors, POP3Conversation, ask_pop3, open_pop3
-from mailshare.shell.replies import Taker
+from mailshare.shell.replies import Listener, Taker
 from mailshare.wire.pop3_client_replies import POP3Limits, POP3Reply
 
 _STATUS_LINE = 512  # octets of one (RFC 2449 section 4)
@@ -103,12 +103,11 @@ class POP3Session:
     def fetch(self, message: Upstream, to: Fetching) -> None:
         """RETR."""
         try:
-            command = self._talk.engine.retr(message.number, message.size)
+            command = self._talk.engine.retr(message.number, message.size, whole=message.size > 0)
         except Unavailable as fault:
             to.failed(fault)
             return
-        coming = _Retrieved(self, message, to)
-        self._talk.tell(command, coming.take, coming.hear, to.failed)
+        self._talk.tell(command, _Retrieved(self, message, to))
 
     def confirm(self, to: Fetching) -> None:
         """A message ended before it had the octets that were listed: let it count once the server says a status line.
@@ -121,7 +120,7 @@ class POP3Session:
         except Unavailable as fault:
             to.failed(fault)
             return
-        self._talk.tell(command, None, lambda _: to.came(""), to.failed)
+        self._talk.tell(command, _Confirmed(to))
 
     async def delete(self, messages: Sequence[Upstream]) -> Sequence[Upstream]:
         """DELE; all of them together where PIPELINING is offered."""
@@ -146,34 +145,71 @@ class POP3Session:
         self._talk.give_up(error)
 
 
-@define(eq=False)
-class _Retrieved:
+class _Retrieved(Listener):
     """A message that RETR brings."""
 
-    session: POP3Session
-    message: Upstream
-    to: Fetching
-    beginning: bytes = b""
+    __slots__ = ("_beginning", "_message", "_session", "_to")
 
+    def __init__(self, session: POP3Session, message: Upstream, to: Fetching) -> None:
+        self._session = session
+        self._message = message
+        self._to = to
+        self._beginning = b""
+
+    @override
     def take(self, data: bytes) -> Awaitable[None] | None:
-        if len(self.beginning) < _STATUS_LINE:
-            self.beginning += data[:_STATUS_LINE]
-        return self.to.take(data)
+        if len(self._beginning) < _STATUS_LINE:
+            self._beginning += data[:_STATUS_LINE]
+        return self._to.take(data)
 
+    @override
     def hear(self, reply: POP3Reply) -> None:
-        listed = self.message.size
+        listed = self._message.size
         if not reply.ok:
-            self.to.came(f"The server refuses it: {reply.text}")
+            self._to.came(f"The server refuses it: {reply.text}")
         elif listed and not reply.octets:
-            self.to.came("It came empty")
-        elif reply.octets > listed and out_of_step(self.beginning, listed, reply.octets):
+            self._to.came("It came empty")
+        elif reply.octets > listed and out_of_step(self._beginning, listed, reply.octets):
             fault = Unavailable("The server's replies are out of step")
-            self.session.give_up(fault)
-            self.to.failed(fault)
+            self._session.give_up(fault)
+            self._to.failed(fault)
         elif reply.octets < listed:
-            self.session.confirm(self.to)
+            self._session.confirm(self._to)
         else:
-            self.to.came("")
+            self._to.came("")
+
+    @override
+    def hear_whole(self, text: bytes) -> None:
+        self._to.came_whole(text)
+
+    @override
+    def fail(self, error: BaseException) -> None:
+        self._to.failed(error)
+
+
+class _Confirmed(Listener):
+    """A status line stands behind a message, which is whole then."""
+
+    __slots__ = ("_to",)
+
+    def __init__(self, to: Fetching) -> None:
+        self._to = to
+
+    @override
+    def take(self, data: bytes) -> None:
+        del data  # NOOP has none
+
+    @override
+    def hear(self, reply: POP3Reply) -> None:
+        self._to.came("")
+
+    @override
+    def hear_whole(self, text: bytes) -> None:
+        del text  # nor this
+
+    @override
+    def fail(self, error: BaseException) -> None:
+        self._to.failed(error)
 
 
 def out_of_step(header: bytes, listed: int, octets: int) -> bool:

@@ -56,6 +56,9 @@ class Fetching(Protocol):
         :raises MailshareError: it cannot be taken, and the connection is of no more use.
         """
 
+    def came_whole(self, text: bytes) -> None:
+        """It is there, all at once and as long as it was listed: in place of :meth:`take` and :meth:`came`."""
+
     def came(self, why_not: str) -> None:
         """That was all.
 
@@ -136,6 +139,10 @@ class _Awaited:
 
     take: Taker
     there: Deferred[str]
+
+    def came_whole(self, text: bytes) -> None:
+        self.take(text)
+        self.there.callback("")
 
     def came(self, why_not: str) -> None:
         self.there.callback(why_not)

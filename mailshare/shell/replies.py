@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from mailshare.wire.client_engine import Command, Reply
@@ -39,10 +40,23 @@ class Waiter:
             self.deferred.errback(error)
 
 
-@frozen(eq=False, slots=False)  # made for each message: without slots in two thirds of the time
-class Listener:
+class Listener(ABC):
     """Who is called: where replies are many, a Deferred for each would take longer than the reply itself."""
 
-    take: Taker | None
-    hear: Callable[[Any], None]
-    fail: Callable[[BaseException], None]
+    __slots__ = ()
+
+    @abstractmethod
+    def hear(self, reply: Any) -> None:
+        """The reply is there, behind the chunks of what is long."""
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """The connection ended, or :meth:`take` raised this."""
+
+    @abstractmethod
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        """A chunk of a long reply; an awaitable has the server wait."""
+
+    @abstractmethod
+    def hear_whole(self, text: bytes) -> None:
+        """In place of all that, the reply to a command that may come whole."""

@@ -105,6 +105,9 @@ class FileDatabase:
             connection = open_writer(self.path, self._connect)
             try:
                 ensure_schema(connection, self.path)
+                # A statement of many rows keeps what it would have to undo: a file of its own, three writes for each
+                # collected message. Only from here on, for a migration may have to sort a whole table.
+                connection.execute("PRAGMA temp_store=MEMORY")
                 free_leases(connection)
                 set_counters(connection)
                 know_keys(connection)

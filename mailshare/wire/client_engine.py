@@ -7,12 +7,14 @@ in :class:`Chunk` pieces first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import define, field, frozen
 
 from mailshare.core.errors import PeerFault
 
+_OK = (b"+OK ", b"+OK\r")
 _DOT = b".\r\n"
 _DOTTED = b"\r\n."
 _END = b"\r\n.\r\n"
@@ -27,6 +29,7 @@ class Command:
     :ivar size: octets that the reply or the upload may take, for the deadline; 0 for a short one.
     :ivar last: nothing is sent behind it before its reply is there.
     :ivar count: commands that it is made of, each with a short reply; the engine sums them up in one.
+    :ivar whole: a long reply that is there whole comes in :class:`Texts`.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Command:
     size: int = 0
     last: bool = False
     count: int = 1
+    whole: bool = False
 
 
 @frozen(eq=False, slots=False)  # made for each message: without slots in two thirds of the time
@@ -42,6 +46,16 @@ class Chunk:
 
     command: Command
     data: bytes = field(repr=False)
+
+
+@frozen(eq=False)
+class Texts:
+    """Long replies that are there whole, one behind the other: in place of a chunk and a reply for each.
+
+    :ivar texts: by command; each has as many octets as its command expects.
+    """
+
+    texts: Mapping[Command, bytes] = field(repr=False)
 
 
 class Reply(Protocol):
@@ -75,7 +89,7 @@ class ClientEngine(Protocol):
         :raises PeerFault: they must not come now.
         """
 
-    def next_event(self) -> Chunk | Reply | None:
+    def next_event(self) -> Chunk | Reply | Texts | None:
         """The next event, or ``None`` until more octets come.
 
         :raises PeerFault: the peer broke the protocol: close, the engine is spent.
@@ -132,8 +146,12 @@ class LineBuffer:
 
     def first(self, most: int) -> bytes:
         """The next octets, ``most`` of them at most; they stay until :meth:`drop`."""
+        return self.piece(0, most)
+
+    def piece(self, start: int, stop: int) -> bytes:
+        """Some of the octets; all of them stay."""
         with memoryview(self._octets) as view:
-            return bytes(view[:most])
+            return bytes(view[start:stop])
 
     def drop(self, count: int) -> None:
         """Let go of so many octets at the beginning."""
@@ -158,6 +176,22 @@ class LineBuffer:
         text = self.first(end + 2)
         self.drop(end + len(_END))
         return text, end > first or text.startswith(b".")
+
+    def answer(self, start: int, most: int) -> tuple[int, int, bool] | None:
+        """Where a text stands that follows a ``+OK``, and whether some line of it is dotted; all of it stays.
+
+        :param start: of the status line. :param most: octets of the text with the dot that ends it.
+        :returns: as for a slice; the dot's line follows. ``None`` when there is no such status line or no such end.
+        """
+        octets = self._octets
+        line = octets.find(b"\r\n", start, start + self._limit)
+        if line < 0 or octets[start : start + 4] not in _OK:
+            return None
+        stop = line + 2 + most
+        first = end = octets.find(_DOTTED, line, stop)
+        if first >= 0 and octets[first : first + len(_END)] != _END:
+            end = octets.find(_END, first, stop)
+        return (line + 2, end + 2, end > first) if end >= 0 else None
 
     def whole_lines(self) -> bytes:
         """All lines that are there with their CRLF, taken out, as far as the first that is a dot alone."""

@@ -11,7 +11,7 @@ import binascii
 from collections import deque
 
 from mailshare.core.errors import LocalFault, PeerFault, Unavailable
-from mailshare.wire.client_engine import Chunk, Command, LineBuffer, Overflow
+from mailshare.wire.client_engine import Chunk, Command, LineBuffer, Overflow, Texts
 from mailshare.wire.dots import DotDecoder, unstuffed
 from mailshare.wire.pop3_client_replies import Listing, POP3Limits, POP3Reply, printable, read_stat, read_status
 from mailshare.wire.sasl.exchange import encode, encode_initial
@@ -119,12 +119,13 @@ class POP3Client:
         """Ask for all unique-ids."""
         return self._add("UIDL", b"UIDL")
 
-    def retr(self, number: int, size: int = 0) -> Command:
+    def retr(self, number: int, size: int = 0, *, whole: bool = False) -> Command:
         """Fetch a message; it comes in chunks.
 
         :param size: octets as listed, for window and deadline.
+        :param whole: it may come in one piece, together with others, if it has that size and all of it is there.
         """
-        return self._add("RETR", b"RETR %d" % number, size=size)
+        return self._add("RETR", b"RETR %d" % number, size=size, whole=whole)
 
     def top(self, number: int, lines: int = 0) -> Command:
         """Fetch the header; it comes in chunks."""
@@ -186,8 +187,8 @@ class POP3Client:
         self.secure = True
         self.capabilities = {}
 
-    def next_event(self) -> Chunk | POP3Reply | None:
-        """The next chunk or reply, ``None`` until more octets come.
+    def next_event(self) -> Chunk | POP3Reply | Texts | None:
+        """The next chunk or reply, or several messages, ``None`` until more octets come.
 
         :raises PeerFault: the server broke the protocol.
         """
@@ -199,6 +200,8 @@ class POP3Client:
                 raise self._unasked(self._buffer.rest())
             if self._body is not None:
                 return self._read_body(self._body)
+            if self._sent and self._sent[0].whole:
+                return self._read_texts() or self._read_lines()
             return self._read_lines()
         except PeerFault:
             self.closing = True
@@ -242,6 +245,31 @@ class POP3Client:
                     continue
                 ok = all(self._agreed)
             return self._replied(command, ok, code, text)
+
+    def _read_texts(self) -> Texts | None:
+        """The messages that are there whole and as long as listed, as far as the first that is not."""
+        buffer, sent, texts = self._buffer, self._sent, dict[Command, bytes]()
+        start = octets = 0
+        while sent and sent[0].whole:
+            command = sent[0]
+            place = buffer.answer(start, min(command.size + _SURPLUS, self.limits.message))
+            if place is None:
+                break
+            text = buffer.piece(place[0], place[1])
+            if place[2]:
+                text = unstuffed(text)
+            if len(text) != command.size:
+                break
+            texts[sent.popleft()] = text
+            octets += command.size
+            start = place[1] + 3
+        if not texts:
+            return None
+        buffer.drop(start)
+        self._octets_ahead -= octets
+        self._replies_ahead -= len(texts)
+        self._surplus = not sent and len(buffer) > 0
+        return Texts(texts)
 
     def _begin_body(self, command: Command) -> Chunk | POP3Reply | None:
         """The message in one piece, when all of it is there already; else as much of it as has come."""
@@ -364,10 +392,12 @@ class POP3Client:
             raise LocalFault("A name or password holds control characters")
         return text.encode()
 
-    def _add(self, name: str, line: bytes, *, size: int = 0, last: bool = False, count: int = 1) -> Command:
+    def _add(
+        self, name: str, line: bytes, *, size: int = 0, last: bool = False, count: int = 1, whole: bool = False
+    ) -> Command:
         if self.closing:
             raise Unavailable("The connection to the server is closed")
-        command = Command(name, line + b"\r\n", size, last, count)
+        command = Command(name, line + b"\r\n", size, last, count, whole)
         self._queue.append(command)
         return command
 

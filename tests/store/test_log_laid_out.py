@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from twisted.internet.task import deferLater
 
 from mailshare.core.errors import StoreReadOnly
 from mailshare.store import file_database, log_sync, writer
-from mailshare.store.connections import DATABASE
+from mailshare.store.connections import DATABASE, plain_connect
 from mailshare.store.files import Files
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import Account, Address, Office, User
@@ -144,3 +145,18 @@ async def test_a_sync_that_fails_then_ends_all_writing(tmp_path: Path, monkeypat
     with pytest.raises(StoreReadOnly):
         await place.deliver("a", [place.andrew])
     await place.store.close()
+
+
+async def test_what_a_statement_would_undo_needs_no_file(tmp_path: Path) -> None:
+    """SQLite makes one, writes it and throws it away for a statement of many rows, unless it is told to remember."""
+    opened = []
+
+    def connect(path: str) -> sqlite3.Connection:
+        opened.append(plain_connect(path))
+        return opened[-1]
+
+    store = SQLiteStore(str(tmp_path), reactor=reactor, connect=connect)
+    await store.open()
+    kept_in_memory = 2
+    assert opened[0].execute("PRAGMA temp_store").fetchone()[0] == kept_in_memory
+    await store.close()

@@ -51,7 +51,7 @@ def play(pieces: list[bytes]) -> tuple[list[POP3Reply], bytes]:
         while (event := engine.next_event()) is not None:
             if isinstance(event, Chunk):
                 body += event.data
-            else:
+            elif isinstance(event, POP3Reply):
                 replies.append(event)
             engine.take_output()
     return replies, body
@@ -188,7 +188,7 @@ def test_a_message_that_is_there_whole_is_the_same(message: bytes, size: int) ->
             while (event := engine.next_event()) is not None:
                 if isinstance(event, Chunk):
                     came += event.data
-                else:
+                elif isinstance(event, POP3Reply):
                     replies.append(event)
         assert came == message
         assert [(reply.command.name, reply.octets) for reply in replies] == [("RETR", len(message)), ("STAT", 0)]

@@ -116,6 +116,8 @@ def pop3_client(data: bytes) -> None:
     for ask in (engine.stat, engine.list, engine.uidl):
         ask()
     engine.retr(1, 100)
+    for number in (2, 3):
+        engine.retr(number, 100, whole=True)
     engine.top(1)
     engine.dele(1)
     engine.quit()
