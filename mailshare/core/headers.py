@@ -10,9 +10,9 @@ Source: RFC 5322 section 2.2, 3.6 and 4; the limits are those of docs/reference/
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from itertools import starmap
-from operator import attrgetter
+from functools import lru_cache, partial
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from attrs import field, frozen
 
@@ -43,20 +43,36 @@ _MAX_IDS = 1_000
 _USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")
 octets_of = attrgetter("raw")
 """Of a field."""
-_name_of = attrgetter("name")
-_SHORT = 160  # octets of a field that may be remembered
+_title_of = itemgetter(1)
+_SHORT = 200  # characters of an address list that is remembered
 
 
-@frozen(slots=False)  # once() keeps its results in the object
-class Field:
+class _Found(NamedTuple):
+    """What the pattern for a field finds."""
+
+    raw: bytes
+    title: bytes
+
+
+class Field(_Found):
     """One field of a header block.
 
-    :ivar name: as written, without the colon; empty for a line that is no field (kept for its octets).
+    A tuple, so that what the pattern found in a block becomes its fields without a step of ours for each.
+
     :ivar raw: all its octets: name, colon, value, line ends, continuation lines.
+    :ivar title: the octets of its name.
     """
 
-    name: str
-    raw: bytes
+    # No __slots__: once() keeps its results in the object.
+
+    def __new__(cls, name: str, raw: bytes) -> Field:
+        """Make one whose name has ASCII characters only."""
+        return tuple.__new__(cls, (raw, name.encode("ascii")))
+
+    @once
+    def name(self) -> str:
+        """As written, without the colon; empty for a line that is no field (kept for its octets)."""
+        return self.title.decode("ascii")
 
     @once
     def key(self) -> str:
@@ -66,17 +82,12 @@ class Field:
     @once
     def value(self) -> str:
         """The value unfolded: line ends and NUL gone, outer blanks off; raw octets read as UTF-8, else windows-1252."""
-        octets = (self.raw.partition(b":")[2] if self.name else self.raw).strip(b" \t\r\n")
+        octets = (self.raw.partition(b":")[2] if self.title else self.raw).strip(b" \t\r\n")
         try:
             text = octets.decode()
         except UnicodeDecodeError:
             text = octets.decode("cp1252", "replace")
         return (text if text.isprintable() else _UNFOLD.sub(" ", text)).strip()
-
-    @once
-    def listed(self) -> str:
-        """The value for lists of messages: on one line, nothing decoded; what is not UTF-8 is replaced."""
-        return b" ".join(self.raw.partition(b":")[2].split()).decode("utf-8", "replace")
 
     @once
     def text(self) -> str:
@@ -86,7 +97,8 @@ class Field:
     @once
     def address_list(self) -> tuple[tuple[Mailbox, ...], bool]:
         """The value as an address list, and whether it was cut."""
-        return read_mailboxes(self.value, BOUNDS.header_addresses)
+        value = self.value
+        return _short_list(value) if len(value) <= _SHORT else read_mailboxes(value, BOUNDS.header_addresses)
 
     @once
     def ids(self) -> tuple[str, ...]:
@@ -94,18 +106,23 @@ class Field:
         return tuple(read_message_ids(self.value))
 
 
-@lru_cache(maxsize=512)
-def _short_field(raw: bytes, name: bytes) -> Field:
-    """A field that may come again: most senders write the same From, To and Content-Type into all their messages.
+_made = partial(tuple.__new__, Field)
 
-    What is worked out of it stays with it, so a field is short, and there are not many.
-    """
-    return Field(name.decode("ascii"), raw)
+
+@lru_cache(maxsize=512)
+def _short_list(value: str) -> tuple[tuple[Mailbox, ...], bool]:
+    """An address list that may come again: most senders write the same From and To into all their messages."""
+    return read_mailboxes(value, BOUNDS.header_addresses)
 
 
 def forget_fields() -> None:
     """Read all fields anew: a bound was changed."""
-    _short_field.cache_clear()
+    _short_list.cache_clear()
+
+
+def listed_text(raw: bytes) -> str:
+    """The value of a field for lists of messages: on one line, nothing decoded; what is not UTF-8 is replaced."""
+    return b" ".join(raw.partition(b":")[2].split()).decode("utf-8", "replace")
 
 
 def split_lines(block: bytes) -> list[bytes]:
@@ -115,19 +132,18 @@ def split_lines(block: bytes) -> list[bytes]:
 
 def _usual_fields(block: bytes) -> list[Field] | None:
     """What :func:`_split_fields` gives for the lines of a block that LF ends and no limit cuts; ``None`` for others."""
-    lines = block.count(b"\n")
-    end, bare = block.find(b"\n\r"), block.find(b"\n\n")
-    if not 0 < lines < BOUNDS.header_lines or block[:1] in {b"\r", b"\n"} or end != block.find(b"\n\r\n"):
+    end = block.find(b"\n\r")
+    if (
+        block[:1] in b"\r\n"  # an empty block too
+        or end != block.find(b"\n\r\n")
+        or not 0 < block.count(b"\n") < BOUNDS.header_lines
+        or len(block) > BOUNDS.header_field
+    ):
         return None
+    bare = block.find(b"\n\n")
     if bare >= 0 and not 0 <= end < bare:
         end = bare
-    found = _FIELD.findall(block[: end + 1] if end >= 0 else block)
-    raws, _ = zip(*found, strict=True)
-    if max(map(len, raws)) <= _SHORT:
-        return list(starmap(_short_field, found))
-    return [
-        _short_field(raw, name) if len(raw) <= _SHORT else Field(name.decode("ascii"), raw) for raw, name in found
-    ]
+    return list(map(_made, _FIELD.findall(block[: end + 1] if end >= 0 else block)))
 
 
 def _split_fields(lines: list[bytes]) -> list[Field]:
@@ -148,6 +164,26 @@ def _split_fields(lines: list[bytes]) -> list[Field]:
     if parts:
         fields.append(Field(name, b"".join(parts)))
     return fields
+
+
+def _fields_within(block: bytes) -> tuple[tuple[Field, ...], bool]:
+    """The fields of any block up to the limits, and whether these cut something off."""
+    cut = False
+    if len(block) > MAX_BLOCK:
+        head = block[:MAX_BLOCK]
+        cut = header_end(head) == MAX_BLOCK
+        block = head
+    fields = _usual_fields(block)
+    if fields is None:
+        lines, most = split_lines(block), BOUNDS.header_lines
+        fields = _split_fields(lines[:most])
+        if len(lines) > most and all(line.rstrip(b"\r\n") for line in lines[:most]):
+            cut = True
+    largest = BOUNDS.header_field
+    if len(block) > largest and any(len(each.raw) > largest for each in fields):
+        cut = True
+        fields = [Field(each.name, each.raw[:largest]) for each in fields]
+    return tuple(fields), cut
 
 
 def split_block(block: bytes) -> tuple[list[Field], bytes]:
@@ -174,18 +210,20 @@ class Headers:
 
     :ivar fields: every field, also lines that are none (with an empty name).
     :ivar cut: the block, its number of lines or one field passed the limits; what passed is not here.
+    :ivar by_name: the fields of each lower-case name, top down.
     """
 
     fields: tuple[Field, ...] = field(default=())
     cut: bool = False
-    _by_name: dict[str, tuple[Field, ...]] = field(eq=False, repr=False, hash=False)
+    by_name: dict[str, tuple[Field, ...]] = field(eq=False, repr=False, hash=False)
 
-    @_by_name.default
+    @by_name.default
     def _index(self) -> dict[str, tuple[Field, ...]]:
         # Nearly every block has each name once and nothing but fields: no step of ours for each of them then.
-        names = "\n".join(map(_name_of, self.fields)).lower().split("\n") if self.fields else []
-        single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(self.fields), strict=True))
-        if len(single) == len(self.fields) and "" not in single:
+        fields = self.fields
+        names = b"\n".join(map(_title_of, fields)).decode("ascii").lower().split("\n")
+        single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(fields)))  # noqa: B905 - without fields one empty name
+        if len(single) == len(fields) and "" not in single:
             return single
         index: dict[str, list[Field]] = {}
         for each in self.fields:
@@ -200,27 +238,13 @@ class Headers:
         Never raises. More than 256 KiB, or more lines or octets of a field than
         :class:`~mailshare.core.bounds.Bounds` has, are cut off, and :attr:`oversize` says so.
         """
-        cut = False
-        if len(block) > MAX_BLOCK:
-            head = block[:MAX_BLOCK]
-            cut = header_end(head) == MAX_BLOCK
-            block = head
-        fields = _usual_fields(block)
-        if fields is None:
-            lines, most = split_lines(block), BOUNDS.header_lines
-            fields = _split_fields(lines[:most])
-            if len(lines) > most and all(line.rstrip(b"\r\n") for line in lines[:most]):
-                cut = True
-        largest = BOUNDS.header_field
-        if len(block) > largest and any(len(each.raw) > largest for each in fields):
-            cut = True
-            fields = [Field(each.name, each.raw[:largest]) for each in fields]
-        return cls(tuple(fields), cut)
+        fields = _usual_fields(block) if len(block) <= MAX_BLOCK else None
+        return cls(tuple(fields)) if fields is not None else cls(*_fields_within(block))
 
     def below(self, one: Field) -> Headers:
         """The same with one field more on top."""
         key = one.name.lower()
-        return Headers((one, *self.fields), self.cut, {**self._by_name, key: (one, *self._by_name.get(key, ()))})
+        return Headers((one, *self.fields), self.cut, {**self.by_name, key: (one, *self.by_name.get(key, ()))})
 
     @once
     def oversize(self) -> bool:
@@ -229,7 +253,7 @@ class Headers:
             return True
         count = 0
         for name in _ADDRESSED:
-            for each in self._by_name.get(name, ()):
+            for each in self.by_name.get(name, ()):
                 boxes, over = each.address_list
                 count += len(boxes)
                 if over or count > BOUNDS.header_addresses:
@@ -238,11 +262,11 @@ class Headers:
 
     def named(self, name: str) -> tuple[Field, ...]:
         """The fields of that name, top down; the name in any case."""
-        return self._by_name.get(name.lower(), ())
+        return self.by_name.get(name.lower(), ())
 
     def has(self, names: frozenset[str]) -> bool:
         """There is a field of one of these lower-case names."""
-        return not names.isdisjoint(self._by_name)
+        return not names.isdisjoint(self.by_name)
 
     def first(self, name: str) -> str | None:
         """The topmost field's unfolded value, ``None`` when the block has none."""
@@ -273,7 +297,7 @@ class Headers:
     @once
     def own_id(self) -> str:
         """The message's own id with its angle brackets; empty when it has none."""
-        found = self._by_name.get("message-id")
+        found = self.by_name.get("message-id")
         if not found:
             return ""
         usual = _USUAL_ID.fullmatch(found[0].raw)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from zope.interface import implementer
 
 from mailshare.core.envelope import Envelope
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, listed_text
 from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import (
@@ -41,14 +41,12 @@ def listed_fields(headers: Headers) -> tuple[str, str]:
 
     The first field of each name counts. Nothing is decoded here; what cannot be read as UTF-8 is replaced.
     """
-    listed = {}
-    for name in _LISTED:
-        if found := headers.named(name):
-            listed[name] = found[0].listed[:_FIELD_LIMIT]
+    by_name = headers.by_name
+    listed = {name: listed_text(by_name[name][0].raw)[:_FIELD_LIMIT] for name in _LISTED if name in by_name}
     if own := headers.own_id:
         return own[1:-1], as_json(listed)
-    ids = headers.named("message-id")
-    return bare_message_id(ids[0].listed) if ids else "", as_json(listed)
+    ids = by_name.get("message-id")
+    return bare_message_id(listed_text(ids[0].raw)) if ids else "", as_json(listed)
 
 
 @implementer(IDelivery)
@@ -95,15 +93,14 @@ class Delivery:
         headers: Headers | None = None,
     ) -> DeliveryResult:
         """Store it all, or nothing; fires when durable."""
-        own = await self.own(body)
+        own = body if isinstance(body, (MemoryBody, FileBody)) else await self._copied(body)
         message_id, listed = listed_fields(headers or Headers.parse(await own.header()))
-        targets = tuple(targets)
-        readers = readers_of(targets)
+        readers = readers_of(tuple(targets))
         handing = Handing(
             envelope,
             own,
             origin,
-            targets,
+            readers,
             tuple(hops),
             tuple(events),
             at,
@@ -116,11 +113,11 @@ class Delivery:
             listed,
             bounds or {},
         )
-        cost = ROW_COST + (own.facts.size if isinstance(own, MemoryBody) else 0) + readers.octets
-        result = await self._database.write(
-            handing,
-            cost=cost,
-            directory=self.directory_of(own),
+        inline = isinstance(own, MemoryBody)
+        result: DeliveryResult = await self._database.write(
+            handing,  # type: ignore[arg-type]  # mypy does not see that this tuple can be called
+            cost=ROW_COST + (own.facts.size if inline else 0) + readers.octets,
+            directory="" if inline else self.directory_of(own),
             afterwards=lambda: self._mailboxes_changed(readers.users),
         )
         if hops and result.message_id:
@@ -145,9 +142,11 @@ class Delivery:
         return self._directory_of(body.path) if isinstance(body, FileBody) else ""
 
     async def own(self, body: IBody) -> MemoryBody | FileBody:
-        """The body itself when it came from this store; else a copy, piece by piece."""
-        if isinstance(body, (MemoryBody, FileBody)):
-            return body
+        """The body itself when it came from this store; else a copy."""
+        return body if isinstance(body, (MemoryBody, FileBody)) else await self._copied(body)
+
+    async def _copied(self, body: IBody) -> MemoryBody | FileBody:
+        """A copy of another provider's, piece by piece."""
         sink = self._new_body(body.size)
         try:
             position = 0

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from twisted.logger import Logger
 
-from mailshare.store.rows import insert
+from mailshare.store.rows import Insert
 
 KEYS_MOST = 2_000_000
 """Rows that are kept: each takes some 20 octets of memory. Two messages a second, day and night, make 2,400,000 in the
@@ -39,7 +39,7 @@ _KNOWN = (
     "SELECT d.key, d.trace, d.at, d.mailboxes FROM temp.known CROSS JOIN duplicate d ON d.id = known.row "
     "WHERE known.mark IN ({}) ORDER BY d.at, d.id"
 )
-_REMEMBER = "INSERT INTO duplicate (key, trace, at, mailboxes)"
+_REMEMBER = Insert("INSERT INTO duplicate (key, trace, at, mailboxes)", 4)
 # The keys under which a mailbox has met a message.
 _ITS_ROWS = (
     "FROM duplicate d WHERE d.trace = (SELECT trace FROM message WHERE id = ?) "
@@ -122,7 +122,7 @@ class Met:
 
     def write(self) -> None:
         """Write down who took what."""
-        insert(self._connection, _REMEMBER, self._fresh)
+        _REMEMBER.into(self._connection, self._fresh)
 
 
 def take_keys(connection: sqlite3.Connection, mailbox: int, source: int, message_id: int) -> None:

@@ -24,12 +24,12 @@ from mailshare.store.counters import (
 )
 from mailshare.store.database import Database, marks
 from mailshare.store.naming import COUNTED, WORK_KEPT, WORK_KINDS, bare_message_id
-from mailshare.store.rows import insert
+from mailshare.store.rows import Insert
 
 DAY = 86_400 * 1_000_000
 SLICE = 5_000
 
-_INSERT = "INSERT INTO event (place, at, kind, trace, account_id, user_id, message_id, data)"
+_INSERT = Insert("INSERT INTO event (place, at, kind, trace, account_id, user_id, message_id, data)", 8)
 # Events with a greater id: one probe of the primary key for each day, so a look costs little when nothing is new.
 _AFTER = (
     f"{FOUND_DAYS} SELECT {EVENT_NUMBER}, e.at, e.kind, e.trace, e.account_id, e.user_id, e.message_id, e.data "
@@ -74,23 +74,13 @@ def write_all_events(
 
     :param first: number of the first of them, of numbers that were taken.
     """
-    insert(
-        connection,
-        _INSERT,
-        [
-            (
-                (event.at // DAY << NUMBER_BITS) + number,
-                event.at,
-                event.kind,
-                event.trace or trace,
-                event.account_id,
-                event.user_id,
-                message_id if event.message_id is None else event.message_id,
-                object_text(event.data),
-            )
-            for number, (event, trace, message_id) in enumerate(events, first)
-        ],
-    )
+    rows: list[tuple[object, ...]] = []
+    for event, trace, message_id in events:
+        at, kind, own_trace, account_id, user_id, own_message_id, data = event
+        place = (at // DAY << NUMBER_BITS) + first + len(rows)
+        about = message_id if own_message_id is None else own_message_id
+        rows.append((place, at, kind, own_trace or trace, account_id, user_id, about, object_text(data)))
+    _INSERT.into(connection, rows)
 
 
 def write_alike(
@@ -106,7 +96,7 @@ def write_alike(
             (place, at, kind, trace, None, user_id, message, data)
             for place, (kind, trace, message, data) in enumerate(told, first)
         ]
-        insert(connection, _INSERT, rows)
+        _INSERT.into(connection, rows)
 
 
 def _event(row: tuple[object, ...]) -> tuple[int, Event]:

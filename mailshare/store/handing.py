@@ -7,10 +7,13 @@ at the beginning of the transaction holds until its end: the ids and counters of
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
+from types import MappingProxyType
+from typing import NamedTuple
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from mailshare.core.derived import derived_of
 from mailshare.core.envelope import Envelope, Recipient
@@ -20,43 +23,76 @@ from mailshare.core.personal import Quota
 from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Target
 from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
 from mailshare.store.counters import numbers
-from mailshare.store.database import chosen
+from mailshare.store.database import LISTED, ONE, chosen
 from mailshare.store.duplicates import Met
 from mailshare.store.entries import ready_flag
 from mailshare.store.events import write_all_events
 from mailshare.store.ledger import bind_rows, claim_rows
-from mailshare.store.rows import insert
+from mailshare.store.rows import Insert
 from mailshare.store.sent import remember
 from mailshare.store.submissions import Queueing
 
-_MESSAGE = (
+_MESSAGE = Insert(
     "INSERT INTO message (id, trace, message_id_field, size, hdr_len, storage, key, digest, content_digest, sender, "
-    "origin, account_id, received, hdr)"
+    "origin, account_id, received, hdr)",
+    14,
 )
-_BODY = "INSERT INTO body (message_id, data)"
-# The braces are filled by chosen().
+_BODY = Insert("INSERT INTO body (message_id, data)", 2)
 _INBOXES = (
     "SELECT user_id, id, uidnext, modseq + 1, msgs, bytes, data FROM mailbox "
     "LEFT JOIN usual_lines ON mailbox_id = id WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
 )
-_COUNT_UP = "WITH more (number, came, grown) AS ("
-_BY_WHAT_CAME = (
-    ") UPDATE mailbox SET uidnext = uidnext + came, modseq = modseq + came, msgs = msgs + came, "
-    "unread = unread + came, bytes = bytes + grown FROM more WHERE id = number"
+_INBOX, _INBOXES = _INBOXES.format(ONE), _INBOXES.format(LISTED)
+_GROW = (
+    "UPDATE mailbox SET uidnext = uidnext + {0}, modseq = modseq + {0}, msgs = msgs + {0}, unread = unread + {0}, "
+    "bytes = bytes + {1} {2}"
 )
-_USUAL_LINES = "INSERT INTO usual_lines (mailbox_id, data)"
-_ENTRY = "INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix)"
+_COUNT_UP = Insert(
+    "WITH more (number, came, grown) AS (",
+    3,
+    f") {_GROW.format('came', 'grown', 'FROM more WHERE id = number')}",
+    one=_GROW.format("?2", "?3", "WHERE id = ?1"),
+)
+_USUAL_LINES = Insert("INSERT INTO usual_lines (mailbox_id, data)", 2)
+_ENTRY = Insert("INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix)", 7)
 _ALREADY = DeliveryResult(0, already=True)
+_user_of = itemgetter(0)
 
 
-@define
-class Handing:
+@frozen
+class Readers:
+    """The mailboxes of some targets; many messages have the same.
+
+    :ivar users: their ids, each once.
+    :ivar copies: for each of them its id, the lines of its copy, their octets, and the flag of lines that are ready.
+    :ivar unready: the same for a message that is not.
+    :ivar octets: of the lines of all targets.
+    """
+
+    users: tuple[int, ...]
+    copies: tuple[tuple[int, bytes, int, int], ...]
+    unready: tuple[tuple[int, bytes, int, int], ...]
+    octets: int
+
+
+@derived_of
+def readers_of(targets: tuple[Target, ...]) -> Readers:
+    """What is the same for all messages to them; a user named twice gets the first of the two copies."""
+    first: dict[int, bytes] = {}
+    for target in targets:
+        first.setdefault(target.user_id, target.prefix)
+    copies = tuple((user, lines, len(lines), ready_flag(lines)) for user, lines in first.items())
+    unready = tuple((user, lines, len(lines), 0) for user, lines in first.items())
+    return Readers(tuple(first), copies, unready, sum(len(target.prefix) for target in targets))
+
+
+class Handing(NamedTuple):
     """Everything of one delivery, gathered before the transaction starts; it does not change."""
 
     envelope: Envelope
     body: MemoryBody | FileBody
     origin: Origin
-    targets: tuple[Target, ...]
+    readers: Readers
     hops: tuple[Hop, ...]
     events: tuple[Event, ...]
     at: int
@@ -66,8 +102,8 @@ class Handing:
     expires: int
     hold: bool
     message_id: str
-    listed: str = field(repr=False)
-    bounds: Mapping[int, Quota] = field(factory=dict)
+    listed: str
+    bounds: Mapping[int, Quota] = MappingProxyType({})
 
     def __call__(self, connection: sqlite3.Connection) -> DeliveryResult:
         """The operation, for this message alone."""
@@ -81,7 +117,7 @@ class Handing:
     @property
     def rows(self) -> int:
         """About how many rows of the database it touches, so that the writer knows a short transaction."""
-        return 1 + len(self.targets) + len(self.hops)
+        return 1 + len(self.readers.users) + len(self.hops)
 
     @property
     def group(self) -> Callable[[sqlite3.Connection, Sequence[Handing]], Sequence[DeliveryResult]]:
@@ -89,58 +125,37 @@ class Handing:
         return write_together
 
 
-@frozen
-class Readers:
-    """The mailboxes of some targets; many messages have the same.
+_Inboxes = dict[int, tuple[int, int, int, int, int, int, bytes | None]]
+"""By user id the mailboxes as they stood when the transaction began.
 
-    :ivar users: their ids, each once.
-    :ivar copies: for each of them its id, the lines of its copy, and the flag of lines that are ready.
-    :ivar octets: of the lines of all targets.
-    """
-
-    users: tuple[int, ...]
-    copies: tuple[tuple[int, bytes, int], ...]
-    octets: int
+User, number, UIDNEXT, next change, messages, octets, usual lines.
+"""
 
 
-@derived_of
-def readers_of(targets: tuple[Target, ...]) -> Readers:
-    """What is the same for all messages to them; a user named twice gets the first of the two copies."""
-    first: dict[int, bytes] = {}
-    for target in targets:
-        first.setdefault(target.user_id, target.prefix)
-    copies = tuple((user, lines, ready_flag(lines)) for user, lines in first.items())
-    return Readers(tuple(first), copies, sum(len(target.prefix) for target in targets))
-
-
-class _Inboxes(dict[int, tuple[int, int, int, int, int, bytes | None]]):
-    """Mailboxes as they stood when the transaction began, and by user id what has come into them since.
-
-    By user id: number, UIDNEXT, next change, messages, octets, usual lines.
-    """
-
-    def __init__(self, rows: Iterable[tuple[int, int, int, int, int, int, bytes | None]] = ()) -> None:
-        super().__init__((row[0], row[1:]) for row in rows)
-        self.came = dict.fromkeys(self, 0)
-        self.grown = dict.fromkeys(self, 0)
-
-
-@define
 class _Copies:
     """One message on its way into mailboxes.
 
     :ivar users: whose mailboxes take note of it: its readers, and those who have it sent on and keep none.
+    :ivar already: it was delivered before.
     :ivar suppressed: users whose mailbox had this very message already.
     :ivar uids: by user id.
     """
 
-    handing: Handing
-    readers: Readers
-    users: tuple[int, ...]
-    events: list[Event]
-    number: int = 0
-    suppressed: list[int] = field(factory=list)
-    uids: dict[int, int] = field(factory=dict)
+    __slots__ = ("already", "events", "handing", "number", "suppressed", "uids", "users")
+
+    def __init__(self, handing: Handing) -> None:
+        readers = handing.readers
+        self.handing = handing
+        self.users = (*readers.users, *_passing_through(handing)) if handing.hops else readers.users
+        self.events = handing.events
+        self.number = 0
+        self.already = False
+        self.suppressed: tuple[int, ...] = ()
+        self.uids: dict[int, int] = {}
+
+    def result(self) -> DeliveryResult:
+        """What is told of it."""
+        return _ALREADY if self.already else DeliveryResult(self.number, self.uids, self.suppressed)
 
 
 def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) -> list[DeliveryResult]:
@@ -148,50 +163,37 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
 
     :raises MailboxFull, Unavailable: one of them cannot be stored; nothing may be kept of any.
     """
-    taken: dict[int, _Copies] = {}
-    collected: list[tuple[int, LedgerKey]] = []
-    for place, one in enumerate(handings):
-        readers = readers_of(one.targets)
-        users = (*readers.users, *_passing_through(one, readers)) if one.hops else readers.users
-        taken[place] = _Copies(one, readers, users, list(one.events))
-        if one.origin.ledger is not None:
-            collected.append((place, one.origin.ledger))
+    every = copies = [_Copies(one) for one in handings]
+    collected = [(one, key) for one in every if (key := one.handing.origin.ledger) is not None]
     if collected:
-        _drop_known(connection, taken, collected)
-    copies = list(taken.values())
-    inboxes = _read_inboxes(connection, {each for one in copies for each in one.users})
+        _find_known(connection, collected)
+        copies = [one for one in every if not one.already]
+    inboxes = _read_inboxes(connection, copies)
     _suppress(connection, copies, inboxes)
-    message, event = numbers(connection, len(copies), sum(len(one.events) for one in copies))
-    _messages(connection, copies, message)
+    told = [(event, one.handing.origin.trace, one) for one in copies for event in one.events]
+    first, event = numbers(connection, len(copies), len(told))
+    _messages(connection, copies, first)
     _entries(connection, copies, inboxes)
     if collected:
-        bind_rows(connection, [(taken[place].number, key) for place, key in collected if place in taken])
-    for each in copies:
-        if each.handing.brings:
-            _along(connection, each)
-    told = [(event, each.handing.origin.trace, each.number) for each in copies for event in each.events]
-    write_all_events(connection, told, event)
-    results = [_ALREADY] * len(handings)
-    for place, each in taken.items():
-        results[place] = DeliveryResult(each.number, each.uids, tuple(each.suppressed))
-    return results
+        bind_rows(connection, [(one.number, key) for one, key in collected if not one.already])
+    for one in copies:
+        if one.handing.brings:
+            _along(connection, one)
+    write_all_events(connection, [(event, trace, one.number) for event, trace, one in told], event)
+    return [one.result() for one in every]
 
 
-def _drop_known(
-    connection: sqlite3.Connection, taken: dict[int, _Copies], collected: Sequence[tuple[int, LedgerKey]]
-) -> None:
-    """Write the bookmarks of collected messages, and leave out those that were delivered before."""
-    handed = [(key, taken[place].handing) for place, key in collected]
-    claims = [(key, one.origin.ledger_state, one.at) for key, one in handed]
-    for (place, _), new in zip(collected, claim_rows(connection, claims), strict=True):
-        if not new:
-            del taken[place]
+def _find_known(connection: sqlite3.Connection, collected: Sequence[tuple[_Copies, LedgerKey]]) -> None:
+    """Write the bookmarks of collected messages, and mark those that were delivered before."""
+    claims = [(key, one.handing.origin.ledger_state, one.handing.at) for one, key in collected]
+    for (one, _), new in zip(collected, claim_rows(connection, claims), strict=True):
+        one.already = not new
 
 
-def _passing_through(one: Handing, readers: Readers) -> Collection[int]:
+def _passing_through(one: Handing) -> Collection[int]:
     """Users who have all their mail sent on and keep none: a second copy of a message is not sent on again."""
     passing = dict.fromkeys(hop.params.get("forward_for") for hop in one.hops)
-    return [each for each in passing if isinstance(each, int) and each not in readers.users]
+    return [each for each in passing if isinstance(each, int) and each not in one.readers.users]
 
 
 def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies], first: int) -> None:
@@ -200,28 +202,30 @@ def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies], first: 
     bodies: list[tuple[int, bytes]] = []
     for number, one in enumerate(copies, first):
         one.number = number
-        rows.append(_message_row(number, one.handing))
-        if isinstance(one.handing.body, MemoryBody):
-            bodies.append((number, one.handing.body.data))
-    insert(connection, _MESSAGE, rows)
-    insert(connection, _BODY, bodies)
+        handing = one.handing
+        rows.append(_message_row(number, handing))
+        if isinstance(handing.body, MemoryBody):
+            bodies.append((number, handing.body.data))
+    _MESSAGE.into(connection, rows)
+    _BODY.into(connection, bodies)
 
 
 def _message_row(number: int, one: Handing) -> tuple[object, ...]:
-    facts, origin, sender = one.body.facts, one.origin, one.envelope.sender
-    came = _came(origin.source.value, origin.user_id, origin.peer, origin.helo, origin.secure)
+    envelope, origin = one.envelope, one.origin
+    size, header_length, digest, content_digest, key, _ = one.body.facts
+    came = _came(origin.source._value_, origin.user_id, origin.peer, origin.helo, origin.secure)
     return (
         number,
         origin.trace,
         one.message_id,
-        facts.size,
-        facts.header_length,
-        FILE if facts.key else INLINE,
-        facts.key,
-        facts.digest,
-        facts.content_digest,
-        None if sender is None else str(sender),
-        f'{came}, "recipients": {_addressees(one.envelope.recipients)}}}',
+        size,
+        header_length,
+        FILE if key else INLINE,
+        key,
+        digest,
+        content_digest,
+        None if envelope.sender is None else str(envelope.sender),
+        f'{came}, "recipients": {_addressees(envelope.recipients)}}}',
         origin.account_id,
         one.at,
         one.listed,
@@ -239,11 +243,12 @@ def _addressees(recipients: tuple[Recipient, ...]) -> str:
     return as_json([str(recipient.address) for recipient in recipients[:50]])
 
 
-def _read_inboxes(connection: sqlite3.Connection, user_ids: Collection[int]) -> _Inboxes:
-    if not user_ids:
-        return _Inboxes()
-    these, listed = chosen(user_ids)
-    return _Inboxes(connection.execute(_INBOXES.format(these), (listed,)).fetchall())
+def _read_inboxes(connection: sqlite3.Connection, copies: Sequence[_Copies]) -> _Inboxes:
+    users = copies[0].users if len(copies) == 1 else {each for one in copies for each in one.users}
+    if not users:
+        return {}
+    rows = connection.execute(_INBOX if len(users) == 1 else _INBOXES, (chosen(users)[1],)).fetchall()
+    return dict(zip(map(_user_of, rows), rows))  # noqa: B905 - as many
 
 
 def _suppress(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes: _Inboxes) -> None:
@@ -254,13 +259,16 @@ def _suppress(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes
     remembered = Met(connection, {one.handing.duplicate_key for one in keyed})
     for one in keyed:
         handing = one.handing
-        at, trace = handing.at, handing.origin.trace
-        mailboxes = [inboxes[each][0] for each in one.users if each in inboxes]
-        met = remembered.take(handing.duplicate_key, trace, at, at - handing.duplicate_window, mailboxes)
-        for each in one.users if met else ():
-            if each in inboxes and (first := met.get(inboxes[each][0])) is not None:
-                one.suppressed.append(each)
-                one.events.append(Event(at, "deliver.duplicate", user_id=each, data={"of": first}))
+        at = handing.at
+        mailboxes = [inboxes[each][1] for each in one.users if each in inboxes]
+        met = remembered.take(
+            handing.duplicate_key, handing.origin.trace, at, at - handing.duplicate_window, mailboxes
+        )
+        if met:
+            first = {each: met[inboxes[each][1]] for each in one.users if each in inboxes and inboxes[each][1] in met}
+            one.suppressed = tuple(first)
+            told = [Event(at, "deliver.duplicate", user_id=each, data={"of": of}) for each, of in first.items()]
+            one.events = (*one.events, *told)
     remembered.write()
 
 
@@ -272,35 +280,34 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
     """
     rows: list[tuple[object, ...]] = []
     fresh: dict[int, bytes] = {}
-    all_came, all_grown = inboxes.came, inboxes.grown
+    all_grown: dict[int, tuple[int, int, int]] = {}  # by user id: number of the mailbox, messages and octets that came
     for one in copies:
         handing, suppressed, uids, message = one.handing, one.suppressed, one.uids, one.number
-        octets, sound, bounds = handing.body.facts.size, handing.body.facts.ready, handing.bounds
-        for user_id, lines, ready in one.readers.copies:
+        facts, readers, bounds = handing.body.facts, handing.readers, handing.bounds
+        octets = facts.size
+        for user_id, lines, more, ready in readers.copies if facts.ready else readers.unready:
             if suppressed and user_id in suppressed:
                 continue
             if user_id not in inboxes:
                 raise Unavailable(detail={"why": "no mailbox of that user", "user_id": user_id})
-            number, uidnext, modseq, messages, held, usual = inboxes[user_id]
+            _, number, uid, modseq, messages, held, usual = inboxes[user_id]
+            came = grown = 0
+            if user_id in all_grown:
+                _, came, grown = all_grown[user_id]
             if usual is None:
                 usual = fresh.get(number)
                 if usual is None and lines.count(b"\n") == 1:
                     usual = fresh[number] = lines
-            came = all_came[user_id]
-            if user_id in bounds and bounds[user_id].full(messages + came, held + all_grown[user_id], octets):
+            if bounds and user_id in bounds and bounds[user_id].full(messages + came, held + grown, octets):
                 raise MailboxFull(user_id)
-            all_came[user_id] = came + 1
-            size = octets + len(lines)
-            all_grown[user_id] += size
-            uids[user_id] = uidnext + came
-            own = None if lines == usual else lines
-            rows.append((number, uidnext + came, message, size, ready if sound else 0, modseq + came, own))
-    if rows:
-        grown = [(inboxes[each][0], came, all_grown[each]) for each, came in all_came.items() if came]
-        insert(connection, _COUNT_UP, grown, _BY_WHAT_CAME)
-        if fresh:
-            insert(connection, _USUAL_LINES, list(fresh.items()))
-        insert(connection, _ENTRY, rows)
+            uid += came
+            size = octets + more
+            all_grown[user_id] = number, came + 1, grown + size
+            uids[user_id] = uid
+            rows.append((number, uid, message, size, ready, modseq + came, None if lines == usual else lines))
+    _COUNT_UP.into(connection, list(all_grown.values()))
+    _USUAL_LINES.into(connection, list(fresh.items()))
+    _ENTRY.into(connection, rows)
 
 
 def _along(connection: sqlite3.Connection, one: _Copies) -> None:

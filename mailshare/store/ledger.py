@@ -14,19 +14,21 @@ from zope.interface import implementer
 from mailshare.core.values import LedgerKey, LedgerRow, LedgerState
 from mailshare.interfaces import ILedger
 from mailshare.store.database import Database
-from mailshare.store.rows import insert, insert_returning
+from mailshare.store.rows import Insert
 
 # A new row, or one that stands for nothing delivered (poison, skipped), or a reused id whose header or size differs.
-_CLAIM = "INSERT INTO ledger (account_id, uidl, state, size, digest, seen, changed)"
-_UNLESS_TAKEN = (
+_CLAIM = Insert(
+    "INSERT INTO ledger (account_id, uidl, state, size, digest, seen, changed)",
+    7,
     " ON CONFLICT (account_id, uidl) DO UPDATE SET state = excluded.state, message_id = NULL, size = excluded.size, "
     "digest = excluded.digest, seen = excluded.seen, changed = excluded.changed, error = '' "
     "WHERE ledger.state IN (4, 5) OR ledger.digest <> excluded.digest "
-    "OR (ledger.size > 0 AND excluded.size > 0 AND ledger.size <> excluded.size) RETURNING account_id, uidl"
+    "OR (ledger.size > 0 AND excluded.size > 0 AND ledger.size <> excluded.size) RETURNING account_id, uidl",
 )
-_BOUND = "WITH bound (number, account, name) AS ("
-_TO_MESSAGES = (
-    ") UPDATE ledger SET message_id = number FROM bound WHERE ledger.account_id = account AND ledger.uidl = name"
+_BOUND = Insert(
+    "WITH bound (number, account, name) AS (",
+    3,
+    ") UPDATE ledger SET message_id = number FROM bound WHERE ledger.account_id = account AND ledger.uidl = name",
 )
 _REFUSE = (
     "INSERT INTO ledger (account_id, uidl, state, message_id, size, digest, seen, changed, attempts, error) "
@@ -47,15 +49,15 @@ def claim_rows(connection: sqlite3.Connection, claims: Sequence[tuple[LedgerKey,
     rows = [(key.account_id, key.uidl, int(state), key.size, key.digest, at, at) for key, state, at in claims]
     names = {row[:2] for row in rows}
     if len(names) == len(rows):
-        claimed = set(insert_returning(connection, _CLAIM, rows, _UNLESS_TAKEN))
+        claimed = set(_CLAIM.returning(connection, rows))
         return [row[:2] in claimed for row in rows]
     # What is returned names no row, so where one bookmark is asked for twice, each is asked for alone.
-    return [bool(insert_returning(connection, _CLAIM, [row], _UNLESS_TAKEN)) for row in rows]
+    return [bool(_CLAIM.returning(connection, [row])) for row in rows]
 
 
 def bind_rows(connection: sqlite3.Connection, bound: Sequence[tuple[int, LedgerKey]]) -> None:
     """Say which messages the bookmarks stand for."""
-    insert(connection, _BOUND, [(number, key.account_id, key.uidl) for number, key in bound], _TO_MESSAGES)
+    _BOUND.into(connection, [(number, key.account_id, key.uidl) for number, key in bound])
 
 
 def refuse_row(connection: sqlite3.Connection, key: LedgerKey, state: LedgerState, error: str, at: int) -> None:

@@ -31,7 +31,7 @@ from mailshare.store.bodies import MemoryBody
 from mailshare.store.database import Database, marks
 from mailshare.store.deliver import ROW_COST, Delivery, listed_fields
 from mailshare.store.events import write_events
-from mailshare.store.handing import Handing
+from mailshare.store.handing import Handing, readers_of
 from mailshare.store.notifier import Notifier
 from mailshare.store.print_rows import COLUMNS, KIND, insert_document, insert_job, made_of, read_job, update_job
 from mailshare.store.print_usage import read_usage
@@ -277,8 +277,9 @@ class PrintJobs:
         )
         data = {"queue": ticket.queue, "via": ticket.via, "peer": ticket.peer, "octets": document.length}
         event = Event(at, "print.taken", user_id=ticket.user_id, data={**data, "format": document.format})
+        nobody = readers_of(())
         return Handing(
-            Envelope(None, ()), own, origin, (), (), (event,), at, b"", 0, None, 0, False, message_id, listed
+            Envelope(None, ()), own, origin, nobody, (), (event,), at, b"", 0, None, 0, False, message_id, listed
         )
 
     def _closed(self, connection: sqlite3.Connection, job: PrintJob, at: int) -> tuple[PrintJob, bool]:
@@ -342,7 +343,7 @@ def _with_document(
     """Store a document of a job as a message, and its part."""
     own = handing.body
     number = len(job.documents) + 1
-    handing = evolve(handing, origin=evolve(handing.origin, trace=trace_of(job.ticket.uuid, number)))
+    handing = handing._replace(origin=evolve(handing.origin, trace=trace_of(job.ticket.uuid, number)))
     stored = evolve(
         document,
         number=number,

@@ -18,7 +18,7 @@ from mailshare.store.database import Database
 from mailshare.store.events import write_events
 from mailshare.store.notifier import Notifier
 from mailshare.store.outbox_bodies import OutboxBodies
-from mailshare.store.rows import insert
+from mailshare.store.rows import Insert
 
 _FINAL = frozenset({QueueState.DELIVERED, QueueState.FAILED, QueueState.EXPIRED, QueueState.CANCELLED})
 _ITEM = (
@@ -33,19 +33,21 @@ _PENDING = (
     "AND delivery.state IN (0, 1)) WHERE id IN "
 )
 # Rows that came to an end before stay as they are, and so do their attempts; these are written first therefore.
-_TRIED = "WITH tried (row, at, code, status, reply, detail) AS ("
-_ATTEMPT = (
+_TRIED = Insert(
+    "WITH tried (row, at, code, status, reply, detail) AS (",
+    6,
     ") INSERT INTO attempt (delivery_id, num, at, code, status, reply, detail) SELECT tried.row, "
     "(SELECT coalesce(max(num), 0) + 1 FROM attempt WHERE delivery_id = tried.row), tried.at, tried.code, "
     "tried.status, tried.reply, tried.detail FROM tried CROSS JOIN delivery "
-    "WHERE delivery.id = tried.row AND delivery.state IN (0, 1, 5)"
+    "WHERE delivery.id = tried.row AND delivery.state IN (0, 1, 5)",
 )
-_CAME = "WITH came (row, state, counts, next_at, code, status, reply, progress, done) AS ("
-_SETTLE = (
+_CAME = Insert(
+    "WITH came (row, state, counts, next_at, code, status, reply, progress, done) AS (",
+    9,
     ") UPDATE delivery SET state = came.state, attempts = attempts + came.counts, next_at = came.next_at, "
     "lease_owner = NULL, lease_until = 0, code = came.code, status = came.status, reply = came.reply, "
     "progress = coalesce(came.progress, delivery.progress), done = came.done FROM came "
-    "WHERE delivery.id = came.row AND delivery.state IN (0, 1, 5)"
+    "WHERE delivery.id = came.row AND delivery.state IN (0, 1, 5)",
 )
 UNDELETE = 30_000_000
 """Microseconds in which a deletion can be taken back. The row is over from the first of them on: nobody sends it, and
@@ -134,8 +136,8 @@ def settle_together(connection: sqlite3.Connection, settlings: Sequence[Settling
         for one in settlings:
             settle_together(connection, [one])
         return [None] * len(settlings)
-    insert(connection, _TRIED, [_attempt(outcome) for outcome in outcomes if outcome.counts], _ATTEMPT)
-    insert(connection, _CAME, [_result(outcome) for outcome in outcomes], _SETTLE)
+    _TRIED.into(connection, [_attempt(outcome) for outcome in outcomes if outcome.counts])
+    _CAME.into(connection, [_result(outcome) for outcome in outcomes])
     _count_pending(connection, f"(SELECT submission_id FROM delivery WHERE id IN {_LISTED})", numbers)
     write_events(connection, [event for one in settlings for event in one.events])
     return [None] * len(settlings)

@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 _MOST = 32  # rows in one statement
+_FEW = 4  # rows that are written one by one, in two thirds of the time
 
 
-def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]], rest: str = "") -> int:
-    """Run a statement that takes ``VALUES (...), (...)`` for all rows, in their order.
+class Insert:
+    """A statement that takes ``VALUES (...), (...)`` for all rows, in their order.
 
-    ``executemany`` runs it for each row, and with each the other threads take the interpreter. The rows are cut into
-    powers of two, so that a handful of statements stays compiled.
+    ``executemany`` runs it for each row, and with each the other threads take the interpreter. So it is for a few rows
+    only. More are cut into powers of two, so that a handful of statements stays compiled.
 
     :param statement: what stands before ``VALUES``; ``rest`` what stands behind the values.
-    :returns: the rowid of the last one; 0 when there are no rows.
+    :param columns: of a row.
+    :param one: does the same for a single row, where that is another statement.
     """
-    if len(rows) == 1:
-        return connection.execute(_whole(statement, len(rows[0]), 1, rest), rows[0]).lastrowid or 0
-    last: int | None = 0
-    start = 0
-    while start < len(rows):
-        size = min(1 << (len(rows) - start).bit_length() - 1, _MOST)
-        values = list(chain.from_iterable(rows[start : start + size]))
-        last = connection.execute(_whole(statement, len(rows[0]), size, rest), values).lastrowid
-        start += size
-    return last or 0
+
+    def __init__(self, statement: str, columns: int, rest: str = "", *, one: str = "") -> None:
+        self._whole = lru_cache(lambda rows: _whole(statement, columns, rows, rest))
+        self._one = one or self._whole(1)
+        # A table of values that a WITH makes costs as much for one row as for several.
+        self._few = _FEW if one or not statement.startswith("WITH") else 1
+
+    def into(self, connection: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> None:
+        """Run it for all rows."""
+        if len(rows) <= self._few:
+            if rows:
+                connection.executemany(self._one, rows)
+            return
+        for statement, values in self._cut(rows):
+            connection.execute(statement, values)
+
+    def returning(self, connection: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> list[tuple[Any, ...]]:
+        """The same for a statement whose ``rest`` ends with ``RETURNING``: what it returned, in no order."""
+        return [each for cut in self._cut(rows) for each in connection.execute(*cut).fetchall()]
+
+    def _cut(self, rows: Sequence[Sequence[object]]) -> Iterator[tuple[str, list[object]]]:
+        start = 0
+        while start < len(rows):
+            size = min(1 << (len(rows) - start).bit_length() - 1, _MOST)
+            yield self._whole(size), list(chain.from_iterable(rows[start : start + size]))
+            start += size
 
 
-def insert_returning(
-    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]], rest: str
-) -> list[tuple[Any, ...]]:
-    """The same for a statement whose ``rest`` ends with ``RETURNING``: what it returned, in no order."""
-    found: list[tuple[Any, ...]] = []
-    start = 0
-    while start < len(rows):
-        size = min(1 << (len(rows) - start).bit_length() - 1, _MOST)
-        values = list(chain.from_iterable(rows[start : start + size]))
-        found += connection.execute(_whole(statement, len(rows[0]), size, rest), values).fetchall()
-        start += size
-    return found
-
-
-@lru_cache(maxsize=256)
 def _whole(statement: str, columns: int, rows: int, rest: str) -> str:
     marks = ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
     return f"{statement} VALUES {marks}{rest}"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import pytest
-from attrs import evolve
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
@@ -17,7 +16,7 @@ from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, LedgerS
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.counters import set_counters
 from mailshare.store.duplicates import know_keys
-from mailshare.store.handing import Handing, write_together
+from mailshare.store.handing import Handing, readers_of, write_together
 from mailshare.store.ledger import refuse_row
 from mailshare.store.measure import measured
 from mailshare.store.migrate import make_schema
@@ -60,7 +59,7 @@ def handing(
         Envelope(Address("some", "outside.example"), tuple(Recipient(Address(f"user{one}")) for one in users)),
         MemoryBody(measured(data), data),
         origin,
-        tuple(Target(one, "local", b"Delivered-To: user%d\r\n" % one * one) for one in users),
+        readers_of(tuple(Target(one, "local", b"Delivered-To: user%d\r\n" % one * one) for one in users)),
         hops,
         (Event(number, "route", data={"number": number}),),
         number,
@@ -106,8 +105,8 @@ def test_lines_that_most_copies_have_are_written_once():
     """The first single line of a mailbox is its usual one: copies that begin so need none, others bring their own."""
     connection = database()
     write_together(connection, [handing(1, 1, 2), handing(2, 1)])
-    write_together(connection, [evolve(handing(3, 1), targets=(Target(1, "local", b"Delivered-To: b\r\n"),))])
-    write_together(connection, [evolve(handing(4, 1), targets=(Target(1, "local"),)), handing(5, 2)])
+    write_together(connection, [handing(3, 1)._replace(readers=readers_of((Target(1, "local", b"Delivered-To: b\r\n"),)))])
+    write_together(connection, [handing(4, 1)._replace(readers=readers_of((Target(1, "local"),))), handing(5, 2)])
     assert connection.execute("SELECT * FROM usual_lines").fetchall() == [(1, b"Delivered-To: user1\r\n")]
     assert connection.execute("SELECT mailbox_id, uid, prefix FROM entry").fetchall() == [
         (1, 1, None),
