@@ -60,7 +60,7 @@ def forward(
     :param came_back: it bears this office's trace: it left here before.
     :param held: of mail that ADMIN gives by hand, the reason for which ADMIN had it.
     """
-    away = _forwarding(directory)
+    away = forwarding(directory)
     if not away:
         return _NOTHING
     hops: list[Hop] = []
@@ -86,7 +86,7 @@ def forward(
 
 
 @derived
-def _forwarding(directory: Directory) -> Mapping[int, User]:
+def forwarding(directory: Directory) -> Mapping[int, User]:
     """The users who have mail sent on, by id; in most offices few or nobody."""
     return {user.id: user for user in directory.users if user.forward}
 

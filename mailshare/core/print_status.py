@@ -159,8 +159,8 @@ def _error(value: object) -> tuple[str, str]:
 
 def is_status(headers: Headers) -> bool:
     """The mail says of itself that it is a status of printing."""
-    fields = headers.named("content-type")
-    return bool(fields) and b"print-status" in fields[0].raw and "print-status" in fields[0].value
+    fields = headers.by_name.get("content-type")
+    return fields is not None and b"print-status" in fields[0].raw and "print-status" in fields[0].value
 
 
 # ---------------------------------------------------------------------- in words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 from mailshare.core.headers import Headers, read_message_ids
 
@@ -33,6 +34,7 @@ _SAYS_SO = re.compile(
     re.IGNORECASE,
 )
 _MARKS = frozenset({"x-failed-recipients", "x-ms-embedded-report"})  # Exim and others; Exchange
+_RARE = _MARKS | {"return-path"}
 # Octets of a Content-Type or a Subject without any of this do not say so, however they are written.
 _PERHAPS_REPORT = re.compile(rb"(?i:report)")
 _PERHAPS_SAYS_SO = re.compile(
@@ -46,7 +48,7 @@ _PERHAPS_ROBOT = re.compile(
     rb"|<>|[^!-'*-\[\]-~ \t\r\n]|:[ \t\r\n<>\"]*\Z"
 )
 _ANSWER = frozenset({"in-reply-to", "references"})
-_RETURN_PATH = frozenset({"return-path"})
+_SHORT = 200  # octets of a From field that is remembered
 
 
 def is_report(headers: Headers) -> bool:
@@ -55,17 +57,27 @@ def is_report(headers: Headers) -> bool:
     Also by what servers without standards write into From and Subject. It may be generous: a message counts as a
     report only to look for ids of ours in it. Source: RFC 3464, RFC 8098, RFC 3834 section 5.
     """
-    for one in headers.named("content-type"):
+    by_name = headers.by_name
+    for one in by_name.get("content-type", ()):
         if _PERHAPS_REPORT.search(one.raw) and _REPORT.match(headers.first("content-type") or ""):
             return True
-    if headers.has(_RETURN_PATH) and (headers.first("return-path") or "").replace(" ", "") == "<>":
+    if headers.has(_RARE) and (
+        headers.has(_MARKS) or (headers.first("return-path") or "").replace(" ", "") == "<>"
+    ):
         return True
-    if headers.has(_MARKS):
-        return True
-    for one in headers.named("subject"):
+    for one in by_name.get("subject", ()):
         if _PERHAPS_SAYS_SO.match(one.raw) and _SAYS_SO.match(headers.text("subject")):
             return True
-    return any(_PERHAPS_ROBOT.search(one.raw) for one in headers.named("from")) and _by_robot(headers)
+    for one in by_name.get("from", ()):
+        if _perhaps_robot(one.raw) if len(one.raw) <= _SHORT else _PERHAPS_ROBOT.search(one.raw):
+            return _by_robot(headers)
+    return False
+
+
+@lru_cache(maxsize=512)
+def _perhaps_robot(raw: bytes) -> bool:
+    """Of a From field that may come again."""
+    return _PERHAPS_ROBOT.search(raw) is not None
 
 
 def _by_robot(headers: Headers) -> bool:

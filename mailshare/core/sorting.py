@@ -155,7 +155,7 @@ def impersonates(headers: Headers, sharers: Sharers, directory: Directory) -> st
     The name in From is a local user's, or ADMINn's, while the address is not of this office; or the address is of this
     office and the provider did not write that it is authentic.
     """
-    written = headers.named("from")
+    written = headers.by_name.get("from", ())
     strangers = sharers.strangers
     if len(written) == 1 and written[0].raw in strangers:
         return ""

@@ -41,7 +41,7 @@ def route_event(
     Mailboxes are told by login name, so that the line can still be read when the user is gone; the Message-ID stands
     in it, so that the line can still be found when the message is gone.
     """
-    came = _came(origin.source.value, origin.peer, origin.helo, origin.secure, origin.run)
+    came = _came(origin.source._value_, origin.peer, origin.helo, origin.secure, origin.run)
     uidl = '""' if origin.ledger is None else as_json(printable(origin.ledger.uidl, 100))
     told = f'"{message_id}"' if _PLAIN_ID.fullmatch(message_id) else as_json(printable(message_id, 200))
     sender = '""' if envelope.sender is None else _sender(str(envelope.sender))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -14,7 +15,7 @@ from mailshare.core.duplicates import duplicate_key
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.folders import folder_lines
-from mailshare.core.forwarding import forward
+from mailshare.core.forwarding import forward, forwarding
 from mailshare.core.headers import Headers
 from mailshare.core.ladder import addressed
 from mailshare.core.people import people_of
@@ -33,8 +34,7 @@ from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 LONG_HEADER = 16_384  # octets from which on a header is read aside
 
 
-@frozen(slots=False)  # made for each message: without slots in two thirds of the time
-class _Read:
+class _Read(NamedTuple):  # made for each message: a class of attrs takes twice the time
     """What the door has read of a message.
 
     :ivar origin: with the key of the message.
@@ -43,6 +43,20 @@ class _Read:
     headers: Headers
     routing: Routing
     origin: Origin
+
+
+@frozen
+class _Wishes:
+    """What some users of a directory want of all their mail; in most offices nobody does.
+
+    :ivar collapsing: the accounts whose users want a list's copy and the direct one to count as one.
+    :ivar forwarding: somebody has mail sent on; ``bounded``: has a bound; ``absent``: has told that he is away.
+    """
+
+    collapsing: frozenset[int]
+    forwarding: bool
+    bounded: bool
+    absent: bool
 
 
 @implementer(IIntake, IForecast)
@@ -100,17 +114,18 @@ class Intake:
         :raises Unavailable: not now; nothing was stored.
         """
         directory = self._store.directory.current()
+        wishes = _wishes(directory)
         read = await self._read(envelope, body, origin, directory, headers)
-        kept, result = await self._deliver(envelope, body, read.origin, read, directory)
+        kept, result = await self._deliver(envelope, body, read, directory)
         routing, headers = kept.routing, read.headers
         if routing.hops:
             self._wake(routing, fresh=not result.already)
         if not result.already:
             if origin.user_id is not None:
                 await self._tell(kept, headers, origin.user_id, origin)
-            if self._quotas is not None and bounded_users(directory):
+            if wishes.bounded and self._quotas is not None:
                 await self._quotas.watch(result.uids, body.size, origin)
-            if self._answers is not None and absent_users(directory):
+            if wishes.absent and self._answers is not None:
                 await self._answers.answer(self.accept, routing, headers, envelope, origin)
             self._seen(result.message_id, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
@@ -124,17 +139,17 @@ class Intake:
                 self._hurry(account_id)
 
     async def _deliver(
-        self, envelope: Envelope, body: IBody, origin: Origin, read: _Read, directory: Directory
+        self, envelope: Envelope, body: IBody, read: _Read, directory: Directory
     ) -> tuple[Bounded, DeliveryResult]:
         """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
-        at, full = micros(self._clock), set[int]()
-        message_id = read.headers.own_id
+        headers, routing, origin = read
+        at, size, full = micros(self._clock), body.size, set[int]()
         while True:
-            if self._quotas is None or not bounded_users(directory):
-                kept = Bounded(read.routing)
+            if self._quotas is None or not _wishes(directory).bounded:
+                kept = Bounded(routing)
             else:
-                kept = await self._quotas.bounded(read.routing, origin, body.size, directory, full)
-            routing = kept.routing
+                kept = await self._quotas.bounded(read.routing, origin, size, directory, full)
+                routing = kept.routing
             try:
                 return kept, await self._store.delivery.deliver(
                     envelope,
@@ -142,13 +157,13 @@ class Intake:
                     origin,
                     routing.targets,
                     routing.hops,
-                    route_events(at, envelope, origin, routing, body.size, directory, message_id),
+                    route_events(at, envelope, origin, routing, size, directory, headers.own_id),
                     at=at,
                     duplicate_key=origin.key,
-                    sent=_sent_mark(read.headers, origin, routing),
+                    sent=None if origin.user_id is None else _sent_mark(headers, origin.user_id, routing),
                     expires=at + self._give_up_after,
                     bounds=kept.bounds,
-                    headers=read.headers if read.headers.fields else None,  # none: it could not be read for sorting
+                    headers=headers if headers.fields else None,  # none: it could not be read for sorting
                 )
             except MailboxFull as fault:
                 full.add(fault.user_id)
@@ -168,7 +183,14 @@ class Intake:
         self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, headers: Headers | None
     ) -> _Read:
         try:
-            return await self._understood(envelope, body, origin, directory, headers)
+            if body.header_length > LONG_HEADER:
+                return await self._read_aside(envelope, body, origin, directory, headers)
+            if headers is None:
+                headers = Headers.parse(await body.header())
+            keyed = changed(origin, key=_duplicate_key(headers, body, origin, directory))
+            known = await known_marks(self._store, headers, body) if refers(headers) else {}
+            routing = self._router.route(envelope, headers, keyed, directory, known)
+            return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
         except Unavailable:
             raise
         except PolicyRefusal as refusal:
@@ -183,18 +205,13 @@ class Intake:
                 Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"), origin
             )
 
-    async def _understood(
+    async def _read_aside(
         self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, given: Headers | None
     ) -> _Read:
-        if body.header_length <= LONG_HEADER:
-            headers = Headers.parse(await body.header()) if given is None else given
-            origin = changed(origin, key=self._duplicate_key(headers, body, origin, directory))
-            known = await known_marks(self._store, headers, body) if refers(headers) else {}
-            routing = self._router.route(envelope, headers, origin, directory, known)
-            return _Read(headers, sent_on(routing, headers, envelope, origin, directory), origin)
+        """The same for a long header, off the reactor's thread."""
         block = await body.header() if given is None else b""
         headers = await self._aside(lambda: _well_read(block, given))
-        keyed = changed(origin, key=self._duplicate_key(headers, body, origin, directory))
+        keyed = changed(origin, key=_duplicate_key(headers, body, origin, directory))
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
         return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
@@ -208,18 +225,6 @@ class Intake:
         prefix = f"X-Mailshare-Reason: {printable(reason, 200)}\r\n".encode("ascii", "replace")
         prefix += folder_lines(origin.folder, junk=origin.junk)
         return Routing((Target(admin.id, "trouble", prefix),), steps=(Step("trouble", reason[:200]),))
-
-    @staticmethod
-    def _duplicate_key(headers: Headers, body: IBody, origin: Origin, directory: Directory) -> bytes:
-        """The key by which a mailbox takes a message once; reports and what could not be read have none."""
-        if origin.source is Source.REPORT or not headers.fields:
-            return b""
-        collapsing = _collapsing(directory)
-        if not collapsing:
-            return duplicate_key(headers, body.content_digest)
-        author = directory.user_by_id.get(origin.user_id or 0)
-        ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
-        return duplicate_key(headers, body.content_digest, collapse_lists=not collapsing.isdisjoint(ids))
 
     # ------------------------------------------------------------------ notes
 
@@ -236,9 +241,26 @@ class Intake:
 
 
 @derived
-def _collapsing(directory: Directory) -> frozenset[int]:
-    """The accounts whose users want a list's copy and the direct one to count as one."""
-    return frozenset(number for number, each in people_of(directory).sharers.items() if each.options.collapse_lists)
+def _wishes(directory: Directory) -> _Wishes:
+    sharers = people_of(directory).sharers
+    return _Wishes(
+        frozenset(number for number, each in sharers.items() if each.options.collapse_lists),
+        forwarding=bool(forwarding(directory)),
+        bounded=bool(bounded_users(directory)),
+        absent=bool(absent_users(directory)),
+    )
+
+
+def _duplicate_key(headers: Headers, body: IBody, origin: Origin, directory: Directory) -> bytes:
+    """The key by which a mailbox takes a message once; reports and what could not be read have none."""
+    if origin.source is Source.REPORT or not headers.fields:
+        return b""
+    collapsing = _wishes(directory).collapsing
+    if not collapsing:
+        return duplicate_key(headers, body.content_digest)
+    author = directory.user_by_id.get(origin.user_id or 0)
+    ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
+    return duplicate_key(headers, body.content_digest, collapse_lists=not collapsing.isdisjoint(ids))
 
 
 def _well_read(block: bytes, headers: Headers | None) -> Headers:
@@ -256,6 +278,8 @@ def sent_on(
     routing: Routing, headers: Headers, envelope: Envelope, origin: Origin, directory: Directory
 ) -> Routing:
     """The routing with what users have forwarded to the outside."""
+    if not _wishes(directory).forwarding:
+        return routing
     onward = forward(routing.targets, headers, envelope, origin, directory, came_back=routing.came_back)
     if not onward.steps:
         return routing
@@ -278,9 +302,9 @@ async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[s
     return {each: found[each] for each in ids if each in found}  # the likeliest first, whatever the store's order
 
 
-def _sent_mark(headers: Headers, origin: Origin, routing: Routing) -> SentMark | None:
+def _sent_mark(headers: Headers, user_id: int, routing: Routing) -> SentMark | None:
     """So that answers and bounces find the sender."""
-    if origin.user_id is None or not headers.own_id:
+    if not headers.own_id:
         return None
     account_id = next((hop.account_id for hop in routing.hops if hop.account_id is not None), None)
-    return SentMark(headers.own_id, origin.user_id, account_id)
+    return SentMark(headers.own_id, user_id, account_id)

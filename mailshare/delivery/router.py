@@ -21,7 +21,7 @@ from mailshare.core.folders import folder_lines
 from mailshare.core.headers import Headers
 from mailshare.core.identity import sending_account
 from mailshare.core.ladder import Decision, Hit, step
-from mailshare.core.people import people_of
+from mailshare.core.people import Sharers, people_of
 from mailshare.core.print_status import is_status
 from mailshare.core.sorting import (
     Local,
@@ -85,10 +85,11 @@ class Router:
         known: Mapping[str, SentMark],
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
-        account = directory.account_by_id.get(origin.account_id or 0)
-        if origin.source is Source.COLLECT and account is not None:
-            return self._collected(envelope, headers, origin, directory, known, account)
-        author = directory.user_by_id.get(origin.user_id or 0)
+        if origin.source is Source.COLLECT:
+            account = directory.account_by_id.get(origin.account_id or 0)
+            if account is not None:
+                return self._collected(envelope, headers, origin, directory, known, account)
+        author = None if origin.user_id is None else directory.user_by_id.get(origin.user_id)
         usual = self._remembered.find(envelope, origin, directory)
         if usual is not None and _nothing_said(headers, origin, author, directory):
             return usual
@@ -458,10 +459,17 @@ def _nothing_said(headers: Headers, origin: Origin, author: User | None, directo
     """The header of mail that was handed in changes nothing of what the envelope says."""
     if is_status(headers):
         return False
-    accounts = directory.accounts
-    if author is not None or origin.source is not Source.SMTP or not accounts:
+    if author is not None or origin.source is not Source.SMTP:
         return True
-    return not impersonates(headers, people_of(directory).sharers[accounts[0].id], directory)
+    sharers = _first_sharers(directory)
+    return sharers is None or not impersonates(headers, sharers, directory)
+
+
+@derived
+def _first_sharers(directory: Directory) -> Sharers | None:
+    """Those of the first account, whose ADMIN hears of trouble."""
+    accounts = directory.accounts
+    return people_of(directory).sharers[accounts[0].id] if accounts else None
 
 
 @derived
