@@ -105,7 +105,8 @@ def test_lines_that_most_copies_have_are_written_once():
     """The first single line of a mailbox is its usual one: copies that begin so need none, others bring their own."""
     connection = database()
     write_together(connection, [handing(1, 1, 2), handing(2, 1)])
-    write_together(connection, [handing(3, 1)._replace(readers=readers_of((Target(1, "local", b"Delivered-To: b\r\n"),)))])
+    others = readers_of((Target(1, "local", b"Delivered-To: b\r\n"),))
+    write_together(connection, [handing(3, 1)._replace(readers=others)])
     write_together(connection, [handing(4, 1)._replace(readers=readers_of((Target(1, "local"),))), handing(5, 2)])
     assert connection.execute("SELECT * FROM usual_lines").fetchall() == [(1, b"Delivered-To: user1\r\n")]
     assert connection.execute("SELECT mailbox_id, uid, prefix FROM entry").fetchall() == [
