@@ -14,7 +14,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.values import Directory, Origin, User
 
 _MOST = 1_000  # envelopes, of 200 recipients at most unless more are allowed
-Key = tuple[object, ...]
+_Known = tuple[Origin, User | None]
 
 
 @define
@@ -27,30 +27,25 @@ class Agreed:
 
     _directory: Directory | None = None
     _rules: object = None
-    _known: dict[Key, tuple[Origin, User | None, Envelope]] = field(factory=dict)
+    _known: dict[tuple[object, ...], tuple[_Known, Envelope]] = field(factory=dict)
 
-    def find(self, key: Key, directory: Directory, rules: object) -> tuple[Origin, User | None, Envelope] | None:
-        """What was kept with it, if this was agreed to: whence it comes, by whom, and the envelope of then."""
+    def find(
+        self, envelope: Envelope, who: tuple[object, ...], directory: Directory, rules: object
+    ) -> _Known | None:
+        """What was kept with it, if this was agreed to: where it comes from, and the user who hands it in."""
         if directory is not self._directory or rules is not self._rules:
             return None
-        return self._known.get(key)
+        found = self._known.get((id(envelope.sender), id(envelope.recipients), who))
+        return None if found is None else found[0]
 
     def keep(
-        self, key: Key, directory: Directory, rules: object, known: tuple[Origin, User | None, Envelope]
+        self, envelope: Envelope, who: tuple[object, ...], directory: Directory, rules: object, known: _Known
     ) -> None:
         """Remember that it was.
 
-        :param key: of the envelope that is kept, see :func:`key_of`.
+        :param who: all that the answer and ``known`` follow from, apart from the envelope.
         """
         if directory is not self._directory or rules is not self._rules or len(self._known) >= _MOST:
             self._directory, self._rules = directory, rules
             self._known.clear()
-        self._known[key] = known
-
-
-def key_of(envelope: Envelope, *who: object) -> Key:
-    """What to ask by.
-
-    :param who: all that the answer follows from, apart from the envelope.
-    """
-    return (id(envelope.sender), id(envelope.recipients), *who)
+        self._known[id(envelope.sender), id(envelope.recipients), who] = known, envelope

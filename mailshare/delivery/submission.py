@@ -28,7 +28,7 @@ from mailshare.core.report_parts import date_text
 from mailshare.core.returned_parts import is_report
 from mailshare.core.trace import trace_id
 from mailshare.core.values import Account, Directory, Origin, PrinterPlace, Source, Step, User, UserKind
-from mailshare.delivery.agreed import Agreed, key_of
+from mailshare.delivery.agreed import Agreed
 from mailshare.delivery.intake import LONG_HEADER
 from mailshare.delivery.moments import Aside, at_once, micros
 from mailshare.delivery.outbound_size import Largest, any_size, refuse_too_large
@@ -196,17 +196,15 @@ class LocalSubmitter:
     def whole(self, envelope: Envelope, session: ISession) -> ISubmission | None:
         """Sender, recipients and a place for the message at once, for local people whose mailboxes have no bound."""
         desk, protocol = self._desk, session.protocol
-        key = key_of(
-            envelope, self.user_id, session.peer, session.helo, session.secure, session.trusted, protocol
-        )
+        who = self.user_id, session.peer, session.helo, session.secure, session.trusted, protocol
         directory = desk.store.directory.current()
         try:
-            known = desk.agreed.find(key, directory, desk.rules)
+            known = desk.agreed.find(envelope, who, directory, desk.rules)
             if known is None:
                 if not self._usual(envelope, session) or first_step(self.sender(envelope, session)) is not None:
                     return None
-                known = self._origin(session), self._user()[0], envelope
-                desk.agreed.keep(key, directory, desk.rules, known)
+                known = self._origin(session), self._user()[0]
+                desk.agreed.keep(envelope, who, directory, desk.rules, known)
             if desk.gateways and any(desk.gateway(one.address) for one in envelope.recipients):
                 return None
             return self._place(envelope, known[0], known[1], directory, protocol)

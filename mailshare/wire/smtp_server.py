@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from mailshare.core.address import Address, is_domain
-from mailshare.core.envelope import Envelope, Recipient
+from mailshare.core.envelope import Recipient
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.wire.lines import OVERLONG, LineBuffer
 from mailshare.wire.replies import ANSWERED, START_TLS, printable, reply
@@ -57,7 +57,7 @@ class SMTPServerEngine(BodyEngine):
         self.helo = ""
         self.extended = False
         self._offered: Recipient | None = None
-        self._offered_whole: tuple[Envelope, bytes] | None = None
+        self._offered_whole = b""  # the octets of the envelope that is offered
         self._named = 0
         self._taken: set[Address] = set()
         self._unknown = 0
@@ -77,7 +77,7 @@ class SMTPServerEngine(BodyEngine):
         """How the message comes, for its ``Received`` field (RFC 3848, RFC 6531 section 4.3)."""
         if not self.extended:
             return "SMTP"
-        envelope = self._envelope if self._offered_whole is None else self._offered_whole[0]
+        envelope = self._envelope
         base = "UTF8SMTP" if envelope is not None and envelope.smtputf8 else "ESMTP"
         return base + ("S" if self.secure else "") + ("A" if self.user else "")
 
@@ -140,8 +140,10 @@ class SMTPServerEngine(BodyEngine):
             self._idle = 0
             self._end_transaction()
             self._out.append(b"250 2.0.0 %s\r\n" % printable(text or "Message taken").encode())  # never said again
-        elif ask is Ask.ENVELOPE:
-            self._accept_envelope()
+        elif ask is Ask.ENVELOPE and self._envelope is not None:
+            self._offered_whole = b""
+            self._open = self._fresh = True
+            self._out.append(yes_to_all(len(self._envelope.recipients)))
         elif ask is Ask.SENDER:
             self._say(250, (2, 1, 0), text or "Sender OK")
         elif ask is Ask.RECIPIENT:
@@ -156,9 +158,10 @@ class SMTPServerEngine(BodyEngine):
         """Neither yes nor no to :class:`EnvelopeOffered`: its commands are read and offered one after the other."""
         self._answered()
         self._whole = self.spent = False
-        if self._offered_whole is not None:
-            self._lines.give_back(self._offered_whole[1])
-            self._offered_whole = None
+        if self._offered_whole:
+            self._envelope = None
+            self._lines.give_back(self._offered_whole)
+            self._offered_whole = b""
 
     def refuse(self, error: MailshareError) -> None:
         """No to the open question; ``error`` gives code, enhanced code and words."""
@@ -293,16 +296,9 @@ class SMTPServerEngine(BodyEngine):
         most = settings.max_recipients if self._unknown < settings.unknown_recipients else 0
         if envelope is None or len(envelope.recipients) > most:
             return None
-        self._offered_whole = envelope, octets
+        self._envelope, self._offered_whole = envelope, octets
         self.spent = True
         return self._question(Ask.ENVELOPE, EnvelopeOffered(envelope))
-
-    def _accept_envelope(self) -> None:
-        offered, self._offered_whole = self._offered_whole, None
-        if offered is not None:
-            self._envelope = offered[0]
-            self._open = self._fresh = True
-            self._out.append(yes_to_all(len(self._envelope.recipients)))
 
     def _accept_recipient(self, text: str) -> None:
         self._named += 1

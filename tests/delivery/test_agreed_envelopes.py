@@ -13,7 +13,7 @@ from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import StorageFull
 from mailshare.core.personal import Quota
 from mailshare.core.values import Origin, Source
-from mailshare.delivery.agreed import Agreed, key_of
+from mailshare.delivery.agreed import Agreed
 from mailshare.delivery.submission import SubmissionRules
 from mailshare.interfaces import IWholeEnvelopes
 from tests.delivery.conftest import FakeSession, Office, finish
@@ -100,10 +100,10 @@ def test_what_is_remembered_is_bounded(office: Office, monkeypatch: pytest.Monke
     many = [envelope(f"user{number}") for number in range(5)]
     origins = [Origin(Source.SMTP, "", number) for number in range(5)]
     for each, origin in zip(many, origins, strict=True):
-        kept.keep(key_of(each, 1), directory, rules, (origin, None, each))
-    found = [kept.find(key_of(each, 1), directory, rules) for each in many]
+        kept.keep(each, (1,), directory, rules, (origin, None))
+    found = [kept.find(each, (1,), directory, rules) for each in many]
     assert [each and each[0] for each in found] == [None, None, None, *origins[3:]]
-    assert not kept.find(key_of(many[4], 2), directory, rules)
+    assert not kept.find(many[4], (2,), directory, rules)
 
 
 def test_what_is_told_of_the_session_is_its_own(office: Office) -> None:
