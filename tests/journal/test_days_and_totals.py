@@ -129,6 +129,8 @@ def test_what_strangers_wrote_is_escaped_and_cut(store: MemoryStore) -> None:
         {"helo": "müller", "targets": [["greg", "tag"]]},
         {"targets": [["lisa", "tag"], [1, "cc"]]},
         {"targets": [[1, "cc"]], "helo": "x" * 300},
+        {"helo": "x" * 200, "list": ["y" * 199, "z" * 200, "w" * 201], "v" * 200: "u" * 200},
+        {"helo": "x" * 200, "list": ["y" * 199, "z" * 200], "v" * 200: 10**199},
     ],
 )
 def test_a_line_says_what_the_api_says(store: MemoryStore, data: dict[str, object]) -> None:
