@@ -54,6 +54,7 @@ LONGEST = (
     "tests/peers/test_manager_browser.py",
     "tests/peers/test_manager_walk.py",
     "tests/test_print_by_mail.py",
+    "tests/test_print_by_mail_answers.py",
     "tests/peers/test_office_kills.py",
     "tests/peers/test_office_weight.py",
     "tests/web/test_api_fuzzed.py",

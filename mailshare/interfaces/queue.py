@@ -75,9 +75,10 @@ class IQueue(Interface):
         """``account_id`` to (messages due now, earliest ``next_at`` of those not due or 0)."""
 
     def steer(ids: Sequence[int], act: str, at: int) -> Awaitable[int]:
-        """``act``: ``"hold"``, ``"release"``, ``"retry"`` (now), ``"cancel"``, ``"delete"`` or ``"undelete"``.
+        """Hold, release, retry (now), cancel, recall, delete or undelete rows, as the word ``act`` says.
 
-        Active rows are left alone. ``"delete"`` is a cancelling that ``"undelete"`` takes back within 30 seconds.
+        Active rows are left alone, but by ``"recall"``: it cancels them too, and whatever comes of the try is too late.
+        ``"delete"`` is a cancelling that ``"undelete"`` takes back within 30 seconds.
 
         :returns: rows changed.
         """

@@ -130,6 +130,10 @@ class ByMail:
             for document in letter.job.documents:
                 if not document.canceled:
                     rows += await self._mails(letter, document)
+            if self._over(letter):
+                # Whoever took its mails back may have looked before the last of them was there.
+                await self._take_back(letter.job, letter.member)
+                return Outcome(item.id, QueueState.CANCELLED, now, 550, "5.0.0", "The print job is over")
         except MailshareError as fault:
             if fault.temporary:
                 raise
@@ -183,7 +187,7 @@ class ByMail:
         await self._take_back(job, member)
 
     async def _take_back(self, job: PrintJob, member: str) -> None:
-        """Nothing of what travels under the name that the job has here leaves any more."""
+        """Nothing of what travels under the name that the job has here leaves any more, but what is leaving now."""
         ids: list[int] = []
         for document in job.documents:
             travels_as = travel_id(job.ticket.uuid, member, document.number, job.members[member].serial)
@@ -193,7 +197,12 @@ class ByMail:
                     break  # parts are handed in one after another
                 for message_id in stored:
                     ids += [row.id for row in await self._store.queue.items(agent="relay", message_id=message_id)]
-        await self._store.queue.steer(ids, "cancel", self._service.now())
+        await self._store.queue.steer(ids, "recall", self._service.now())
+
+    def _over(self, letter: _Letter) -> bool:
+        """Whether the job was cancelled since the letter was begun."""
+        job = self._service.board.get(letter.job.id)
+        return job is None or job.members[letter.member].state.final
 
     async def _stored(self, travels_as: str, number: int) -> list[int]:
         """The stored mails with one part: the first, and those that were sent because the far end asked."""
@@ -316,7 +325,7 @@ class ByMail:
                 raise PolicyRefusal("Its time was over before all of it was sent", code=550, enhanced=(5, 4, 7))
             manifest = await self._manifest(letter, road)
             for number in range(1, parts + 1):
-                if number not in stored:
+                if number not in stored and not self._over(letter):
                     stored[number] = await self._hand_in(letter, road, manifest, number)
         rows: list[QueueItem] = []
         for message_id in stored.values():

@@ -58,6 +58,10 @@ _STEERING = {
     "release": (f"state = {int(QueueState.HELD)}", "state = 0, next_at = :at"),
     "retry": ("state IN (0, 3, 4, 5)", "state = 0, next_at = :at, done = 0"),
     "cancel": ("state IN (0, 5)", f"state = {int(QueueState.CANCELLED)}, done = :at"),
+    "recall": (
+        "state IN (0, 1, 5)",
+        f"state = {int(QueueState.CANCELLED)}, done = :at, lease_owner = NULL, lease_until = 0",
+    ),
     "delete": (
         "state IN (0, 5)",
         f"state = {int(QueueState.CANCELLED)}, done = :at, progress = json_set(progress, '$.deleted', state)",
@@ -323,7 +327,7 @@ class Queue:
         return await self._database.read(read)
 
     async def steer(self, ids: Sequence[int], act: str, at: int) -> int:
-        """Hold, release, retry, cancel, delete or undelete rows."""
+        """Hold, release, retry, cancel, recall, delete or undelete rows."""
         if act not in _STEERING:
             raise LocalFault(f"There is no act {act!r} for queue rows")
         states, change = _STEERING[act]

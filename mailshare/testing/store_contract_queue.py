@@ -119,6 +119,19 @@ class QueueContract:
             with pytest.raises(LocalFault):
                 await queue.steer(ids, "shred", NOW)
 
+    async def test_a_row_that_is_tried_is_recalled(self, store_factory: StoreFactory) -> None:
+        """Whatever comes of the try; and it is not due again."""
+        async with office(store_factory) as place:
+            queue = place.store.queue
+            await place.deliver("1", [], hops=[place.hop("a@b.example"), place.hop("c@d.example")])
+            (active,) = await queue.claim("relay", 1, NOW, SECOND)
+            ids = [row.id for row in await queue.items()]
+            assert await queue.steer(ids, "recall", NOW) == 2
+            await queue.settle([Outcome(active.id, QueueState.QUEUED, NOW, 451, next_at=NOW)])
+            assert await queue.claim("relay", 9, NOW + DAY, SECOND) == []
+            assert {row.word for row in await queue.items(open_only=False)} == {"cancelled"}
+            assert await queue.waiting() == 0
+
     async def test_a_deletion_is_taken_back_within_its_time(self, store_factory: StoreFactory) -> None:
         """Held or queued as it was, by whoever opens the store next as well; not claimed meanwhile, and not later."""
         async with office(store_factory) as place:
