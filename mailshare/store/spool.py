@@ -19,7 +19,9 @@ from mailshare.store.bodies import FileBody, InThread, MemoryBody
 from mailshare.store.files import Files, storage_fault, write_all
 from mailshare.store.measure import Measure, measured
 
-BACKLOG = 1 << 20  # octets that may wait for the disk before the source is asked to wait
+BLOCK = 256 * 1024  # octets that a thread is asked to write at once; each trip costs as much as 32 KiB of them
+BACKLOG = 2 * BLOCK  # octets that may wait for the disk before the source is asked to wait
+_SMALL = 4_096  # octets below which pieces are put together
 
 ROOM_KNOWN = 250_000  # microseconds that an answer about free room is good for; the reserve covers what comes meanwhile
 
@@ -125,32 +127,33 @@ class SpoolSink:
         self.size = 0
         self._spool = spool
         self._pieces: list[bytes] = []
-        self._waiting = 0
+        self._gathered = 0  # octets of these pieces
+        self._under_way = 0  # octets that the thread has
         self._spilled = False
         self._spent = False
         self._aborted = False
         self._working = False
+        self._durable = False
         self._fault: MailshareError | None = None
-        self._waiters: list[tuple[int, Deferred[None]]] = []
+        self._waiters: list[tuple[Callable[[], bool], Deferred[None]]] = []
         self._key = ""
         self._descriptor: int | None = None
 
     def write(self, data: bytes) -> Awaitable[None] | None:
-        """Take some octets; an awaitable when more than 1 MiB waits for the disk."""
+        """Take some octets; an awaitable when more than :data:`BACKLOG` wait for the disk."""
         if self._spent:
             raise LocalFault("This body was finished or aborted already")
         if self._fault is not None:
             raise self._fault
         self.size += len(data)
-        self._pieces.append(bytes(data))
-        self._waiting += len(data)
+        self._gather(data)
         if not self._spilled:
             if self.size <= self._spool.inline_limit:
                 return None
             self._spilled = True
             self._measure = Measure()
         self._work()
-        return self._until(BACKLOG) if self._waiting > BACKLOG else None
+        return None if self._may_come() else self._until(self._may_come)
 
     async def finish(self) -> IBody:
         """The body; a file is synced by then."""
@@ -161,27 +164,10 @@ class SpoolSink:
             data = b"".join(self._pieces)
             self._pieces.clear()
             return MemoryBody(measured(data), data)
-        await self._until(0)
+        self._work()
+        await self._until(lambda: self._durable)
         spool, measure = self._spool, self._measure
-        descriptor, self._descriptor = self._descriptor, None
-        assert descriptor is not None
-        path = spool.path_of(self._key)
-
-        def act() -> None:
-            try:
-                spool.files.sync(descriptor)
-            except BaseException:
-                spool.files.close(descriptor)
-                spool.files.unlink(path)
-                raise
-            spool.files.close(descriptor)
-
-        try:
-            await spool.in_thread(act)
-        except OSError as fault:
-            # A failed sync is never tried again on the same file: the message is refused and comes anew.
-            raise storage_fault(fault) from fault
-        return FileBody(measure.facts(self._key), path, spool.in_thread, bytes(measure.captured))
+        return FileBody(measure.facts(self._key), spool.path_of(self._key), spool.in_thread, bytes(measure.captured))
 
     def abort(self) -> None:
         """Forget it; its file goes once the thread at work is done."""
@@ -194,58 +180,80 @@ class SpoolSink:
         for _, wait in waiters:
             wait.callback(None)
 
-    def _until(self, level: int) -> Deferred[None]:
+    def _gather(self, data: bytes) -> None:
+        """Keep a piece; of those who send a few octets at a time it is their octets that take room, not the pieces."""
+        self._gathered += len(data)
+        if self._pieces and len(data) < _SMALL and len(self._pieces[-1]) < _SMALL:
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(bytes(data))
+
+    def _may_come(self) -> bool:
+        return self._gathered + self._under_way <= BACKLOG
+
+    def _until(self, ready: Callable[[], bool]) -> Deferred[None]:
         wait: Deferred[None] = Deferred()
-        self._waiters.append((level, wait))
+        self._waiters.append((ready, wait))
         self._release()
         return wait
 
     def _release(self) -> None:
         waiters, self._waiters = self._waiters, []
-        for level, wait in waiters:
+        for ready, wait in waiters:
             if self._fault is not None:
                 wait.errback(self._fault)
-            elif self._waiting <= level:
+            elif ready():
                 wait.callback(None)
             else:
-                self._waiters.append((level, wait))
+                self._waiters.append((ready, wait))
 
     def _work(self) -> None:
-        """Start the thread for what waits, unless it is at work."""
+        """Start the thread when a block is together, or the end has come, unless it is at work."""
         if self._working:
             return
         if self._aborted or self._fault is not None:
             self._discard()
             return
-        if not self._pieces:
+        if self._durable or (self._gathered < BLOCK and not self._spent):
             return
         pieces, self._pieces = self._pieces, []
+        self._under_way, self._gathered = self._gathered, 0
         self._working = True
-        task = Deferred.fromCoroutine(self._write(pieces))
-        task.addBoth(self._wrote, sum(map(len, pieces)))
+        last = self._spent
+        task = Deferred.fromCoroutine(self._write(pieces, last=last))
+        task.addBoth(self._wrote, last=last)
 
-    async def _write(self, pieces: list[bytes]) -> None:
+    async def _write(self, pieces: list[bytes], *, last: bool) -> None:
         spool = self._spool
         self._key = self._key or spool.new_key()
         key = self._key
 
         def act() -> None:
-            if self._descriptor is None:
-                self._descriptor = spool.create(key)
+            descriptor = self._descriptor
+            if descriptor is None:
+                descriptor = self._descriptor = spool.create(key)
             data = b"".join(pieces)
+            pieces.clear()
             self._measure.feed(data)
-            write_all(spool.files, self._descriptor, data)
+            write_all(spool.files, descriptor, data)
+            if last:
+                # A failed sync is never tried again on the same file: the message is refused and comes anew.
+                spool.files.sync(descriptor)
+                self._descriptor = None
+                spool.files.close(descriptor)
 
         try:
             await spool.in_thread(act)
         except OSError as fault:
             raise storage_fault(fault) from fault
 
-    def _wrote(self, result: object, length: int) -> None:
+    def _wrote(self, result: object, *, last: bool) -> None:
         self._working = False
-        self._waiting -= length
+        self._under_way = 0
         fault = getattr(result, "value", None)
-        if fault is not None:
+        if fault is None:
+            self._durable = last
+        else:
             self._fault = fault if isinstance(fault, MailshareError) else StorageFull(detail={"why": repr(fault)})
             self._pieces.clear()
         self._work()
