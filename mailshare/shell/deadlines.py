@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from mailshare.shell.limits import BODY_AT_ONCE, COMMANDS_AT_ONCE, Goodbye
+from mailshare.shell.limits import BODY_AT_ONCE, BODY_WAITS, COMMANDS_AT_ONCE, Goodbye
 from mailshare.shell.roles import Session
 
 if TYPE_CHECKING:
@@ -94,4 +94,5 @@ class Deadlines:
 
     def _expect_body(self) -> None:
         """Take much at once."""
-        self._may_wait = self._socket.bufferSize = BODY_AT_ONCE
+        self._may_wait = BODY_WAITS
+        self._socket.bufferSize = BODY_AT_ONCE

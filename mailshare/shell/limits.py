@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from attrs import frozen
 
-BODY_AT_ONCE = 65_536
-"""Octets of a message read from a socket at once, and that may wait for the engine before the transport is paused."""
+BODY_AT_ONCE = 131_072
+"""Octets of a message read from a socket at once: with 64 KiB large messages take a tenth more processor time."""
+BODY_WAITS = 65_536
+"""Octets of a message that may wait for the engine before the transport is paused."""
 COMMANDS_AT_ONCE = 4_096
 """Octets of commands read at once; none may wait beside them, for who sends them may never read an answer."""
 

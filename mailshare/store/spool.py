@@ -20,7 +20,7 @@ from mailshare.store.files import Files, storage_fault, write_all
 from mailshare.store.measure import Measure, measured
 
 BLOCK = 256 * 1024  # octets that a thread is asked to write at once; each trip costs as much as 32 KiB of them
-BACKLOG = 2 * BLOCK  # octets that may wait for the disk before the source is asked to wait
+BACKLOG = BLOCK * 3 // 2  # octets that may wait for the disk before the source is asked to wait
 _SMALL = 4_096  # octets below which pieces are put together
 
 ROOM_KNOWN = 250_000  # microseconds that an answer about free room is good for; the reserve covers what comes meanwhile

@@ -14,7 +14,7 @@ from mailshare.wire.smtp_server_body import ChunkReader, DataReader, whole_messa
 from mailshare.wire.smtp_server_core import GO_ON, Ask, EngineCore
 from mailshare.wire.smtp_server_events import BodyDropped, BodyEnded, BodyRead, MessageRead, SMTPSettings
 
-_PIECE = 65536
+_PIECE = 131_072  # octets of a body that are looked at at once
 
 
 class BodyEngine(EngineCore):
