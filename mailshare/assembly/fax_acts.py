@@ -14,13 +14,14 @@ from mailshare.assembly.fax_giving import FaxGivingActs
 from mailshare.assembly.fax_looking import shown_picture, wide
 from mailshare.assembly.fax_wishes import read_wishes
 from mailshare.assembly.opening import zone_of
+from mailshare.assembly.randomness import TOKENS
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import NotPossible, PeerFault, Unavailable
 from mailshare.core.fax_costs import Forecast
 from mailshare.core.fax_covers import NONE, STANDARD, FaxCover
 from mailshare.core.fax_report import RECEIPT
-from mailshare.core.trace import trace_id
+from mailshare.core.trace import TOKEN, trace_id
 from mailshare.core.values import Origin, Source, User, UserKind
 from mailshare.interfaces import IBody
 from mailshare.shell.new_body import body_of_pieces
@@ -180,7 +181,7 @@ class FaxActs(FaxGivingActs):
         row = await self._fax_row(id)
         from mailshare.fax.again import send_again  # noqa: PLC0415 - an office without fax needs none of it
 
-        trace = trace_id(self._clock(), os.urandom(3))
+        trace = trace_id(self._clock(), TOKENS(TOKEN))
         faxes = await send_again(self._store, self._fax_room().door(), row, trace)
         sender = self._directory().user_by_id[row.submitter_id or 0]
         return {"trace": trace, "faxes": faxes, "user": sender.name}
@@ -248,7 +249,7 @@ class FaxActs(FaxGivingActs):
         return Envelope(Address(sender.name, self._directory().hostname), tuple(recipients), size=body.size)
 
     async def _hand_in(self, envelope: Envelope, body: IBody, sender: User) -> Mapping[str, object]:
-        trace = trace_id(self._clock(), os.urandom(3))
+        trace = trace_id(self._clock(), TOKENS(TOKEN))
         origin = Origin(Source.WEB, trace, user_id=sender.id)
         receipt = await self._fax_room().door().accept(envelope, body, origin)
         rows = await self._store.queue.items(agent="fax", message_id=receipt.message_id, open_only=False)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 from zope.interface import implementer
 
+from mailshare.assembly.randomness import TOKENS
 from mailshare.config import Config, Secret
 from mailshare.config.fax_schema import FaxLineTable
 from mailshare.core.envelope import Envelope
@@ -22,7 +23,7 @@ from mailshare.core.fax_lines import (
     read_options,
 )
 from mailshare.core.sorting import Unknown, resolve_recipient
-from mailshare.core.trace import trace_id
+from mailshare.core.trace import TOKEN, trace_id
 from mailshare.core.values import Origin, Server, Source
 from mailshare.core.values.fax import FaxPage
 from mailshare.extend import Finder, build_extension, installed
@@ -180,7 +181,7 @@ def _mail(options: MailOptions, own: LineSurroundings) -> IFaxLine:
             where = resolve_recipient(one.address, sender_user=author, directory=directory, trusted=True)
             if isinstance(where, Unknown):  # the door would give it to ADMIN, and nothing would be passed on
                 raise PolicyRefusal(where.public)
-        trace = trace_id(int(own.reactor.seconds() * 1_000_000), os.urandom(3))
+        trace = trace_id(int(own.reactor.seconds() * 1_000_000), TOKENS(TOKEN))
         body = await new_body(own.store, octets)
         await own.door().accept(envelope, body, Origin(Source.FAX, trace, user_id=user or None, peer=own.name))
 

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from mailshare.assembly.document_room import DocumentRoom
 from mailshare.assembly.keys import machine_key
 from mailshare.assembly.opening import zone_of
+from mailshare.assembly.randomness import TOKENS
 from mailshare.config import Config
 from mailshare.core.errors import NoSuchJob, Unavailable
 from mailshare.core.headers import Headers
@@ -79,7 +80,7 @@ class FaxRoom:
             aside=self._aside,
             perform=self._perform,
             zone=zone_of(self._config),
-            token=os.urandom,
+            token=TOKENS,
             key=hmac.digest(machine_key(self._config.data, os.urandom), b"answers to reports", hashlib.sha256),
         )
         self.office.paper = self._paper

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from mailshare.assembly.clock_watch import ClockWatch
 from mailshare.assembly.opening import zone_of
-from mailshare.assembly.randomness import Randomness
+from mailshare.assembly.randomness import TOKENS
 from mailshare.assembly.run_recorder import RunRecorder
 from mailshare.assembly.shapes import moment
 from mailshare.config import Config
@@ -108,8 +108,7 @@ class MailRoom:
         self.clock_watch = ClockWatch(reactor, self._clock_jumped)
         self._timing(reactor, zone, changed)
         rules = submission_rules(config)
-        traces = Randomness(os.urandom)
-        self.desk = Desk(store, self.intake, reactor, traces, rules, aside, self.quotas, self.relay.largest, gateways)
+        self.desk = Desk(store, self.intake, reactor, TOKENS, rules, aside, self.quotas, self.relay.largest, gateways)
 
     async def open(self) -> None:
         """Read what sending remembers, and follow the directory from now on."""
@@ -118,7 +117,7 @@ class MailRoom:
 
     def _door(self, config: Config, reactor: Any, aside: Any, retry: RetryRule) -> None:
         """What everything comes in by, and what mailboxes do with it by themselves."""
-        self.reports = Reports(self._store, reactor, os.urandom)
+        self.reports = Reports(self._store, reactor, TOKENS)
         self.public_rate = PublicRate(lambda: micros(reactor))
         self.quotas = Quotas(self._store, reactor, self.reports)
         self.intake = Intake(
@@ -132,7 +131,7 @@ class MailRoom:
             hurry=lambda account_id: self.timetable.arrived(account_id, urgent=True),
             seen=self._seen,
             quotas=self.quotas,
-            answers=Answers(self._store, reactor, zone_of(config), os.urandom),
+            answers=Answers(self._store, reactor, zone_of(config), TOKENS),
         )
 
     def _fetching(self, config: Config, reactor: Any, doors: Doors, changed: Callable[[int], None]) -> None:
@@ -347,7 +346,7 @@ def provider_doors(config: Config, reactor: Any, secrets: Secrets) -> Doors:
     )
     replies = SMTPLimits(line=limits.relay_reply_line, lines=limits.relay_reply_lines)
     hostname = config.tables.server.hostname
-    return Doors(reactor, secrets, Randomness(os.urandom), hostname, deadlines=deadlines, replies=replies)
+    return Doors(reactor, secrets, TOKENS, hostname, deadlines=deadlines, replies=replies)
 
 
 def collecting_limits(config: Config) -> POP3Limits:

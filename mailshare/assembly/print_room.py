@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from mailshare.assembly.print_news import PrintNewsRoom
 from mailshare.assembly.print_receiving import PrintReceiving
 from mailshare.assembly.print_ways import PrintWays
 from mailshare.assembly.printers import places_of, printers_of
+from mailshare.assembly.randomness import TOKENS
 from mailshare.config import Config
 from mailshare.config.endpoint_strings import port_of
 from mailshare.config.print_checks import abilities_of
@@ -51,7 +51,7 @@ class PrintRoom:
         self, store: IStore, reactor: Any, config: Config, *, note: Note, aside: Aside, documents: IDocuments
     ) -> None:
         self.documents = documents
-        self.service = PrintService(store, reactor, config.tables.server.hostname, os.urandom, note=note)
+        self.service = PrintService(store, reactor, config.tables.server.hostname, TOKENS, note=note)
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)

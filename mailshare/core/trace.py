@@ -5,16 +5,19 @@ from __future__ import annotations
 _MILLISECONDS = 1_000
 _WRAP = 1 << 40
 _DAY = 86_400_000  # milliseconds
+TOKEN = 3
+"""Octets of a trace that tell those of one millisecond apart."""
 
 
 def trace_id(at: int, token: bytes) -> str:
-    """16 hex digits: the millisecond in ten of them, then 24 random bits.
+    """16 hex digits: the millisecond in ten of them, then 24 bits that no other of that millisecond has.
 
     They grow with time, so that the index entries of neighbouring messages lie beside each other on the disk: with
     random ones every delivery would write two pages more (docs/performance.md). They are names, not secrets.
 
     :param at: microseconds UTC.
-    :param token: three octets or more from a random source; the first three are used.
+    :param token: three octets or more; the first three are used. A server's are never the same for two traces of one
+        millisecond (:class:`mailshare.assembly.randomness.Tokens`).
     """
     return f"{at // _MILLISECONDS % _WRAP:010x}{token[:3].hex():0>6}"
 
