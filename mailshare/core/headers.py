@@ -38,7 +38,8 @@ _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
 # The first @ behind the first character parts it: were any of them allowed to, a thousand would be tried in turn.
 _BARE_ID = re.compile(r"[^<>\s,;\"()][^<>\s,;\"()@]*@[^<>\s,;\"()]+")
-_MAX_IDS = 1_000
+MAX_IDS = 1_000
+"""Message-IDs of a field that are looked at."""
 # A Message-ID as programs write it: what the forgiving patterns above find in it too.
 _USUAL_ID = re.compile(rb"[^:]*:[ \t]*(<[!-;=?-~]{1,990}>)[ \t]*\r?\n")
 octets_of = attrgetter("raw")
@@ -313,13 +314,13 @@ class Headers:
         """
         fields = self.named(name)
         if len(fields) == 1:
-            return fields[0].ids[:_MAX_IDS]
+            return fields[0].ids[:MAX_IDS]
         out: list[str] = []
         for each in fields:
             out.extend(each.ids)
-            if len(out) >= _MAX_IDS:
+            if len(out) >= MAX_IDS:
                 break
-        return tuple(out[:_MAX_IDS])
+        return tuple(out[:MAX_IDS])
 
 
 def read_message_ids(value: str) -> list[str]:

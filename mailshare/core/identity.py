@@ -7,14 +7,15 @@ docs/reference/sorting.md tells the rules; the display name is chosen so that an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-
-from attrs import define, field
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 from mailshare.core.address import Address
+from mailshare.core.derived import derived
 from mailshare.core.encoded_words import encode, without_controls
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.headers import Field, Headers
+from mailshare.core.headers import MAX_IDS, Field, Headers
 from mailshare.core.ladder import step
 from mailshare.core.mailboxes import Mailbox
 from mailshare.core.people import Sharers, people_of
@@ -29,6 +30,11 @@ _READ_ALIKE = re.compile(  # a bare address, or one behind plain words, one quot
 )
 _SIGNED = re.compile(r"(?:\A|;)\s*h\s*=([^;]*)")
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
+_RETURN_PATH = frozenset({"return-path"})
+_SENDER = frozenset({"sender"})
+_SHORT_FROM = 160  # octets of a field that is remembered
+_MOST_FROMS = 1_000  # for each directory
+_name_of = attrgetter("name")
 _MAX_NAME = 255
 
 
@@ -63,6 +69,8 @@ def sending_account(
 ) -> Account | None:
     """The account a user's mail leaves by: the one of his whose address stands in From or MAIL FROM, else his first."""
     accounts = [directory.account_by_id[a] for a in (user.accounts if user else ()) if a in directory.account_by_id]
+    if len(accounts) < 2:
+        return accounts[0] if accounts else None
     addresses = [box.address for box in headers.mailboxes("from")]
     if sender is not None:
         addresses.append(sender)
@@ -71,7 +79,7 @@ def sending_account(
             domain = account.mode is AccountMode.DOMAIN and address.key[1] in account.domains
             if domain or address.key in {own.key for own in (account.address, *account.aliases)}:
                 return account
-    return accounts[0] if accounts else None
+    return accounts[0]
 
 
 def name_that_returns(user: User, sharers: Sharers | None, wished: str = "") -> str:
@@ -93,37 +101,49 @@ def _returns(name: str, user: User, sharers: Sharers) -> bool:
     return match.user_ids == (user.id,) and not match.ambiguous and not match.unknown
 
 
-@define
 class _Rewrite:
-    """A block being changed."""
+    """A block being changed.
 
-    fields: list[Field]
-    steps: list[Step] = field(factory=list)
-    changed: set[str] = field(factory=set)
+    :ivar names: lower-case names of the fields, and of some that were dropped.
+    """
 
-    def named(self, *names: str) -> list[Field]:
-        """Fields of these lower-case names."""
-        return [each for each in self.fields if each.key in names]
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self.fields = list(fields)
+        self.names = set(map(str.lower, map(_name_of, fields)))
+        self.steps: list[Step] = []
+        self.changed: set[str] = set()
 
-    def put(self, name: str, value: str) -> None:
+    def named(self, name: str) -> list[Field]:
+        """Fields of this lower-case name."""
+        return [each for each in self.fields if each.key == name] if name in self.names else []
+
+    def put(self, new: Field) -> None:
         """Replace the first field of that name, drop the others; append it when there is none."""
-        new = Field(name, f"{name}: {value}\r\n".encode())
-        old = self.named(name.lower())
-        if old:
+        key = new.key
+        if old := self.named(key):
             place = self.fields.index(old[0])
-            self.fields = [each for each in self.fields if each.key != name.lower()]
+            self.fields = [each for each in self.fields if each.key != key]
             self.fields.insert(place, new)
         else:
             self.fields.append(new)
-        self.changed.add(name.lower())
+            self.names.add(key)
+        self.changed.add(key)
 
-    def drop(self, names: Iterable[str], why: str) -> None:
+    def drop(self, names: frozenset[str], why: str) -> None:
         """Take all fields of these lower-case names out."""
-        wanted = frozenset(names)
-        if any(each.key in wanted for each in self.fields):
-            self.changed |= {each.key for each in self.fields if each.key in wanted}
-            self.fields = [each for each in self.fields if each.key not in wanted]
+        if not names.isdisjoint(self.names) and any(each.key in names for each in self.fields):
+            self.changed |= {each.key for each in self.fields if each.key in names}
+            self.fields = [each for each in self.fields if each.key not in names]
             self.steps.append(step(why))
+
+
+def _made(name: str, value: str) -> Field:
+    return Field(name, f"{name}: {value}\r\n".encode())
+
+
+def _ids(fields: Sequence[Field]) -> tuple[str, ...]:
+    """The Message-IDs in these fields, as many as are looked at."""
+    return fields[0].ids[:MAX_IDS] if len(fields) == 1 else tuple(one for each in fields for one in each.ids)[:MAX_IDS]
 
 
 def submission_header(
@@ -153,52 +173,88 @@ def submission_header(
     :returns: the new fields, and the steps for the journal.
     :raises PolicyRefusal: 550 5.7.1 under ``enforce`` when From is not the user's.
     """
-    work = _Rewrite(list(fields))
+    work = _Rewrite(_ended(fields))
     sharers = people_of(directory).sharers.get(account.id) if account else None
     if policy != "keep":
         _make_from(work, user, sharers, directory, strict=policy == "enforce")
     work.drop(_HIDDEN, "bcc-removed")
-    work.drop({"return-path"}, "return-path-removed")
+    work.drop(_RETURN_PATH, "return-path-removed")
     if not any(each.value for each in work.named("date")):
-        work.put("Date", date)
-    ids = Headers(tuple(work.named("message-id"))).message_ids("message-id")
+        work.put(_made("Date", date))
+    ids = _ids(work.named("message-id"))
     if not ids:
         ids = (f"<{message_id.strip('<> ')}>",)
-        work.put("Message-ID", ids[0])
+        work.put(_made("Message-ID", ids[0]))
     _refer(work, ids[0])
     if sharers is not None:
         _reply_to(work, user, sharers)
-    _drop_signatures(work)
-    _end_lines(work)
+    if "dkim-signature" in work.names:
+        _drop_signatures(work)
     return (Field("Received", received), *work.fields), tuple(work.steps)
 
 
+class _From(NamedTuple):
+    """What becomes of a block's From.
+
+    :ivar own: the address in it is the user's to use.
+    :ivar new: what stands there instead, if it is changed.
+    """
+
+    own: bool
+    new: Field | None = None
+    steps: tuple[Step, ...] = ()
+
+
+@derived
+def _known_froms(directory: Directory) -> dict[tuple[int, int, bool, bytes], _From]:
+    """What became of fields before, by user, account, strictness and octets: a program writes the same each time."""
+    del directory
+    return {}
+
+
 def _make_from(work: _Rewrite, user: User, sharers: Sharers | None, directory: Directory, *, strict: bool) -> None:
-    boxes = [box for each in work.named("from") for box in each.address_list[0]]
-    single = len(boxes) == 1 and len(work.named("from")) == 1
+    found, known = work.named("from"), _known_froms(directory)
+    usual = len(found) == 1 and len(found[0].raw) <= _SHORT_FROM and directory.user_by_id.get(user.id) is user
+    key = (user.id, sharers.account.id if sharers else 0, strict, found[0].raw if usual else b"")
+    right = known.get(key) if usual else None
+    if right is None:
+        right = _right_from(found, user, sharers, directory, strict=strict)
+        if usual and len(known) < _MOST_FROMS:
+            known[key] = right
+    if not right.own:
+        work.drop(_SENDER, "sender-removed")
+    if right.new is not None:
+        work.put(right.new)
+    work.steps += right.steps
+
+
+def _right_from(
+    found: Sequence[Field], user: User, sharers: Sharers | None, directory: Directory, *, strict: bool
+) -> _From:
+    boxes = [box for each in found for box in each.address_list[0]]
+    single = len(boxes) == 1 and len(found) == 1
     first = boxes[0] if boxes else None
     own = single and first is not None and _may_use(first.address, user, sharers, directory)
     if strict and not own:
         raise PolicyRefusal("The From address is not yours to use", code=550, enhanced=(5, 7, 1))
     if own and first is not None and (not _named_by_display(sharers) or _keeps_name(first, user, sharers)):
-        if not _READ_ALIKE.match(work.named("from")[0].value):
-            work.put("From", display(first.name, first.address))
-            work.steps.append(step("from-fixed", f"{first} is written so that every program reads it alike"))
-        return
+        if _READ_ALIKE.match(found[0].value):
+            return _From(own=True)
+        why = f"{first} is written so that every program reads it alike"
+        return _From(True, _made("From", display(first.name, first.address)), (step("from-fixed", why),))
     wished = first.name if first is not None else ""
     if own and first is not None:
         address = first.address
     else:
         address = envelope_sender(user, sharers.account) if sharers else Address(user.name, directory.hostname)
-        work.drop({"sender"}, "sender-removed")
     if _named_by_display(sharers):
         name = name_that_returns(user, sharers, wished)
     else:
         borrowed = not own and _means_another(wished, user, sharers)
         name = name_that_returns(user, None, "" if borrowed else wished)
     old = ", ".join(map(str, boxes)) or "none"
-    work.put("From", display(name, address))
-    work.steps.append(step("from-fixed", f"{old} became {name} <{address}>"))
+    why = f"{old} became {name} <{address}>"
+    return _From(own, _made("From", display(name, address)), (step("from-fixed", why),))
 
 
 def _named_by_display(sharers: Sharers | None) -> bool:
@@ -229,11 +285,9 @@ def _may_use(address: Address, user: User, sharers: Sharers | None, directory: D
 
 def _refer(work: _Rewrite, own_id: str) -> None:
     """Put the message's own id at the end of References, so that an answer carries it whatever relays do to it."""
-    old = work.named("references")
-    ids = Headers(tuple(old)).message_ids("references")
-    if own_id in ids:
-        return
-    work.put("References", "\r\n ".join([*ids, own_id]))
+    ids = _ids(work.named("references"))
+    if own_id not in ids:
+        work.put(_made("References", "\r\n ".join([*ids, own_id])))
 
 
 def _reply_to(work: _Rewrite, user: User, sharers: Sharers) -> None:
@@ -241,7 +295,7 @@ def _reply_to(work: _Rewrite, user: User, sharers: Sharers) -> None:
     wanted = sharers.options.tags_work and account.mode is AccountMode.REGULAR and not work.named("reply-to")
     if wanted and account.tag_delimiter and sharers.by_tag(user.name) == user.id:
         address = Address(f"{account.address.local}{account.tag_delimiter}{user.name}", account.address.domain)
-        work.put("Reply-To", display(name_that_returns(user, sharers), address))
+        work.put(_made("Reply-To", display(name_that_returns(user, sharers), address)))
         work.steps.append(step("reply-to-added", str(address)))
 
 
@@ -258,8 +312,8 @@ def _drop_signatures(work: _Rewrite) -> None:
     work.fields = kept
 
 
-def _end_lines(work: _Rewrite) -> None:
+def _ended(fields: Sequence[Field]) -> Sequence[Field]:
     """Every field ends its line; only the last of a block without empty line may not."""
-    work.fields = [
-        each if each.raw.endswith((b"\n", b"\r")) else Field(each.name, each.raw + b"\r\n") for each in work.fields
-    ]
+    if not fields or fields[-1].raw.endswith((b"\n", b"\r")):
+        return fields
+    return [*fields[:-1], Field(fields[-1].name, fields[-1].raw + b"\r\n")]

@@ -113,6 +113,31 @@ def test_enforce_refuses_and_keep_keeps():
     assert make(b"From: Andrew <mail@company.example>\r\n" + BASE + b"\r\n", policy="enforce")[1] == []
 
 
+def test_a_remembered_from_is_of_one_user_under_one_policy():
+    """The same octets by another user, policy, account or directory are judged anew; twice they come to the same."""
+    block = b"From: Andrew Smith <mail@company.example>\r\nSender: x@y.example\r\n" + BASE + b"\r\n"
+    renamed = evolve(ANDREW, names=("Andreas",))
+    other = evolve(OFFICE, users=tuple(renamed if each is ANDREW else each for each in OFFICE.users))
+    told = [
+        make(block, user, account, directory, policy)
+        for _ in range(2)
+        for directory in (OFFICE, other)
+        for user in (directory.user_by_id[ANDREW.id], GREG)
+        for account in (SHARED, None)
+        for policy in ("fix", "keep")
+    ]
+    assert told[:16] == told[16:]
+    fresh = evolve(OFFICE, version=7)
+    assert told[0] == make(block, directory=fresh)
+    assert [Headers.parse(one).first("from") for one, _ in (told[0], told[4], told[8])] == [
+        "Andrew Smith <mail@company.example>", "Andrew Jones <mail@company.example>", "Andreas <mail@company.example>",
+    ]  # fmt: skip
+    assert told[0][1] == []
+    for _ in range(2):
+        with pytest.raises(PolicyRefusal):
+            make(b"From: greg@elsewhere.example\r\n" + BASE + b"\r\n", policy="enforce")
+
+
 def test_admin_may_send_as_admin():
     """ADMIN's own mail carries his name, and an answer comes back to him."""
     assert sender(b"From: mail@company.example\r\n", user=ADMIN) == "admin1 <mail@company.example>"
