@@ -403,10 +403,10 @@ class Connection(Deadlines, TwistedProtocol):
         if self._gone or self._closing:
             return
         engine = session.engine
-        data = engine.take_output()
+        data, closing = engine.take_output(), engine.closing
         if data and self._outlet is not None:
-            self._outlet.write(data, queued=self._full)
-        if engine.closing:
+            self._outlet.write(data, queued=self._full, last=closing)
+        if closing:
             self._close()
         elif self._stopping and not session.receiving:
             self.say_goodbye(Goodbye.SHUTDOWN)

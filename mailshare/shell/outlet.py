@@ -8,12 +8,15 @@ once more, although nothing is left to be sent.
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Server
 from zope.interface import implementer
+
+_MORE = getattr(socket, "MSG_MORE", 0)  # Linux has it
 
 
 class Listener(Protocol):
@@ -35,28 +38,30 @@ class Outlet:
     holds (64 KiB in Twisted).
     """
 
-    __slots__ = ("_listener", "_straight", "_transport")
+    __slots__ = ("_listener", "_socket", "_straight", "_transport")
 
     def __init__(self, transport: Any, listener: Listener, *, secure: bool) -> None:
         self._transport = transport
         self._listener = listener
         self._straight: Any = None
+        self._socket = isinstance(transport, Server) and not secure
         if not secure:
-            socket = isinstance(transport, Server)
-            self._straight = transport.socket.send if socket else getattr(transport, "writeSomeData", None)
+            self._straight = transport.socket.send if self._socket else getattr(transport, "writeSomeData", None)
         # A pull producer is told whenever the queue has become empty, a push producer only after it was paused.
         transport.registerProducer(self, self._straight is None)
 
-    def write(self, data: bytes, *, queued: bool) -> None:
+    def write(self, data: bytes, *, queued: bool, last: bool = False) -> None:
         """Send.
 
         :param queued: octets wait already, so these go behind them.
+        :param last: :meth:`close` follows at once. So the kernel sends one packet with the octets and the end in place
+            of two.
         """
         if self._straight is None or queued:
             self._transport.write(data)
             return
         try:
-            sent = self._straight(data)
+            sent = self._straight(data, _MORE) if last and self._socket else self._straight(data)
         except OSError:  # the socket is full, or broken: the transport meets that again and ends in good order
             sent = 0
         if sent != len(data):
@@ -70,7 +75,7 @@ class Outlet:
         """
         transport = self._transport
         transport.unregisterProducer()
-        if isinstance(transport, Server) and self._straight is not None and not queued:
+        if self._socket and self._straight is not None and not queued:
             transport.connectionLost(connectionDone)
         else:
             transport.loseConnection()

@@ -101,8 +101,18 @@ class SMTPServerEngine(BodyEngine):
             event = self._message_at_once(data) if self._fresh else self._envelope_at_once(data)
         if event is not None:
             return event
-        self.feed(data)
-        return self.next_event()
+        line = self._lines.only_line(data) if self._between() else None
+        if line is None:
+            self.feed(data)
+            return self.next_event()
+        event = self._line(line)
+        self.spent = self._then is None
+        return event
+
+    def _between(self) -> bool:
+        """No message is begun, nothing is asked, and nothing but a line comes next."""
+        busy = self._data or self._chunks or self._skip or self._then or self.waiting or self.closing
+        return self._greeted and self._envelope is None and not busy
 
     def next_event(self) -> object | None:
         """The next event; ``None`` when more octets or an answer are needed."""
@@ -190,6 +200,7 @@ class SMTPServerEngine(BodyEngine):
     def verifier(self, text: str) -> None:
         """The answer to :class:`VerifierWanted`."""
         self._answered()
+        self.spent = False
         self._then = lambda: self._login_step(lambda: self._logins.verifier(text))
 
     # ------------------------------------------------------------------ commands

@@ -142,6 +142,16 @@ class Still:
     addWriter = removeReader = removeWriter = addReader
 
 
+class Noting(socket.socket):
+    """Keeps the flags of what it sends."""
+
+    flags: list[int]
+
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        self.flags = [*getattr(self, "flags", []), flags]
+        return super().send(data, flags)
+
+
 def on_a_socket(office) -> tuple[socket.socket, Server]:
     """Both ends of a TCP connection to the POP3 server, whose reactor stands still; the client's takes little."""
     client = socket.socket()
@@ -150,6 +160,7 @@ def on_a_socket(office) -> tuple[socket.socket, Server]:
         client.connect(listening.getsockname())
         accepted, address = listening.accept()
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    accepted = Noting(fileno=accepted.detach())
     accepted.setblocking(False)
     protocol = office.factory.buildProtocol(None)
     protocol.peer = "192.0.2.7"
@@ -169,6 +180,17 @@ def test_a_session_ends_in_the_turn_of_its_last_reply(office):
         assert not transport.connected
         with client.makefile("rb") as replies:
             assert replies.read().endswith(b"first\r\n..dot\r\n.\r\n+OK Bye\r\n")
+
+
+def test_the_last_reply_and_the_end_are_one_packet(office):
+    """The kernel keeps back the answer to QUIT, and nothing before it, for the end that follows at once."""
+    client, transport = on_a_socket(office)
+    with closing(client):
+        sent = transport.socket
+        for line in (b"USER joe\r\n", b"PASS secret\r\n", b"QUIT\r\n"):
+            client.sendall(line)
+            transport.doRead()
+        assert sent.flags == [0, 0, 0, socket.MSG_MORE]
 
 
 def test_what_the_socket_left_is_sent_before_it_closes(office):

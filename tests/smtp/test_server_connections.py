@@ -307,10 +307,10 @@ def test_a_session_that_breaks(connect, logged_failures, monkeypatch: pytest.Mon
     client, other = connect(), connect()
     client.codes(HELLO)
 
-    def broken() -> object:
+    def broken(_: bytes) -> object:
         raise ZeroDivisionError
 
-    client.protocol._session.engine.next_event = broken
+    client.protocol._session.engine._line = broken
     assert client.codes(b"NOOP") == ["421"]
     assert client.gone
     assert len(logged_failures.flush(ZeroDivisionError)) == 1

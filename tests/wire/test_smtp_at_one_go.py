@@ -6,16 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailshare.core.errors import PolicyRefusal
+from mailshare.core.errors import LoginRefused, PolicyRefusal
+from mailshare.wire.sasl.scram import make_verifier
 from mailshare.wire.smtp_server import SMTPServerEngine
 from mailshare.wire.smtp_server_events import (
     BodyDropped,
     BodyEnded,
     BodyRead,
     EnvelopeOffered,
+    LoginProven,
     MailOffered,
     MessageRead,
+    PasswordOffered,
+    ProofRejected,
     SMTPSettings,
+    VerifierWanted,
 )
 
 OPENING = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<joe@test.local>\r\nDATA\r\n"
@@ -37,8 +42,12 @@ class Peer:
 
     def __init__(self, *, at_one_go: bool = True, agrees: bool = True) -> None:
         self.engine = SMTPServerEngine(
-            SMTPSettings("m.test", max_body_line=42, max_size=200, max_hops=2, whole_envelopes=True), nonce=str
-        )
+            SMTPSettings(
+                "m.test", max_body_line=42, max_size=200, max_hops=2, whole_envelopes=True, clear_auth=True,
+                mechanisms=("SCRAM-SHA-256", "PLAIN", "LOGIN"),
+            ),
+            nonce=lambda: "fyko+d2lbbFgONRv9qkxdawL",
+        )  # fmt: skip
         self.take = self.engine.receive if at_one_go else self._one_by_one
         self.agrees = agrees
         self.messages: list[bytes] = []
@@ -61,7 +70,11 @@ class Peer:
         self.replies += self.engine.take_output()
 
     def _answer(self, event: object) -> None:
-        if isinstance(event, EnvelopeOffered) and not self.agrees:
+        if isinstance(event, VerifierWanted):
+            self.engine.verifier(make_verifier("secret", b"0123456789abcdef", 4096))
+        elif isinstance(event, (LoginProven, PasswordOffered, ProofRejected)) and not self.agrees:
+            self.engine.refuse(LoginRefused())
+        elif isinstance(event, EnvelopeOffered) and not self.agrees:
             self.engine.one_by_one()
         elif isinstance(event, BodyRead):
             self._body += event.data
@@ -128,7 +141,9 @@ def test_refused_after_it_came_whole() -> None:
 PIECES = (
     OPENING, b"MAIL FROM:<a@b.test>\r\n", b"RCPT TO:<joe@test.local>\r\n", b"DATA\r\n", HEADER + b"x" + END, b".\r\n",
     b"BDAT 3 LAST\r\nabc", b"BDAT 3\r\nabc", b"BDAT 9\r\nab", b"cdefghi", b"RSET\r\n", b"NOOP\r\n", b"EHLO again\r\n",
-    b"HELO again\r\n", b"x" * 2_050, b"\r\n",
+    b"HELO again\r\n", b"x" * 2_050, b"\r\n", b"\n", b"\r", b"QUIT\r\n", b"*\r\n", b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n",
+    b"AUTH LOGIN\r\n", b"am9l\r\n", b"AUTH PLAIN\r\n", b"AGpvZQBzZWNyZXQ=\r\n",
+    b"AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1hYmNkZWZnaGlqa2xtbm9w\r\n",
 )  # fmt: skip
 
 
