@@ -29,12 +29,19 @@ W = TypeVar("W", bound=Weighed)
 LAY_OUT_AFTER = 0.2  # seconds: a command that has the store for a moment leaves the log as it is
 
 
+_DOUBTFUL = b"not synced\n"
+
+
 class DirectoryLock:
-    """The file ``lock``: held by the server that has the store open; the system lets go of it when the process ends."""
+    """The file ``lock``: held by the server that has the store open; the system lets go of it when the process ends.
+
+    :ivar doubtful: the last server here saw a sync fail, and nobody has carried over since what it had written.
+    """
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "lock")
         self._descriptor: int | None = None
+        self.doubtful = False
 
     def take(self) -> None:
         """Take it.
@@ -45,15 +52,35 @@ class DirectoryLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as fault:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").partition("\n")[0]
             os.close(descriptor)
             raise Unavailable(
                 f"Another server has this store open (process {holder or 'unknown'}): {os.path.dirname(self._path)}",
                 detail={"lock": self._path},
             ) from fault
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        self.doubtful = _DOUBTFUL in os.pread(descriptor, 64, 0)
         self._descriptor = descriptor
+        self._write()
+
+    def doubt(self) -> None:
+        """A sync failed: tell whoever opens the store next. From any thread.
+
+        It need not be durable itself: what it is about are pages that the system holds in memory, as it does this one.
+        The file has its room already, so that a full disk does not matter.
+        """
+        self.doubtful = True
+        self._write()
+
+    def trust(self) -> None:
+        """What was in doubt is on stable storage."""
+        if self.doubtful:
+            self.doubtful = False
+            self._write()
+
+    def _write(self) -> None:
+        if self._descriptor is not None:
+            line = f"{os.getpid()}\n".encode("ascii") + (_DOUBTFUL if self.doubtful else b"")
+            os.pwrite(self._descriptor, line.ljust(64), 0)
 
     def release(self) -> None:
         """Let go. Idempotent."""
@@ -96,14 +123,17 @@ class FileDatabase:
         """The reactor's time, microseconds."""
         return int(self._reactor.seconds() * 1_000_000)
 
-    def prepare(self) -> sqlite3.Connection:
+    def prepare(self, *, doubtful: bool = False) -> sqlite3.Connection:
         """Open the writing connection, with the schema in place and no row claimed. May run in a thread.
 
+        :param doubtful: the log was written by somebody whose sync failed; see :func:`_carry_over`.
         :raises Unavailable, ConfigFault: the file cannot be used; the text says why.
         """
         try:
             connection = open_writer(self.path, self._connect)
             try:
+                if doubtful:
+                    _carry_over(connection)
                 ensure_schema(connection, self.path)
                 # A statement of many rows keeps what it would have to undo: a file of its own, three writes for each
                 # collected message. Only from here on, for a migration may have to sort a whole table.
@@ -120,11 +150,14 @@ class FileDatabase:
             raise Unavailable(f"The store cannot be opened: {fault}") from fault
         return connection
 
-    def start(self, connection: sqlite3.Connection) -> None:
-        """Begin to serve."""
+    def start(self, connection: sqlite3.Connection, doubt: Callable[[], None] = lambda: None) -> None:
+        """Begin to serve.
+
+        :param doubt: called, from any thread, when a sync failed.
+        """
         self._damage = damage = Damage()
         sync_log = LogSync(self.path, self._files, self._reactor.seconds) if self._durability == "full" else None
-        self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage)
+        self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage, doubt)
         self._readers = Readers(
             self._reactor, lambda here: open_reader(self.path, self._connect, here=here), self._threads, damage
         )
@@ -179,3 +212,18 @@ class FileDatabase:
         if writer is not None:
             await writer.stop()
         before_close()
+
+
+def _carry_over(connection: sqlite3.Connection) -> None:
+    """Write into the database what the log holds, sync it, and begin the log anew.
+
+    After a failed sync the system may take pages for written that are not: the log can be read for as long as they stay
+    in memory, and the power cut that takes them cuts the log there. What is committed later would stand behind that gap
+    and be lost, although it was synced. Carried over, it is written again, to another place.
+
+    :raises sqlite3.Error: the disk fails.
+    :raises Unavailable: somebody else is reading.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise Unavailable("The store cannot be opened: another program reads it, so the log cannot be carried over")

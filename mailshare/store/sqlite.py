@@ -9,6 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.task import deferLater
@@ -136,7 +137,9 @@ class SQLiteStore(StoreParts):
             )
         self._workers = Workers(self._reactor, self._body_threads, "mailshare-body")
         try:
-            self._database.start(await self._in_thread(self._database.prepare))
+            prepare = partial(self._database.prepare, doubtful=self._lock.doubtful)
+            self._database.start(await self._in_thread(prepare), self._lock.doubt)
+            self._lock.trust()
             await self._directory.open(secrets.token_hex(8))
         except BaseException:
             await self.close()

@@ -117,6 +117,7 @@ class Writer:
     :param sync_directory: makes names in a directory durable.
     :param sync_log: makes durable what was committed; ``None`` where it need not be.
     :param damage: is shown each error.
+    :param doubt: called, from either thread, when a sync failed.
     """
 
     log = Logger()
@@ -128,7 +129,9 @@ class Writer:
         sync_directory: Callable[[str], None],
         sync_log: LogSync | None,
         damage: Damage | None = None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
+        self._doubt = doubt
         self._damage = damage or Damage()
         self._reactor = reactor
         self._connection = connection
@@ -433,6 +436,7 @@ class Writer:
     def _give_up(self, why: str) -> None:
         """After a failed sync nothing is written any more until the store is opened again."""
         self._broken = True
+        self._doubt()
         self.trouble = f"read-only: {why}"
         self.log.critical(
             "The store is read-only from now on: {why}. Look at the disk, then start the server again.", why=why
