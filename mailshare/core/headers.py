@@ -133,18 +133,20 @@ def split_lines(block: bytes) -> list[bytes]:
 
 def _usual_fields(block: bytes) -> list[Field] | None:
     """What :func:`_split_fields` gives for the lines of a block that LF ends and no limit cuts; ``None`` for others."""
-    end = block.find(b"\n\r")
+    end, size = block.find(b"\n\r"), len(block)
     if (
-        block[:1] in b"\r\n"  # an empty block too
-        or end != block.find(b"\n\r\n")
-        or not 0 < block.count(b"\n") < BOUNDS.header_lines
-        or len(block) > BOUNDS.header_field
+        end != block.find(b"\n\r\n")
+        or block[:1] in b"\r\n"  # an empty block too
+        or size > BOUNDS.header_field
+        or (size >= BOUNDS.header_lines and block.count(b"\n") >= BOUNDS.header_lines)
     ):
         return None
-    bare = block.find(b"\n\n")
-    if bare >= 0 and not 0 <= end < bare:
+    bare = block.find(b"\n\n", 0, end) if end >= 0 else block.find(b"\n\n")
+    if bare >= 0:
         end = bare
-    return list(map(_made, _FIELD.findall(block[: end + 1] if end >= 0 else block)))
+    if end < 0 and b"\n" not in block:
+        return None
+    return list(map(_made, _FIELD.findall(block, 0, end + 1 if end >= 0 else size)))
 
 
 def _split_fields(lines: list[bytes]) -> list[Field]:

@@ -74,4 +74,4 @@ class RememberedCollected:
 
 
 def _key(envelope: Envelope, origin: Origin) -> _Key:
-    return (origin.source, origin.user_id, origin.trusted, origin.folder, origin.junk, *map(id, envelope.recipients))
+    return (origin.source._value_, origin.user_id, origin.trusted, origin.folder, origin.junk, *map(id, envelope.recipients))

@@ -107,10 +107,10 @@ def _update(digest: HASH, data: bytes) -> None:
 
 def measured(data: bytes) -> BodyFacts:
     """What :class:`Measure` finds, for a message that is at hand whole."""
-    end = 2 if data.startswith(b"\r\n") else data.find(_END) + len(_END)
-    header = end if end == 2 or end >= len(_END) else len(data)
-    whole, content = sha256(), sha256()
-    _update(whole, data)
-    _update(content, data[header:].rstrip(_WHITE))
-    ready = data.endswith(b"\r\n") and not data.startswith(b".") and not dots_begin_lines(data)
-    return BodyFacts(len(data), header, whole.digest(), content.digest(), "", ready or not data)
+    size = len(data)
+    header = 2 if data[:2] == b"\r\n" else data.find(_END) + 4
+    if header == 3:
+        header = size
+    whole, content = sha256(data).digest(), sha256(data[header:].rstrip(_WHITE)).digest()
+    ready = data[-2:] == b"\r\n" and data[:1] != b"." and not dots_begin_lines(data)
+    return BodyFacts(size, header, whole, content, "", ready or not data)
