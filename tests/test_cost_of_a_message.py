@@ -33,7 +33,7 @@ from mailshare.smtp.factory import SMTPFactory
 from mailshare.store.memory import MemoryStore
 from tests.journal.conftest import BERLIN, finish
 
-CALLS = {1: 402, 20: 469}
+CALLS = {1: 374, 20: 441}
 STATEMENTS = {1: 12, 20: 14}
 
 

@@ -136,12 +136,13 @@ def _usual_fields(block: bytes) -> list[Field] | None:
     end, size = block.find(b"\n\r"), len(block)
     if (
         end != block.find(b"\n\r\n")
-        or block[:1] in b"\r\n"  # an empty block too
+        or block[:1] == b"\r"
+        or block[:1] == b"\n"
         or size > BOUNDS.header_field
         or (size >= BOUNDS.header_lines and block.count(b"\n") >= BOUNDS.header_lines)
     ):
         return None
-    bare = block.find(b"\n\n", 0, end) if end >= 0 else block.find(b"\n\n")
+    bare = block.find(b"\n\n", 0, end + 1) if end >= 0 else block.find(b"\n\n")
     if bare >= 0:
         end = bare
     if end < 0 and b"\n" not in block:

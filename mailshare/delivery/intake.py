@@ -116,7 +116,7 @@ class Intake:
         directory = self._store.directory.current()
         wishes = _wishes(directory)
         read = await self._read(envelope, body, origin, directory, headers)
-        kept, result = await self._deliver(envelope, body, read, directory)
+        kept, result = await self._deliver(envelope, body, read, directory, bounded=wishes.bounded)
         routing, headers = kept.routing, read.headers
         if routing.hops:
             self._wake(routing, fresh=not result.already)
@@ -139,13 +139,13 @@ class Intake:
                 self._hurry(account_id)
 
     async def _deliver(
-        self, envelope: Envelope, body: IBody, read: _Read, directory: Directory
+        self, envelope: Envelope, body: IBody, read: _Read, directory: Directory, *, bounded: bool
     ) -> tuple[Bounded, DeliveryResult]:
         """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
         headers, routing, origin = read
         at, size, full = micros(self._clock), body.size, set[int]()
         while True:
-            if self._quotas is None or not _wishes(directory).bounded:
+            if self._quotas is None or not bounded:
                 kept = Bounded(routing)
             else:
                 kept = await self._quotas.bounded(read.routing, origin, size, directory, full)

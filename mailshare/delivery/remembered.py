@@ -74,4 +74,5 @@ class RememberedCollected:
 
 
 def _key(envelope: Envelope, origin: Origin) -> _Key:
-    return (origin.source._value_, origin.user_id, origin.trusted, origin.folder, origin.junk, *map(id, envelope.recipients))
+    came = origin.source._value_, origin.user_id, origin.trusted, origin.folder, origin.junk
+    return (*came, *map(id, envelope.recipients))

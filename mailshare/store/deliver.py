@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from zope.interface import implementer
 
@@ -118,7 +119,7 @@ class Delivery:
             handing,  # type: ignore[arg-type]  # mypy does not see that this tuple can be called
             cost=ROW_COST + (own.facts.size if inline else 0) + readers.octets,
             directory="" if inline else self.directory_of(own),
-            afterwards=lambda: self._mailboxes_changed(readers.users),
+            afterwards=partial(self._mailboxes_changed, readers.users),
         )
         if hops and result.message_id:
             for agent in dict.fromkeys(hop.agent for hop in hops):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from mailshare.core.bounds import BOUNDS
@@ -69,3 +71,13 @@ def test_fields_that_come_again_are_read_once_until_a_bound_changes(monkeypatch:
     forget_fields()
     assert Headers.parse(block).oversize
     forget_fields()
+
+
+def test_usual_blocks_are_read_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends their lines and wherever the first empty one is, a pattern finds the fields that lines give."""
+    pieces = [b"a:", b"\n", b"\r", b" ", b"\n\r\n"]
+    blocks = [b"".join(some) for size in range(7) for some in product(pieces, repeat=size)]
+    quickly = [Headers.parse(block) for block in blocks]
+    monkeypatch.setattr("mailshare.core.headers._usual_fields", lambda _: None)
+    for block, quick in zip(blocks, quickly, strict=True):
+        assert quick == Headers.parse(block), block
