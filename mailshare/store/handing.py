@@ -55,8 +55,10 @@ _COUNT_UP = Insert(
 )
 _USUAL_LINES = Insert("INSERT INTO usual_lines (mailbox_id, data)", 2)
 _ENTRY = Insert("INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix)", 7)
+_FEW = 3  # copies of a message, up to which nothing is saved by looking whether others are like it
 _ALREADY = DeliveryResult(0, already=True)
-_user_of = itemgetter(0)
+_user_of, _number_of, _usual_of = itemgetter(0), itemgetter(1), itemgetter(6)  # of what _INBOXES reads
+_uid_of = itemgetter(1)  # of the row of an entry
 
 
 @frozen
@@ -125,11 +127,15 @@ class Handing(NamedTuple):
         return write_together
 
 
-_Inboxes = dict[int, tuple[int, int, int, int, int, int, bytes | None]]
+_Inbox = tuple[int, int, int, int, int, int, bytes | None]
+_Inboxes = dict[int, _Inbox]
 """By user id the mailboxes as they stood when the transaction began.
 
 User, number, UIDNEXT, next change, messages, octets, usual lines.
 """
+_Row = tuple[int, int, int, int, int, int, bytes | None]
+"""Of an entry: mailbox, uid, message, octets, flags, change, lines unless they are the usual ones."""
+_Made = tuple[Sequence[_Row], Sequence[tuple[int, int, int]], Sequence[tuple[int, bytes]]]
 
 
 class _Copies:
@@ -260,7 +266,7 @@ def _suppress(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes
     for one in keyed:
         handing = one.handing
         at = handing.at
-        mailboxes = [inboxes[each][1] for each in one.users if each in inboxes]
+        mailboxes = [*map(_number_of, filter(None, map(inboxes.get, one.users)))]
         met = remembered.take(
             handing.duplicate_key, handing.origin.trace, at, at - handing.duplicate_window, mailboxes
         )
@@ -278,7 +284,49 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
     :raises MailboxFull: the first of these users whose mailbox cannot take it.
     :raises Unavailable: a user went away between routing and now; the source tries again and is routed anew.
     """
-    rows: list[tuple[object, ...]] = []
+    found = _all_alike(copies, inboxes) if copies and len(copies[0].users) > _FEW else None
+    rows, grown, fresh = _made(copies, inboxes) if found is None else _made_alike(copies, found)
+    _COUNT_UP.into(connection, grown)
+    _USUAL_LINES.into(connection, fresh)
+    _ENTRY.into(connection, rows)
+
+
+def _all_alike(copies: Sequence[_Copies], inboxes: _Inboxes) -> Sequence[_Inbox] | None:
+    """The mailboxes of messages that all go to the same people, where none of them needs a second look."""
+    readers = copies[0].handing.readers
+    for one in copies:
+        if one.suppressed or one.handing.bounds or one.handing.readers is not readers:
+            return None
+    found = [*map(inboxes.get, readers.users)]
+    boxes = [one for one in found if one is not None]
+    return boxes if len(boxes) == len(found) and None not in map(_usual_of, boxes) else None
+
+
+def _made_alike(copies: Sequence[_Copies], boxes: Sequence[_Inbox]) -> _Made:
+    """What :func:`_made` gives of such messages, in less than half the time for each copy."""
+    rows: list[_Row] = []
+    octets = 0
+    users, readers = copies[0].handing.readers.users, copies[0].handing.readers
+    for came, one in enumerate(copies):
+        facts, message = one.handing.body.facts, one.number
+        size = facts.size
+        octets += size
+        made = [
+            (number, uid + came, message, size + more, ready, modseq + came, None if lines == usual else lines)
+            for (_, lines, more, ready), (_, number, uid, modseq, _, _, usual) in zip(
+                readers.copies if facts.ready else readers.unready, boxes, strict=True
+            )
+        ]
+        one.uids = dict(zip(users, map(_uid_of, made), strict=True))
+        rows += made
+    many = len(copies)
+    grown = [(box[1], many, octets + many * each[2]) for box, each in zip(boxes, readers.copies, strict=True)]
+    return rows, grown, ()
+
+
+def _made(copies: Sequence[_Copies], inboxes: _Inboxes) -> _Made:
+    """The rows of the entries, what mailboxes grow by, and the lines that are usual for some from now on."""
+    rows: list[_Row] = []
     fresh: dict[int, bytes] = {}
     all_grown: dict[int, tuple[int, int, int]] = {}  # by user id: number of the mailbox, messages and octets that came
     for one in copies:
@@ -305,9 +353,7 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
             all_grown[user_id] = number, came + 1, grown + size
             uids[user_id] = uid
             rows.append((number, uid, message, size, ready, modseq + came, None if lines == usual else lines))
-    _COUNT_UP.into(connection, list(all_grown.values()))
-    _USUAL_LINES.into(connection, list(fresh.items()))
-    _ENTRY.into(connection, rows)
+    return rows, list(all_grown.values()), list(fresh.items())
 
 
 def _along(connection: sqlite3.Connection, one: _Copies) -> None:

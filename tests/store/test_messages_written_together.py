@@ -94,6 +94,24 @@ def test_every_size_of_a_batch():
         assert_same([handing(number, *range(1, 2 + number % 4), key=b"%d" % number) for number in range(1, size + 1)])
 
 
+def test_messages_to_the_same_four_people():
+    """Their entries are made together; a copy that one of them has, a bound or lines of another kind change nothing."""
+    people = readers_of(tuple(Target(one, "local", b"Delivered-To: user%d\r\n" % one) for one in range(1, 5)))
+    other = readers_of(tuple(Target(one, "cc", b"X-Mailshare-Copy-For: a\r\n") for one in (3, 4, 1, 2)))
+    together, apart = database(), database()
+    for first, readers in ((1, people), (11, people), (21, people), (31, other), (41, people)):
+        batch = [handing(number, key=b"%d" % number)._replace(readers=readers) for number in range(first, first + 3)]
+        if first == 21:
+            batch[1] = batch[1]._replace(duplicate_key=batch[0].duplicate_key)
+        if first == 41:
+            batch[1] = batch[1]._replace(bounds={2: Quota(messages=1_000)})
+        assert write_together(together, batch) == [one(apart) for one in batch]
+        assert rows(together) == rows(apart)
+    uids = [uid for (uid,) in together.execute("SELECT uid FROM entry WHERE mailbox_id = 2 ORDER BY message_id")]
+    assert uids == list(range(1, 15))
+    assert together.execute("SELECT uidnext, msgs FROM mailbox WHERE id = 2").fetchone() == (15, 14)
+
+
 def test_second_copy_in_the_same_batch_is_suppressed():
     """The first of two messages with one key is kept, whoever of their readers they share."""
     results = assert_same([handing(1, 1, 2, key=b"k"), handing(2, 2, 3, key=b"k"), handing(3, 3, key=b"k")])
