@@ -50,6 +50,7 @@ class VerifiedCache:
         self._entries.pop(name, None)
 
     def _mark(self, name: str, stored: str, password: bytes) -> bytes:
-        parts = (name.encode(), stored.encode(), password)
-        told = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
+        who, known = name.encode(), stored.encode()
+        # With the lengths in front no two triples are told alike.
+        told = b"%d %d %b%b%b" % (len(who), len(known), who, known, password)
         return hashlib.blake2b(told, key=self._key, digest_size=32).digest()

@@ -1,4 +1,4 @@
-"""Many POP3 clients at once: polls and listings, with plain blocking sockets in threads."""
+"""Many POP3 clients at once: listings, and what the other clients need, with plain blocking sockets in threads."""
 
 from __future__ import annotations
 
@@ -121,19 +121,6 @@ def each_in_a_thread(load: POP3Load, work: Callable[[str], int]) -> tuple[float,
     if faults:
         raise Refused(str(faults[0]))
     return time.perf_counter() - start, sum(results)
-
-
-def polls(load: POP3Load, times: int) -> tuple[float, int]:
-    """Login, STAT, QUIT, over and over; sessions."""
-
-    def work(user: str) -> int:
-        for _ in range(times):
-            reader = Reader(load.port)
-            reader.login(user, load.password)
-            reader.quit()
-        return times
-
-    return each_in_a_thread(load, work)
 
 
 def listings(load: POP3Load, times: int) -> tuple[float, int]:

@@ -11,12 +11,14 @@ from attrs import frozen
 from loads import pop3_load, smtp_load
 from loads.pop3_fetch import retrievals
 from loads.pop3_load import POP3Load
+from loads.pop3_poll import polls
 from loads.processes import Used, used
 from loads.servers import DOMAIN, PASSWORD, USERS, MailServer, wait_stored
 
 Figures = Mapping[str, float]
 TWENTY = list(USERS[:20])
 _BOX = 4  # mailboxes that the reading workloads use
+_AT_ONCE = 8  # sessions that look in at once, as with the tool that the goals were set with
 _SHARE = 0.99
 
 
@@ -98,14 +100,14 @@ def _readers(server: MailServer, first: int, window: int = 1) -> POP3Load:
     return POP3Load(server.pop3, USERS[first : first + _BOX], PASSWORD, window)
 
 
-def poll(times: int) -> Callable[[MailServer], Figures]:
+def poll(sessions: int) -> Callable[[MailServer], Figures]:
     """Login, STAT, QUIT; the password was right once before."""
 
     def run(server: MailServer) -> Figures:
-        load = _readers(server, 20)
-        pop3_load.polls(load, 2)
+        load = POP3Load(server.pop3, USERS[20 : 20 + _AT_ONCE], PASSWORD)
+        polls(load, 2 * len(load.users))
         before = used(*server.pids())
-        seconds, sessions = pop3_load.polls(load, times)
+        seconds = polls(load, sessions)
         return {"sessions_s": sessions / seconds, **_spent(server, before, sessions)}
 
     return run
@@ -195,7 +197,7 @@ WORKLOADS = (
         ingest(600, 8, login=True, each=True),
         ("Postfix+Dovecot",),
     ),
-    Workload("POP3 login, STAT, QUIT", "sessions_s", poll(300), POP3_PEER),
+    Workload("POP3 login, STAT, QUIT", "sessions_s", poll(4000), POP3_PEER),
     Workload("POP3 listing of 1,000", "listing_ms", listing(1000, 30, 20), POP3_PEER, lower=True),
     Workload("POP3 listing of 20,000", "listing_ms", listing(20_000, 31, 5), POP3_PEER, lower=True),
     Workload("POP3 RETR 4 KiB, lock-step", "messages_s", retrieve(1000, 4096, 32, rounds=3), POP3_PEER),
