@@ -123,12 +123,70 @@ class Intake:
         if not result.already:
             if origin.user_id is not None:
                 await self._tell(kept, headers, origin.user_id, origin)
-            if wishes.bounded and self._quotas is not None:
-                await self._quotas.watch(result.uids, body.size, origin)
-            if wishes.absent and self._answers is not None:
-                await self._answers.answer(self.accept, routing, headers, envelope, origin)
+            if wishes.bounded or wishes.absent:
+                await self._follow_up(envelope, body, read, routing, result)
             self._seen(result.message_id, headers, origin)
         return Receipt(origin.trace, result.message_id, routing, result.already, result.suppressed)
+
+    async def accept_together(
+        self, messages: Sequence[tuple[Envelope, IBody, Origin, Headers | None]]
+    ) -> Sequence[Receipt | None]:
+        """Route and store usual messages in one transaction; see ``IIntake``."""
+        directory = self._store.directory.current()
+        receipts: list[Receipt | None] = [None] * len(messages)
+        places, taken, ready = [], [], []
+        for place, (envelope, body, origin, headers) in enumerate(messages):
+            # Whatever has to be waited for would keep the others waiting.
+            if origin.source is Source.COLLECT and headers is not None and not refers(headers):
+                read = await self._read(envelope, body, origin, directory, headers)
+                made = self._made_ready(envelope, body, read, directory)
+                if made is not None:
+                    places.append(place)
+                    taken.append(read)
+                    ready.append(made)
+        if not ready:
+            return receipts
+        try:
+            results = await self._store.delivery.deliver_together(ready)
+        except MailshareError:
+            return receipts  # whose fault it is shows when each is handed in alone
+        wishes = _wishes(directory)
+        for place, read, result in zip(places, taken, results, strict=True):
+            envelope, body, origin, _ = messages[place]
+            if not result.already:
+                if wishes.bounded or wishes.absent:
+                    await self._follow_up(envelope, body, read, read.routing, result)
+                self._seen(result.message_id, read.headers, origin)
+            receipts[place] = Receipt(
+                origin.trace, result.message_id, read.routing, result.already, result.suppressed
+            )
+        return receipts
+
+    def _made_ready(self, envelope: Envelope, body: IBody, read: _Read, directory: Directory) -> object | None:
+        """A collected message for the store to take with others: no bound holds it back, and nobody here sent it."""
+        headers, routing, origin = read
+        at = micros(self._clock)
+        return self._store.delivery.ready(
+            envelope,
+            body,
+            origin,
+            routing.targets,
+            routing.hops,
+            route_events(at, envelope, origin, routing, body.size, directory, headers.own_id),
+            at=at,
+            duplicate_key=origin.key,
+            headers=headers if headers.fields else None,
+        )
+
+    async def _follow_up(
+        self, envelope: Envelope, body: IBody, read: _Read, routing: Routing, result: DeliveryResult
+    ) -> None:
+        """Tell who has a full mailbox, answer for who is away."""
+        wishes = _wishes(self._store.directory.current())
+        if wishes.bounded and self._quotas is not None:
+            await self._quotas.watch(result.uids, body.size, read.origin)
+        if wishes.absent and self._answers is not None:
+            await self._answers.answer(self.accept, routing, read.headers, envelope, read.origin)
 
     def _wake(self, routing: Routing, *, fresh: bool) -> None:
         """Tell those who hand on that rows wait for them."""

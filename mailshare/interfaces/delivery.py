@@ -80,6 +80,17 @@ class IIntake(Interface):
         """
 
 
+    def accept_together(
+        messages: Sequence[tuple[Envelope, IBody, Origin, Headers | None]],
+    ) -> Awaitable[Sequence[Receipt | None]]:
+        """Route and store usual messages in one transaction; fires when durable.
+
+        :param messages: in order, each with its header block, unless that is long.
+        :returns: for each its receipt; ``None`` when it has to be handed in alone, by :meth:`accept`: it is none of the
+            usual ones, or something went wrong. Nothing of it was stored then, unless its bookmark says so.
+        """
+
+
 class IForecast(Interface):
     """Says whom the door would give a message to, without taking it."""
 

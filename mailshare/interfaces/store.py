@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
@@ -62,6 +63,33 @@ class IDelivery(Interface):
         :param headers: the body's header block, by somebody who has read it already.
         :raises MailboxFull: one of the bounds is reached; nothing was stored.
         :raises StorageFull, StoreReadOnly: nothing was stored.
+        """
+
+    def ready(
+        envelope: Envelope,
+        body: IBody,
+        origin: Origin,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        events: Sequence[Event] = (),
+        *,
+        headers: Headers | None,
+        at: int,
+        duplicate_key: bytes = b"",
+        sent: SentMark | None = None,
+        expires: int = 0,
+        hold: bool = False,
+        bounds: Mapping[int, Quota] | None = None,
+    ) -> object | None:
+        """A delivery for :meth:`deliver_together`, by the arguments of :meth:`deliver`.
+
+        :returns: ``None`` when it has to be delivered alone, e.g. for its size; what else it is only the store knows.
+        """
+
+    def deliver_together(ready: Sequence[Any]) -> Awaitable[Sequence[DeliveryResult]]:
+        """Store several in their order, each as :meth:`deliver` does, all or nothing; fires when durable.
+
+        :raises MailshareError: as :meth:`deliver`; which of them it is about is not told.
         """
 
     def refuse(

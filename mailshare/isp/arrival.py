@@ -122,6 +122,7 @@ class Arrivals:
     leave_days: int = 0
     known: Mapping[str, LedgerRow] = field(factory=dict)
     error: MailshareError | None = None
+    _lot: list[_Arriving] = field(factory=list)
     _log = Logger()
 
     async def fetch(self, session: ProviderSession, messages: Sequence[Upstream]) -> None:
@@ -151,6 +152,44 @@ class Arrivals:
             session.fetch(message, _Arriving(self, session, flight, message, weight))
         await flight.landed()
 
+    def came_whole(self, one: _Arriving) -> None:
+        """Store a message that is there, together with the others that come in this turn of the reactor."""
+        if not self._lot:
+            self.doors.reactor.callLater(0, self.store_lot)
+        self._lot.append(one)
+
+    def store_lot(self) -> None:
+        """Begin to store those that came whole."""
+        lot, self._lot = self._lot, []
+        if lot:
+            Deferred.fromCoroutine(self._store_together(lot))
+
+    async def _store_together(self, lot: Sequence[_Arriving]) -> None:
+        """Store messages in one transaction; alone those that need more, and all when something is wrong with one."""
+        there, handed = [], []
+        for one in lot:
+            try:
+                handed.append(self._handed(one, await one.finish()))
+                there.append(one)
+            except Exception as error:  # noqa: BLE001  one message must not keep the others from being stored
+                self._trouble(one, error)
+                one.flight.leave(one.weight)
+        receipts: Sequence[Receipt | None] = [None] * len(there)
+        try:
+            receipts = await self.intake.accept_together(handed)
+        except Exception:  # noqa: BLE001  it shows again with the message that it belongs to
+            self._log.debug("Messages of {address} are stored one by one", address=str(self.account.address))
+        for one, receipt in zip(there, receipts, strict=True):
+            if receipt is None:
+                Deferred.fromCoroutine(self.store_arrived(one, ""))
+                continue
+            try:
+                self._settle(one, receipt)
+            except Exception as error:  # noqa: BLE001  as above
+                self._trouble(one, error)
+            finally:
+                one.flight.leave(one.weight)
+
     async def store_arrived(self, one: _Arriving, why_not: str) -> None:
         """Store a message that is there. Never raises for what goes wrong with it.
 
@@ -161,21 +200,22 @@ class Arrivals:
                 one.abort()
                 await self._unfetched(one.message, why_not)
             else:
-                name, already = await self._store_one(one.message, one.header, await one.finish())
-                self.stored(one.session, one.message, name, already)
-        except (StorageFull, StoreReadOnly) as fault:
-            # No room: the provider keeps the rest.
-            one.abort()
-            self.error = fault
-        except MailshareError as fault:
-            one.abort()
-            self.error = self.error or fault
-        except Exception:  # noqa: BLE001  one message must not keep the others from being stored
-            one.abort()
-            self._log.failure("A message of {address} could not be stored", address=str(self.account.address))
-            self.error = self.error or LocalFault("An error of this program; see the log")
+                self._settle(one, await self._store_one(one, await one.finish()))
+        except Exception as error:  # noqa: BLE001  one message must not keep the others from being stored
+            self._trouble(one, error)
         finally:
             one.flight.leave(one.weight)
+
+    def _trouble(self, one: _Arriving, error: Exception) -> None:
+        """Take note of a message that could not be stored; called where it is caught."""
+        one.abort()
+        if isinstance(error, StorageFull | StoreReadOnly):
+            self.error = error  # the provider keeps the rest
+        elif isinstance(error, MailshareError):
+            self.error = self.error or error
+        else:
+            self._log.failure("A message of {address} could not be stored", address=str(self.account.address))
+            self.error = self.error or LocalFault("An error of this program; see the log")
 
     async def note_failed(self, one: _Arriving, error: BaseException) -> None:
         """Note that a message did not come, or not whole: the connection is over, or there is no room for it."""
@@ -203,14 +243,14 @@ class Arrivals:
         if given_up:
             await self.behind.forget_wish(message)
 
-    async def _store_one(self, message: Upstream, header: HeaderReader, body: IBody) -> tuple[str, bool]:
-        """Hand a message in.
-
-        :returns: its name in the ledger, and whether an earlier run had stored it.
-        """
-        name = message.uid or f"{header_name(header.digest)} {body.digest.hex()[:32]}"
-        key = LedgerKey(self.account.id, name, message.size, header.digest)
+    def _handed(self, one: _Arriving, body: IBody) -> tuple[Envelope, IBody, Origin, Headers | None]:
+        """What the door is given; its header is read unless that would take long."""
+        message, header = one.message, one.header
+        digest = header.digest
+        name = message.uid or f"{header_name(digest)} {body.digest.hex()[:32]}"
+        key = LedgerKey(self.account.id, name, message.size, digest)
         state = LedgerState.DELETE if self.leave_days == 0 else LedgerState.KEPT
+        one.name = name
         origin = Origin(
             Source.COLLECT, trace_id(self._now(), self.doors.random(3)),
             account_id=self.account.id, peer=self.server.host, secure=self.server.tls != "none",
@@ -219,9 +259,13 @@ class Arrivals:
         )  # fmt: skip
         lines = header.octets
         headers = Headers.parse(lines) if len(lines) <= LONG_HEADER else None
-        envelope = Envelope(return_path(lines, headers))
+        return Envelope(return_path(lines, headers)), body, origin, headers
+
+    async def _store_one(self, one: _Arriving, body: IBody) -> Receipt:
+        """Hand a message in."""
+        envelope, body, origin, headers = self._handed(one, body)
         try:
-            receipt = await self.intake.accept(envelope, body, origin, headers)
+            return await self.intake.accept(envelope, body, origin, headers)
         except Unavailable:
             raise
         except CancelledError:
@@ -229,10 +273,13 @@ class Arrivals:
         except Exception as error:  # noqa: BLE001  a mail that the rules stumble over must not stop the others: raw to ADMIN
             if not isinstance(error, MailshareError):
                 self._log.failure("Message {trace} could not be routed", trace=origin.trace)
-            receipt = await self._raw_to_admin(envelope, body, origin, error)
-        self.behind.failures.pop(name, None)
+            return await self._raw_to_admin(envelope, body, origin, error)
+
+    def _settle(self, one: _Arriving, receipt: Receipt) -> None:
+        """Take note of a message that is safe."""
+        self.behind.failures.pop(one.name, None)
         self._count(receipt)
-        return name, receipt.already
+        self.stored(one.session, one.message, one.name, receipt.already)
 
     async def _raw_to_admin(self, envelope: Envelope, body: IBody, origin: Origin, error: Exception) -> Receipt:
         """The path of a mail that cannot be routed: as it is into ADMIN's mailbox, with the reason in the journal."""
@@ -276,6 +323,7 @@ class _Arriving:
     """One message on its way from the provider into the store.
 
     :ivar weight: octets that it takes of the flight.
+    :ivar name: what the ledger calls it, once it is there.
     """
 
     arrivals: Arrivals
@@ -285,6 +333,8 @@ class _Arriving:
     weight: int
     header: HeaderReader = field(factory=HeaderReader)
     sink: IBodySink | None = None
+    body: IBody | None = None
+    name: str = ""
 
     def take(self, data: bytes) -> Awaitable[None] | None:
         """A chunk of it."""
@@ -296,11 +346,16 @@ class _Arriving:
 
     def came_whole(self, text: bytes) -> None:
         """All of it is there."""
-        self.take(text)
-        self.came("")
+        try:
+            self.take(text)
+        except MailshareError as fault:  # there is no room
+            self.failed(fault)
+        else:
+            self.arrivals.came_whole(self)
 
     def came(self, why_not: str) -> None:
         """It is there."""
+        self.arrivals.store_lot()  # which came before it
         Deferred.fromCoroutine(self.arrivals.store_arrived(self, why_not))
 
     def failed(self, error: BaseException) -> None:
@@ -309,8 +364,10 @@ class _Arriving:
 
     async def finish(self) -> IBody:
         """It came whole."""
-        sink, self.sink = self.sink or self.arrivals.store.new_body(0), None
-        return await sink.finish()
+        if self.body is None:
+            sink, self.sink = self.sink or self.arrivals.store.new_body(0), None
+            self.body = await sink.finish()
+        return self.body
 
     def abort(self) -> None:
         """It did not."""

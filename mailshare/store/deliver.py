@@ -27,7 +27,7 @@ from mailshare.interfaces import IBody, IBodySink, IDelivery
 from mailshare.store.bodies import PIECE, FileBody, MemoryBody
 from mailshare.store.database import Database
 from mailshare.store.events import write_events
-from mailshare.store.handing import Handing, readers_of
+from mailshare.store.handing import Handing, Lot, readers_of
 from mailshare.store.ledger import refuse_row
 from mailshare.store.naming import DAY, DUPLICATE_DAYS, bare_message_id
 from mailshare.store.notifier import Notifier
@@ -125,6 +125,41 @@ class Delivery:
             for agent in dict.fromkeys(hop.agent for hop in hops):
                 self._notifier.wake(agent)
         return result
+
+    def ready(
+        self,
+        envelope: Envelope,
+        body: IBody,
+        origin: Origin,
+        targets: Sequence[Target],
+        hops: Sequence[Hop] = (),
+        events: Sequence[Event] = (),
+        *,
+        headers: Headers | None,
+        at: int,
+        duplicate_key: bytes = b"",
+        sent: SentMark | None = None,
+        expires: int = 0,
+        hold: bool = False,
+        bounds: Mapping[int, Quota] | None = None,
+    ) -> Handing | None:
+        """One of those that :meth:`deliver_together` stores; ``None`` when it has to be delivered alone."""
+        if hops or headers is None or not isinstance(body, MemoryBody):
+            return None
+        return Handing(
+            envelope, body, origin, readers_of(tuple(targets)), (), tuple(events), at, duplicate_key,
+            self._duplicate_window, sent, expires, hold, *listed_fields(headers), bounds or {},
+        )  # fmt: skip
+
+    async def deliver_together(self, ready: Sequence[Handing]) -> Sequence[DeliveryResult]:
+        """Store them all, or nothing; fires when durable."""
+        users = {user for one in ready for user in one.readers.users}
+        results: Sequence[DeliveryResult] = await self._database.write(
+            Lot(ready),  # type: ignore[arg-type]  # as above
+            cost=sum(ROW_COST + one.body.facts.size + one.readers.octets for one in ready),
+            afterwards=lambda: self._mailboxes_changed(users),
+        )
+        return results
 
     def refuse(
         self, key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
@@ -125,6 +126,32 @@ class Handing(NamedTuple):
     def group(self) -> Callable[[sqlite3.Connection, Sequence[Handing]], Sequence[DeliveryResult]]:
         """How the writer does several of these that wait one behind the other."""
         return write_together
+
+
+class Lot(NamedTuple):
+    """Deliveries that are one operation: for who has many at once, and no need to hear of each by itself."""
+
+    handings: Sequence[Handing]
+
+    def __call__(self, connection: sqlite3.Connection) -> Sequence[DeliveryResult]:
+        """The operation."""
+        return write_together(connection, self.handings)
+
+    @property
+    def rows(self) -> int:
+        """As :attr:`Handing.rows`."""
+        return sum(one.rows for one in self.handings)
+
+    @property
+    def group(self) -> Callable[[sqlite3.Connection, Sequence[Lot]], Sequence[Sequence[DeliveryResult]]]:
+        """As :attr:`Handing.group`."""
+        return write_lots
+
+
+def write_lots(connection: sqlite3.Connection, lots: Sequence[Lot]) -> Sequence[Sequence[DeliveryResult]]:
+    """Store them as if they were one."""
+    results = iter(write_together(connection, [one for lot in lots for one in lot.handings]))
+    return [list(islice(results, len(lot.handings))) for lot in lots]
 
 
 _Inbox = tuple[int, int, int, int, int, int, bytes | None]

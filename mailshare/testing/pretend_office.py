@@ -43,14 +43,37 @@ class Door:
         """Deliver to andrew, notices to admin1."""
         if self.trouble:
             raise self.trouble.pop(0)
-        self.origins.append(origin)
-        self.envelope = envelope
-        name = "admin1" if origin.source is Source.REPORT else "andrew"
-        target = Target(self.office.user(name).id, "test")
+        target = self._taken(envelope, origin)
         result = await self.office.store.delivery.deliver(
             envelope, body, origin, [target], at=self.office.now(), headers=headers
         )
         return Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
+
+    async def accept_together(
+        self, messages: Sequence[tuple[Envelope, IBody, Origin, Headers | None]]
+    ) -> Sequence[Receipt | None]:
+        """All of them in one transaction, or none."""
+        delivery, at = self.office.store.delivery, self.office.now()
+        targets = [Target(self.office.user("andrew").id, "test")] * len(messages)
+        ready = [
+            delivery.ready(envelope, body, origin, [target], at=at, headers=headers)
+            for (envelope, body, origin, headers), target in zip(messages, targets, strict=True)
+        ]
+        if self.trouble or None in ready:
+            return [None] * len(messages)
+        results = await delivery.deliver_together(ready)
+        for envelope, _, origin, _ in messages:
+            self._taken(envelope, origin)
+        return [
+            Receipt(origin.trace, result.message_id, Routing((target,)), result.already)
+            for (_, _, origin, _), target, result in zip(messages, targets, results, strict=True)
+        ]
+
+    def _taken(self, envelope: Envelope, origin: Origin) -> Target:
+        self.origins.append(origin)
+        self.envelope = envelope
+        name = "admin1" if origin.source is Source.REPORT else "andrew"
+        return Target(self.office.user(name).id, "test")
 
 
 @implementer(ISecrets)

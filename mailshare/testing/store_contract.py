@@ -15,9 +15,11 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from mailshare import interfaces
+from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailboxInUse, MailshareError, NoSuchEntry, Unavailable
+from mailshare.core.headers import Headers
 from mailshare.core.personal import Quota
-from mailshare.core.values import Event, LedgerState, SentMark, Target, User
+from mailshare.core.values import Event, LedgerState, Origin, SentMark, Source, Target, User
 from mailshare.testing.store_office import DAY, HEADER, NOW, StoreFactory, bookmark, office, whole
 
 
@@ -175,6 +177,32 @@ class DeliveryContract:
             assert len((await place.deliver("5", [place.greg], bounds=octets)).uids) == 1
             with pytest.raises(MailboxFull):
                 await place.deliver("6", [place.greg], bounds=octets)
+
+    async def test_together_or_not_at_all(self, store_factory: StoreFactory) -> None:
+        """Several are stored in their order, each by its own bookmark; if one cannot be, none is."""
+        async with office(store_factory) as place:
+            key = bookmark(place.account, "u1")
+            await place.deliver("1", [place.andrew], ledger=key)
+            body = await place.body(HEADER + b"hello\r\n")
+
+            def ready(trace: str, uid: str, user: User) -> object:
+                account, key = place.account, bookmark(place.account, uid)
+                origin = Origin(Source.COLLECT, trace.rjust(16, "0"), account_id=account.id, ledger=key)
+                made = place.store.delivery.ready(
+                    Envelope(None), body, origin, [Target(user.id, "tag")], at=NOW, headers=Headers.parse(HEADER)
+                )
+                assert made is not None
+                return made
+
+            lot = [ready("2", "u1", place.andrew), ready("3", "u2", place.andrew), ready("4", "u3", place.greg)]
+            with pytest.raises(Unavailable):
+                await place.store.delivery.deliver_together([*lot, ready("5", "u4", User(999, "x"))])
+            assert set(await place.store.ledger.known(place.account.id)) == {"u1"}
+            results = await place.store.delivery.deliver_together(lot)
+            assert [result.already for result in results] == [True, False, False]
+            rows = await place.store.ledger.known(place.account.id)
+            assert [rows[uid].message_id for uid in ("u2", "u3")] == [result.message_id for result in results[1:]]
+            assert [(await place.drop(user)).count for user in (place.andrew, place.greg)] == [2, 1]
 
     async def test_sent_marks(self, store_factory: StoreFactory) -> None:
         """Who sent a Message-ID is remembered; the first sender keeps it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from mailshare.core.errors import PolicyRefusal, StorageFull
+from mailshare.core.errors import PolicyRefusal, StorageFull, Unavailable
 from mailshare.core.servers import parse_server
-from mailshare.core.values import LedgerState
+from mailshare.core.values import DeliveryResult, LedgerState
 from mailshare.isp.collect import Collector, words
 from mailshare.isp.probing import Probe
 from mailshare.testing.liars import CUT, PretendPOP3, instead
@@ -69,6 +72,28 @@ def test_listings_are_asked_for_in_one_flight(office: Office, waiting: int) -> N
         together = sent.pop().endswith(b"STAT\r\nLIST\r\nUIDL\r\n")
         assert together == ("PIPELINING" in capabilities)
         assert (b"LIST" in office.endpoint.wires[-1].sent) == (together or waiting > 0)
+
+
+def test_messages_that_come_together_are_stored_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one turn of the reactor are one transaction; when it fails each is stored alone, and the order stays."""
+    lots: list[int] = []
+    together = office.store.delivery.deliver_together
+
+    async def counted(ready: Sequence[Any]) -> Sequence[DeliveryResult]:
+        lots.append(len(ready))
+        if len(lots) > 1:
+            raise Unavailable("not together")
+        return await together(ready)
+
+    monkeypatch.setattr(office.store.delivery, "deliver_together", counted)
+    first, second = letters(["a", "b", "c"]), letters(["d", "e"])
+    for messages in (first, second):
+        server = PretendPOP3(dict(messages))
+        office.provider(server)
+        office.run(collector(office).collect(office.account), 5)
+        assert server.messages == {}
+    assert lots == [3, 2]
+    assert office.mail_of("andrew") == [*first.values(), *second.values()]
 
 
 def test_quit_that_fails_leaves_deletes_for_the_next_session(office: Office) -> None:

@@ -307,7 +307,8 @@ def test_a_fault_of_ours_at_one_message_keeps_no_other_from_coming(
     def mistaken(size_hint: int = 0) -> IBodySink:
         sink = new_body(size_hint)
         if faults:
-            monkeypatch.setattr(sink, "finish", lambda: _fails(faults.pop()))
+            fault = faults.pop()
+            monkeypatch.setattr(sink, "finish", lambda: _fails(fault))
         return sink
 
     monkeypatch.setattr(office.store, "new_body", mistaken)
