@@ -83,9 +83,16 @@ WIRE = st.lists(
 ).map(b"".join)
 
 
-@given(WIRE, SIZES)
-def test_any_octets_cut_anywhere(wire: bytes, sizes: list[int]) -> None:
-    """Whatever comes is read as the rule says: to the first CRLF.CRLF, a dot that begins a line taken away."""
+MANY_DOTS = st.sampled_from([b"", b"a.b" * 120, b"..\r\n" * 120])
+
+
+@given(MANY_DOTS, WIRE, SIZES | st.just([10_000]))
+def test_any_octets_cut_anywhere(dots: bytes, wire: bytes, sizes: list[int]) -> None:
+    """Whatever comes is read as the rule says: to the first CRLF.CRLF, a dot that begins a line taken away.
+
+    Where dots are many they are found in another way.
+    """
+    wire = dots + wire
     end = (b"\r\n" + wire).find(END)
     body = wire[:end] if end >= 0 else wire
     message, rest, decoder = decode(cut(wire, sizes))

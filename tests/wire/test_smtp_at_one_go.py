@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailshare.core.errors import LoginRefused, PolicyRefusal
 from mailshare.wire.sasl.scram import make_verifier
 from mailshare.wire.smtp_server import SMTPServerEngine
+from mailshare.wire.smtp_server_body import DataReader, whole_message
 from mailshare.wire.smtp_server_events import (
     BodyDropped,
     BodyEnded,
@@ -174,3 +175,16 @@ def test_the_word_for_the_received_field_follows_the_envelope() -> None:
         assert isinstance(one.engine.receive(octets), EnvelopeOffered)
         other.say(octets)
         assert one.engine.protocol == other.engine.protocol == ("UTF8SMTP" if b"UTF8" in octets else "ESMTP")
+
+
+@pytest.mark.parametrize("dots", [0, 50, 99, 100, 101, 5000])
+@pytest.mark.parametrize("line", [b"a.b.c", b"..", b"..two", b"a\r\n...", b"bare\n.", b"bare\r."], ids=repr)
+def test_however_many_dots_there_are(dots: int, line: bytes) -> None:
+    """The whole message is what its reader gives octet by octet, whichever way its dots are looked for."""
+    rules = SMTPSettings("m.test")
+    data = HEADER + b"x.y\r\n" * dots + (line + b"\r\n") * 3 + b".\r\n"
+    reader = DataReader(rules)
+    message = b"".join(reader.read(data[at : at + 1])[0] for at in range(len(data)))
+    assert reader.done
+    assert whole_message(data, rules) == (None if reader.judge.fault else message)
+    assert whole_message(data + b"..\r\n.\r\n", rules) is None
