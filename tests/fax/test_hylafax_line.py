@@ -78,6 +78,8 @@ async def place() -> AsyncIterator[Place]:
     yield made
     for line in made.lines:
         await line.stop()
+        if line._errand is not None:
+            await line._errand  # it says goodbye to the server, for which nobody waits who stops a line
     await server.close()
 
 
