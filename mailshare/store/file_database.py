@@ -21,6 +21,7 @@ from mailshare.store.log_sync import LogSync
 from mailshare.store.migrate import ensure_schema
 from mailshare.store.queue import free_leases
 from mailshare.store.readers import Readers
+from mailshare.store.spare_room import SpareRoom
 from mailshare.store.writer import IThreadedReactor, Writer
 
 T = TypeVar("T")
@@ -108,6 +109,7 @@ class FileDatabase:
         durability: str,
     ) -> None:
         self.path = os.path.join(directory, DATABASE)
+        self._spare = SpareRoom(directory, files)
         self.seconds: Callable[[], float] = reactor.seconds
         self._reactor = reactor
         self._files = files
@@ -130,6 +132,8 @@ class FileDatabase:
         :raises Unavailable, ConfigFault: the file cannot be used; the text says why.
         """
         try:
+            if self._spare.give_up():
+                self.log.error("The disk is full. Room that was kept for this is used: what is there can be read")
             connection = open_writer(self.path, self._connect)
             try:
                 if doubtful:
@@ -166,7 +170,12 @@ class FileDatabase:
 
     def _lay_out(self, writer: Writer, sync_log: LogSync) -> None:
         self._lays_out = None
-        done = writer.submit(sync_log.lay_out, 0, "")
+
+        def write(transaction: sqlite3.Connection) -> None:
+            self._spare.lay_out()
+            sync_log.lay_out(transaction)
+
+        done = writer.submit(write, 0, "")
         done.addErrback(lambda failure: self.log.info("The log is not laid out: {why}", why=failure.getErrorMessage()))
 
     @property
