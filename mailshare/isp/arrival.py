@@ -41,7 +41,7 @@ from mailshare.core.values import (
 from mailshare.interfaces import IBody, IBodySink, IIntake, IStore
 from mailshare.isp.flight import Flight
 from mailshare.isp.left_behind import LeftBehind
-from mailshare.isp.listing import HeaderReader, Upstream, header_name
+from mailshare.isp.listing import SMALL, HeaderReader, Upstream, header_name
 from mailshare.isp.provider_session import ProviderSession
 from mailshare.isp.sign_on import Doors
 from mailshare.wire.pop3_client_replies import POP3Limits
@@ -351,10 +351,13 @@ class _Arriving:
         except MailshareError as fault:  # there is no room
             self.failed(fault)
         else:
-            self.arrivals.came_whole(self)
+            self.came("")
 
     def came(self, why_not: str) -> None:
         """It is there."""
+        if not why_not and self.sink is not None and self.sink.size <= SMALL:
+            self.arrivals.came_whole(self)
+            return
         self.arrivals.store_lot()  # which came before it
         Deferred.fromCoroutine(self.arrivals.store_arrived(self, why_not))
 

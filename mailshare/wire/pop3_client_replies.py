@@ -50,8 +50,8 @@ class POP3Limits:
     uid: int = 255
     message: int = 100 * 1024 * 1024
     capabilities: int = 100
-    window: int = 256
-    window_octets: int = 2 * 1024 * 1024
+    window: int = 512
+    window_octets: int = 4 * 1024 * 1024
 
 
 @frozen(eq=False, slots=False)  # made for each message: without slots in two thirds of the time
