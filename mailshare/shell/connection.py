@@ -56,6 +56,7 @@ class Connection(Deadlines, TwistedProtocol):
     # Most connections end before most of these have changed.
     _unparsed = _faults = 0
     _paused = _ended = _stopping = False
+    _alone = True
     at_once: Callable[[bytes], tuple[bytes, bytes]] | None = None
     _receive: Callable[[bytes], object | None]
 
@@ -116,6 +117,13 @@ class Connection(Deadlines, TwistedProtocol):
         if self._outlet is not None and not self._gone:
             self.outlet_full()
             self._outlet.await_room()
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines; and whoever has stayed until the first look is read for with the others."""
+        super().tick(now)
+        if self._alone and not (self._paused or self._ended or self._gone or self._closing or self.secure):
+            self._alone = False
+            self.factory.reader.take_over(self.transport)
 
     def say_goodbye(self, why: Goodbye) -> None:
         """Send the last words for this reason and close."""

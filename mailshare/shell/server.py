@@ -15,6 +15,7 @@ from twisted.internet.protocol import ServerFactory
 
 from mailshare.shell.connection import Connection, ConnectionGone, ServerEngine, Session
 from mailshare.shell.limits import ConnectionLimits, Goodbye, PeerCount
+from mailshare.shell.shared_reader import SharedReader
 from mailshare.shell.timers import Ticker
 
 __all__ = ["Connection", "ConnectionGone", "EngineFactory", "ServerEngine", "Session"]
@@ -37,6 +38,7 @@ class EngineFactory(ServerFactory, ABC):
         self.limits = limits
         self.tls = tls
         self.ticker = Ticker(reactor)
+        self.reader = SharedReader(reactor)
         self.peers = PeerCount(limits)
         self.stopping = False
         self._connections: set[Connection] = set()
