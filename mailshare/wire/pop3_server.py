@@ -244,7 +244,7 @@ class POP3Server:
         self._answered(*_LOGIN)
         self._commands.view = MaildropView(count, octets)
         self._lines.max_line = MAX_LINE
-        self._say(f"+OK {count} messages ({octets} octets)")
+        self._send(b"+OK %d messages (%d octets)\r\n" % (count, octets))
 
     def refuse_login(self) -> None:
         """Wrong name or password; the words are always the same."""
@@ -350,7 +350,7 @@ class POP3Server:
     def finished(self, deleted: int) -> None:
         """Deleted, marked and let go; the session is over."""
         self._answered(QuitWanted)
-        self._say(f"+OK {deleted} messages deleted" if deleted else "+OK Bye")
+        self._send(b"+OK %d messages deleted\r\n" % deleted if deleted else b"+OK Bye\r\n")
         self.closing = True
 
     def shut(self, code: str, text: str) -> None:
