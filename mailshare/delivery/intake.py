@@ -24,6 +24,7 @@ from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
 from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, refers, returned_ids
 from mailshare.core.values import DeliveryResult, Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
+from mailshare.core.values.routing import REPORT
 from mailshare.delivery.answers import Answers, absent_users
 from mailshare.delivery.events import route_events
 from mailshare.delivery.moments import Aside, at_once, micros
@@ -201,7 +202,8 @@ class Intake:
     ) -> tuple[Bounded, DeliveryResult]:
         """The transaction, once more without a mailbox that was filled by somebody else at the same moment."""
         headers, routing, origin = read
-        at, size, full = micros(self._clock), body.size, set[int]()
+        at, size = micros(self._clock), body.size
+        full: set[int] = set()
         while True:
             if self._quotas is None or not bounded:
                 kept = Bounded(routing)
@@ -311,7 +313,7 @@ def _wishes(directory: Directory) -> _Wishes:
 
 def _duplicate_key(headers: Headers, body: IBody, origin: Origin, directory: Directory) -> bytes:
     """The key by which a mailbox takes a message once; reports and what could not be read have none."""
-    if origin.source is Source.REPORT or not headers.fields:
+    if origin.source is REPORT or not headers.fields:
         return b""
     collapsing = _wishes(directory).collapsing
     if not collapsing:

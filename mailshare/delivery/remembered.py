@@ -10,7 +10,8 @@ from __future__ import annotations
 from attrs import define, field
 
 from mailshare.core.envelope import Envelope, Recipient
-from mailshare.core.values import Directory, Origin, Routing, Source
+from mailshare.core.values import Directory, Origin, Routing
+from mailshare.core.values.routing import COLLECT
 
 _MOST = 10_000  # recipients of all envelopes that are remembered
 _MOST_WRITTEN = 2_000  # envelopes that providers wrote
@@ -32,7 +33,7 @@ class Remembered:
 
     def find(self, envelope: Envelope, origin: Origin, directory: Directory) -> Routing | None:
         """What was said of such an envelope."""
-        if directory is not self._directory or origin.source is Source.COLLECT:
+        if directory is not self._directory or origin.source is COLLECT:
             return None
         found = self._known.get(_key(envelope, origin))
         return None if found is None else found[1]
@@ -43,7 +44,7 @@ class Remembered:
             self._directory = directory
             self._known.clear()
             self._recipients = 0
-        if origin.source is not Source.COLLECT:
+        if origin.source is not COLLECT:
             self._known[_key(envelope, origin)] = envelope.recipients, routing
             self._recipients += len(envelope.recipients)
 

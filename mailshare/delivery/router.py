@@ -54,6 +54,7 @@ from mailshare.core.values import (
     User,
     UserKind,
 )
+from mailshare.core.values.routing import COLLECT, SMTP
 from mailshare.delivery.public_rate import PublicRate
 from mailshare.delivery.remembered import Remembered, RememberedCollected
 from mailshare.interfaces import IGateway, IRouter
@@ -85,7 +86,7 @@ class Router:
         known: Mapping[str, SentMark],
     ) -> Routing:
         """Who gets it and why; see :class:`mailshare.interfaces.IRouter`."""
-        if origin.source is Source.COLLECT:
+        if origin.source is COLLECT:
             account = directory.account_by_id.get(origin.account_id or 0)
             if account is not None:
                 return self._collected(envelope, headers, origin, directory, known, account)
@@ -459,7 +460,7 @@ def _nothing_said(headers: Headers, origin: Origin, author: User | None, directo
     """The header of mail that was handed in changes nothing of what the envelope says."""
     if is_status(headers):
         return False
-    if author is not None or origin.source is not Source.SMTP:
+    if author is not None or origin.source is not SMTP:
         return True
     sharers = _first_sharers(directory)
     return sharers is None or not impersonates(headers, sharers, directory)

@@ -115,8 +115,8 @@ class Delivery:
             bounds or {},
         )
         inline = isinstance(own, MemoryBody)
-        result: DeliveryResult = await self._database.write(
-            handing,  # type: ignore[arg-type]  # mypy does not see that this tuple can be called
+        result = await self._database.write(
+            handing,
             cost=ROW_COST + (own.facts.size if inline else 0) + readers.octets,
             directory="" if inline else self.directory_of(own),
             afterwards=partial(self._mailboxes_changed, readers.users),

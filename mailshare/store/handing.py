@@ -11,10 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
-from types import MappingProxyType
-from typing import NamedTuple
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from mailshare.core.derived import derived_of
 from mailshare.core.envelope import Envelope, Recipient
@@ -89,7 +87,8 @@ def readers_of(targets: tuple[Target, ...]) -> Readers:
     return Readers(tuple(first), copies, unready, sum(len(target.prefix) for target in targets))
 
 
-class Handing(NamedTuple):
+@define
+class Handing:
     """Everything of one delivery, gathered before the transaction starts; it does not change."""
 
     envelope: Envelope
@@ -105,8 +104,8 @@ class Handing(NamedTuple):
     expires: int
     hold: bool
     message_id: str
-    listed: str
-    bounds: Mapping[int, Quota] = MappingProxyType({})
+    listed: str = field(repr=False)
+    bounds: Mapping[int, Quota] = field(factory=dict)
 
     def __call__(self, connection: sqlite3.Connection) -> DeliveryResult:
         """The operation, for this message alone."""

@@ -343,7 +343,7 @@ def _with_document(
     """Store a document of a job as a message, and its part."""
     own = handing.body
     number = len(job.documents) + 1
-    handing = handing._replace(origin=evolve(handing.origin, trace=trace_of(job.ticket.uuid, number)))
+    handing = evolve(handing, origin=evolve(handing.origin, trace=trace_of(job.ticket.uuid, number)))
     stored = evolve(
         document,
         number=number,

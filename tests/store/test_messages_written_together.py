@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import pytest
+from attrs import evolve
 
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
@@ -100,11 +101,11 @@ def test_messages_to_the_same_four_people():
     other = readers_of(tuple(Target(one, "cc", b"X-Mailshare-Copy-For: a\r\n") for one in (3, 4, 1, 2)))
     together, apart = database(), database()
     for first, readers in ((1, people), (11, people), (21, people), (31, other), (41, people)):
-        batch = [handing(number, key=b"%d" % number)._replace(readers=readers) for number in range(first, first + 3)]
+        batch = [evolve(handing(number, key=b"%d" % number), readers=readers) for number in range(first, first + 3)]
         if first == 21:
-            batch[1] = batch[1]._replace(duplicate_key=batch[0].duplicate_key)
+            batch[1].duplicate_key = batch[0].duplicate_key
         if first == 41:
-            batch[1] = batch[1]._replace(bounds={2: Quota(messages=1_000)})
+            batch[1].bounds = {2: Quota(messages=1_000)}
         assert write_together(together, batch) == [one(apart) for one in batch]
         assert rows(together) == rows(apart)
     uids = [uid for (uid,) in together.execute("SELECT uid FROM entry WHERE mailbox_id = 2 ORDER BY message_id")]
@@ -124,8 +125,8 @@ def test_lines_that_most_copies_have_are_written_once():
     connection = database()
     write_together(connection, [handing(1, 1, 2), handing(2, 1)])
     others = readers_of((Target(1, "local", b"Delivered-To: b\r\n"),))
-    write_together(connection, [handing(3, 1)._replace(readers=others)])
-    write_together(connection, [handing(4, 1)._replace(readers=readers_of((Target(1, "local"),))), handing(5, 2)])
+    write_together(connection, [evolve(handing(3, 1), readers=others)])
+    write_together(connection, [evolve(handing(4, 1), readers=readers_of((Target(1, "local"),))), handing(5, 2)])
     assert connection.execute("SELECT * FROM usual_lines").fetchall() == [(1, b"Delivered-To: user1\r\n")]
     assert connection.execute("SELECT mailbox_id, uid, prefix FROM entry").fetchall() == [
         (1, 1, None),
@@ -141,7 +142,7 @@ def test_key_of_long_ago_counts_no_more():
     """Behind the window the same message is taken again, also by a batch."""
     old = handing(1, 1, key=b"k")
     late = handing(2 * WINDOW, 1, key=b"k")
-    late = late._replace(body=old.body)
+    late.body = old.body
     assert [result.suppressed for result in assert_same([old, late])] == [(), ()]
 
 
