@@ -247,10 +247,14 @@ class Intake:
                 return await self._read_aside(envelope, body, origin, directory, headers)
             if headers is None:
                 headers = Headers.parse(await body.header())
-            keyed = changed(origin, key=_duplicate_key(headers, body, origin, directory))
+            wishes = _wishes(directory)
+            key = _duplicate_key(headers, body, origin, directory, wishes.collapsing)
+            keyed = changed(origin, key=key)
             known = await known_marks(self._store, headers, body) if refers(headers) else {}
             routing = self._router.route(envelope, headers, keyed, directory, known)
-            return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
+            if wishes.forwarding:
+                routing = sent_on(routing, headers, envelope, keyed, directory)
+            return _Read(headers, routing, keyed)
         except Unavailable:
             raise
         except PolicyRefusal as refusal:
@@ -271,7 +275,8 @@ class Intake:
         """The same for a long header, off the reactor's thread."""
         block = await body.header() if given is None else b""
         headers = await self._aside(lambda: _well_read(block, given))
-        keyed = changed(origin, key=_duplicate_key(headers, body, origin, directory))
+        key = _duplicate_key(headers, body, origin, directory, _wishes(directory).collapsing)
+        keyed = changed(origin, key=key)
         known = await known_marks(self._store, headers, body)
         routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
         return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
@@ -311,11 +316,12 @@ def _wishes(directory: Directory) -> _Wishes:
     )
 
 
-def _duplicate_key(headers: Headers, body: IBody, origin: Origin, directory: Directory) -> bytes:
+def _duplicate_key(
+    headers: Headers, body: IBody, origin: Origin, directory: Directory, collapsing: frozenset[int]
+) -> bytes:
     """The key by which a mailbox takes a message once; reports and what could not be read have none."""
     if origin.source is REPORT or not headers.fields:
         return b""
-    collapsing = _wishes(directory).collapsing
     if not collapsing:
         return duplicate_key(headers, body.content_digest)
     author = directory.user_by_id.get(origin.user_id or 0)
@@ -338,8 +344,6 @@ def sent_on(
     routing: Routing, headers: Headers, envelope: Envelope, origin: Origin, directory: Directory
 ) -> Routing:
     """The routing with what users have forwarded to the outside."""
-    if not _wishes(directory).forwarding:
-        return routing
     onward = forward(routing.targets, headers, envelope, origin, directory, came_back=routing.came_back)
     if not onward.steps:
         return routing

@@ -33,7 +33,7 @@ class Remembered:
 
     def find(self, envelope: Envelope, origin: Origin, directory: Directory) -> Routing | None:
         """What was said of such an envelope."""
-        if directory is not self._directory or origin.source is COLLECT:
+        if origin.source is COLLECT or directory is not self._directory:
             return None
         found = self._known.get(_key(envelope, origin))
         return None if found is None else found[1]

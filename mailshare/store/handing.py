@@ -112,11 +112,6 @@ class Handing:
         return write_together(connection, [self])[0]
 
     @property
-    def brings(self) -> bool:
-        """It has more with it than its copies, its bookmark and its lines in the journal."""
-        return bool(self.hops) or self.sent is not None
-
-    @property
     def rows(self) -> int:
         """About how many rows of the database it touches, so that the writer knows a short transaction."""
         return 1 + len(self.readers.users) + len(self.hops)
@@ -185,10 +180,6 @@ class _Copies:
         self.suppressed: tuple[int, ...] = ()
         self.uids: dict[int, int] = {}
 
-    def result(self) -> DeliveryResult:
-        """What is told of it."""
-        return _ALREADY if self.already else DeliveryResult(self.number, self.uids, self.suppressed)
-
 
 def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) -> list[DeliveryResult]:
     """Store messages in the running transaction, in this order; as if each were stored alone.
@@ -202,17 +193,17 @@ def write_together(connection: sqlite3.Connection, handings: Sequence[Handing]) 
         copies = [one for one in every if not one.already]
     inboxes = _read_inboxes(connection, copies)
     _suppress(connection, copies, inboxes)
-    told = [(event, one.handing.origin.trace, one) for one in copies for event in one.events]
-    first, event = numbers(connection, len(copies), len(told))
+    first, event = numbers(connection, len(copies), sum([len(one.events) for one in copies]))
     _messages(connection, copies, first)
     _entries(connection, copies, inboxes)
     if collected:
         bind_rows(connection, [(one.number, key) for one, key in collected if not one.already])
     for one in copies:
-        if one.handing.brings:
+        if one.handing.hops or one.handing.sent is not None:
             _along(connection, one)
-    write_all_events(connection, [(event, trace, one.number) for event, trace, one in told], event)
-    return [one.result() for one in every]
+    told = [(each, one.handing.origin.trace, one.number) for one in copies for each in one.events]
+    write_all_events(connection, told, event)
+    return [_ALREADY if one.already else DeliveryResult(one.number, one.uids, one.suppressed) for one in every]
 
 
 def _find_known(connection: sqlite3.Connection, collected: Sequence[tuple[_Copies, LedgerKey]]) -> None:
@@ -279,7 +270,8 @@ def _read_inboxes(connection: sqlite3.Connection, copies: Sequence[_Copies]) -> 
     users = copies[0].users if len(copies) == 1 else {each for one in copies for each in one.users}
     if not users:
         return {}
-    rows = connection.execute(_INBOX if len(users) == 1 else _INBOXES, (chosen(users)[1],)).fetchall()
+    these, asked = chosen(users)
+    rows = connection.execute(_INBOX if these is ONE else _INBOXES, (asked,)).fetchall()
     return dict(zip(map(_user_of, rows), rows))  # noqa: B905 - as many
 
 
