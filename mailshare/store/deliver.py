@@ -154,12 +154,11 @@ class Delivery:
     async def deliver_together(self, ready: Sequence[Handing]) -> Sequence[DeliveryResult]:
         """Store them all, or nothing; fires when durable."""
         users = {user for one in ready for user in one.readers.users}
-        results: Sequence[DeliveryResult] = await self._database.write(
-            Lot(ready),  # type: ignore[arg-type]  # as above
+        return await self._database.write(
+            Lot(ready),
             cost=sum(ROW_COST + one.body.facts.size + one.readers.octets for one in ready),
             afterwards=lambda: self._mailboxes_changed(users),
         )
-        return results
 
     def refuse(
         self, key: LedgerKey, state: LedgerState, error: str, at: int, events: Sequence[Event] = ()

@@ -122,7 +122,8 @@ class Handing:
         return write_together
 
 
-class Lot(NamedTuple):
+@frozen
+class Lot:
     """Deliveries that are one operation: for who has many at once, and no need to hear of each by itself."""
 
     handings: Sequence[Handing]
