@@ -47,6 +47,8 @@ from mailshare.isp.sign_on import Doors
 from mailshare.wire.pop3_client_replies import POP3Limits
 
 Stored = Callable[[ProviderSession, Upstream, str, bool], None]
+_TOGETHER = 4  # messages of a lot: the header of one may be made to take some milliseconds
+_TURN = 0.005  # seconds after which others have their turn
 LONG_HEADER = 16_384  # octets from which on the door reads a header aside
 
 # The field alone, as ``Headers`` finds it, for the whole header is read once more where the message is sorted.
@@ -159,10 +161,14 @@ class Arrivals:
         self._lot.append(one)
 
     def store_lot(self) -> None:
-        """Begin to store those that came whole."""
-        lot, self._lot = self._lot, []
-        if lot:
+        """Begin to store those that came whole: what a turn of the reactor has time for, the rest in the next one."""
+        clock = self.doors.reactor
+        until = clock.seconds() + _TURN
+        while self._lot and clock.seconds() <= until:
+            lot, self._lot = self._lot[:_TOGETHER], self._lot[_TOGETHER:]
             Deferred.fromCoroutine(self._store_together(lot))
+        if self._lot:
+            clock.callLater(0, self.store_lot)
 
     async def _store_together(self, lot: Sequence[_Arriving]) -> None:
         """Store messages in one transaction; alone those that need more, and all when something is wrong with one."""
