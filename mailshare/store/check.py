@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from mailshare.core.errors import MailshareError
+from mailshare.store.arrivals import entries_where
 from mailshare.store.bodies import PIECE
 from mailshare.store.database import Database
 from mailshare.store.entries import LINES, USUAL_LINES
@@ -16,14 +17,15 @@ from mailshare.store.messages import Messages
 
 _COUNTERS = (
     "SELECT mailbox.id, msgs, bytes, unread, count(uid), coalesce(sum(size), 0), "
-    "coalesce(sum(flags & 1 = 0 AND uid IS NOT NULL), 0) FROM mailbox LEFT JOIN entry ON entry.mailbox_id = mailbox.id "
+    "coalesce(sum(flags & 1 = 0 AND uid IS NOT NULL), 0) FROM mailbox "
+    f"LEFT JOIN {entries_where('true')} ON entry.mailbox_id = mailbox.id "
     "WHERE gone_at = 0 GROUP BY mailbox.id "
     "HAVING msgs <> count(uid) OR bytes <> coalesce(sum(size), 0) "
     "OR unread <> coalesce(sum(flags & 1 = 0 AND uid IS NOT NULL), 0)"
 )
 _SIZES = (
-    f"SELECT entry.mailbox_id, uid FROM entry JOIN message ON message.id = entry.message_id {USUAL_LINES} "
-    f"WHERE entry.size <> message.size + coalesce(length({LINES}), 0) LIMIT 100"
+    f"SELECT entry.mailbox_id, uid FROM {entries_where('true')} JOIN message ON message.id = entry.message_id "
+    f"{USUAL_LINES} WHERE entry.size <> message.size + coalesce(length({LINES}), 0) LIMIT 100"
 )
 _MOST = 100  # findings of one kind
 _MESSAGES = "SELECT id FROM message WHERE id > ? ORDER BY id LIMIT 500"

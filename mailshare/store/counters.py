@@ -29,7 +29,8 @@ _NEWEST_MESSAGE = (
     f"SELECT max(coalesce((SELECT max(id) FROM message), 0), coalesce(({_NOTED.format('last_message')}), 0))"
 )
 _KNOWN_MESSAGE = (
-    f"SELECT max(coalesce((SELECT max(message_id) FROM entry), 0), coalesce(({_NOTED.format('last_message')}), 0))"
+    "SELECT max(coalesce((SELECT max(message_id) FROM entry), 0), "
+    f"coalesce((SELECT max(message_id) FROM arrived), 0), coalesce(({_NOTED.format('last_message')}), 0))"
 )
 _KEEP = (
     "INSERT INTO setting (scope, name, value, version) SELECT 'store', 'last_{0}', 'null', {0} FROM temp.last "

@@ -12,6 +12,7 @@ from attrs import frozen
 from mailshare.core.address import Address
 from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
 from mailshare.core.values import Entry, Event, Hop, Source, StoredMessage, Target
+from mailshare.store.arrivals import carry_in, entries_where, on_both
 from mailshare.store.duplicates import met_before, take_keys
 from mailshare.store.events import write_events
 from mailshare.store.measure import dots_begin_lines
@@ -27,14 +28,14 @@ MESSAGE_FACTS = (
 LINES = "coalesce(entry.prefix, usual_lines.data)"
 """The lines in front of one copy: those of the entry, or the mailbox's usual ones, or ``NULL``."""
 USUAL_LINES = "LEFT JOIN usual_lines ON usual_lines.mailbox_id = entry.mailbox_id"
+_MAILBOX = "SELECT id FROM mailbox WHERE user_id = ?1 AND name = 'INBOX' AND gone_at = 0"
+_NEWEST = entries_where(f"mailbox_id = ({_MAILBOX}) AND uid < ?2", "ORDER BY uid DESC LIMIT ?3")
 _LIST = (
-    f"SELECT entry.uid, entry.size, {LINES}, entry.flags, {MESSAGE_FACTS} FROM mailbox "
-    "JOIN entry ON entry.mailbox_id = mailbox.id JOIN message ON message.id = entry.message_id "
-    f"{USUAL_LINES} "
-    "WHERE mailbox.user_id = ? AND mailbox.name = 'INBOX' AND mailbox.gone_at = 0 AND entry.uid < ? "
-    "ORDER BY entry.uid DESC LIMIT ?"
+    f"SELECT entry.uid, entry.size, {LINES}, entry.flags, {MESSAGE_FACTS} FROM {_NEWEST} "
+    f"JOIN message ON message.id = entry.message_id {USUAL_LINES} ORDER BY entry.uid DESC"
 )
-_MAILBOX = "SELECT id FROM mailbox WHERE user_id = ? AND name = 'INBOX' AND gone_at = 0"
+_TAKE_OUT = "DELETE FROM {} WHERE mailbox_id = ? AND uid = ? RETURNING message_id, size, flags"
+_IN_IT = "SELECT 1 FROM {} WHERE mailbox_id = ? AND message_id = ?"
 _COUNT_UP = (
     "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, msgs = msgs + 1, unread = unread + 1, "
     "bytes = bytes + ? WHERE id = ? RETURNING uidnext - 1, modseq"
@@ -99,13 +100,12 @@ class Giving:
 
     def __call__(self, connection: sqlite3.Connection) -> dict[int, int]:
         """The operation."""
+        carry_in(connection)
         source = self._mailbox(connection, self.user_id)
-        row = connection.execute(
-            "DELETE FROM entry WHERE mailbox_id = ? AND uid = ? RETURNING message_id, size, flags", (source, self.uid)
-        ).fetchone()
-        if row is None:
+        rows = on_both(connection, _TAKE_OUT, (source, self.uid))
+        if not rows:
             raise NoSuchEntry(detail={"user_id": self.user_id, "uid": self.uid})
-        number, size, flags = row
+        number, size, flags = rows[0]
         connection.execute(_COUNT_DOWN, (size, int(not flags & RETRIEVED), source))
         whole, trace = connection.execute("SELECT size, trace FROM message WHERE id = ?", (number,)).fetchone()
         events = list(self.events)
@@ -114,9 +114,7 @@ class Giving:
         for target in self.targets:
             mailbox = self._mailbox(connection, target.user_id)
             take_keys(connection, mailbox, source, number)
-            if connection.execute(
-                "SELECT 1 FROM entry WHERE mailbox_id = ? AND message_id = ?", (mailbox, number)
-            ).fetchone():
+            if on_both(connection, _IN_IT, (mailbox, number)):
                 continue
             octets = whole + len(target.prefix)
             ready = flags & ready_flag(target.prefix)

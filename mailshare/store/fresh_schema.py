@@ -160,6 +160,19 @@ FRESH = (
     managed_by TEXT DEFAULT '' NOT NULL,
     UNIQUE (name)
 )""",
+    """CREATE TABLE arrived (
+    id INTEGER NOT NULL,
+    mailbox_id INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    size INTEGER DEFAULT 0 NOT NULL,
+    flags SMALLINT DEFAULT 0 NOT NULL,
+    modseq INTEGER DEFAULT 0 NOT NULL,
+    prefix BLOB,
+    PRIMARY KEY (id),
+    FOREIGN KEY(mailbox_id) REFERENCES mailbox (id),
+    FOREIGN KEY(message_id) REFERENCES message (id)
+)""",
     """CREATE TABLE body (
     message_id INTEGER NOT NULL,
     data BLOB NOT NULL,

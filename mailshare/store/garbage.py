@@ -20,6 +20,7 @@ FILE_GRACE = 3_600 * 1_000_000  # microseconds that a content file stays after i
 
 _LOOSE = (
     "NOT EXISTS (SELECT 1 FROM entry WHERE entry.message_id = message.id) "
+    "AND NOT EXISTS (SELECT 1 FROM arrived WHERE arrived.message_id = message.id) "
     "AND NOT EXISTS (SELECT 1 FROM submission WHERE submission.message_id = message.id) "
     "AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = message.id)"
 )
@@ -28,16 +29,20 @@ _GONE_ENTRIES = (
     "DELETE FROM entry WHERE (mailbox_id, uid) IN (SELECT entry.mailbox_id, entry.uid FROM mailbox "
     "JOIN entry ON entry.mailbox_id = mailbox.id WHERE mailbox.gone_at > 0 AND mailbox.gone_at < :gone LIMIT :rows)"
 )
+_GONE_ARRIVED = (
+    "DELETE FROM arrived WHERE mailbox_id IN (SELECT id FROM mailbox WHERE gone_at > 0 AND gone_at < :gone)"
+)
 _GONE_MAILBOXES = (
     "DELETE FROM mailbox WHERE gone_at > 0 AND gone_at < :gone "
-    "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.mailbox_id = mailbox.id)"
+    "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.mailbox_id = mailbox.id) "
+    "AND NOT EXISTS (SELECT 1 FROM arrived WHERE arrived.mailbox_id = mailbox.id)"
 )
 _DONE = (
     "DELETE FROM submission WHERE id IN (SELECT DISTINCT d.submission_id FROM delivery d WHERE d.done > 0 "
     "AND d.done < :done AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.submission_id = d.submission_id "
     "AND (o.state IN (0, 1, 5) OR o.done >= :done)) LIMIT :rows)"
 )
-_OLD = (FORGET_KEYS, _OLD_SENT, _GONE_ENTRIES, _GONE_MAILBOXES, _DONE)
+_OLD = (FORGET_KEYS, _OLD_SENT, _GONE_ENTRIES, _GONE_ARRIVED, _GONE_MAILBOXES, _DONE)
 
 
 class Garbage:

@@ -20,6 +20,7 @@ from mailshare.core.errors import MailboxFull, Unavailable
 from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Target
+from mailshare.store.arrivals import write_arrivals
 from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
 from mailshare.store.counters import numbers
 from mailshare.store.database import LISTED, ONE, chosen
@@ -37,9 +38,11 @@ _MESSAGE = Insert(
     14,
 )
 _BODY = Insert("INSERT INTO body (message_id, data)", 2)
+# The look at the page of entries where a copy will come to lie refuses mail for a mailbox that cannot be read any more.
 _INBOXES = (
     "SELECT user_id, id, uidnext, modseq + 1, msgs, bytes, data FROM mailbox "
-    "LEFT JOIN usual_lines ON mailbox_id = id WHERE user_id {} AND name = 'INBOX' AND gone_at = 0"
+    "LEFT JOIN usual_lines ON mailbox_id = id WHERE user_id {} AND name = 'INBOX' AND gone_at = 0 "
+    "AND coalesce((SELECT max(uid) FROM entry WHERE entry.mailbox_id = mailbox.id), 0) < uidnext"
 )
 _INBOX, _INBOXES = _INBOXES.format(ONE), _INBOXES.format(LISTED)
 _GROW = (
@@ -53,7 +56,6 @@ _COUNT_UP = Insert(
     one=_GROW.format("?2", "?3", "WHERE id = ?1"),
 )
 _USUAL_LINES = Insert("INSERT INTO usual_lines (mailbox_id, data)", 2)
-_ENTRY = Insert("INSERT INTO entry (mailbox_id, uid, message_id, size, flags, modseq, prefix)", 7)
 _FEW = 3  # copies of a message, up to which nothing is saved by looking whether others are like it
 _ALREADY = DeliveryResult(0, already=True)
 _user_of, _number_of, _usual_of = itemgetter(0), itemgetter(1), itemgetter(6)  # of what _INBOXES reads
@@ -307,7 +309,7 @@ def _entries(connection: sqlite3.Connection, copies: Sequence[_Copies], inboxes:
     rows, grown, fresh = _made(copies, inboxes) if found is None else _made_alike(copies, found)
     _COUNT_UP.into(connection, grown)
     _USUAL_LINES.into(connection, fresh)
-    _ENTRY.into(connection, rows)
+    write_arrivals(connection, rows)
 
 
 def _all_alike(copies: Sequence[_Copies], inboxes: _Inboxes) -> Sequence[_Inbox] | None:

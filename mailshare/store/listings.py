@@ -7,15 +7,18 @@ the last session can be sent again.
 
 from __future__ import annotations
 
+import sqlite3
 from array import array
+from functools import partial
 
 from attrs import field, frozen
 
+from mailshare.store.arrivals import IN_ORDER
 from mailshare.store.database import Database
 from mailshare.store.totals import Total
 
 _MOST = 200_000  # messages in all listings that are kept: each takes 16 octets, and some 40 in what was shown of them
-_READ = "SELECT uid, size FROM entry WHERE mailbox_id = ? AND uid < ? ORDER BY uid"
+_READ = [f"SELECT uid, size FROM {table} WHERE mailbox_id = ? AND uid < ? ORDER BY {by}" for table, by in IN_ORDER]
 
 
 @frozen
@@ -48,9 +51,7 @@ class Listings:
         """The listing of a mailbox, as it is or as it was last read, if nobody changed the mailbox since."""
         kept = self._drop(total.number)
         if kept is None or kept.total is not total:
-            rows = await self._database.read(
-                lambda connection: connection.execute(_READ, (total.number, total.uidnext)).fetchall()
-            )
+            rows = await self._database.read(partial(_rows, mailbox=total.number, uidnext=total.uidnext))
             self._drop(total.number)
             kept = Listing(total, array("q", [row[0] for row in rows]), array("q", [row[1] for row in rows]))
         self._room -= len(kept.uids)
@@ -64,3 +65,10 @@ class Listings:
         if kept is not None:
             self._room += len(kept.uids)
         return kept
+
+
+def _rows(connection: sqlite3.Connection, mailbox: int, uidnext: int) -> list[tuple[int, int]]:
+    rows: list[tuple[int, int]] = []
+    for statement in _READ:
+        rows += connection.execute(statement, (mailbox, uidnext)).fetchall()
+    return rows

@@ -13,6 +13,7 @@ from mailshare.core.errors import MailboxInUse, Unavailable
 from mailshare.core.json_text import as_json
 from mailshare.core.values import Entry, Event, Hop, MailboxCount, Target
 from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxes, IMaildrop
+from mailshare.store.arrivals import entries_where, on_both
 from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_alike
@@ -24,6 +25,10 @@ from mailshare.store.totals import Total, Totals
 
 READ, DELETED = "pop3.read", "pop3.deleted"
 _CHOSEN = "mailbox_id = ? AND uid IN (SELECT value FROM json_each(?))"
+_DROP = f"DELETE FROM {{}} WHERE {_CHOSEN} RETURNING size, flags, message_id, uid"
+_MARK = (
+    f"UPDATE {{}} SET flags = flags | {RETRIEVED} WHERE {_CHOSEN} AND flags & {RETRIEVED} = 0 RETURNING message_id"
+)
 
 
 @implementer(IMailboxes)
@@ -81,8 +86,12 @@ class Mailboxes:
 
         def read(connection: sqlite3.Connection) -> dict[int, int]:
             rows = connection.execute(
-                "SELECT user_id, (SELECT coalesce(added, received) FROM entry JOIN message ON message.id = message_id "
-                "WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1) FROM mailbox WHERE name = 'INBOX' AND gone_at = 0"
+                "SELECT user_id, coalesce("
+                "(SELECT coalesce(added, received) FROM entry JOIN message ON message.id = message_id "
+                "WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1), "
+                "(SELECT received FROM arrived JOIN message ON message.id = message_id "
+                "WHERE mailbox_id = mailbox.id ORDER BY uid LIMIT 1)) "
+                "FROM mailbox WHERE name = 'INBOX' AND gone_at = 0"
             )
             return {user: added for user, added in rows if added is not None}
 
@@ -97,8 +106,9 @@ class Mailboxes:
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, int]]:
             return connection.execute(
-                "SELECT mailbox.user_id, entry.uid FROM entry JOIN mailbox ON mailbox.id = entry.mailbox_id "
-                "WHERE entry.message_id = ? AND mailbox.name = 'INBOX' AND mailbox.gone_at = 0 ORDER BY 1",
+                f"SELECT mailbox.user_id, entry.uid FROM {entries_where('message_id = ?1')} "
+                "JOIN mailbox ON mailbox.id = entry.mailbox_id "
+                "WHERE mailbox.name = 'INBOX' AND mailbox.gone_at = 0 ORDER BY 1",
                 (message_id,),
             ).fetchall()
 
@@ -188,15 +198,8 @@ class Maildrop:
         with_reading, unseen = (as_json({"peer": self._owner, "read": read}) for read in (True, False))
 
         def write(connection: sqlite3.Connection) -> int:
-            dropped = connection.execute(
-                f"DELETE FROM entry WHERE {_CHOSEN} RETURNING size, flags, message_id, uid",
-                (mailbox, gone),
-            ).fetchall()
-            marked = connection.execute(
-                f"UPDATE entry SET flags = flags | {RETRIEVED} WHERE {_CHOSEN} AND flags & {RETRIEVED} = 0 "
-                "RETURNING message_id",
-                (mailbox, seen),
-            ).fetchall()
+            dropped = on_both(connection, _DROP, (mailbox, gone))
+            marked = on_both(connection, _MARK, (mailbox, seen))
             unread = len(marked) + sum(1 for _, flags, _, _ in dropped if not flags & RETRIEVED)
             connection.execute(
                 "UPDATE mailbox SET msgs = msgs - ?, bytes = bytes - ?, unread = unread - ?, modseq = modseq + 1 "

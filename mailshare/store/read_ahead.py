@@ -8,14 +8,16 @@ nearly all do, is served from a few octets read ahead.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from itertools import islice
 from math import inf
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from attrs import define, field, frozen
 
 from mailshare.core.errors import Unavailable
 from mailshare.interfaces import IBody
+from mailshare.store.arrivals import IN_ORDER
 from mailshare.store.bodies import BodyFacts, FileBody, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import READY
@@ -33,16 +35,18 @@ LONG = 0.005
 # SQLite computes what would be asked of each message; a mailbox's usual lines are looked up once for a statement.
 _LINES = "coalesce(entry.prefix, (SELECT data FROM usual_lines WHERE mailbox_id = ?1))"
 _FITS = f"length(body.data) + ifnull(length({_LINES}), 0) = entry.size"
-_FROM = (
-    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, {_LINES}, entry.size, body.data FROM entry "
+_FROM = [
+    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, {_LINES}, entry.size, body.data FROM {table} AS entry "
     "LEFT JOIN body ON body.message_id = entry.message_id "
-    "WHERE entry.mailbox_id = ?1 AND entry.uid >= ?2 ORDER BY entry.uid LIMIT ?3"
-)
-_ONE = (
-    f"SELECT entry.uid, {_LINES}, entry.flags, body.data, {COLUMNS} FROM entry "
+    f"WHERE entry.mailbox_id = ?1 AND entry.uid >= ?2 ORDER BY entry.{by} LIMIT ?3"
+    for table, by in IN_ORDER
+]
+_ONE = [
+    f"SELECT entry.uid, {_LINES}, entry.flags, body.data, {COLUMNS} FROM {table} AS entry "
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
     "WHERE entry.mailbox_id = ?1 AND entry.uid = ?2"
-)
+    for table, _ in IN_ORDER
+]
 
 
 class Found(NamedTuple):
@@ -227,8 +231,20 @@ class ReadAhead:
 
 
 def _one(connection: sqlite3.Connection, mailbox: int, uid: int) -> Found | None:
-    row = connection.execute(_ONE, (mailbox, uid)).fetchone()
-    return None if row is None else Found._make(row)
+    for statement in _ONE:
+        row = connection.execute(statement, (mailbox, uid)).fetchone()
+        if row is not None:
+            return Found._make(row)
+    return None
+
+
+def _rows(connection: sqlite3.Connection, values: tuple[int, int, int]) -> Generator[tuple[Any, ...], None, None]:
+    for statement in _FROM:
+        cursor = connection.execute(statement, values)
+        try:
+            yield from cursor
+        finally:
+            cursor.close()  # a statement that is not at its end holds its snapshot
 
 
 def _lot(
@@ -237,9 +253,9 @@ def _lot(
     """Small messages from this uid on, until there are enough octets, something else lies between, or it is late."""
     messages: dict[int, bytes] = {}
     octets = 0
-    cursor = connection.execute(_FROM, (mailbox, uid, most))
+    rows = _rows(connection, (mailbox, uid, most))
     try:
-        for number, fits, ready, prefix, size, data in cursor:
+        for number, fits, ready, prefix, size, data in islice(rows, most):
             octets += size
             if not fits or (octets > MOST_OCTETS and messages):
                 octets -= size  # one that does not fit its row is told of to whoever asks for it by itself
@@ -252,7 +268,7 @@ def _lot(
     except sqlite3.DatabaseError:
         pass  # a damaged page further on is for who asks for what lies there
     finally:
-        cursor.close()  # a statement that is not at its end holds its snapshot
+        rows.close()
     return Lot(messages, octets)
 
 

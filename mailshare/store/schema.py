@@ -204,6 +204,19 @@ Table(
     Index("entry_message", "message_id"),
     sqlite_with_rowid=False,
 )
+# Entries of the last messages, in the order of arrival: see mailshare.store.arrivals.
+Table(
+    "arrived",
+    metadata,
+    _identity(),
+    Column("mailbox_id", BIG, ForeignKey("mailbox.id"), nullable=False),
+    Column("uid", BIG, nullable=False),
+    Column("message_id", BIG, ForeignKey("message.id"), nullable=False),
+    _big("size"),
+    _small("flags"),
+    _big("modseq"),
+    Column("prefix", LargeBinary, nullable=True),
+)
 # The line that begins most copies in a mailbox; written with the first of them, and never changed.
 Table(
     "usual_lines",

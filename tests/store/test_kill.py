@@ -23,6 +23,7 @@ from twisted.internet import reactor
 
 from mailshare.core.envelope import Envelope
 from mailshare.core.values import LedgerState, Origin, Source, Target
+from mailshare.store.arrivals import entries_where
 from mailshare.store.sqlite import SQLiteStore
 
 KILLS = int(os.environ.get("MAILSHARE_KILLS", "80"))
@@ -131,7 +132,8 @@ async def test_killed_while_delivering(offices: Offices, tmp_path: Path) -> None
             trace: (digest.hex(), copies)
             for trace, digest, copies in query(
                 directory,
-                "SELECT trace, digest, count(DISTINCT mailbox_id) FROM message JOIN entry ON message_id = message.id "
+                "SELECT trace, digest, count(DISTINCT mailbox_id) "
+                f"FROM message JOIN {entries_where('true')} ON message_id = message.id "
                 "GROUP BY message.id HAVING count(*) = count(DISTINCT mailbox_id)",
             )
         }
@@ -161,7 +163,11 @@ async def test_killed_while_collecting(offices: Offices, tmp_path: Path) -> None
     expected = {f"{number}-{message}" for number in range(1, wave + 1) for message in range(400)}
     stored = Counter(row[0] for row in query(directory, "SELECT message_id_field FROM message"))
     listed = Counter(
-        row[0] for row in query(directory, "SELECT message_id_field FROM entry JOIN message ON message.id = message_id")
+        row[0]
+        for row in query(
+            directory,
+            f"SELECT message_id_field FROM {entries_where('true')} JOIN message ON message.id = message_id",
+        )
     )
     ledger = query(
         directory, "SELECT uidl, message_id_field, state FROM ledger JOIN message ON message.id = ledger.message_id"

@@ -176,7 +176,7 @@ async def test_a_message_that_is_not_whole_is_not_at_hand(store_factory):
         await place.store._database.write(
             lambda connection: connection.execute(
                 "UPDATE body SET data = substr(data, 2) "
-                "WHERE message_id = (SELECT message_id FROM entry WHERE uid = ?)",
+                "WHERE message_id = (SELECT message_id FROM arrived WHERE uid = ?)",
                 (uids[2],),
             )
         )

@@ -30,7 +30,7 @@ class _Watched(sqlite3.Connection):
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         """Run it, or fail as a damaged page does."""
-        if "entry.prefix" in statement:
+        if "entry.prefix" in statement and "FROM arrived" not in statement:  # which is looked into as well
             on_reactor = threading.current_thread() is threading.main_thread()
             self.here.append(on_reactor)
             if self.fault and on_reactor:
