@@ -212,27 +212,23 @@ class Connection(Deadlines, TwistedProtocol):
     def _keep(self, session: Session | None, data: bytes) -> None:
         """Octets came that nobody can look at now."""
         if session is None:
-            self._wait_for_room(data)
-            return
-        if self._closing:
-            return
-        self._handshaking = False
-        self._rate_octets += len(data)
-        self._since = self.factory.reactor.seconds()
-        if not self._running:
-            self._take(session, data)
-            return
+            # It is not known yet whether it may stay: no more than one piece of what it says is kept.
+            if not self._gone and not self.transport.disconnecting:
+                self._queue(data, most=-1)
+        elif not self._closing:
+            self._handshaking = False
+            self._rate_octets += len(data)
+            self._since = self.factory.reactor.seconds()
+            if self._running:
+                self._queue(data, self._may_wait)
+            else:
+                self._take(session, data)
+
+    def _queue(self, data: bytes, most: int) -> None:
+        """Keep it for later; no more comes when more octets than that wait."""
         self._input.append(data)
         self._unparsed += len(data)
-        if not self._paused and self._unparsed > self._may_wait:
-            self._paused = True
-            self.transport.pauseProducing()
-
-    def _wait_for_room(self, data: bytes) -> None:
-        """It speaks while it is not known yet whether it may stay: no more than one piece of that is kept."""
-        if not self._gone and not self.transport.disconnecting:
-            self._input.append(data)
-            self._unparsed += len(data)
+        if not self._paused and self._unparsed > most:
             self._paused = True
             self.transport.pauseProducing()
 
@@ -328,11 +324,8 @@ class Connection(Deadlines, TwistedProtocol):
         session = self._session
         assert session is not None
         engine = session.engine
-        if (
-            engine.spent
-            and engine.errors == self._faults
-            and not (engine.waiting or self._input or self._full or self._gone)
-        ):
+        more = engine.waiting or self._input or self._full or self._gone
+        if engine.spent and engine.errors == self._faults and not more:
             self._running = False
             self._renew(session, self.factory.reactor.seconds())
             self._finish(session)
