@@ -29,8 +29,8 @@ SLOW_READS = 50  # so as many as this are for the threads
 class Readers:
     """A pool of reading connections, and one for the reactor's thread.
 
-    An operation reads all its rows before it returns; the statement's snapshot ends with it. A snapshot that outlived a
-    slow client would keep the write-ahead log from ever shrinking.
+    An operation reads all its rows before it returns; its snapshot ends with it. A snapshot that outlived a slow client
+    would keep the write-ahead log from ever shrinking.
 
     :param connect: opens a connection that cannot write, for the reactor's thread if it is told so.
     :param damage: is shown each error.
@@ -66,7 +66,7 @@ class Readers:
             raise Unavailable(detail={"why": "the store is closed"})
 
         def act() -> T:
-            return operation(self._connection())
+            return _at_one_moment(self._connection(), operation)
 
         try:
             return await self._workers.do(act)
@@ -97,7 +97,7 @@ class Readers:
             if self._here is None:
                 self._here = self._connect(True)
                 self._all.append(self._here)
-            result = operation(self._here)
+            result = _at_one_moment(self._here, operation)
         except sqlite3.Error:
             result = None
         if self._reactor.seconds() - start > SLOW:
@@ -125,3 +125,13 @@ class Readers:
         self._workers.stop()
         while self._all:
             self._all.pop().close()
+
+
+def _at_one_moment(connection: sqlite3.Connection, operation: Operation[T]) -> T:
+    """Run it on one snapshot: between two statements nobody writes what both should see, or neither."""
+    connection.execute("BEGIN")
+    try:
+        return operation(connection)
+    finally:
+        if connection.in_transaction:  # some errors end it
+            connection.execute("ROLLBACK")

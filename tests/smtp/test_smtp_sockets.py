@@ -28,8 +28,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def port(authority: trustme.CA, make_factory: Callable[..., SMTPFactory]) -> Iterator[int]:
-    """A server with STARTTLS on the real reactor; its port."""
+def served(authority: trustme.CA, make_factory: Callable[..., SMTPFactory]) -> Iterator[tuple[SMTPFactory, int]]:
+    """A server with STARTTLS on the real reactor, and its port."""
     from twisted.internet import reactor
 
     certificate = authority.issue_cert("localhost")
@@ -37,9 +37,15 @@ def port(authority: trustme.CA, make_factory: Callable[..., SMTPFactory]) -> Ite
     context = server_context(chain, certificate.private_key_pem.bytes())
     factory = make_factory(reactor=reactor, tls=context)
     listening = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
-    yield int(listening.getHost().port)
+    yield factory, int(listening.getHost().port)
     pytest_twisted.blockon(listening.stopListening())
     pytest_twisted.blockon(Deferred.fromCoroutine(factory.drain(5)))
+
+
+@pytest.fixture
+def port(served: tuple[SMTPFactory, int]) -> int:
+    """Its port alone."""
+    return served[1]
 
 
 @pytest_twisted.ensureDeferred
@@ -62,6 +68,29 @@ async def test_stock_client_over_starttls(port: int, authority: trustme.CA, book
     assert {name: code for name, (code, _) in refused.items()} == {"who@test.local": 550}
     ((user, envelope, body),) = book.taken
     assert (user, len(envelope.recipients), body) == ("joe", 2, BIG)
+
+
+@pytest_twisted.ensureDeferred
+async def test_starttls_of_a_connection_that_stayed(served: tuple[SMTPFactory, int], authority: trustme.CA, book) -> None:
+    """It was read for together with others; what TLS makes of it goes on through the same descriptor."""
+    factory, number = served
+    client = await deferToThread(smtplib.SMTP, "localhost", number, timeout=30)
+    await deferToThread(client.ehlo, "client.test")
+    (connection,) = factory._connections
+    connection.tick(factory.reactor.seconds())
+    assert connection.transport.reactor is factory.reader
+
+    def talk() -> None:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        client.starttls(context=context)
+        client.ehlo("client.test")
+        for _ in range(3):
+            client.sendmail("a@b.test", ["joe@test.local"], BIG)
+        client.quit()
+
+    await deferToThread(talk)
+    assert [body for _, _, body in book.taken] == [BIG] * 3
 
 
 @pytest.mark.parametrize("extra", [b"RSET\r\n", b"NOO", b"EHLO x\r\nMAIL FROM:<a@b>\r\n"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 
 from mailshare.core.errors import NoSuchEntry, Unavailable
 from mailshare.core.values import Account, Target, User
@@ -170,4 +173,27 @@ async def test_an_entry_with_a_number_still_to_be_given(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(Unavailable):
         await place.deliver("2", [place.andrew], data=text(2))
+    await place.store.close()
+
+
+async def test_what_is_carried_in_while_a_session_reads_is_seen_once(tmp_path: Path, soon: None) -> None:
+    """One reading sees the store of one moment, so no copy is between the two tables then."""
+    place = await opened(tmp_path)
+    for number in range(3):
+        await place.deliver(f"{number}", [place.andrew], data=text(number))
+    database: Any = place.store.events
+    began, carried = threading.Event(), threading.Event()
+
+    def read(connection: sqlite3.Connection) -> int:
+        seen: int = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
+        began.set()
+        assert carried.wait(60)
+        return seen + int(connection.execute("SELECT count(*) FROM arrived").fetchone()[0])
+
+    reading = Deferred.fromCoroutine(database._database.read(read))
+    await deferToThread(began.wait, 60)
+    await place.deliver("last", [place.andrew], data=text(9))
+    assert await rows(place) == (4, 0)
+    carried.set()
+    assert await reading == 3
     await place.store.close()
