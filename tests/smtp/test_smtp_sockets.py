@@ -71,7 +71,9 @@ async def test_stock_client_over_starttls(port: int, authority: trustme.CA, book
 
 
 @pytest_twisted.ensureDeferred
-async def test_starttls_of_a_connection_that_stayed(served: tuple[SMTPFactory, int], authority: trustme.CA, book) -> None:
+async def test_starttls_of_a_connection_that_stayed(
+    served: tuple[SMTPFactory, int], authority: trustme.CA, book
+) -> None:
     """It was read for together with others; what TLS makes of it goes on through the same descriptor."""
     factory, number = served
     client = await deferToThread(smtplib.SMTP, "localhost", number, timeout=30)
