@@ -250,7 +250,7 @@ class Intake:
             wishes = _wishes(directory)
             key = _duplicate_key(headers, body, origin, directory, wishes.collapsing)
             keyed = changed(origin, key=key)
-            known = await known_marks(self._store, headers, body) if refers(headers) else {}
+            known = await known_marks(self._store, headers, body, origin) if refers(headers) else {}
             routing = self._router.route(envelope, headers, keyed, directory, known)
             if wishes.forwarding:
                 routing = sent_on(routing, headers, envelope, keyed, directory)
@@ -277,7 +277,7 @@ class Intake:
         headers = await self._aside(lambda: _well_read(block, given))
         key = _duplicate_key(headers, body, origin, directory, _wishes(directory).collapsing)
         keyed = changed(origin, key=key)
-        known = await known_marks(self._store, headers, body)
+        known = await known_marks(self._store, headers, body, origin)
         routing = await self._aside(lambda: self._router.route(envelope, headers, keyed, directory, known))
         return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
 
@@ -355,9 +355,14 @@ def sent_on(
     )
 
 
-async def known_marks(store: IStore, headers: Headers, body: IBody) -> Mapping[str, SentMark]:
-    """Those of our own messages that this one answers or returns, the likeliest first."""
+async def known_marks(store: IStore, headers: Headers, body: IBody, origin: Origin) -> Mapping[str, SentMark]:
+    """Those of our own messages that this one answers or returns, the likeliest first.
+
+    What a user hands in names itself in its References, put there for the answers to it, and answers nothing by that.
+    """
     ids = references(headers)
+    if origin.user_id is not None and origin.source is not Source.COLLECT:
+        ids = tuple(one for one in ids if one != headers.own_id)
     if is_report(headers):
         ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
     if not ids:

@@ -56,7 +56,7 @@ class Replay:
     async def reading(self, body: IBody, envelope: Envelope, origin: Origin) -> Reading:
         """Read a message that is not stored."""
         headers = Headers.parse(await body.header())
-        return Reading(headers, await known_marks(self._store, headers, body), envelope, origin)
+        return Reading(headers, await known_marks(self._store, headers, body, origin), envelope, origin)
 
     def route(self, reading: Reading, directory: Directory) -> Routing:
         """Who would get it with that directory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, MessageTooLarge, PolicyRefusal, StorageFull
-from mailshare.core.values import User
+from mailshare.core.values import SentMark, User
 from mailshare.delivery.submission import Desk, SubmissionRules
 from mailshare.interfaces import IAvatarAuthor, ISubmission, ISubmitter
 from tests.delivery.conftest import FakeSession, Office, finish
@@ -116,6 +116,24 @@ def test_sender_becomes_the_identity(office: Office) -> None:
     """What leaves has the account's address as return path."""
     office.send(SIMPLE, "ann@example.net")
     assert str(office.rows()[0].sender) == "mail@company.example"
+
+
+@pytest.mark.parametrize(("more", "asked"), [(b"", []), (b"In-Reply-To: <old@far.example>\r\n", ["old"])])
+def test_a_message_that_answers_none_asks_for_none(
+    office: Office, monkeypatch: pytest.MonkeyPatch, more: bytes, asked: list[str]
+) -> None:
+    """Its own id, which we put into its References, is no question to the store: that took a trip to a thread."""
+    questions: list[str] = []
+    who_sent = office.store.memory.who_sent
+
+    async def noted(ids: Sequence[str]) -> Mapping[str, SentMark]:
+        questions.extend(one[1:].partition("@")[0] for one in ids)
+        return await who_sent(ids)
+
+    monkeypatch.setattr(office.store.memory, "who_sent", noted)
+    office.send(more + SIMPLE, "carolyn")
+    assert questions == asked
+    assert b"\r\nReferences: <" in office.mailbox("carolyn")[0]
 
 
 def test_every_split_gives_the_same_message(office: Office) -> None:
