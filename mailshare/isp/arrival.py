@@ -183,8 +183,10 @@ class Arrivals:
         receipts: Sequence[Receipt | None] = [None] * len(there)
         try:
             receipts = await self.intake.accept_together(handed)
-        except Exception:  # noqa: BLE001  it shows again with the message that it belongs to
-            self._log.debug("Messages of {address} are stored one by one", address=str(self.account.address))
+        except MailshareError:
+            pass  # it shows again with the message that it belongs to
+        except Exception:  # noqa: BLE001  stored one by one nothing is lost, but nobody would hear of it
+            self._log.failure("Messages of {address} are stored one by one", address=str(self.account.address))
         for one, receipt in zip(there, receipts, strict=True):
             if receipt is None:
                 Deferred.fromCoroutine(self.store_arrived(one, ""))

@@ -25,7 +25,6 @@ _WRITING = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA cache_size=-16384",
     "PRAGMA mmap_size=0",
-    "PRAGMA temp_store=MEMORY",  # small and without end: the counters, the index of duplicate keys
 )
 _READING = (
     "PRAGMA query_only=1",

@@ -140,7 +140,8 @@ class FileDatabase:
                     _carry_over(connection)
                 ensure_schema(connection, self.path)
                 # A statement of many rows keeps what it would have to undo: a file of its own, three writes for each
-                # collected message. Only from here on, for a migration may have to sort a whole table.
+                # collected message. Small are the counters and the index of duplicate keys as well. Only from here
+                # on, for a migration may have to sort a whole table.
                 connection.execute("PRAGMA temp_store=MEMORY")
                 free_leases(connection)
                 set_counters(connection)

@@ -15,6 +15,7 @@ from mailshare.isp.probing import Probe
 from mailshare.testing.liars import CUT, PretendPOP3, instead
 from mailshare.testing.pretend_office import Office, letters
 from mailshare.wire.pop3_client_replies import POP3Limits
+from tests.conftest import LoggedFailures
 
 
 def collector(office: Office) -> Collector:
@@ -74,15 +75,22 @@ def test_listings_are_asked_for_in_one_flight(office: Office, waiting: int) -> N
         assert (b"LIST" in office.endpoint.wires[-1].sent) == (together or waiting > 0)
 
 
-def test_messages_that_come_together_are_stored_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of one turn of the reactor are one transaction; when it fails each is stored alone, and the order stays."""
+@pytest.mark.parametrize(("error", "told"), [(Unavailable("not together"), 0), (ValueError("ours"), 1)])
+def test_messages_that_come_together_are_stored_together(
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_failures: LoggedFailures,
+    error: Exception,
+    told: int,
+) -> None:
+    """Those of one turn are one transaction; when it fails each is stored alone, in order; a fault of ours is told."""
     lots: list[int] = []
     together = office.store.delivery.deliver_together
 
     async def counted(ready: Sequence[Any]) -> Sequence[DeliveryResult]:
         lots.append(len(ready))
         if len(lots) > 1:
-            raise Unavailable("not together")
+            raise error
         return await together(ready)
 
     monkeypatch.setattr(office.store.delivery, "deliver_together", counted)
@@ -93,6 +101,7 @@ def test_messages_that_come_together_are_stored_together(office: Office, monkeyp
         office.run(collector(office).collect(office.account), 5)
         assert server.messages == {}
     assert lots == [3, 2]
+    assert len(logged_failures.flush(ValueError)) == told
     assert office.mail_of("andrew") == [*first.values(), *second.values()]
 
 

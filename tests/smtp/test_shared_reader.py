@@ -15,6 +15,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.internet.protocol import ServerFactory as TwistedServerFactory
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.tcp import Server
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
@@ -203,5 +205,13 @@ async def test_what_a_protocol_raises_ends_its_connection(logged_failures: Any) 
 
 
 def test_without_descriptors_nothing_is_taken_over() -> None:
-    """A reactor of memory has no sockets."""
-    SharedReader(Clock()).take_over(object())
+    """A reactor of memory has no sockets; and what is no plain socket is left to the reactor that has some."""
+    from twisted.internet import reactor
+
+    clock, transport, other = Clock(), Server.__new__(Server), StringTransport()
+    transport.reactor = clock  # type: ignore[assignment]  # it is only looked at
+    SharedReader(clock).take_over(transport)
+    assert transport.reactor is clock
+    before = vars(other).copy()
+    SharedReader(reactor).take_over(other)
+    assert vars(other) == before
