@@ -20,7 +20,8 @@ _FIELDS = 24
 _VALUE = 500
 _WRITTEN_TO = 10
 _LONG = 32_768  # octets of a header from which on its lists of addresses are not read for this
-_KEPT = frozenset({"received", "return-path", *ENVELOPE_FIELDS})
+# Of a header of thousands of fields the names are asked as octets.
+_KEPT = frozenset(one.encode("ascii") for one in ("received", "return-path", *ENVELOPE_FIELDS))
 
 
 @frozen
@@ -42,7 +43,7 @@ class Sighting:
         fields: list[tuple[str, str]] = []
         hops = 0
         for each in headers.fields:
-            if each.key in _KEPT:
+            if each.title.lower() in _KEPT:
                 fields.append((each.key, each.value[:_VALUE]))
                 hops += each.key == "received"
             elif not fields or fields[-1][0]:

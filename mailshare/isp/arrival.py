@@ -52,9 +52,8 @@ _TURN = 0.005  # seconds after which others have their turn
 LONG_HEADER = 16_384  # octets from which on the door reads a header aside
 
 # The field alone, as ``Headers`` finds it, for the whole header is read once more where the message is sorted.
-_RETURN_PATH = re.compile(
-    rb"(?:\A|[\r\n])(return-path[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*)", re.IGNORECASE
-)
+_NAME = b"return-path"
+_RETURN_PATH = re.compile(rb"return-path[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*", re.IGNORECASE)
 
 
 @define
@@ -393,13 +392,25 @@ def return_path(header: bytes, headers: Headers | None = None) -> Address | None
     :param headers: the same header, when it was read.
     """
     if headers is None:
-        found = _RETURN_PATH.search(header)
-        text = Field("Return-Path", found[1]).value if found is not None else None
+        raw = _raw_return_path(header)
+        text = Field("Return-Path", raw).value if raw else None
     else:
         text = headers.first("return-path")
     if text is None:
         return None
     return _sender(text)
+
+
+def _raw_return_path(header: bytes) -> bytes:
+    """The field's octets, empty without one. Its name is looked for as octets: a pattern takes 7 ms for 256 KiB."""
+    lower = header.lower()
+    start = lower.find(_NAME)
+    while start >= 0:
+        found = _RETURN_PATH.match(header, start) if lower[start - 1 : start] in {b"", b"\r", b"\n"} else None
+        if found is not None:
+            return found[0]
+        start = lower.find(_NAME, start + len(_NAME))
+    return b""
 
 
 @lru_cache(maxsize=256)  # newsletters and machines write many

@@ -73,11 +73,14 @@ def test_fields_that_come_again_are_read_once_until_a_bound_changes(monkeypatch:
     forget_fields()
 
 
-def test_usual_blocks_are_read_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever ends their lines and wherever the first empty one is, a pattern finds the fields that lines give."""
+@pytest.mark.parametrize(("lines", "octets"), [(2000, 65_536), (1, 65_536), (2, 65_536), (3, 4), (4, 3)])
+def test_usual_blocks_are_read_as_all_others(monkeypatch: pytest.MonkeyPatch, lines: int, octets: int) -> None:
+    """Whatever ends their lines and wherever they are cut off, a pattern finds the fields that lines give."""
+    monkeypatch.setattr(BOUNDS, "header_lines", lines)
+    monkeypatch.setattr(BOUNDS, "header_field", octets)
     pieces = [b"a:", b"\n", b"\r", b" ", b"\n\r\n"]
     blocks = [b"".join(some) for size in range(7) for some in product(pieces, repeat=size)]
     quickly = [Headers.parse(block) for block in blocks]
-    monkeypatch.setattr("mailshare.core.headers._usual_fields", lambda _: None)
+    monkeypatch.setattr("mailshare.core.headers._fields_found", lambda _: None)
     for block, quick in zip(blocks, quickly, strict=True):
         assert quick == Headers.parse(block), block
