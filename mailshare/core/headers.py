@@ -33,6 +33,7 @@ _NAME = re.compile(rb"(?:\xef\xbb\xbf)?([!-9;-~]{1,200})[ \t]*:")
 _FIELD = re.compile(
     rb"((?:(?:\xef\xbb\xbf)?([!-9;-~]{1,200})[ \t]*:[^\n]*|[^\n]+)(?:\n[ \t][^\n]*)*\n?)"
 )
+_SEPARATOR = re.compile(rb">*From ")  # as it stands between the messages of an mbox file, RFC 4155
 _UNFOLD = re.compile(r"[\r\n\x00]+[ \t]?")
 _ADDRESSED = ("to", "cc", "resent-to", "resent-cc", "apparently-to")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
@@ -225,6 +226,19 @@ def header_end(message: bytes) -> int:
     return position
 
 
+def begins_with_text(block: bytes) -> bool:
+    """Whether there is no header: see :attr:`Headers.begins_with_text`."""
+    return not _NAME.match(block) and Headers.parse(block).begins_with_text
+
+
+def line_above(beginning: bytes) -> bytes:
+    """What comes between lines put on top and a message: an empty line if it begins with its text.
+
+    :param beginning: of the message; 2,000 octets are enough.
+    """
+    return b"\r\n" if begins_with_text(beginning) else b""
+
+
 @frozen(slots=False)
 class Headers:
     """A header block as fields in order, top down.
@@ -266,6 +280,20 @@ class Headers:
         """The same with one field more on top."""
         key = one.name.lower()
         return Headers((one, *self.fields), self.cut, {**self.by_name, key: (one, *self.by_name.get(key, ()))})
+
+    @once
+    def begins_with_text(self) -> bool:
+        """The first line is no field: then there is no header (RFC 5322 section 2.1), and fields below it are text.
+
+        Lines put on top need an empty line behind them, or programs refuse the message (fetchmail) or take its first
+        lines for more of ours. Sorting looks at the fields all the same. A line that separates the messages of an
+        mbox file does not count.
+        """
+        fields = self.fields
+        if not fields or fields[0].title:
+            return False
+        first = next((each for each in fields if not _SEPARATOR.match(each.raw)), fields[0])
+        return not first.title
 
     @once
     def oversize(self) -> bool:

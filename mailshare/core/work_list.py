@@ -16,6 +16,7 @@ from mailshare.core.sorting import ladder_for, sort_collected
 from mailshare.core.values import Account, Directory, Entry, SentMark, Source
 
 _REASON = b"x-mailshare-reason:"
+_EMPTY = b"\r\n"
 _REPLACED = (_REASON, b"delivered-to:", b"x-mailshare-copy-for:")
 RULE_KINDS = ("list", "from", "to")
 REASONS = {
@@ -70,9 +71,14 @@ def held_because(entry: Entry) -> str:
 
 
 def handed_on(prefix: bytes, lines: bytes) -> bytes:
-    """The prefix of a copy that ADMIN gives away: ``lines``, and what is true of any copy of the message."""
+    """The prefix of a copy that ADMIN gives away: ``lines``, and what is true of any copy of the message.
+
+    That is so of an empty line too, which stands above a message that begins with its text.
+    """
     kept = [line for line in prefix.split(b"\r\n") if line and not line.lower().startswith(_REPLACED)]
-    return lines + b"".join(line + b"\r\n" for line in kept if line.split(b":")[0].lower() not in _names(lines))
+    own = lines[: -len(_EMPTY)] if lines.endswith(b"\r\n" + _EMPTY) else lines
+    own += b"".join(line + b"\r\n" for line in kept if line.split(b":")[0].lower() not in _names(lines))
+    return own + _EMPTY if prefix.endswith(b"\r\n" + _EMPTY) else own
 
 
 def _names(lines: bytes) -> set[bytes]:

@@ -17,7 +17,7 @@ from mailshare.core.autoreply import is_automatic
 from mailshare.core.derived import changed
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, MessageTooLarge, PolicyRefusal, Unavailable
-from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, octets_of, split_block
+from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, begins_with_text, octets_of, split_block
 from mailshare.core.identity import envelope_sender, sending_account, submission_header
 from mailshare.core.recipients import Local, Outside, resolve_recipient
 from mailshare.core.report_parts import date_text
@@ -164,19 +164,22 @@ class LocalSubmission:
             await wait
 
     async def _header_only(self, octets: bytes) -> None:
-        """A message without an empty line is all header."""
+        """A message without an empty line is all header, unless it begins with text: then it has none."""
         if octets and not octets.endswith(b"\r\n"):
             octets += b"\r\n"
         self._header = None
-        wait = self._pass_on(self._made_right(octets + b"\r\n"))
+        wait = self._pass_on(self._made_right(octets if begins_with_text(octets) else octets + b"\r\n"))
         if wait is not None:
             await wait
 
     def _made_right(self, block: bytes) -> bytes:
         """The header block as it is stored; sets the envelope's sender to the identity that mail leaves with.
 
+        What is no header but the beginning of a text stands behind an empty line.
         It is read here once for all that follows: the door is given its fields.
         """
+        if begins_with_text(block):
+            return self._made_right(b"\r\n") + block
         block = block.removeprefix(BYTE_ORDER_MARK)  # in front of our own fields it is at home nowhere
         trace, host = self._origin.trace, self._directory.hostname
         date = date_text(micros(self._desk.clock))

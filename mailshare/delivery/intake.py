@@ -16,7 +16,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailboxFull, MailshareError, PolicyRefusal, Unavailable
 from mailshare.core.folders import folder_lines
 from mailshare.core.forwarding import forward, forwarding
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, line_above
 from mailshare.core.ladder import addressed
 from mailshare.core.people import people_of
 from mailshare.core.report_parts import printable
@@ -32,6 +32,7 @@ from mailshare.delivery.quotas import Bounded, Quotas, bounded_users
 from mailshare.delivery.reports import Reports
 from mailshare.interfaces import IBody, IForecast, IIntake, IRouter, IStore
 
+_BEGINNING = 2_000  # octets in which it shows whether a message has a header
 LONG_HEADER = 16_384  # octets from which on a header is read aside
 
 
@@ -260,14 +261,13 @@ class Intake:
         except PolicyRefusal as refusal:
             if origin.source is not Source.COLLECT:
                 raise
-            return _Read(Headers(), self._to_admin(origin, directory, f"refused: {refusal.public}"), origin)
+            return _Read(Headers(), await self._to_admin(body, origin, directory, f"refused: {refusal.public}"), origin)
         except Exception as error:  # whatever a message does to the reader, no collected mail may be lost by it
             self._log.failure("message {trace} could not be read or routed", trace=origin.trace)
             if origin.source is not Source.COLLECT:
                 raise Unavailable(detail={"trace": origin.trace}) from error
-            return _Read(
-                Headers(), self._to_admin(origin, directory, f"could not be sorted: {type(error).__name__}"), origin
-            )
+            why = f"could not be sorted: {type(error).__name__}"
+            return _Read(Headers(), await self._to_admin(body, origin, directory, why), origin)
 
     async def _read_aside(
         self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, given: Headers | None
@@ -282,13 +282,13 @@ class Intake:
         return _Read(headers, sent_on(routing, headers, envelope, keyed, directory), keyed)
 
     @staticmethod
-    def _to_admin(origin: Origin, directory: Directory, reason: str) -> Routing:
+    async def _to_admin(body: IBody, origin: Origin, directory: Directory, reason: str) -> Routing:
         account = directory.account_by_id.get(origin.account_id or 0) or next(iter(directory.accounts), None)
         admin = directory.user_by_name.get(account.admin) if account is not None else None
         if admin is None:
             raise Unavailable(detail={"why": "there is no ADMIN to take it", "trace": origin.trace})
         prefix = f"X-Mailshare-Reason: {printable(reason, 200)}\r\n".encode("ascii", "replace")
-        prefix += folder_lines(origin.folder, junk=origin.junk)
+        prefix += folder_lines(origin.folder, junk=origin.junk) + line_above(await body.header(_BEGINNING))
         return Routing((Target(admin.id, "trouble", prefix),), steps=(Step("trouble", reason[:200]),))
 
     # ------------------------------------------------------------------ notes
@@ -323,10 +323,11 @@ def _duplicate_key(
     if origin.source is REPORT or not headers.fields:
         return b""
     if not collapsing:
-        return duplicate_key(headers, body.content_digest)
+        return duplicate_key(headers, body.content_digest, body.digest)
     author = directory.user_by_id.get(origin.user_id or 0)
     ids = [origin.account_id] if origin.account_id is not None else list(author.accounts if author else ())
-    return duplicate_key(headers, body.content_digest, collapse_lists=not collapsing.isdisjoint(ids))
+    collapse = not collapsing.isdisjoint(ids)
+    return duplicate_key(headers, body.content_digest, body.digest, collapse_lists=collapse)
 
 
 def _well_read(block: bytes, headers: Headers | None) -> Headers:

@@ -22,7 +22,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, Unavailable
 from mailshare.core.fax_report import disposition_of, fax_subject, fax_words, report_forms
-from mailshare.core.headers import Headers
+from mailshare.core.headers import Headers, line_above
 from mailshare.core.report import (
     MAX_RETURNED,
     Action,
@@ -257,6 +257,7 @@ class Reports:
         copy = await copied(self._store, await self._store.queue.body(item.message_id))
         host = self._store.directory.current().hostname
         prefix = f"Delivered-To: {Address(reader.name, host)}\r\nX-Mailshare-Reason: forward-failed\r\n".encode()
+        prefix += line_above(await copy.header(2_000))
         trace = self._token(8).hex()
         await self._store.delivery.deliver(
             Envelope(item.sender, (Recipient(Address(reader.name, host)),)),

@@ -124,7 +124,7 @@ class Router:
 
     def _is_rare(self, headers: Headers, account: Account, directory: Directory) -> bool:
         """Whether more than a message's envelope may have a say in who gets it, and how."""
-        if is_status(headers) or went_through(headers, directory.instance):
+        if is_status(headers) or went_through(headers, directory.instance) or headers.begins_with_text:
             return True
         if impersonates(headers, people_of(directory).sharers[account.id], directory):
             return True
@@ -433,6 +433,8 @@ class _Journey:
         everywhere = folder_lines(self.origin.folder, junk=self.origin.junk)
         if self.warning:
             everywhere += b"X-Mailshare-Warning: display-name\r\n"
+        if self.headers.begins_with_text:
+            everywhere += b"\r\n"
         targets = [self._target(user_id, hit, everywhere) for user_id, hit in self.hits.items()]
         for copy_id, owners in self.copies.items():
             line = f"X-Mailshare-Copy-For: {', '.join(owners)}\r\n".encode()

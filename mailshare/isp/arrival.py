@@ -19,7 +19,7 @@ from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import LocalFault, MailshareError, StorageFull, StoreReadOnly, Unavailable
 from mailshare.core.folders import folder_lines, folder_words
-from mailshare.core.headers import Field, Headers
+from mailshare.core.headers import Field, Headers, line_above
 from mailshare.core.provider_options import ProviderOptions
 from mailshare.core.trace import trace_id
 from mailshare.core.values import (
@@ -295,7 +295,7 @@ class Arrivals:
         text = (error.public if isinstance(error, MailshareError) else type(error).__name__)[:200]
         line = "".join(char if " " <= char <= "~" else "?" for char in text)
         prefix = f"X-Mailshare-Reason: could not be sorted: {line}\r\n".encode()
-        prefix += folder_lines(origin.folder, junk=origin.junk)
+        prefix += folder_lines(origin.folder, junk=origin.junk) + line_above(await body.header(2_000))
         target = Target(directory.admin_of(self.account).id, "poison", prefix)
         event = Event(
             self._now(), "collect.poison", origin.trace, self.account.id, target.user_id,

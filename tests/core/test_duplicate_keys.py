@@ -6,8 +6,8 @@ from mailshare.core.headers import Headers
 TEXT, FOOTER = b"t" * 32, b"f" * 32
 
 
-def key(block: bytes, content: bytes = TEXT, *, collapse: bool = False) -> bytes:
-    return duplicate_key(Headers.parse(block), content, collapse_lists=collapse)
+def key(block: bytes, content: bytes = TEXT, *, whole: bytes = b"w" * 32, collapse: bool = False) -> bytes:
+    return duplicate_key(Headers.parse(block), content, whole, collapse_lists=collapse)
 
 
 def test_two_copies_with_one_message_id_are_one():
@@ -45,3 +45,12 @@ def test_without_id_sender_date_and_subject_tell():
 def test_the_fields_cannot_be_shifted():
     """What one field lacks and the next has too much makes another key."""
     assert key(b"From: a\r\nDate: bc\r\n") != key(b"From: ab\r\nDate: c\r\n")
+
+
+def test_without_any_of_these_fields_all_octets_tell():
+    """A text without a header is all header up to its first empty line: another one is another message."""
+    for one in (b"some text\r\n", b"some text\r\nSubject: x\r\n", b"To: a@b\r\nX: y\r\n"):
+        assert key(one) == key(one)
+        assert key(one) != key(one, whole=b"v" * 32)
+    named = b"some text\r\nMessage-ID: <a@b>\r\n"
+    assert key(named) == key(named, whole=b"v" * 32)

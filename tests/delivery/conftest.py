@@ -119,10 +119,10 @@ class Office:
         return [finish(body.read(0, body.size)) for body in bodies]
 
     def send(self, octets: bytes, *recipients: str | Recipient, sender: str = "greg", **envelope: Any) -> str:
-        """Hand in a message as a user; its trace."""
+        """Hand in a message as a user, or as a device without one; its trace."""
         listed = tuple(r if isinstance(r, Recipient) else Recipient(Address.parse(r)) for r in recipients)
         made = Envelope(Address.parse("whoever@laptop.lan"), listed, **envelope)
-        submitter = self.desk.submitter(self.users[sender])
+        submitter = self.desk.submitter(self.users[sender] if sender else None)
         for recipient in listed:
             finish(submitter.recipient(Envelope(made.sender), recipient, FakeSession()))
         submission = finish(submitter.submit(made, FakeSession()))

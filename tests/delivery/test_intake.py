@@ -98,6 +98,47 @@ def test_odd_messages_are_kept(office: Office, octets: bytes) -> None:
     assert mail.endswith(octets)
 
 
+@pytest.mark.parametrize("fault", [None, ValueError("x"), PolicyRefusal()])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"no header at all\r\n",
+        b"no header at all",
+        b" begins with a blank\r\nTo: greg <mail@company.example>\r\n\r\nx\r\n",
+        b"not a field\r\nTo: nobody\r\n\r\nx\r\n",
+        b">From here on\r\nit is text\r\n",
+        b"\xe9t\xe9: no name\r\n",
+    ],
+)
+def test_a_message_that_begins_with_its_text(
+    office: Office, octets: bytes, fault: Exception | None, logged_failures: LoggedFailures
+) -> None:
+    """RFC 5322 section 2.1: it has no header, so an empty line parts it from the lines on top."""
+    intake = office.intake if fault is None else broken(office, fault)
+    finish(intake.accept(Envelope(None), office.body(octets), collected()))
+    logged_failures.flush(ValueError)
+    (mail,) = [each for name in ("admin1", "greg") for each in office.mailbox(name)]
+    head, _, text = mail.partition(b"\r\n\r\n")
+    assert text == octets
+    assert b"X-Mailshare-" in head or b"Delivered-To: " in head
+
+
+def test_messages_without_a_header_are_not_taken_for_copies(office: Office) -> None:
+    """Each text without a header is another message; the same text again is the same one."""
+    texts = [b"one line of text\r\n", b"another line of text\r\n", b"To: nobody\r\n", b"To: nobody else\r\n"]
+    for number, octets in enumerate([*texts, texts[0]]):
+        finish(office.intake.accept(Envelope(None), office.body(octets), collected(f"t{number}")))
+    assert len(office.mailbox("admin1")) == len(texts)
+
+
+def test_only_such_a_message_has_an_empty_line_above(office: Office) -> None:
+    """Not one that begins with an empty line, nor with a separator of mailbox files and a header below it."""
+    for number, octets in enumerate([b"\r\ntext\r\n", b"From x\r\nSubject: y\r\n\r\nx\r\n"]):
+        finish(office.intake.accept(Envelope(None), office.body(octets), collected(f"t{number}")))
+    assert all(b"\r\n\r\n\r\n" not in mail for mail in office.mailbox("admin1"))
+    assert b"\r\nFrom x\r\nSubject: y\r\n" in b"".join(office.mailbox("admin1"))
+
+
 def test_long_headers_are_read_aside(office: Office) -> None:
     """Parsing and routing of a long header happen in the injected place, of a short one at once."""
     calls: list[Callable[[], Any]] = []

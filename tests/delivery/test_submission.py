@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -164,6 +165,37 @@ def test_headers_without_end_or_fields(office: Office, octets: bytes) -> None:
     assert empty
     assert b"Message-ID: " in head
     assert body == octets.partition(b"\r\n")[2] if octets.startswith(b"\r\n") else body == b""
+
+
+@pytest.mark.parametrize("sender", ["greg", ""])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"text only\r\n",
+        b"text and no line end",
+        b"text\r\n\r\nmore: text\r\n",
+        b" begins with a blank\r\nSubject: is text\r\n\r\nx\r\n",
+        b"From the beginning\r\nit is text\r\n\r\nx\r\n",
+        b"\xef\xbb\xbfmark and text\r\n",
+        b"\xff\x01: no name\r\n\r\n",
+        b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_message_that_begins_with_its_text(office: Office, octets: bytes, sender: str) -> None:
+    """RFC 5322 section 2.1: it has no header. It gets one, and all its octets stand behind the empty line."""
+    office.send(octets, "carolyn", sender=sender)
+    (mail,) = office.mailbox("carolyn")
+    head, _, text = mail.partition(b"\r\n\r\n")
+    assert text == octets + (b"" if octets.endswith(b"\r\n") else b"\r\n")
+    assert all(re.match(rb"[!-9;-~]+: |[ \t]", line) for line in head.split(b"\r\n"))
+    assert b"Message-ID: " in head
+
+
+def test_a_separator_of_mailbox_files_is_no_text(office: Office) -> None:
+    """Some programs begin with it; the header below it is one."""
+    office.send(b"From greg Sat Nov 21 12:00:00 2026\r\nSubject: kept\r\n\r\nx\r\n", "carolyn")
+    (mail,) = office.mailbox("carolyn")
+    assert b"\r\nSubject: kept\r\n" in mail.partition(b"\r\n\r\n")[0]
 
 
 def late_refusal(office: Office, octets: bytes, desk: Desk | None = None) -> str:
