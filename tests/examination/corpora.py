@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import os
 import re
+import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+_WHERE = "import test.test_email; print(test.test_email.__file__)"
 LARGEST = 30 * 1024 * 1024
 _FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From [^\n]*\d\d[^\n]*\n")
 _FIELD = re.compile(rb"([!-9;-~]{1,70})[ \t]*:")
@@ -26,18 +29,24 @@ _FOLDED_LINE = re.compile(rb"\r?\n[ \t][^\n]*")
 
 
 def folder() -> Path | None:
-    """Where the mail lies: ``MAILSHARE_CORPORA``, else ``test.test_email.data``; ``None`` when neither is here."""
+    """Where the mail lies: ``MAILSHARE_CORPORA``, else ``test.test_email.data`` of one of this machine's Pythons.
+
+    Debian's own Python comes without its tests. ``None`` when there is none.
+    """
     given = os.environ.get("MAILSHARE_CORPORA")
     if given:
         return Path(given)
-    try:
-        found = importlib.util.find_spec("test.test_email")
-    except ModuleNotFoundError:
-        return None
-    if found is None or found.origin is None:
-        return None
-    data = Path(found.origin).with_name("data")
-    return data if data.is_dir() else None
+    for python in (sys.executable, shutil.which("python3"), shutil.which("python3", path=_without_ours())):
+        found = python and subprocess.run([python, "-c", _WHERE], capture_output=True, text=True, check=False)
+        if found and found.returncode == 0 and (data := Path(found.stdout.strip()).with_name("data")).is_dir():
+            return data
+    return None
+
+
+def _without_ours() -> str:
+    """The path without the environment of these tests, whose Python hides the machine's."""
+    ours = Path(sys.executable).parent
+    return os.pathsep.join(one for one in os.environ.get("PATH", "").split(os.pathsep) if Path(one) != ours)
 
 
 ROOT = folder()
