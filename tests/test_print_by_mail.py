@@ -222,6 +222,25 @@ async def test_a_job_cancelled_between_two_of_its_mails_does_not_leave(place: Pl
     assert row.word == "cancelled"
 
 
+@pytest_twisted.ensureDeferred
+async def test_mails_of_a_job_are_taken_back_though_the_server_was_killed(place: Place) -> None:
+    """Killed when the job was cancelled and its mails were not: the next start takes them back before any leaves."""
+    office = await place.start()
+    await place.isp.stopService()
+    for queue in ("far", "everywhere"):
+        number = await place.print(queue, PDF)
+    clock: Any = reactor
+    while len(await office.store.queue.items(agent="relay")) < 7:
+        await deferLater(clock, 0.02)
+    office.store.print_jobs._watching.clear()  # type: ignore[attr-defined]  # nobody hears of it any more
+    await office.store.print_jobs.change(number, PrintChange("far", PrintState.CANCELED), 1)
+    await office.stopService()
+    place.isp.startService()
+    office = await place.start()
+    words = [row.word for row in await office.store.queue.items(agent="relay", open_only=False)]
+    assert (words.count("cancelled"), len(words)) == (3, 7)
+
+
 @define
 class OneMailDoor:
     """The door, which takes one mail and then none."""

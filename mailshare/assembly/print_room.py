@@ -55,6 +55,7 @@ class PrintRoom:
         self.agent = PrintAgent(self.service)
         self.ways = PrintWays(self.service, self.agent, aside=aside, base=config.directory, documents=documents)
         self.receiving = PrintReceiving(self.service, reactor, zone_of(config), aside, documents)
+        self._by_mail: ByMail | None = None
         self._readers: tuple[Reported | Returned, ...] = ()
         self.news: PrintNewsRoom | None = None
         self.check: Check | None = None
@@ -63,7 +64,7 @@ class PrintRoom:
 
     def send_mail(self, intake: IIntake, reveal: Reveal, largest: Largest) -> None:
         """Let jobs leave by mail: the door for it, who reads keys, and what the ways out take."""
-        way = ByMail(self.service, intake, reveal, largest, self.documents)
+        self._by_mail = way = ByMail(self.service, intake, reveal, largest, self.documents)
         self.agent.ways[way.scheme] = way
         self._readers = (Reported(self.service, way), Returned(self.service, way))
         self.news = PrintNewsRoom(self.service, intake, reveal, self.ways.status_of)
@@ -94,6 +95,8 @@ class PrintRoom:
     async def open(self) -> None:
         """Read the jobs that are there; before any listener takes more."""
         await self.service.open()
+        if self._by_mail is not None:
+            await self._by_mail.open()
         if self.service.board.under_way:
             for reader in self._readers:
                 self.service.soon(reader.catch_up())

@@ -142,9 +142,13 @@ def _account(user: User, origin: Origin, directory: Directory) -> Account | None
 
 
 def _delivered_to(prefix: bytes) -> str:
-    """The ``Delivered-To`` line of the copy, which goes on with it, so that it is known when it comes round."""
+    """The ``Delivered-To`` line of the copy, which goes on with it, so that it is known when it comes round.
+
+    And the empty line below it, if the message begins with its text.
+    """
     first = prefix.partition(b"\r\n")[0]
-    return first.decode("utf-8", "replace") + "\r\n" if first.lower().startswith(b"delivered-to:") else ""
+    line = first.decode("utf-8", "replace") + "\r\n" if first.lower().startswith(b"delivered-to:") else ""
+    return line + "\r\n" if prefix.endswith(b"\r\n\r\n") else line
 
 
 def refused_targets(addresses: Sequence[Address], directory: Directory) -> str:

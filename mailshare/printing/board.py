@@ -82,6 +82,12 @@ class Board:
         """All jobs that are not over."""
         return list(self._open.values())
 
+    @property
+    def cancelled(self) -> Sequence[PrintJob]:
+        """The last jobs of which a part was cancelled."""
+        both = (*self._open.values(), *self._over.values())
+        return [job for job in both if any(one.state is PrintState.CANCELED for one in job.members.values())]
+
     def waiting(self, queue: str) -> list[PrintJob]:
         """Jobs of a queue that are not over, in the order in which they go."""
         mine = [job for job in self._open.values() if job.ticket.queue == queue]

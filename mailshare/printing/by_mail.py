@@ -29,6 +29,7 @@ from mailshare.core.values import (
     PrintChange,
     PrintDocument,
     PrintJob,
+    PrintState,
     QueueItem,
     QueueState,
     Source,
@@ -185,6 +186,16 @@ class ByMail:
         """Take the mails of the job that still wait out of the outbox; the far end gets no job that is whole."""
         del address
         await self._take_back(job, member)
+
+    async def open(self) -> None:
+        """Take back the mails of jobs that were cancelled when the server was killed: nothing has left since then."""
+        if not await self._store.queue.items(agent="relay", limit=1):
+            return
+        for job in self._service.board.cancelled:
+            for name, member in job.members.items():
+                place = self._service.place(name)
+                if member.state is PrintState.CANCELED and place is not None and place.scheme == self.scheme:
+                    await self._take_back(job, name)
 
     async def _take_back(self, job: PrintJob, member: str) -> None:
         """Nothing of what travels under the name that the job has here leaves any more, but what is leaving now."""

@@ -80,6 +80,18 @@ async def test_a_deleted_user_comes_back_with_everything(house: House) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_begins_with_its_text_is_forwarded_below_an_empty_line(house: House) -> None:
+    """No line of it is taken for one of the lines on top, nor the other way round."""
+    office = await house.start(GREG + 'forward = ["greg@home.example"]\n')
+    letter = b"no field at all\r\nTo: Greg Jones <mail@company.example>\r\n\r\ntext\r\n"
+    house.isp.box.put(letter, "headless")
+    await office.acts.send_receive()
+    await office.acts.send_receive()
+    (gone,) = house.isp.relayed
+    assert gone.octets.endswith(b"\r\nDelivered-To: greg@mail.office.example\r\n\r\n" + letter)
+
+
+@pytest_twisted.ensureDeferred
 async def test_forwarding_goes_out_marked_and_comes_back_only_once(house: House) -> None:
     """The provider sees the account as the sender; what comes back is delivered and goes no further."""
     office = await house.start(GREG + 'forward = ["greg@home.example"]\n')
