@@ -10,6 +10,7 @@ Source: RFC 5322 section 2.2, 3.6 and 4; the limits are those of docs/reference/
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -276,11 +277,6 @@ class Headers:
         fields = _usual_fields(block) if len(block) <= MAX_BLOCK else None
         return cls(tuple(fields)) if fields is not None else cls(*_fields_within(block))
 
-    def below(self, one: Field) -> Headers:
-        """The same with one field more on top."""
-        key = one.name.lower()
-        return Headers((one, *self.fields), self.cut, {**self.by_name, key: (one, *self.by_name.get(key, ()))})
-
     @once
     def begins_with_text(self) -> bool:
         """The first line is no field: then there is no header (RFC 5322 section 2.1), and fields below it are text.
@@ -360,7 +356,11 @@ class Headers:
 
         An id without brackets is taken when the whole value is one.
         """
-        fields = self.named(name)
+        return self.ids_of(self.named(name))
+
+    @staticmethod
+    def ids_of(fields: Sequence[Field]) -> tuple[str, ...]:
+        """Message-IDs in these fields, as :meth:`message_ids` gives them."""
         if len(fields) == 1:
             return fields[0].ids[:MAX_IDS]
         out: list[str] = []

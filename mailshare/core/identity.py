@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from mailshare.core.address import Address
-from mailshare.core.derived import derived
+from mailshare.core.derived import changed, derived
 from mailshare.core.encoded_words import encode, without_controls
 from mailshare.core.errors import PolicyRefusal
-from mailshare.core.headers import MAX_IDS, Field, Headers
+from mailshare.core.headers import Field, Headers
 from mailshare.core.ladder import step
 from mailshare.core.mailboxes import Mailbox
 from mailshare.core.people import Sharers, people_of
@@ -29,12 +28,12 @@ _READ_ALIKE = re.compile(  # a bare address, or one behind plain words, one quot
     r'|"[ !#-\[\]-~]*+" *+|=\?[\w.-]+\?[BbQq]\?[!->@-~]*+\?= *+)<[!-;=?-~]+>\Z'
 )
 _SIGNED = re.compile(r"(?:\A|;)\s*h\s*=([^;]*)")
+_SAYS = re.compile(rb"[^:]*:[ \t]*[!-~]")  # a field whose value is surely not empty
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
 _RETURN_PATH = frozenset({"return-path"})
 _SENDER = frozenset({"sender"})
 _SHORT_FROM = 160  # octets of a field that is remembered
 _MOST_FROMS = 1_000  # for each directory
-_name_of = attrgetter("name")
 _MAX_NAME = 255
 
 
@@ -104,35 +103,40 @@ def _returns(name: str, user: User, sharers: Sharers) -> bool:
 class _Rewrite:
     """A block being changed.
 
-    :ivar names: lower-case names of the fields, and of some that were dropped.
+    :ivar by_name: the fields of each lower-case name, top down, as they are now.
     """
 
-    def __init__(self, fields: Sequence[Field]) -> None:
-        self.fields = list(fields)
-        self.names = set(map(str.lower, map(_name_of, fields)))
+    def __init__(self, headers: Headers) -> None:
+        self.fields = list(headers.fields)
+        self.by_name = dict(headers.by_name)
         self.steps: list[Step] = []
         self.changed: set[str] = set()
 
-    def named(self, name: str) -> list[Field]:
+    def named(self, name: str) -> tuple[Field, ...]:
         """Fields of this lower-case name."""
-        return [each for each in self.fields if each.key == name] if name in self.names else []
+        return self.by_name.get(name, ())
 
-    def put(self, new: Field) -> None:
-        """Replace the first field of that name, drop the others; append it when there is none."""
-        key = new.key
+    def put(self, key: str, new: Field) -> None:
+        """Replace the first field of that lower-case name, drop the others; append it when there is none."""
         if old := self.named(key):
             place = self.fields.index(old[0])
-            self.fields = [each for each in self.fields if each.key != key]
-            self.fields.insert(place, new)
+            if len(old) > 1:
+                self.fields = [each for each in self.fields if each.key != key]
+                self.fields.insert(place, new)
+            else:
+                self.fields[place] = new
         else:
             self.fields.append(new)
-            self.names.add(key)
+        self.by_name[key] = (new,)
         self.changed.add(key)
 
     def drop(self, names: frozenset[str], why: str) -> None:
         """Take all fields of these lower-case names out."""
-        if not names.isdisjoint(self.names) and any(each.key in names for each in self.fields):
-            self.changed |= {each.key for each in self.fields if each.key in names}
+        if not names.isdisjoint(self.by_name):
+            found = names & self.by_name.keys()
+            for name in found:
+                del self.by_name[name]
+            self.changed |= found
             self.fields = [each for each in self.fields if each.key not in names]
             self.steps.append(step(why))
 
@@ -141,13 +145,8 @@ def _made(name: str, value: str) -> Field:
     return Field(name, f"{name}: {value}\r\n".encode())
 
 
-def _ids(fields: Sequence[Field]) -> tuple[str, ...]:
-    """The Message-IDs in these fields, as many as are looked at."""
-    return fields[0].ids[:MAX_IDS] if len(fields) == 1 else tuple(one for each in fields for one in each.ids)[:MAX_IDS]
-
-
 def submission_header(
-    fields: Sequence[Field],
+    headers: Headers,
     *,
     user: User,
     account: Account | None,
@@ -156,41 +155,45 @@ def submission_header(
     received: bytes,
     message_id: str,
     date: str,
-) -> tuple[tuple[Field, ...], tuple[Step, ...]]:
-    """The header fields of a client's message as they go on.
+) -> tuple[Headers, tuple[Step, ...]]:
+    """The header of a client's message as they go on.
 
     From is made right by the policy, Bcc and a Return-Path (RFC 5321 section 4.4) taken out, Date and Message-ID added
     where they lack, the message's own id put at the end of References (some providers replace the Message-ID), Reply-To
     with the tag added where tags work, a client's DKIM-Signature over a changed field dropped, ``received`` put on top.
     All else stays octet for octet.
 
-    :param fields: all that the client gave, none cut.
+    :param headers: all that the client gave, nothing cut.
     :param account: the account it leaves by, see :func:`sending_account`.
     :param policy: ``fix``, ``enforce`` or ``keep``.
     :param received: a whole Received field with its line end.
     :param message_id: used when the client gave none; with or without angle brackets.
     :param date: used when the client gave none (RFC 5322 section 3.3).
-    :returns: the new fields, and the steps for the journal.
+    :returns: the new header, and the steps for the journal.
     :raises PolicyRefusal: 550 5.7.1 under ``enforce`` when From is not the user's.
     """
-    work = _Rewrite(_ended(fields))
+    headers = _ended(headers)
+    work = _Rewrite(headers)
     sharers = people_of(directory).sharers.get(account.id) if account else None
     if policy != "keep":
         _make_from(work, user, sharers, directory, strict=policy == "enforce")
     work.drop(_HIDDEN, "bcc-removed")
     work.drop(_RETURN_PATH, "return-path-removed")
-    if not any(each.value for each in work.named("date")):
-        work.put(_made("Date", date))
-    ids = _ids(work.named("message-id"))
-    if not ids:
-        ids = (f"<{message_id.strip('<> ')}>",)
-        work.put(_made("Message-ID", ids[0]))
-    _refer(work, ids[0])
+    if not any(_SAYS.match(each.raw) or each.value for each in work.named("date")):
+        work.put("date", _made("Date", date))
+    own_id = headers.own_id
+    if not own_id:
+        own_id = f"<{message_id.strip('<> ')}>"
+        work.put("message-id", _made("Message-ID", own_id))
+    _refer(work, own_id)
     if sharers is not None:
         _reply_to(work, user, sharers)
-    if "dkim-signature" in work.names:
+    if "dkim-signature" in work.by_name:
         _drop_signatures(work)
-    return (Field("Received", received), *work.fields), tuple(work.steps)
+    trace = Field("Received", received)
+    by_name = work.by_name
+    by_name["received"] = (trace, *by_name.get("received", ()))
+    return changed(headers, fields=(trace, *work.fields), by_name=by_name, own_id=own_id), tuple(work.steps)
 
 
 class _From(NamedTuple):
@@ -224,7 +227,7 @@ def _make_from(work: _Rewrite, user: User, sharers: Sharers | None, directory: D
     if not right.own:
         work.drop(_SENDER, "sender-removed")
     if right.new is not None:
-        work.put(right.new)
+        work.put("from", right.new)
     work.steps += right.steps
 
 
@@ -285,9 +288,9 @@ def _may_use(address: Address, user: User, sharers: Sharers | None, directory: D
 
 def _refer(work: _Rewrite, own_id: str) -> None:
     """Put the message's own id at the end of References, so that an answer carries it whatever relays do to it."""
-    ids = _ids(work.named("references"))
+    ids = Headers.ids_of(work.named("references"))
     if own_id not in ids:
-        work.put(_made("References", "\r\n ".join([*ids, own_id])))
+        work.put("references", _made("References", "\r\n ".join([*ids, own_id])))
 
 
 def _reply_to(work: _Rewrite, user: User, sharers: Sharers) -> None:
@@ -295,7 +298,7 @@ def _reply_to(work: _Rewrite, user: User, sharers: Sharers) -> None:
     wanted = sharers.options.tags_work and account.mode is AccountMode.REGULAR and not work.named("reply-to")
     if wanted and account.tag_delimiter and sharers.by_tag(user.name) == user.id:
         address = Address(f"{account.address.local}{account.tag_delimiter}{user.name}", account.address.domain)
-        work.put(_made("Reply-To", display(name_that_returns(user, sharers), address)))
+        work.put("reply-to", _made("Reply-To", display(name_that_returns(user, sharers), address)))
         work.steps.append(step("reply-to-added", str(address)))
 
 
@@ -312,8 +315,9 @@ def _drop_signatures(work: _Rewrite) -> None:
     work.fields = kept
 
 
-def _ended(fields: Sequence[Field]) -> Sequence[Field]:
+def _ended(headers: Headers) -> Headers:
     """Every field ends its line; only the last of a block without empty line may not."""
+    fields = headers.fields
     if not fields or fields[-1].raw.endswith((b"\n", b"\r")):
-        return fields
-    return [*fields[:-1], Field(fields[-1].name, fields[-1].raw + b"\r\n")]
+        return headers
+    return Headers((*fields[:-1], Field(fields[-1].name, fields[-1].raw + b"\r\n")))

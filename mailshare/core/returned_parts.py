@@ -93,6 +93,14 @@ def refers(headers: Headers) -> bool:
     return headers.has(_ANSWER) or is_report(headers)
 
 
+def names_itself_alone(headers: Headers) -> bool:
+    """It answers nothing: its References are what a message gets here on its way out, see ``submission_header``."""
+    own, found = headers.own_id, headers.by_name.get("references", ())
+    if not own or len(found) != 1 or "in-reply-to" in headers.by_name:
+        return False
+    return found[0].raw == b"References: %b\r\n" % own.encode()
+
+
 def references(headers: Headers) -> tuple[str, ...]:
     """Message-IDs that this message answers, the likeliest first, each once, with angle brackets.
 

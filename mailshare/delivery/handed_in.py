@@ -6,7 +6,7 @@ follows it; the body itself streams through and is never held in memory.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -189,12 +189,12 @@ class LocalSubmission:
         headers = Headers.parse(block)
         self._not_in_a_circle(headers, 0)
         whole = split_block(block)[0] if headers.cut else headers.fields
-        fields = self._rewritten(self._user, headers, whole, received, date)
+        made = self._rewritten(self._user, headers, Headers(tuple(whole)) if headers.cut else headers, received, date)
         # A block that begins with a continuation line has another meaning below our Received.
-        if not headers.cut and whole and whole[0].name:
-            self._stored = headers.below(fields[0]) if fields[1:] == headers.fields else Headers(fields)
+        if not headers.cut and whole and whole[0].title:
+            self._stored = made
         rest = block[sum(map(len, map(octets_of, whole))) :]
-        return b"".join(map(octets_of, fields)) + rest
+        return b"".join(map(octets_of, made.fields)) + rest
 
     def _not_in_a_circle(self, headers: Headers, ours: int) -> None:
         """Look how many servers it went through.
@@ -226,11 +226,11 @@ class LocalSubmission:
         return b"".join(map(octets_of, fields)) + block[sum(map(len, map(octets_of, whole))) :]
 
     def _rewritten(
-        self, user: User, headers: Headers, whole: Sequence[Field], received: bytes, date: str
-    ) -> tuple[Field, ...]:
-        """The fields of the block as they are stored.
+        self, user: User, headers: Headers, whole: Headers, received: bytes, date: str
+    ) -> Headers:
+        """The header as it is stored.
 
-        :param whole: all fields, those too that ``headers`` has cut.
+        :param whole: with what ``headers`` has cut.
         """
         trace, host = self._origin.trace, self._directory.hostname
         self._nobodyis_public(headers)
@@ -238,7 +238,7 @@ class LocalSubmission:
         if self._envelope.sender is not None or not (is_report(headers) or is_automatic(headers)):
             sender = envelope_sender(user, account)
             self._envelope = changed(self._envelope, sender=sender if sender.domain else Address(sender.local, host))
-        fields, steps = submission_header(
+        made, steps = submission_header(
             whole,
             user=user,
             account=account,
@@ -250,7 +250,7 @@ class LocalSubmission:
             date=date,
         )
         self._origin = changed(self._origin, steps=(*self._origin.steps, *steps))
-        return fields
+        return made
 
     def _from_partner(self, user: User) -> bool:
         """Whether a partner hands it in, and for a gateway here alone: then it stays somebody's elsewhere."""

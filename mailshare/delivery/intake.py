@@ -22,7 +22,14 @@ from mailshare.core.people import people_of
 from mailshare.core.report_parts import printable
 from mailshare.core.report_words import mailbox_full, unknown_name
 from mailshare.core.retry import STANDARD
-from mailshare.core.returned_parts import MAX_LOOKED_AT, is_report, references, refers, returned_ids
+from mailshare.core.returned_parts import (
+    MAX_LOOKED_AT,
+    is_report,
+    names_itself_alone,
+    references,
+    refers,
+    returned_ids,
+)
 from mailshare.core.values import DeliveryResult, Directory, Origin, Receipt, Routing, SentMark, Source, Step, Target
 from mailshare.core.values.routing import REPORT
 from mailshare.delivery.answers import Answers, absent_users
@@ -361,9 +368,12 @@ async def known_marks(store: IStore, headers: Headers, body: IBody, origin: Orig
 
     What a user hands in names itself in its References, put there for the answers to it, and answers nothing by that.
     """
-    ids = references(headers)
-    if origin.user_id is not None and origin.source is not Source.COLLECT:
-        ids = tuple(one for one in ids if one != headers.own_id)
+    if origin.user_id is None or origin.source is Source.COLLECT:
+        ids = references(headers)
+    elif names_itself_alone(headers):
+        ids = ()
+    else:
+        ids = tuple(one for one in references(headers) if one != headers.own_id)
     if is_report(headers):
         ids += returned_ids(await body.read(body.header_length, MAX_LOOKED_AT))
     if not ids:

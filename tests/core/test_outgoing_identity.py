@@ -38,7 +38,7 @@ def make(
 ) -> tuple[bytes, list[str]]:
     fields, rest = split_block(block)
     new, steps = submission_header(
-        fields,
+        Headers(tuple(fields)),
         user=user,
         account=account,
         directory=directory,
@@ -47,7 +47,7 @@ def make(
         message_id="<new@office>",
         date="Sat, 21 Nov 2026 12:00:00 +0000",
     )
-    return b"".join(each.raw for each in new) + (rest or b"\r\n"), [each.code for each in steps]
+    return b"".join(each.raw for each in new.fields) + (rest or b"\r\n"), [each.code for each in steps]
 
 
 def sender(block: bytes, **more: object) -> str:

@@ -50,8 +50,8 @@ def sent(
     """The header that leaves when a user's program writes this one."""
     text = written.format(login=user.name, first=user.names[0] if user.names else user.name)
     written = (text + "\nTo: x@far.example\n\n").lstrip("\n").replace("\n", "\r\n").encode()
-    fields, _ = submission_header(
-        split_block(written)[0],
+    header, _ = submission_header(
+        Headers(tuple(split_block(written)[0])),
         user=user,
         account=account,
         directory=directory,
@@ -60,7 +60,7 @@ def sent(
         message_id="<new@company.example>",
         date="Sat, 21 Nov 2026 12:00:00 +0000",
     )
-    block = b"".join(each.raw for each in fields) + b"\r\n"
+    block = b"".join(each.raw for each in header.fields) + b"\r\n"
     _same_elsewhere(block)
     return Headers.parse(block)
 

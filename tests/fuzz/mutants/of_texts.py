@@ -95,8 +95,8 @@ def submitted(data: bytes) -> None:
     """A client's message: its header as it goes on, its recipients."""
     office = OFFICES[0]
     for policy in ("fix", "keep", "enforce"):
-        fields, _ = submission_header(
-            split_block(data)[0],
+        header, _ = submission_header(
+            Headers(tuple(split_block(data)[0])),
             user=USERS[2],
             account=REGULAR,
             directory=office,
@@ -105,7 +105,9 @@ def submitted(data: bytes) -> None:
             message_id="<1@x>",
             date="Mon, 1 Jan 2029 00:00:00 +0000",
         )
-        assert fields[0].raw == b"Received: x\r\n"
+        assert header.fields[0].raw == b"Received: x\r\n"
+        assert header.by_name == Headers(header.fields).by_name
+        assert header.own_id == Headers(header.fields).own_id
 
 
 def recipient(data: bytes) -> None:
