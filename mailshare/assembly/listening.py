@@ -19,6 +19,7 @@ from mailshare.config import Config, Listener
 from mailshare.config.endpoint_strings import port_of, without_tls
 from mailshare.core.errors import ConfigFault
 from mailshare.shell.certificates import CertificateDirectory
+from mailshare.shell.prompt_endpoint import PromptEndpoint
 
 
 class Served(Protocol):
@@ -171,7 +172,7 @@ class Listeners:
 
             return ProxiedEndpoint(self._endpoint(rest), self._reactor)
         if kind != "tls":
-            return serverFromString(self._reactor, _roomy(text))  # type: ignore[no-any-return]
+            return PromptEndpoint(serverFromString(self._reactor, _roomy(text)))
         plain, directory = without_tls(text)
         return TLSServerEndpoint(serverFromString(self._reactor, _roomy(plain)), CertificateDirectory(directory))
 

@@ -28,6 +28,7 @@ from mailshare.core.errors import LocalFault
 from mailshare.shell.deadlines import Deadlines
 from mailshare.shell.limits import Goodbye
 from mailshare.shell.outlet import Outlet, lowest
+from mailshare.shell.prompt_socket import PromptSocket
 from mailshare.shell.roles import ConnectionGone, ServerEngine, Session
 from mailshare.wire.replies import ANSWERED, START_TLS
 
@@ -115,8 +116,8 @@ class Connection(Deadlines, TwistedProtocol):
     def await_room(self) -> None:
         """The socket is full: :meth:`drain` fires when the peer has read."""
         if self._outlet is not None and not self._gone:
-            self.outlet_full()
             self._outlet.await_room()
+            self.outlet_full()
 
     def tick(self, now: float) -> None:
         """Look at the deadlines; and whoever has stayed until the first look is read for with the others."""
@@ -148,9 +149,11 @@ class Connection(Deadlines, TwistedProtocol):
 
     def connectionMade(self) -> None:
         """Count the peer, then greet it."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-        self._socket = lowest(self.transport)
+        transport = self._socket = self.transport
+        if type(transport) is not PromptSocket:
+            if ITCPTransport.providedBy(transport):
+                transport.setTcpNoDelay(True)
+            self._socket = lowest(transport)
         self._arrive(_LOOKS)
 
     def _arrive(self, looks: int) -> None:

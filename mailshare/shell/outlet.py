@@ -16,6 +16,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Server
 from zope.interface import implementer
 
+from mailshare.shell.prompt_socket import PromptSocket
+
 _MORE = getattr(socket, "MSG_MORE", 0)  # Linux has it
 
 
@@ -38,17 +40,26 @@ class Outlet:
     holds (64 KiB in Twisted).
     """
 
-    __slots__ = ("_listener", "_socket", "_straight", "_transport")
+    __slots__ = ("_listener", "_prompt", "_registered", "_socket", "_straight", "_transport")
 
     def __init__(self, transport: Any, listener: Listener, *, secure: bool) -> None:
         self._transport = transport
         self._listener = listener
         self._straight: Any = None
-        self._socket = isinstance(transport, Server) and not secure
+        self._prompt = not secure and type(transport) is PromptSocket
+        self._socket = self._prompt or (isinstance(transport, Server) and not secure)
+        self._registered = False
         if not secure:
             self._straight = transport.socket.send if self._socket else getattr(transport, "writeSomeData", None)
-        # A pull producer is told whenever the queue has become empty, a push producer only after it was paused.
-        transport.registerProducer(self, self._straight is None)
+        if not self._prompt:
+            self._register()
+
+    def _register(self) -> None:
+        """Be told how the queue stands: of a plain socket from the first octet that it did not take."""
+        if not self._registered:
+            self._registered = True
+            # A pull producer is told whenever the queue has become empty, a push producer only after it was paused.
+            self._transport.registerProducer(self, self._straight is None)
 
     def write(self, data: bytes, *, queued: bool, last: bool = False) -> None:
         """Send.
@@ -65,6 +76,7 @@ class Outlet:
         except OSError:  # the socket is full, or broken: the transport meets that again and ends in good order
             sent = 0
         if sent != len(data):
+            self._register()
             self._transport.write(data[sent:] if isinstance(sent, int) else data)
             self._listener.outlet_full()
 
@@ -74,11 +86,14 @@ class Outlet:
         :param queued: as for :meth:`write`.
         """
         transport = self._transport
-        transport.unregisterProducer()
-        if self._socket and self._straight is not None and not queued:
-            transport.connectionLost(connectionDone)
-        else:
+        if self._registered:
+            transport.unregisterProducer()
+        if not self._socket or self._straight is None or queued:
             transport.loseConnection()
+        elif self._prompt and not self._registered:
+            transport.end()
+        else:
+            transport.connectionLost(connectionDone)
 
     def open_again(self) -> int | None:
         """Another descriptor of the socket; ``None`` where octets must not go past the transport."""
@@ -86,14 +101,17 @@ class Outlet:
 
     def await_room(self) -> None:
         """Have the listener told when the socket takes octets again, although none wait here."""
+        self._register()
         self._transport.startWriting()
 
     def use_queue(self) -> None:
         """TLS begins: from now on octets may not reach the socket past it."""
         if self._straight is not None:
             self._straight = None
-            self._transport.unregisterProducer()
-            self._transport.registerProducer(self, True)
+            if self._registered:
+                self._transport.unregisterProducer()
+            self._registered = False
+            self._register()
 
     def pauseProducing(self) -> None:
         """Twisted: the queue is full."""

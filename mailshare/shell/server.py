@@ -8,6 +8,7 @@ about sockets stands here and in :mod:`mailshare.shell.connection`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IOpenSSLContextFactory, IReactorTime
@@ -62,6 +63,13 @@ class EngineFactory(ServerFactory, ABC):
         if refusal is None:
             self._connections.add(connection)
         return refusal
+
+    def reader_among_others(self, reactor: Any) -> Any:
+        """What shall read for a connection that has just come: the shared one, or for the only one the reactor itself.
+
+        Alone it would be asked for by two calls to the system in place of one.
+        """
+        return self.reader if self.peers.total and self.reader.able else reactor
 
     def left(self, connection: Connection) -> None:
         """A connection that was counted is gone and has given everything back."""

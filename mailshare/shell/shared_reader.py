@@ -31,7 +31,7 @@ class SharedReader:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._able = _EPOLL and IReactorFDSet.providedBy(reactor)
+        self.able = _EPOLL and IReactorFDSet.providedBy(reactor)
         self._poller: Any = None
         self._readers: dict[int, Any] = {}
 
@@ -41,7 +41,7 @@ class SharedReader:
 
     def take_over(self, transport: object) -> None:
         """Read for this one from now on, if it is a plain socket; the reactor reads for it now."""
-        if self._able and isinstance(transport, Server):
+        if self.able and isinstance(transport, Server) and transport.reactor is not self:  # type: ignore[comparison-overlap]
             transport.stopReading()
             transport.reactor = self  # type: ignore[assignment]  # as much of one as a socket asks for
             transport.startReading()
@@ -50,13 +50,13 @@ class SharedReader:
 
     def addReader(self, reader: Any) -> None:
         """Read for it."""
-        if not self._readers:
-            self._poller = select.epoll()
+        readers, number = self._readers, reader.fileno()
+        if not readers:
+            self._poller = self._poller or select.epoll()
             self._reactor.addReader(self)
-        number = reader.fileno()
-        if number not in self._readers:
+        if number not in readers:
             self._poller.register(number, select.EPOLLIN | select.EPOLLRDHUP)
-            self._readers[number] = reader
+            readers[number] = reader
 
     def removeReader(self, reader: Any) -> None:
         """Read no more for it."""
@@ -67,7 +67,6 @@ class SharedReader:
         self._poller.unregister(number)
         if not self._readers:
             self._reactor.removeReader(self)
-            self._poller.close()
 
     # ------------------------------------------------------------------ called by the reactor
 

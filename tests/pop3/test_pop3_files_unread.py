@@ -10,6 +10,7 @@ import pytest_twisted
 from twisted.cred.portal import Portal
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 
@@ -17,6 +18,7 @@ from mailshare.interfaces import IMailboxOpener
 from mailshare.pop3.factory import POP3Factory
 from mailshare.portal.realm import LocalMailbox
 from mailshare.shell.outlet import Outlet
+from mailshare.shell.prompt_endpoint import PromptEndpoint
 from mailshare.store import ready_bodies
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import HEADER, office
@@ -69,7 +71,7 @@ async def test_large_messages_are_sent_unread(tmp_path, monkeypatch):
         factory = POP3Factory(
             Portal(realm, [Checker()]), reactor=reactor, hostname="pop.example", trusted_networks=["127.0.0.0/8"]
         )
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        port = await PromptEndpoint(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")).listen(factory)
         try:
             assert await deferToThread(fetched, port.getHost().port) == messages
             assert sent.octets == 2 * len(LARGE)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import socket
 from contextlib import closing
 
+import pytest
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from mailshare.pop3.session import CHUNK
 from mailshare.shell.outlet import Outlet
+from mailshare.shell.prompt_socket import PromptSocket
 
 BIG = b"Subject: big\r\n\r\n" + (b"x" * 62 + b"\r\n") * (20 * CHUNK // 64)
+
+
+SOCKETS = pytest.mark.parametrize("kind", [Server, PromptSocket])
 
 
 class Socket(StringTransport):
@@ -152,8 +159,11 @@ class Noting(socket.socket):
         return super().send(data, flags)
 
 
-def on_a_socket(office) -> tuple[socket.socket, Server]:
-    """Both ends of a TCP connection to the POP3 server, whose reactor stands still; the client's takes little."""
+def on_a_socket(office, kind: type[Server]) -> tuple[socket.socket, Server]:
+    """Both ends of a TCP connection to the POP3 server, whose reactor stands still; the client's takes little.
+
+    :param kind: of the server's socket.
+    """
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
@@ -164,15 +174,16 @@ def on_a_socket(office) -> tuple[socket.socket, Server]:
     accepted.setblocking(False)
     protocol = office.factory.buildProtocol(None)
     protocol.peer = "192.0.2.7"
-    transport = Server(accepted, protocol, address, None, 1, Still())  # type: ignore[arg-type]
+    transport = kind(accepted, protocol, address, None, 1, Still())  # type: ignore[arg-type]
     protocol.makeConnection(transport)
     client.settimeout(60)
     return client, transport
 
 
-def test_a_session_ends_in_the_turn_of_its_last_reply(office):
+@SOCKETS
+def test_a_session_ends_in_the_turn_of_its_last_reply(office, kind):
     """A session over a socket needs no turn of the reactor after QUIT: everything was read and sent in those before."""
-    client, transport = on_a_socket(office)
+    client, transport = on_a_socket(office, kind)
     with closing(client):
         for line in (b"USER joe\r\n", b"PASS secret\r\n", b"RETR 1\r\n", b"QUIT\r\n"):
             client.sendall(line)
@@ -182,9 +193,10 @@ def test_a_session_ends_in_the_turn_of_its_last_reply(office):
             assert replies.read().endswith(b"first\r\n..dot\r\n.\r\n+OK Bye\r\n")
 
 
-def test_the_last_reply_and_the_end_are_one_packet(office):
+@SOCKETS
+def test_the_last_reply_and_the_end_are_one_packet(office, kind):
     """The kernel keeps back the answer to QUIT, and nothing before it, for the end that follows at once."""
-    client, transport = on_a_socket(office)
+    client, transport = on_a_socket(office, kind)
     with closing(client):
         sent = transport.socket
         for line in (b"USER joe\r\n", b"PASS secret\r\n", b"QUIT\r\n"):
@@ -193,10 +205,11 @@ def test_the_last_reply_and_the_end_are_one_packet(office):
         assert sent.flags == [0, 0, 0, socket.MSG_MORE]
 
 
-def test_what_the_socket_left_is_sent_before_it_closes(office):
+@SOCKETS
+def test_what_the_socket_left_is_sent_before_it_closes(office, kind):
     """A client that asks for more than the socket takes, and leaves, gets all of it before the end."""
     office.box.messages = {1: BIG}
-    client, transport = on_a_socket(office)
+    client, transport = on_a_socket(office, kind)
     with closing(client):
         client.sendall(b"USER joe\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n")
         transport.doRead()
@@ -205,7 +218,7 @@ def test_what_the_socket_left_is_sent_before_it_closes(office):
         client.settimeout(0.01)
         while True:
             if transport.connected and (end := transport.doWrite()):
-                transport.connectionLost(end)
+                transport.connectionLost(Failure(end))
             try:
                 piece = client.recv(1 << 20)
             except TimeoutError:
@@ -214,3 +227,16 @@ def test_what_the_socket_left_is_sent_before_it_closes(office):
                 break
             got += piece
         assert got.endswith(BIG + b".\r\n+OK Bye\r\n")
+
+
+def test_who_waits_for_room_hears_of_it(office):
+    """Nothing is in the queue, and the socket is full, as when the system sends from a file: a turn in which the socket
+    takes octets again lets the session go on, and not before."""
+    client, transport = on_a_socket(office, PromptSocket)
+    with closing(client):
+        connection = transport.protocol
+        connection.await_room()
+        assert connection.full
+        assert transport.doWrite() is None
+        assert not connection.full
+        transport.connectionLost(connectionDone)

@@ -12,9 +12,12 @@ import pytest
 import pytest_twisted
 import trustme
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 
 from mailshare.core.errors import ConfigFault
+from mailshare.shell.prompt_endpoint import PromptEndpoint
 from mailshare.shell.tls import server_context
 from mailshare.smtp.factory import SMTPFactory
 
@@ -27,8 +30,10 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture
-def served(authority: trustme.CA, make_factory: Callable[..., SMTPFactory]) -> Iterator[tuple[SMTPFactory, int]]:
+@pytest.fixture(params=["Twisted's", "ours"])
+def served(
+    request: pytest.FixtureRequest, authority: trustme.CA, make_factory: Callable[..., SMTPFactory]
+) -> Iterator[tuple[SMTPFactory, int]]:
     """A server with STARTTLS on the real reactor, and its port."""
     from twisted.internet import reactor
 
@@ -36,7 +41,10 @@ def served(authority: trustme.CA, make_factory: Callable[..., SMTPFactory]) -> I
     chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
     context = server_context(chain, certificate.private_key_pem.bytes())
     factory = make_factory(reactor=reactor, tls=context)
-    listening = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
+    endpoint: IStreamServerEndpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")  # type: ignore[arg-type]
+    if request.param == "ours":
+        endpoint = PromptEndpoint(endpoint)
+    listening = pytest_twisted.blockon(endpoint.listen(factory))
     yield factory, int(listening.getHost().port)
     pytest_twisted.blockon(listening.stopListening())
     pytest_twisted.blockon(Deferred.fromCoroutine(factory.drain(5)))
