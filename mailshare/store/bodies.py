@@ -23,7 +23,7 @@ class InThread(Protocol):
         """Run it; fires on the reactor thread with its result or its error."""
 
 
-INLINE, FILE = 0, 1
+INLINE, FILE, SEGMENT = 0, 1, 2  # where a body lies: see mailshare.store.segments for the last
 
 
 class BodyFacts(NamedTuple):  # made for each message: a class of attrs takes twice the time

@@ -21,6 +21,7 @@ from mailshare.store.log_sync import LogSync
 from mailshare.store.migrate import ensure_schema
 from mailshare.store.queue import free_leases
 from mailshare.store.readers import Readers
+from mailshare.store.segments import Segments
 from mailshare.store.spare_room import SpareRoom
 from mailshare.store.writer import IThreadedReactor, Writer
 
@@ -155,14 +156,20 @@ class FileDatabase:
             raise Unavailable(f"The store cannot be opened: {fault}") from fault
         return connection
 
-    def start(self, connection: sqlite3.Connection, doubt: Callable[[], None] = lambda: None) -> None:
+    def start(
+        self,
+        connection: sqlite3.Connection,
+        doubt: Callable[[], None] = lambda: None,
+        segments: Segments | None = None,
+    ) -> None:
         """Begin to serve.
 
         :param doubt: called, from any thread, when a sync failed.
+        :param segments: takes bodies of middle size.
         """
         self._damage = damage = Damage()
         sync_log = LogSync(self.path, self._files, self._reactor.seconds) if self._durability == "full" else None
-        self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage, doubt)
+        self._writer = Writer(self._reactor, connection, self._files.sync_directory, sync_log, damage, doubt, segments)
         self._readers = Readers(
             self._reactor, lambda here: open_reader(self.path, self._connect, here=here), self._threads, damage
         )

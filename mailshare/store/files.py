@@ -43,6 +43,10 @@ class Files:
         """Put a database's log on stable storage: its octets, and its size where that has grown."""
         getattr(os, "fdatasync", os.fsync)(descriptor)
 
+    def sync_segment(self, descriptor: int) -> None:
+        """Put a file on stable storage that has grown: its octets, and what of the rest is needed to read them."""
+        getattr(os, "fdatasync", os.fsync)(descriptor)
+
     def fill(self, descriptor: int, data: bytes, offset: int) -> int:
         """Write some of the data at that place; the number of octets that were taken."""
         return os.pwrite(descriptor, data, offset)
@@ -66,6 +70,11 @@ class Files:
         finally:
             os.close(descriptor)
 
+    def age_and_size(self, path: str) -> tuple[float, int]:
+        """When a file was written last, seconds UTC, and its octets."""
+        found = os.stat(path)
+        return found.st_mtime, found.st_size
+
     def free_octets(self, path: str) -> int:
         """What an unprivileged process may still write there."""
         found = os.statvfs(path)
@@ -79,7 +88,20 @@ def write_all(files: Files, descriptor: int, data: bytes) -> None:
     """
     view = memoryview(data)
     while view:
-        taken = files.write(descriptor, view)
-        if taken <= 0:
-            raise OSError(errno.EIO, "nothing was written")
-        view = view[taken:]
+        view = view[_taken(files.write(descriptor, view)) :]
+
+
+def fill_all(files: Files, descriptor: int, data: bytes, offset: int) -> None:
+    """Write at that place until all is taken.
+
+    :raises OSError: as :func:`write_all`.
+    """
+    done = _taken(files.fill(descriptor, data, offset))
+    while done < len(data):
+        done += _taken(files.fill(descriptor, data[done:], offset + done))
+
+
+def _taken(octets: int) -> int:
+    if octets <= 0:
+        raise OSError(errno.EIO, "nothing was written")
+    return octets

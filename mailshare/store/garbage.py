@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.logger import Logger
 
 from mailshare.core.errors import StoreReadOnly
-from mailshare.store.bodies import FILE
+from mailshare.store.bodies import FILE, SEGMENT
 from mailshare.store.counters import keep_message_count
 from mailshare.store.database import Database
 from mailshare.store.duplicates import FORGET_KEYS, KEYS_MOST
 from mailshare.store.naming import DAY, DONE_KEPT, DUPLICATE_DAYS, FORMER_DAYS, SENT_KEPT
+from mailshare.store.segment_garbage import SegmentGarbage, let_go
+from mailshare.store.segments import place_of
 
 SLICE = 100
 ROWS = 2_000
@@ -49,6 +51,7 @@ class Garbage:
     """Collects: rows first, files an hour after their row.
 
     :param unlink: takes content files away by key and fires when they are gone; None for a store without files.
+    :param segments: looks after those; None for a store without files.
     :param duplicate_days: that the keys of messages a mailbox has are kept.
     :param former_days: that mailboxes of deleted users are kept.
     """
@@ -59,6 +62,7 @@ class Garbage:
         self,
         database: Database,
         unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        segments: SegmentGarbage | None = None,
         *,
         duplicate_days: int = DUPLICATE_DAYS,
         former_days: int = FORMER_DAYS,
@@ -67,6 +71,7 @@ class Garbage:
         self._duplicate_window = duplicate_days * DAY
         self._database = database
         self._unlink = unlink
+        self._segments = segments
         self._paused = 0
 
     def _may_go_on(self) -> bool:
@@ -108,6 +113,8 @@ class Garbage:
                 return dropped
             dropped += await self._drop_sound(loose[start : start + SLICE], now + FILE_GRACE)
         await self._drop_files(now)
+        if self._segments is not None:
+            await self._segments.collect(now, self._may_go_on)
         return dropped
 
     async def _drop_sound(self, numbers: Sequence[int], after: int) -> int:
@@ -130,6 +137,7 @@ class Garbage:
     async def _drop_messages(self, numbers: Sequence[int], after: int) -> int:
         def write(connection: sqlite3.Connection) -> int:
             dropped = 0
+            segments: set[str] = set()
             keep_message_count(connection)
             for number in numbers:
                 row = connection.execute(
@@ -141,6 +149,10 @@ class Garbage:
                     connection.execute(
                         "INSERT INTO garbage (storage, key, after) VALUES (?, ?, ?)", (FILE, row[0][1], after)
                     )
+                elif row and row[0][0] == SEGMENT:
+                    segments.add(place_of(row[0][1])[0])
+            for name in segments:
+                let_go(connection, name, after)
             return dropped
 
         return await self._database.write(write)
@@ -152,8 +164,9 @@ class Garbage:
 
         def take(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(
-                "DELETE FROM garbage WHERE id IN (SELECT id FROM garbage WHERE after < ? LIMIT ?) RETURNING key",
-                (now, ROWS),
+                "DELETE FROM garbage WHERE id IN "
+                "(SELECT id FROM garbage WHERE storage = ? AND after < ? LIMIT ?) RETURNING key",
+                (FILE, now, ROWS),
             ).fetchall()
             return [
                 key

@@ -21,7 +21,7 @@ from mailshare.core.json_text import as_json
 from mailshare.core.personal import Quota
 from mailshare.core.values import DeliveryResult, Event, Hop, LedgerKey, Origin, SentMark, Target
 from mailshare.store.arrivals import write_arrivals
-from mailshare.store.bodies import FILE, INLINE, FileBody, MemoryBody
+from mailshare.store.bodies import FILE, INLINE, SEGMENT, FileBody, MemoryBody
 from mailshare.store.counters import numbers
 from mailshare.store.database import LISTED, ONE, chosen
 from mailshare.store.duplicates import Met
@@ -91,7 +91,10 @@ def readers_of(targets: tuple[Target, ...]) -> Readers:
 
 @define
 class Handing:
-    """Everything of one delivery, gathered before the transaction starts; it does not change."""
+    """Everything of one delivery, gathered before the transaction starts; only the writer changes it.
+
+    :ivar beside: the key of the place in a segment that its body was given before the transaction; empty for none.
+    """
 
     envelope: Envelope
     body: MemoryBody | FileBody
@@ -108,10 +111,16 @@ class Handing:
     message_id: str
     listed: str = field(repr=False)
     bounds: Mapping[int, Quota] = field(factory=dict)
+    beside: str = ""
 
     def __call__(self, connection: sqlite3.Connection) -> DeliveryResult:
         """The operation, for this message alone."""
         return write_together(connection, [self])[0]
+
+    @property
+    def handings(self) -> Sequence[Handing]:
+        """Itself, as :attr:`Lot.handings`."""
+        return (self,)
 
     @property
     def rows(self) -> int:
@@ -230,7 +239,7 @@ def _messages(connection: sqlite3.Connection, copies: Sequence[_Copies], first: 
         one.number = number
         handing = one.handing
         rows.append(_message_row(number, handing))
-        if isinstance(handing.body, MemoryBody):
+        if isinstance(handing.body, MemoryBody) and not handing.beside:
             bodies.append((number, handing.body.data))
     _MESSAGE.into(connection, rows)
     _BODY.into(connection, bodies)
@@ -246,8 +255,8 @@ def _message_row(number: int, one: Handing) -> tuple[object, ...]:
         one.message_id,
         size,
         header_length,
-        FILE if key else INLINE,
-        key,
+        SEGMENT if one.beside else FILE if key else INLINE,
+        one.beside or key,
         digest,
         content_digest,
         None if envelope.sender is None else str(envelope.sender),

@@ -18,7 +18,7 @@ from mailshare.store.database import Database
 from mailshare.store.entries import RETRIEVED, Giving, list_entries
 from mailshare.store.events import write_alike
 from mailshare.store.listings import Listing, Listings
-from mailshare.store.messages import BodyOf
+from mailshare.store.messages import StoredBodies
 from mailshare.store.notifier import Notifier
 from mailshare.store.read_ahead import ReadAhead, Room
 from mailshare.store.totals import Total, Totals
@@ -39,12 +39,12 @@ class Mailboxes:
     :ivar listings: of mailboxes that nobody changed since.
     """
 
-    def __init__(self, database: Database, notifier: Notifier, body_of: BodyOf, totals: Totals) -> None:
+    def __init__(self, database: Database, notifier: Notifier, bodies: StoredBodies, totals: Totals) -> None:
         self.database = database
         self.totals = totals
         self.listings = Listings(database)
         self._notifier = notifier
-        self._body_of = body_of
+        self._bodies = bodies
         self._room = Room()
         self._owners: dict[int, str] = {}
         self._open: dict[int, Maildrop] = {}
@@ -61,7 +61,7 @@ class Mailboxes:
         except BaseException:
             self._owners.pop(user_id, None)
             raise
-        ahead = ReadAhead(self.database, self._body_of, total.number, self._room)
+        ahead = ReadAhead(self.database, self._bodies, total.number, self._room)
         drop = self._open[user_id] = Maildrop(self, user_id, owner, total, ahead)
         return drop
 

@@ -17,7 +17,7 @@ from mailshare.interfaces import IBody, IBodySink, IStore
 from mailshare.store.bodies import MemoryBody
 from mailshare.store.measure import measured
 from mailshare.store.memory_database import MemoryDatabase
-from mailshare.store.messages import build_body_of
+from mailshare.store.messages import StoredBodies
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
 
@@ -86,7 +86,7 @@ class MemoryStore(StoreParts):
         super().__init__(
             self._database,
             hostname=hostname,
-            body_of=build_body_of(None, lambda key: key),
+            bodies=StoredBodies(None, lambda key: key),
             new_body=self.new_body,
             duplicate_days=duplicate_days,
             former_days=former_days,

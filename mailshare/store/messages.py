@@ -10,53 +10,71 @@ from typing import cast
 from mailshare.core.errors import Unavailable
 from mailshare.core.values import Source, StoredMessage
 from mailshare.interfaces import IBody
-from mailshare.store.bodies import INLINE, BodyFacts, FileBody, InThread, MemoryBody
+from mailshare.store.bodies import FILE, INLINE, SEGMENT, BodyFacts, FileBody, InThread, MemoryBody, read_exactly
 from mailshare.store.database import Database
 from mailshare.store.entries import MESSAGE_FACTS, stored_message
 from mailshare.store.naming import bare_message_id
+from mailshare.store.segments import place_of
 
 COLUMNS = (
     "message.id, message.size, message.hdr_len, message.storage, message.key, message.digest, message.content_digest"
 )
 Row = tuple[object, ...]
-BodyOf = Callable[[Row, bytes], IBody]
 
 
-def inline_data(connection: sqlite3.Connection, row: Row) -> bytes:
-    """The octets of a body that is in the database; empty for one that has a content file."""
-    if row[3] != INLINE:
-        return b""
-    found = connection.execute("SELECT data FROM body WHERE message_id = ?", (row[0],)).fetchone()
-    return found[0] if found is not None else b""
-
-
-def build_body_of(in_thread: InThread | None, path_of: Callable[[str], str]) -> BodyOf:
-    """Make the function that turns a row of :data:`COLUMNS` and its inline octets into a body.
+class StoredBodies:
+    """Makes bodies of rows.
 
     :param in_thread: runs file reads; None for a store without content files.
+    :param path_of: where the content file of a key lies.
     """
 
-    def body_of(row: Row, data: bytes) -> IBody:
+    def __init__(self, in_thread: InThread | None, path_of: Callable[[str], str]) -> None:
+        self._in_thread = in_thread
+        self._path_of = path_of
+
+    def held(self, connection: sqlite3.Connection, row: Row) -> bytes:
+        """The octets of a small body, to be read with its row; empty for one that has a content file of its own.
+
+        :param row: of :data:`COLUMNS`.
+        :raises Unavailable: it lies in a segment and cannot be read.
+        """
+        if row[3] == INLINE:
+            found = connection.execute("SELECT data FROM body WHERE message_id = ?", (row[0],)).fetchone()
+            return found[0] if found is not None else b""
+        return self.in_segment(cast("str", row[4]), cast("int", row[1])) if row[3] == SEGMENT else b""
+
+    def in_segment(self, key: str, size: int) -> bytes:
+        """The octets of a body that lies there. Runs where rows are read.
+
+        :raises Unavailable: it cannot be read.
+        """
+        name, offset = place_of(key)
+        return read_exactly(self._path_of(name), offset, size)
+
+    def body(self, row: Row, data: bytes) -> IBody:
+        """One of a row of :data:`COLUMNS` and what is held of it.
+
+        :raises Unavailable: it is not complete.
+        """
         _, size, header_length, storage, key, digest, content_digest = cast(
             "tuple[int, int, int, int, str, bytes, bytes]", row
         )
-        facts = BodyFacts(size, header_length, digest, content_digest, key)
-        if storage == INLINE:
+        if storage != FILE:
             if len(data) != size:
                 raise Unavailable(detail={"why": "the body rows are not complete", "message_id": row[0]})
-            return MemoryBody(facts, data)
-        assert in_thread is not None
-        return FileBody(facts, path_of(key), in_thread)
-
-    return body_of
+            return MemoryBody(BodyFacts(size, header_length, digest, content_digest), data)
+        assert self._in_thread is not None
+        facts = BodyFacts(size, header_length, digest, content_digest, key)
+        return FileBody(facts, self._path_of(key), self._in_thread)
 
 
 class Messages:
     """Look-ups of stored messages."""
 
-    def __init__(self, database: Database, body_of: BodyOf) -> None:
+    def __init__(self, database: Database, bodies: StoredBodies) -> None:
         self._database = database
-        self._body_of = body_of
+        self._bodies = bodies
 
     async def get(self, message_id: int) -> tuple[IBody, str, int] | None:
         """``(body, trace, received)``, or None when it is not stored any more."""
@@ -66,13 +84,13 @@ class Messages:
                 f"SELECT {COLUMNS}, message.trace, message.received FROM message WHERE id = ?",
                 (message_id,),
             ).fetchone()
-            return None if row is None else (row[:7], inline_data(connection, row), row[7], row[8])
+            return None if row is None else (row[:7], self._bodies.held(connection, row), row[7], row[8])
 
         found = await self._database.read(read)
         if found is None:
             return None
         row, data, trace, received = found
-        return self._body_of(row, data), trace, received
+        return self._bodies.body(row, data), trace, received
 
     async def bodies(self, message_ids: Collection[int]) -> Mapping[int, IBody]:
         """The bodies of those of these messages that are stored, read at one go.
@@ -81,15 +99,16 @@ class Messages:
         """
         listed = json.dumps(list(message_ids))
 
-        def read(connection: sqlite3.Connection) -> list[Row]:
-            return connection.execute(
+        def read(connection: sqlite3.Connection) -> list[tuple[Row, bytes]]:
+            rows = connection.execute(
                 f"SELECT {COLUMNS}, body.data FROM message LEFT JOIN body ON body.message_id = message.id "
                 "WHERE message.id IN (SELECT value FROM json_each(?))",
                 (listed,),
             ).fetchall()
+            return [(row[:7], row[7] or self._bodies.held(connection, row)) for row in rows]
 
         rows = await self._database.read(read)
-        return {cast("int", row[0]): self._body_of(row[:7], cast("bytes | None", row[7]) or b"") for row in rows}
+        return {cast("int", row[0]): self._bodies.body(row, data) for row, data in rows}
 
     async def body(self, message_id: int) -> IBody:
         """The body alone.

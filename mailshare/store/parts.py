@@ -28,13 +28,14 @@ from mailshare.store.events import EventLog
 from mailshare.store.garbage import Garbage
 from mailshare.store.ledger import Ledger
 from mailshare.store.mailboxes import Mailboxes
-from mailshare.store.messages import BodyOf, Messages
+from mailshare.store.messages import Messages, StoredBodies
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.notifier import Notifier
 from mailshare.store.outbox_bodies import OutboxBodies
 from mailshare.store.print_jobs import PrintJobs
 from mailshare.store.print_sets import PrintSets
 from mailshare.store.queue import Queue
+from mailshare.store.segment_garbage import SegmentGarbage
 from mailshare.store.sent import SentMemory
 from mailshare.store.settings import Settings
 from mailshare.store.totals import Totals
@@ -69,22 +70,25 @@ class StoreParts:
         database: Database,
         *,
         hostname: str,
-        body_of: BodyOf,
+        bodies: StoredBodies,
         new_body: Callable[[int], IBodySink],
         unlink: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        segments: SegmentGarbage | None = None,
         duplicate_days: int = DUPLICATE_DAYS,
         former_days: int = FORMER_DAYS,
     ) -> None:
         notifier = Notifier()
-        self._messages = Messages(database, body_of)
+        self._messages = Messages(database, bodies)
         self._directory = DirectoryStore(database, hostname, former_days)
-        self._garbage = Garbage(database, unlink, duplicate_days=duplicate_days, former_days=former_days)
+        self._garbage = Garbage(
+            database, unlink, segments, duplicate_days=duplicate_days, former_days=former_days
+        )
         self._rows = database
         totals = Totals(database)
         self._directory.watch(lambda _: totals.all_changed())
         delivery = Delivery(database, notifier, new_body, totals.changed, duplicate_days=duplicate_days)
         self.delivery = delivery
-        self.mailboxes = Mailboxes(database, notifier, body_of, totals)
+        self.mailboxes = Mailboxes(database, notifier, bodies, totals)
         self.ledger = Ledger(database)
         self.queue = Queue(database, notifier, OutboxBodies(self._messages.bodies, self._messages.body))
         self.directory = self._directory

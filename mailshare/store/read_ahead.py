@@ -18,10 +18,10 @@ from attrs import define, field, frozen
 from mailshare.core.errors import Unavailable
 from mailshare.interfaces import IBody
 from mailshare.store.arrivals import IN_ORDER
-from mailshare.store.bodies import BodyFacts, FileBody, MemoryBody, PrefixedBody
+from mailshare.store.bodies import SEGMENT, BodyFacts, FileBody, MemoryBody, PrefixedBody
 from mailshare.store.database import Database
 from mailshare.store.entries import READY
-from mailshare.store.messages import COLUMNS, BodyOf
+from mailshare.store.messages import COLUMNS, StoredBodies
 from mailshare.store.ready_bodies import ReadyFileBody, ReadyMemoryBody, ReadyPrefixedBody
 from mailshare.wire.dots import stuffed
 
@@ -36,11 +36,12 @@ LONG = 0.005
 _LINES = "coalesce(entry.prefix, (SELECT data FROM usual_lines WHERE mailbox_id = ?1))"
 _FITS = f"length(body.data) + ifnull(length({_LINES}), 0) = entry.size"
 _FROM = [
-    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, {_LINES}, entry.size, body.data FROM {table} AS entry "
-    "LEFT JOIN body ON body.message_id = entry.message_id "
+    f"SELECT entry.uid, {_FITS}, entry.flags & {READY}, {_LINES}, entry.size, body.data, "
+    f"entry.message_id FROM {table} AS entry LEFT JOIN body ON body.message_id = entry.message_id "
     f"WHERE entry.mailbox_id = ?1 AND entry.uid >= ?2 ORDER BY entry.{by} LIMIT ?3"
     for table, by in IN_ORDER
 ]
+_PLACE = f"SELECT key, size FROM message WHERE id = ? AND storage = {SEGMENT}"
 _ONE = [
     f"SELECT entry.uid, {_LINES}, entry.flags, body.data, {COLUMNS} FROM {table} AS entry "
     "JOIN message ON message.id = entry.message_id LEFT JOIN body ON body.message_id = message.id "
@@ -52,7 +53,7 @@ _ONE = [
 class Found(NamedTuple):
     """One entry with all that is known of its message.
 
-    :ivar data: the body, when it is in the database.
+    :ivar data: the body, when it is in the database or in a segment.
     :ivar number: and what follows: the columns of :data:`~mailshare.store.messages.COLUMNS`.
     """
 
@@ -111,7 +112,7 @@ class ReadAhead:
     """
 
     __slots__ = (
-        "_body_of",
+        "_bodies",
         "_bounded",
         "_database",
         "_held",
@@ -123,9 +124,9 @@ class ReadAhead:
         "_wanted",
     )
 
-    def __init__(self, database: Database, body_of: BodyOf, mailbox: int, room: Room) -> None:
+    def __init__(self, database: Database, bodies: StoredBodies, mailbox: int, room: Room) -> None:
         self._database = database
-        self._body_of = body_of
+        self._bodies = bodies
         self._mailbox = mailbox
         self._room = room
         self._held = 0
@@ -140,8 +141,8 @@ class ReadAhead:
 
         :raises Unavailable: it cannot be read now, or was taken away.
         """
-        mailbox = self._mailbox
-        reading = self._database.read_here(lambda connection: Reading(_one(connection, mailbox, uid)))
+        mailbox, bodies = self._mailbox, self._bodies
+        reading = self._database.read_here(lambda connection: Reading(_one(connection, bodies, mailbox, uid)))
         if reading is None:
             reading = await self._in_thread(uid)
         if reading.found is None:
@@ -155,9 +156,9 @@ class ReadAhead:
         message = self._kept.pop(uid, None)
         if message is not None:
             return message
-        clock, mailbox, wanted = self._database.seconds, self._mailbox, self._next(uid)
+        clock, mailbox, bodies, wanted = self._database.seconds, self._mailbox, self._bodies, self._next(uid)
         until = clock() + LONG
-        lot = self._database.read_here(lambda connection: _lot(connection, mailbox, uid, wanted, clock, until))
+        lot = self._database.read_here(lambda connection: _lot(connection, bodies, mailbox, uid, wanted, clock, until))
         if lot is None:
             return None
         self._keep(uid, lot, wanted)
@@ -172,13 +173,13 @@ class ReadAhead:
         """One message and, when it continues what was read last, small ones behind it."""
         mailbox, held, forgotten = self._mailbox, uid in self._kept, self._times_forgotten
         wanted = 1 if held else self._next(uid)  # what is held was read ahead for RETR, so this is TOP
-        clock = self._database.seconds
+        clock, bodies = self._database.seconds, self._bodies
 
         def read(connection: sqlite3.Connection) -> Reading:
-            found = _one(connection, mailbox, uid)
+            found = _one(connection, bodies, mailbox, uid)
             if found is None or wanted == 1:
                 return Reading(found)
-            return Reading(found, _lot(connection, mailbox, uid + 1, wanted - 1, clock))
+            return Reading(found, _lot(connection, bodies, mailbox, uid + 1, wanted - 1, clock))
 
         reading = await self._database.read(read)
         if not held and forgotten == self._times_forgotten:
@@ -215,7 +216,7 @@ class ReadAhead:
 
     def _built(self, found: Found) -> IBody:
         prefix, data, ready = found.prefix or b"", found.data or b"", found.flags & READY
-        body = self._body_of(found[4:], data)
+        body = self._bodies.body(found[4:], data)
         if isinstance(body, MemoryBody):
             facts = body.facts
             if prefix:
@@ -230,11 +231,12 @@ class ReadAhead:
         return ReadyPrefixedBody(prefix, straight) if prefix else straight
 
 
-def _one(connection: sqlite3.Connection, mailbox: int, uid: int) -> Found | None:
+def _one(connection: sqlite3.Connection, bodies: StoredBodies, mailbox: int, uid: int) -> Found | None:
     for statement in _ONE:
         row = connection.execute(statement, (mailbox, uid)).fetchone()
         if row is not None:
-            return Found._make(row)
+            found = Found._make(row)
+            return found if found.storage != SEGMENT else found._replace(data=bodies.in_segment(found.key, found.size))
     return None
 
 
@@ -248,15 +250,23 @@ def _rows(connection: sqlite3.Connection, values: tuple[int, int, int]) -> Gener
 
 
 def _lot(
-    connection: sqlite3.Connection, mailbox: int, uid: int, most: int, clock: Callable[[], float], until: float = inf
+    connection: sqlite3.Connection,
+    bodies: StoredBodies,
+    mailbox: int,
+    uid: int,
+    most: int,
+    clock: Callable[[], float],
+    until: float = inf,
 ) -> Lot:
     """Small messages from this uid on, until there are enough octets, something else lies between, or it is late."""
     messages: dict[int, bytes] = {}
     octets = 0
     rows = _rows(connection, (mailbox, uid, most))
     try:
-        for number, fits, ready, prefix, size, data in islice(rows, most):
+        for number, fits, ready, prefix, size, data, message in islice(rows, most):
             octets += size
+            if data is None and (octets <= MOST_OCTETS or not messages):
+                data = fits = _beside(connection, bodies, message, size - len(prefix or b""))  # noqa: PLW2901 - as below
             if not fits or (octets > MOST_OCTETS and messages):
                 octets -= size  # one that does not fit its row is told of to whoever asks for it by itself
                 break
@@ -270,6 +280,17 @@ def _lot(
     finally:
         rows.close()
     return Lot(messages, octets)
+
+
+def _beside(connection: sqlite3.Connection, bodies: StoredBodies, message: int, size: int) -> bytes | None:
+    """A body that lies in a segment and has that size; ``None`` for one that lies elsewhere or cannot be read."""
+    row = connection.execute(_PLACE, (message,)).fetchone()
+    if row is None or row[1] != size:
+        return None
+    try:
+        return bodies.in_segment(*row)
+    except Unavailable:
+        return None  # as one that does not fit
 
 
 def _stuffed(message: bytes) -> bytes:

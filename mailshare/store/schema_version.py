@@ -1,3 +1,3 @@
 """The version of the schema that this code works with: the newest in ``migrations/versions``."""
 
-HEAD = "0008"
+HEAD = "0009"

@@ -77,6 +77,16 @@ class Spool:
             self.files.sync_directory(self.root)
         return self.files.create(path)
 
+    def create_durably(self, key: str) -> int:
+        """Make the file, and put its name on stable storage."""
+        descriptor = self.create(key)
+        try:
+            self.files.sync_directory(os.path.dirname(self.path_of(key)))
+        except OSError:
+            self.files.close(descriptor)
+            raise
+        return descriptor
+
     def new_sink(self, size_hint: int) -> IBodySink:
         """A sink for one message.
 

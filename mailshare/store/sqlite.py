@@ -1,6 +1,7 @@
 """The store of one machine: a SQLite database and content files under one directory.
 
-Layout: ``lock``, ``mailshare.db`` with its ``-wal`` and ``-shm``, ``blobs/YYYYMMDD/<id>``, all for the owner alone.
+Layout: ``lock``, ``mailshare.db`` with its ``-wal`` and ``-shm``, ``blobs/YYYYMMDD/<id>`` (a large body,
+or many of middle size), all for the owner alone.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from zope.interface import implementer
 
 from mailshare.core.errors import ConfigFault, Unavailable
 from mailshare.interfaces import IBodySink, IStore
-from mailshare.store.bodies import FILE
 from mailshare.store.connections import BLOBS, Connect, plain_connect
 from mailshare.store.file_database import DirectoryLock, FileDatabase
 from mailshare.store.files import Files
-from mailshare.store.messages import build_body_of
+from mailshare.store.messages import StoredBodies
 from mailshare.store.naming import DUPLICATE_DAYS, FORMER_DAYS
 from mailshare.store.parts import StoreParts
+from mailshare.store.segment_garbage import SegmentGarbage
+from mailshare.store.segments import Segments, keys_in
 from mailshare.store.spool import Spool
 from mailshare.store.workers import Workers
 from mailshare.store.writer import IThreadedReactor
@@ -104,12 +106,23 @@ class SQLiteStore(StoreParts):
             inline_limit=inline_limit,
             free_reserve=free_reserve,
         )
+        bodies = StoredBodies(self._in_thread, self._spool.path_of)
+        self._segments: Segments | None = None
         super().__init__(
             self._database,
             hostname=hostname,
-            body_of=build_body_of(self._in_thread, self._spool.path_of),
+            bodies=bodies,
             new_body=self.new_body,
             unlink=self._spool.unlink,
+            segments=SegmentGarbage(
+                self._database,
+                bodies,
+                files=self._files,
+                in_thread=self._in_thread,
+                path_of=self._spool.path_of,
+                current=self._current_segment,
+                unlink=self._spool.unlink,
+            ),
             duplicate_days=duplicate_days,
             former_days=former_days,
         )
@@ -138,7 +151,10 @@ class SQLiteStore(StoreParts):
         self._workers = Workers(self._reactor, self._body_threads, "mailshare-body")
         try:
             prepare = partial(self._database.prepare, doubtful=self._lock.doubtful)
-            self._database.start(await self._in_thread(prepare), self._lock.doubt)
+            spool = self._spool
+            segments = Segments(self._files, spool.new_key, spool.create_durably, self._reactor.seconds)
+            self._database.start(await self._in_thread(prepare), self._lock.doubt, segments)
+            self._segments = segments
             self._lock.trust()
             await self._directory.open(secrets.token_hex(8))
         except BaseException:
@@ -191,8 +207,13 @@ class SQLiteStore(StoreParts):
         finally:
             resume()
 
+    def _current_segment(self) -> str:
+        return "" if self._segments is None else self._segments.current
+
     async def _sweep(self, before: int) -> None:
+        current = self._current_segment()
         keys = await self._in_thread(lambda: self._spool.keys_older_than(before / 1_000_000))
+        keys = [key for key in keys if key != current]
         for start in range(0, len(keys), 1_000):
             some = keys[start : start + 1_000]
             known = await self._database.read(lambda connection, some=some: _known_keys(connection, some))  # type: ignore[misc]
@@ -212,8 +233,9 @@ def _known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]
     for key in keys:
         row = connection.execute(
             "SELECT 1 FROM message WHERE key = ?1 AND storage <> 0 UNION ALL "
-            "SELECT 1 FROM garbage WHERE key = ?1 AND storage = ?2 LIMIT 1",
-            (key, FILE),
+            "SELECT 1 FROM message WHERE key >= ?2 AND key < ?3 AND storage <> 0 UNION ALL "
+            "SELECT 1 FROM garbage WHERE key = ?1 LIMIT 1",
+            (key, *keys_in(key)),
         ).fetchone()
         if row is not None:
             found.add(key)

@@ -30,6 +30,8 @@ from mailshare.core.errors import LocalFault, MailshareError, StorageFull, Store
 from mailshare.store.database import SYNC_FAILED, Damage, Operation, translate
 from mailshare.store.log_sync import LOG_OCTETS, LogSync, SyncFailed
 from mailshare.store.log_sync import SLOW as SLOW_SYNC
+from mailshare.store.segments import LEAST as SEGMENT_LEAST
+from mailshare.store.segments import Segments
 
 T = TypeVar("T")
 
@@ -118,6 +120,7 @@ class Writer:
     :param sync_log: makes durable what was committed; ``None`` where it need not be.
     :param damage: is shown each error.
     :param doubt: called, from either thread, when a sync failed.
+    :param segments: takes bodies of middle size; ``None`` where all lie in the database.
     """
 
     log = Logger()
@@ -130,8 +133,11 @@ class Writer:
         sync_log: LogSync | None,
         damage: Damage | None = None,
         doubt: Callable[[], None] = lambda: None,
+        segments: Segments | None = None,
     ) -> None:
         self._doubt = doubt
+        self._segments = segments
+        self._beside = 0  # octets that were put there and are still counted as written into the log
         self._damage = damage or Damage()
         self._reactor = reactor
         self._connection = connection
@@ -260,6 +266,8 @@ class Writer:
 
         :param octets: of what is written next; rows are counted when they have been.
         """
+        octets -= self._beside
+        self._beside = 0
         if not self._broken:
             changes = self._connection.total_changes
             octets += (changes - self._changes) * ROW_OCTETS + COMMIT_OCTETS
@@ -380,6 +388,7 @@ class Writer:
 
     def _transaction(self, batch: list[Job], patience: float) -> list[object]:
         connection = self._connection
+        self._put_beside(batch)
         for directory in {job.directory for job in batch if job.directory}:
             try:
                 self._sync_directory(directory)
@@ -393,6 +402,13 @@ class Writer:
             self._roll_back(fault)
             raise
         return results
+
+    def _put_beside(self, batch: list[Job]) -> None:
+        """Bodies of middle size go where they are written once, before the rows that tell of them."""
+        large = [job.operation for job in batch if job.cost > SEGMENT_LEAST]
+        if large and self._segments is not None and self._sync_log is not None:
+            delivered = [one for operation in large for one in getattr(operation, "handings", ())]
+            self._beside += self._segments.take(delivered, self._sync_log.usual)
 
     def _begin(self, patience: float) -> None:
         """Begin a transaction; another process may be in one, such as somebody's ``sqlite3``."""
@@ -444,6 +460,8 @@ class Writer:
         self._reactor.callFromThread(self._close)  # a transaction may be under way there
 
     def _close(self) -> None:
+        if self._segments is not None:
+            self._segments.close()
         if self._sync_log is not None:
             self._sync_log.close()
         try:

@@ -22,6 +22,7 @@ from twisted.python.threadpool import ThreadPool  # noqa: F401
 from mailshare.core.address import Address
 from mailshare.core.envelope import Envelope
 from mailshare.core.values import Account, LedgerKey, LedgerState, Origin, Source, Target, User
+from mailshare.store import segments
 from mailshare.store.sqlite import SQLiteStore
 
 UPSTREAM = 400
@@ -131,7 +132,8 @@ def live(mode: str, directory: str, seed: int) -> None:
     epollreactor.install()
     from twisted.internet import reactor
 
-    store = SQLiteStore(directory, reactor=reactor, inline_limit=16_384)
+    segments.SAVED = 1.0  # on whatever disk: bodies in the database, beside it with others, and alone
+    store = SQLiteStore(directory, reactor=reactor)
 
     async def run() -> None:
         await store.open()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 
+from mailshare.store import segments
 from mailshare.store.backup import restore
 from mailshare.store.sqlite import SQLiteStore
 from mailshare.testing.store_office import HEADER, Account, Address, Office, User
@@ -14,8 +16,9 @@ from mailshare.testing.store_office import HEADER, Account, Address, Office, Use
 SENDERS, COPIES = 6, 3
 
 
-async def test_copies_made_under_load(tmp_path: Path) -> None:
-    """What was acknowledged before a copy began is in it, octet for octet, in the database and in files."""
+async def test_copies_made_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was acknowledged before a copy began is in it, octet for octet, in the database, beside it and in files."""
+    monkeypatch.setattr(segments, "SAVED", 1.0)
     store = SQLiteStore(str(tmp_path / "a"), reactor=reactor)
     await store.open()
     account = await store.directory.add_account(Account(0, 0, Address.parse("mail@office.example")))
@@ -29,7 +32,7 @@ async def test_copies_made_under_load(tmp_path: Path) -> None:
         while not stop:
             number += 1
             name = f"{sender:x}a{number:x}"
-            data = HEADER + f"{name}\r\n".encode() * (1 if number % 3 else 15_000)
+            data = HEADER + f"{name}\r\n".encode() * (1, 5_000, 15_000)[number % 3]
             await place.deliver(name, [andrew], data=data, hops=[place.hop("bob@out.example")])
             kept[name] = data
 

@@ -66,6 +66,14 @@ class FaultyFiles(Files):
         self._step("sync_directory")
         super().sync_directory(path)
 
+    def fill(self, descriptor: int, data: bytes, offset: int) -> int:
+        self._step("fill")
+        return super().fill(descriptor, data, offset)
+
+    def sync_segment(self, descriptor: int) -> None:
+        self._step("sync_segment")
+        super().sync_segment(descriptor)
+
     def sync_log(self, descriptor: int) -> None:
         self._step("sync_log")
         super().sync_log(descriptor)
