@@ -15,6 +15,7 @@ _BULK = frozenset({"bulk", "list", "junk"})
 _ROBOTS = frozenset({"mailer-daemon", "postmaster", "root", "daemon", "no-reply", "noreply", "do-not-reply"})
 TRACE_FIELD = "X-Mailshare-Trace"
 """On everything that leaves here by itself or is forwarded: ``instance id; trace``."""
+_TRACE_KEY = TRACE_FIELD.lower()
 
 
 def why_no_answer(
@@ -76,4 +77,5 @@ def went_through(headers: Headers, instance: str) -> bool:
 
     :param instance: :attr:`mailshare.core.values.Directory.instance`; with an empty one nothing is known.
     """
-    return bool(instance) and any(value.partition(";")[0].strip() == instance for value in headers.all(TRACE_FIELD))
+    marks = headers.by_name.get(_TRACE_KEY)
+    return bool(marks and instance) and any(each.value.partition(";")[0].strip() == instance for each in marks or ())

@@ -32,6 +32,7 @@ ENVELOPE_FIELDS = (
 )
 """Fields that providers write the envelope recipient into, the most telling first (lower case)."""
 
+_ON_TOP = frozenset({"return-path", *ENVELOPE_FIELDS})
 _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _CALLED = re.compile(r"(?<![^\s\[(])(?:helo|ehlo)[ =]([^\s@]+)(?!\S)", re.IGNORECASE)
@@ -192,12 +193,12 @@ class TrustedBlock:
             the block, until one says that the message came from a strange host. Without any of them the first
             ``Received`` ends it; without a ``Received`` it is the run of envelope fields on top.
         """
-        end = 0
+        end, fields, names = 0, headers.fields, headers.names()
         hops: list[Received] = []
-        for number, each in enumerate(headers.fields):
-            if each.key != "received":
+        for number, name in enumerate(names if "received" in headers.by_name else ()):
+            if name != "received":
                 continue
-            hop = hop_of(each)
+            hop = hop_of(fields[number])
             if hops and not written_by(hop, trusted_by):
                 break
             hops.append(hop)
@@ -205,9 +206,9 @@ class TrustedBlock:
             if not written_by(hop, trusted_by) or came_from_outside(hop, trusted_by):
                 break
         if not hops:
-            while end < len(headers.fields) and headers.fields[end].key in {"return-path", *ENVELOPE_FIELDS}:
+            while end < len(names) and names[end] in _ON_TOP:
                 end += 1
-        return cls(headers.fields[:end], tuple(hops))
+        return cls(fields[:end], tuple(hops))
 
     def values(self, name: str) -> tuple[str, ...]:
         """Unfolded values of the fields of that lower-case name inside the block, top down."""

@@ -277,6 +277,11 @@ class Headers:
         fields = _usual_fields(block) if len(block) <= MAX_BLOCK else None
         return cls(tuple(fields)) if fields is not None else cls(*_fields_within(block))
 
+    def names(self) -> list[str]:
+        """The lower-case name of each field, top down; empty for a line that is none."""
+        by_name = self.by_name
+        return [*by_name] if len(by_name) == len(self.fields) else [each.key for each in self.fields]
+
     @once
     def begins_with_text(self) -> bool:
         """The first line is no field: then there is no header (RFC 5322 section 2.1), and fields below it are text.
@@ -296,12 +301,18 @@ class Headers:
         """The block passed a limit, or names more recipients than are looked at: nobody is guessed from it."""
         if self.cut:
             return True
-        count = 0
+        by_name, most = self.by_name, BOUNDS.header_addresses
+        octets = count = 0
         for name in _ADDRESSED:
-            for each in self.by_name.get(name, ()):
+            if name in by_name:
+                octets += sum(map(len, map(octets_of, by_name[name])))
+        if octets <= most:  # so few have no room for more
+            return False
+        for name in _ADDRESSED:
+            for each in by_name.get(name, ()):
                 boxes, over = each.address_list
                 count += len(boxes)
-                if over or count > BOUNDS.header_addresses:
+                if over or count > most:
                     return True
         return False
 

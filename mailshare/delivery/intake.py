@@ -147,7 +147,7 @@ class Intake:
         for place, (envelope, body, origin, headers) in enumerate(messages):
             # Whatever has to be waited for would keep the others waiting.
             if origin.source is Source.COLLECT and headers is not None and not refers(headers):
-                read = await self._read(envelope, body, origin, directory, headers)
+                read = await self._read(envelope, body, origin, directory, headers, refers_to_none=True)
                 made = self._made_ready(envelope, body, read, directory)
                 if made is not None:
                     places.append(place)
@@ -248,7 +248,14 @@ class Intake:
     # ------------------------------------------------------------------ reading and routing
 
     async def _read(
-        self, envelope: Envelope, body: IBody, origin: Origin, directory: Directory, headers: Headers | None
+        self,
+        envelope: Envelope,
+        body: IBody,
+        origin: Origin,
+        directory: Directory,
+        headers: Headers | None,
+        *,
+        refers_to_none: bool = False,
     ) -> _Read:
         try:
             if body.header_length > LONG_HEADER:
@@ -258,7 +265,8 @@ class Intake:
             wishes = _wishes(directory)
             key = _duplicate_key(headers, body, origin, directory, wishes.collapsing)
             keyed = changed(origin, key=key)
-            known = await known_marks(self._store, headers, body, origin) if refers(headers) else {}
+            asked = not refers_to_none and refers(headers)
+            known = await known_marks(self._store, headers, body, origin) if asked else {}
             routing = self._router.route(envelope, headers, keyed, directory, known)
             if wishes.forwarding:
                 routing = sent_on(routing, headers, envelope, keyed, directory)

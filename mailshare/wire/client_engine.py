@@ -7,6 +7,7 @@ in :class:`Chunk` pieces first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from attrs import define, field, frozen
 
 from mailshare.core.errors import PeerFault
 
+_AGREED = re.compile(rb"(?:\+OK(?: [!-~ ]{0,80})?\r\n){1,64}")  # a lot of deletions
 _OK = (b"+OK ", b"+OK\r")
 _DOT = b".\r\n"
 _DOTTED = b"\r\n."
@@ -192,6 +194,18 @@ class LineBuffer:
         if first >= 0 and octets[first : first + len(_END)] != _END:
             end = octets.find(_END, first, stop)
         return (line + 2, end + 2, end > first) if end >= 0 else None
+
+    def agreed(self, most: int) -> int:
+        """How many of the next lines, at most so many, say no more than ``+OK`` and a few words; they are taken out."""
+        found = _AGREED.match(self._octets)
+        if found is None or most < 1:
+            return 0
+        lines = found[0].splitlines(keepends=True)[:most]
+        if max(map(len, lines)) > self._limit + 2:
+            return 0
+        del self._octets[: sum(map(len, lines))]
+        self._seen = 0
+        return len(lines)
 
     def whole_lines(self) -> bytes:
         """All lines that are there with their CRLF, taken out, as far as the first that is a dot alone."""

@@ -241,6 +241,8 @@ class POP3Client:
                 return self._begin_body(command)
             if command.count > 1:
                 self._agreed.append(ok)
+                if ok:  # nearly always the others are too
+                    self._agreed += [True] * self._buffer.agreed(command.count - len(self._agreed))
                 if len(self._agreed) < command.count:
                     continue
                 ok = all(self._agreed)

@@ -57,6 +57,8 @@ def test_limits_cut_and_say_so():
     assert Headers.parse((b"A: " + b"b" * 1000 + b"\r\n") * (MAX_BLOCK // 1000)).oversize
     assert not Headers.parse(b"A: b\r\n\r\n" + b"x" * MAX_BLOCK).oversize
     assert Headers.parse(b"To: " + b"a@b.example, " * 2001 + b"\r\n").oversize
+    assert Headers.parse((b"To: " + b"a@b.example, " * 700 + b"\r\n") * 3).oversize
+    assert not Headers.parse((b"To: " + b"a@b.example, " * 600 + b"\r\n") * 3).oversize
     assert not Headers.parse(b"To: " + b"a@b.example, " * 1999 + b"\r\n").oversize
 
 

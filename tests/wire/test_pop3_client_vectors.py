@@ -132,6 +132,35 @@ def test_deletions_are_asked_for_in_lots() -> None:
     assert (second.command.name, second.stat) == ("STAT", (3, 3))
 
 
+ANSWERS = [b"+OK", b"+OK Marked to be deleted.", b"-ERR no", b"+ok", b"+OK " + b"x" * 300, b"+OK \xff", b"+OK\t"]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(ANSWERS), min_size=2, max_size=80), st.integers(1, 300))
+def test_answers_mean_the_same_one_by_one_and_all_at_once(answers: list[bytes], cut: int) -> None:
+    """Usual answers to a lot are taken out together; the one behind them stays, wherever the stream is cut."""
+    found = []
+    octets = b"".join(answer + b"\r\n" for answer in answers) + b"+OK 7 77\r\n"
+    for pieces in ([octets], [octets[:cut], octets[cut:]], [octets[at : at + 1] for at in range(len(octets))]):
+        engine = fresh()
+        engine.capabilities = {"PIPELINING": ()}
+        engine.dele(*range(1, len(answers) + 1))
+        engine.stat()
+        engine.take_output()
+        replies = []
+        for piece in pieces:
+            engine.feed(piece)
+            while (event := engine.next_event()) is not None:
+                assert isinstance(event, POP3Reply)
+                replies.append((event.command.name, event.agreed, event.stat))
+        found.append(replies)
+    assert found[0] == found[1] == found[2]
+    assert [(name, len(agreed), stat) for name, agreed, stat in found[0]] == [
+        ("DELE", len(answers), (0, 0)),
+        ("STAT", 1, (7, 77)),
+    ]
+
+
 def test_the_window_counts_each_deletion() -> None:
     """A lot is as many commands as it has messages."""
     engine = fresh(limits=POP3Limits(window=4))
