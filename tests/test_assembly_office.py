@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import smtplib
+import socket
 import stat
 import time
 import tomllib
@@ -277,6 +278,20 @@ async def test_an_office_that_cannot_start_says_why(room: Room, monkeypatch: pyt
     assert not office.up
     assert "Address already in use" in office.trouble
     await office.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_becomes_free_is_waited_for(room: Room) -> None:
+    """A connection to elsewhere may have it for a moment, or a server that is ending."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        room.write("")
+        path = room.folder / "m.toml"
+        path.write_text(path.read_text().replace('pop3 = ["tcp:0:', f'pop3 = ["tcp:{taken.getsockname()[1]}:'))
+        reactor.callLater(0.5, taken.close)  # type: ignore[attr-defined]
+        office = await room.start()
+        assert office.up
 
 
 def _hand_in(port: int, recipient: str) -> tuple[int, bytes]:

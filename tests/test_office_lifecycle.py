@@ -125,6 +125,10 @@ def test_a_second_server_is_refused_and_a_socket_left_by_a_kill_is_not_in_the_wa
     running.kill()
     running.wait()
     assert (servers.folder / "var-m" / "control").exists()
+    lock = servers.folder / "var-m" / "control.lock"
+    assert os.readlink(lock) == str(running.pid)
+    lock.unlink()
+    lock.symlink_to(str(os.getpid()))  # the number of the process is another's now
     servers.up(first)
     assert log_in(pop3).startswith(b"+OK")
 

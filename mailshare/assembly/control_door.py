@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import stat
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import ServerFactory
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ class ControlDoor(ServerFactory):
 
     noisy = False
 
-    def __init__(self, acts: ActsOnNeed, reactor: IReactorTime, aside: Aside) -> None:
+    def __init__(self, acts: ActsOnNeed, reactor: Any, aside: Aside) -> None:
         self._acts = acts
         self._reactor = reactor
         self._aside = aside
@@ -37,6 +40,21 @@ class ControlDoor(ServerFactory):
             self._site.doStart()
         return self._site.buildProtocol(addr)
 
+    def listen(self, path: str) -> IListeningPort:
+        """Open the socket.
+
+        A server that was killed leaves it, and beside it the number of its process, which another one may have by now:
+        in a container it nearly always has. So what does not answer is cleared away, whatever has that number.
+
+        :raises CannotListenError: another server answers there, or it cannot be made.
+        """
+        if not _answers(path):
+            for left in (path, path + ".lock"):
+                if os.path.islink(left) or (os.path.exists(left) and stat.S_ISSOCK(os.stat(left).st_mode)):
+                    os.unlink(left)
+        port: IListeningPort = self._reactor.listenUNIX(path, self, mode=0o600, wantPID=True)
+        return port
+
     def close(self) -> None:
         """End the event streams, which would live for ever."""
         if self._api is not None:
@@ -46,3 +64,15 @@ class ControlDoor(ServerFactory):
         """The socket is closed; Twisted calls this."""
         if self._site is not None:
             self._site.doStop()
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.setblocking(False)
+        try:
+            visitor.connect(path)
+        except BlockingIOError:  # so many wait there already
+            return True
+        except OSError:
+            return False
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.protocols._sni import TLSServerEndpoint
 
@@ -20,6 +22,10 @@ from mailshare.config.endpoint_strings import port_of, without_tls
 from mailshare.core.errors import ConfigFault
 from mailshare.shell.certificates import CertificateDirectory
 from mailshare.shell.prompt_endpoint import PromptEndpoint
+
+PATIENCE = 5.0
+"""Seconds that a start waits for what a server or a command is about to let go."""
+_LOOK_AGAIN = 0.1
 
 
 class Served(Protocol):
@@ -89,18 +95,19 @@ class Listeners:
         self._open: dict[_Key, _Open] = {}
         self._leaving: set[Deferred[None]] = set()
 
-    async def prepare(self, config: Config) -> Change:
+    async def prepare(self, config: Config, patience: float = 0.0) -> Change:
         """Open what the configuration has and is not open yet; what serves now serves on.
 
+        :param patience: seconds in which ports that are taken may become free.
         :raises ConfigFault: with the reasons of all that cannot be opened; then nothing is other than before.
         """
         wanted = {(one.service, one.endpoint): one for one in config.listeners}
         change = Change(_settings(config), leaving=[key for key in self._open if key not in wanted])
-        faults = []
+        faults, until = [], self._reactor.seconds() + patience if patience else 0.0
         for key, listener in wanted.items():
             try:
                 if key not in self._open:
-                    change.opened[key] = await self._opened(listener, config, change)
+                    change.opened[key] = await self._opened(listener, config, change, until)
                 elif self._open[key].settings != change.settings:
                     change.exchanged[key] = self._build(listener.service, config)
             except Exception as error:  # noqa: BLE001 - endpoints of any plugin raise anything; it becomes a sentence
@@ -143,17 +150,32 @@ class Listeners:
                 del self._open[key]
         change.freed.clear()
 
-    async def _opened(self, listener: Listener, config: Config, change: Change) -> _Open:
+    async def _opened(self, listener: Listener, config: Config, change: Change, until: float) -> _Open:
         door = _Door(self._build(listener.service, config))
         endpoint = self._endpoint(listener.endpoint)
         try:
             port = await endpoint.listen(door)
-        except CannotListenError:
-            if not await self._freed(listener, change):
-                raise
-            port = await endpoint.listen(door)
+        except CannotListenError as fault:
+            if await self._freed(listener, change):
+                port = await endpoint.listen(door)
+            else:
+                port = await self._patiently(endpoint, door, fault, until)
         self._log.info("{service} listens on {place}", service=listener.service, place=listener.endpoint)
         return _Open(port, door, change.settings)
+
+    async def _patiently(
+        self, endpoint: IStreamServerEndpoint, door: _Door, fault: CannotListenError, until: float
+    ) -> IListeningPort:
+        """Wait for a port: a server that is ending has it, or a connection to elsewhere, as its own port, for now."""
+        if self._reactor.seconds() < until and _taken(fault):
+            self._log.warn("{reason}; waiting for it to become free", reason=_reason(fault))
+        while self._reactor.seconds() < until and _taken(fault):
+            await deferLater(self._reactor, _LOOK_AGAIN)
+            try:
+                return await endpoint.listen(door)
+            except CannotListenError as again:
+                fault = again
+        raise fault
 
     async def _freed(self, listener: Listener, change: Change) -> bool:
         """Close leaving listeners that hold this listener's port; tells whether there were any."""
@@ -232,6 +254,10 @@ def _written(host: Any) -> str:
         shown = f"[{host.host}]" if ":" in host.host else host.host
         return f"{shown}:{host.port}"
     return str(host)
+
+
+def _taken(fault: CannotListenError) -> bool:
+    return getattr(fault.socketError, "errno", 0) == errno.EADDRINUSE
 
 
 def _reason(error: Exception) -> str:

@@ -26,7 +26,7 @@ from mailshare.assembly.fax_room import FaxRoom
 from mailshare.assembly.housekeeping import Housekeeping
 from mailshare.assembly.journal_room import JournalRoom
 from mailshare.assembly.keys import data_directory
-from mailshare.assembly.listening import Listeners
+from mailshare.assembly.listening import PATIENCE, Listeners
 from mailshare.assembly.mail_room import MailRoom
 from mailshare.assembly.notify import SystemdNotifier
 from mailshare.assembly.office_parts import Parts
@@ -142,7 +142,7 @@ class Office(Service):
         data_directory(config.data)
         if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
             raise ConfigFault(f"the path {config.control_socket} is too long for a socket; choose a shorter data")
-        store = build_store(config, reactor, patience=5.0)  # seconds: a command has it no longer
+        store = build_store(config, reactor, patience=PATIENCE)
         await store.open()
         threads = Threads(reactor, config.tables.limits.threads)
         threads.start()
@@ -154,14 +154,14 @@ class Office(Service):
             raise
         synced = await parts.declared.sync(config)
         self._complain(synced)
-        parts.control = reactor.listenUNIX(config.control_socket, parts.door, mode=0o600, wantPID=True)
+        parts.control = parts.door.listen(config.control_socket)
         await parts.room.public_rate.recover(store.events)
         await parts.entrance.device_rate.recover(store.events)
         parts.entrance.follow(config)
         await parts.keeping.load()
         await parts.web.open(config)
         await parts.printing.open()
-        await parts.listeners.keep(await parts.listeners.prepare(config), 0)
+        await parts.listeners.keep(await parts.listeners.prepare(config, PATIENCE), 0)
         parts.printing.announce(config, parts.listeners.places())
         await parts.room.open()
         await parts.fax.open()
