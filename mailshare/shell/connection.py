@@ -47,8 +47,8 @@ class Connection(Deadlines, TwistedProtocol):
     """One connection.
 
     :ivar peer: the peer's address, e.g. ``192.0.2.7``; empty for a socket without one.
-    :ivar at_once: set by a session that has answers ready. It is shown what comes while nothing is under way, and says
-        ``(what to send, what to feed)``.
+    :ivar at_once: set by a session that has answers ready. It is shown what comes while nothing, no body either, is
+        under way, and says ``(what to send, what to feed)``.
     """
 
     log = Logger()
@@ -203,8 +203,8 @@ class Connection(Deadlines, TwistedProtocol):
         if self._running or self._full or self._closing or session is None:
             self._keep(session, data)
             return
-        if self.at_once is not None:
-            data = self._answer_at_once(self.at_once, data)
+        if self.at_once is not None and not self._was_receiving:
+            data = self._answer_at_once(session, self.at_once, data)
             if not data:
                 return
         self._handshaking = False
@@ -279,13 +279,15 @@ class Connection(Deadlines, TwistedProtocol):
 
     # ------------------------------------------------------------------ inside
 
-    def _answer_at_once(self, answer: Callable[[bytes], tuple[bytes, bytes]], data: bytes) -> bytes:
+    def _answer_at_once(self, session: Session, answer: Callable[[bytes], tuple[bytes, bytes]], data: bytes) -> bytes:
         """Send what the session has ready: nothing else is under way. The octets that are left come back."""
         try:
             replies, data = answer(data)
             if replies and self._outlet is not None:
                 self._outlet.write(replies, queued=False)
                 self._since = self._commanded = self.factory.reactor.seconds()
+                if session.receiving:
+                    self._renew(session, self._since)
         except Exception:  # noqa: BLE001 - the one net under all sessions, see _failed
             self._failed(Failure())
             return b""

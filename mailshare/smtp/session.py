@@ -159,6 +159,28 @@ class SMTPSession:
         self._submission = submission
         self._factory.observe(1, self.peer)
         self.engine.accept()
+        self._connection.at_once = self._next_envelope
+
+    def _next_envelope(self, octets: bytes) -> tuple[bytes, bytes]:
+        """What to send and what to feed, where an envelope may come: a whole one is answered without an event.
+
+        So are those behind the first one of a connection, which the connection's ``at_once`` shows here.
+        """
+        engine = self.engine
+        envelope = engine.envelope_of(octets) if engine.spent else None
+        if envelope is None:
+            return b"", octets
+        avatar: Any = self._in_force()
+        try:
+            submission = avatar.whole(envelope, self) if avatar is not None and self._takes_whole else None
+        except Exception:  # noqa: BLE001 - asked for one command after the other, it shows what it has
+            submission = None
+        if submission is None:
+            engine.leave()
+            return b"", octets
+        self._submission = submission
+        self._factory.observe(1, self.peer)
+        return engine.agree(envelope), b""
 
     async def _sender(self, event: MailOffered) -> None:
         avatar = self._in_force() or await self._who()

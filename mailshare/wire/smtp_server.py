@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from mailshare.core.address import Address, is_domain
-from mailshare.core.envelope import Recipient
+from mailshare.core.envelope import Envelope, Recipient
 from mailshare.core.errors import MailshareError, PeerFault
 from mailshare.wire.lines import OVERLONG, LineBuffer
 from mailshare.wire.replies import ANSWERED, START_TLS, printable, reply
@@ -152,8 +152,7 @@ class SMTPServerEngine(BodyEngine):
             self._out.append(b"250 2.0.0 %s\r\n" % printable(text or "Message taken").encode())  # never said again
         elif ask is Ask.ENVELOPE and self._envelope is not None:
             self._offered_whole = b""
-            self._open = self._fresh = True
-            self._out.append(yes_to_all(len(self._envelope.recipients)))
+            self._out.append(self.agree(self._envelope))
         elif ask is Ask.SENDER:
             self._say(250, (2, 1, 0), text or "Sender OK")
         elif ask is Ask.RECIPIENT:
@@ -169,7 +168,7 @@ class SMTPServerEngine(BodyEngine):
         self._answered()
         self._whole = self.spent = False
         if self._offered_whole:
-            self._envelope = None
+            self.leave()
             self._lines.give_back(self._offered_whole)
             self._offered_whole = b""
 
@@ -298,8 +297,18 @@ class SMTPServerEngine(BodyEngine):
         return event
 
     def _envelope_at_once(self, octets: bytes) -> object | None:
-        """The envelope, if these octets are the commands of one, and its time has come."""
-        if not octets.endswith(DATA) or len(octets) > LONGEST or self._envelope is not None:
+        envelope = self.envelope_of(octets)
+        if envelope is None:
+            return None
+        self._offered_whole = octets
+        return self._question(Ask.ENVELOPE, EnvelopeOffered(envelope))
+
+    def envelope_of(self, octets: bytes) -> Envelope | None:
+        """The envelope, if these octets are the commands of one, and its time has come; it is begun then.
+
+        For who answers it without an event, by :meth:`agree` or :meth:`leave`, while all octets are read (``spent``).
+        """
+        if not octets.endswith(DATA) or len(octets) > LONGEST or self._envelope is not None or not self._whole:
             return None
         if not self.extended or self.waiting or self.closing or self._then or self._skip or self._logins.busy:
             return None
@@ -307,9 +316,19 @@ class SMTPServerEngine(BodyEngine):
         most = settings.max_recipients if self._unknown < settings.unknown_recipients else 0
         if envelope is None or len(envelope.recipients) > most:
             return None
-        self._envelope, self._offered_whole = envelope, octets
+        self._envelope = envelope
         self.spent = True
-        return self._question(Ask.ENVELOPE, EnvelopeOffered(envelope))
+        return envelope
+
+    def agree(self, envelope: Envelope) -> bytes:
+        """Yes to an envelope that :meth:`envelope_of` gave: what is to be sent; its message comes next."""
+        self._open = self._fresh = True
+        return yes_to_all(len(envelope.recipients))
+
+    def leave(self) -> None:
+        """Neither yes nor no to it: fed once more, its commands are offered one after the other."""
+        self._envelope = None
+        self._whole = self.spent = False
 
     def _accept_recipient(self, text: str) -> None:
         self._named += 1
