@@ -10,12 +10,12 @@ from typing import Any
 from attrs import frozen
 
 from mailshare.core.address import Address
+from mailshare.core.dotted import has_dotted_lines
 from mailshare.core.errors import NoSuchEntry, PeerFault, Unavailable
 from mailshare.core.values import Entry, Event, Hop, Source, StoredMessage, Target
 from mailshare.store.arrivals import carry_in, entries_where, on_both
 from mailshare.store.duplicates import met_before, take_keys
 from mailshare.store.events import write_events
-from mailshare.store.measure import dots_begin_lines
 from mailshare.store.submissions import Queueing
 
 RETRIEVED = 1  # entry.flags: a session fetched it
@@ -165,5 +165,5 @@ class Giving:
 @lru_cache(maxsize=1024)  # the lines of a person's copies are nearly always the same
 def ready_flag(prefix: bytes) -> int:
     """:data:`READY` for an entry with these lines in front of a body that is ready itself; 0 when they are not."""
-    fits = not prefix or (prefix.endswith(b"\r\n") and not dots_begin_lines(b"\r\n" + prefix))
+    fits = not prefix or (prefix.endswith(b"\r\n") and not has_dotted_lines(b"\r\n" + prefix))
     return READY if fits else 0

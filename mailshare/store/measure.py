@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from mailshare.core.dotted import has_dotted_lines
 from mailshare.store.bodies import BodyFacts
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ class Measure:
         _update(self._content, data[len(solid) :])
 
     def _look_for_dots(self, data: bytes) -> None:
-        # Most large messages are base64, which has no dot at all.
-        if not self._dotted and (dots_begin_lines(self._last + data[:2]) or dots_begin_lines(data)):
+        if not self._dotted and (has_dotted_lines(self._last + data[:2]) or has_dotted_lines(data)):
             self._dotted = True
         self._last = (self._last + data[-2:])[-2:]
 
@@ -85,12 +85,6 @@ class Measure:
         header = self.size if self._header_length is None else self._header_length
         ready = not self._dotted and self._last == b"\r\n"
         return BodyFacts(self.size, header, self._whole.digest(), self._settled.digest(), key, ready)
-
-
-def dots_begin_lines(data: bytes) -> bool:
-    """Whether a line within these octets begins with a dot; what the first of them belongs to is not known here."""
-    # find(), for ``in`` first takes the octets for a number, and drops the error.
-    return data.find(b".") >= 0 and data.find(b"\r\n.") >= 0
 
 
 def _update(digest: HASH, data: bytes) -> None:
@@ -113,5 +107,5 @@ def measured(data: bytes) -> BodyFacts:
     if header == 3:
         header = size
     whole, content = sha256(data).digest(), sha256(data[header:].rstrip(_WHITE)).digest()
-    ready = data[-2:] == b"\r\n" and data[:1] != b"." and not dots_begin_lines(data)
+    ready = data[-2:] == b"\r\n" and data[:1] != b"." and not has_dotted_lines(data)
     return BodyFacts(size, header, whole, content, "", ready or not data)

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from io import IncrementalNewlineDecoder
 from operator import methodcaller
 
+from mailshare.core.dotted import has_dotted_lines
+
 END = b"\r\n.\r\n"
 """What follows a body."""
 _PARTS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 _DOT = b"\r\n."
-_RARE = 1_024  # octets in which one dot is looked at by itself: finding it costs as much as splitting so many
 _ends = methodcaller("startswith", b"\r\n")
 MAX_BODY_LINE = 65536
 
@@ -35,19 +36,9 @@ def has_bare_line_ends(raw: bytes) -> bool:
 def cut_at_dots(raw: bytes) -> list[bytes]:
     """The stretches between the dots that begin lines, each such dot and its line end taken out between them.
 
-    Joined by CRLF they are the text without those dots: a third of the time that finding and replacing takes. Where
-    dots are rare, as in base64, they are looked at one by one: 5 us for 64 KiB in place of 50.
+    Joined by CRLF they are the text without those dots: a third of the time that finding and replacing takes.
     """
-    stretches, start, dot = [], 0, -1
-    for _ in range(len(raw) // _RARE):
-        dot = raw.find(b".", dot + 1)
-        if dot < 0:
-            stretches.append(raw[start:])
-            return stretches
-        if raw[dot - 2 : dot] == b"\r\n":
-            stretches.append(raw[start : dot - 2])
-            start = dot + 1
-    return raw.split(_DOT)
+    return raw.split(_DOT) if has_dotted_lines(raw) else [raw]
 
 
 def hold_end(stretches: Sequence[bytes]) -> bool:
