@@ -47,8 +47,8 @@ class Connection(Deadlines, TwistedProtocol):
     """One connection.
 
     :ivar peer: the peer's address, e.g. ``192.0.2.7``; empty for a socket without one.
-    :ivar at_once: set by a session that has answers ready. It is shown what comes while nothing, no body either, is
-        under way, and says ``(what to send, what to feed)``.
+    :ivar at_once: set by a session that has answers ready. It is shown what comes while nothing is under way, no body
+        either, and says ``(what to send, what to feed)``.
     """
 
     log = Logger()
@@ -203,10 +203,9 @@ class Connection(Deadlines, TwistedProtocol):
         if self._running or self._full or self._closing or session is None:
             self._keep(session, data)
             return
-        if self.at_once is not None and not self._was_receiving:
-            data = self._answer_at_once(session, self.at_once, data)
-            if not data:
-                return
+        ready = None if self._was_receiving else self.at_once
+        if ready is not None and not (data := self._answer_at_once(session, ready, data)):
+            return
         self._handshaking = False
         self._rate_octets += len(data)
         self._since = self.factory.reactor.seconds()
@@ -328,9 +327,8 @@ class Connection(Deadlines, TwistedProtocol):
         """What the first event left to be done is done; mostly nothing came meanwhile."""
         session = self._session
         assert session is not None
-        engine = session.engine
-        more = engine.waiting or self._input or self._full or self._gone
-        if engine.spent and engine.errors == self._faults and not more:
+        engine, more = session.engine, self._input or self._full or self._gone
+        if engine.spent and engine.errors == self._faults and not (more or engine.waiting):
             self._running = False
             self._renew(session, self.factory.reactor.seconds())
             self._finish(session)
