@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 _LF = 10
-_RARE = 512  # octets in which one dot is looked at by itself: that costs less than to look for CRLF and a dot in them
+_RARE = 1_024  # octets in which one dot is looked at by itself: finding it costs less than to look for CRLF and a dot
 
 
 def has_dotted_lines(raw: bytes) -> bool:
     """Whether CRLF and a dot are among these octets; what the first of them belongs to is not known here.
 
-    Where dots are rare, as in base64 below a header, they are looked at one by one: 1 us for 4 KiB, where a search for
-    the three octets takes 2.9, and 1.5 for 128 KiB.
+    Where dots are rare, as in base64 below a header, they are looked at one by one: 1 us for 48 KiB, where a search for
+    the three octets takes 33.
     """
     dot = -1
     for _ in range(len(raw) // _RARE):

@@ -89,7 +89,9 @@ class Connection(Deadlines, TwistedProtocol):
         """Send what the engine has queued, in one write."""
         if self._session is None or self._gone or self._closing:
             return
-        self._send(self._session)
+        data = self._session.engine.take_output()
+        if data and self._outlet is not None:
+            self._outlet.write(data, queued=self._full)
 
     async def drain(self) -> None:
         """Send what the engine has queued; go on when the peer has read enough of it.
@@ -237,8 +239,7 @@ class Connection(Deadlines, TwistedProtocol):
     def handshakeCompleted(self) -> None:
         """TLS stands."""
         self._handshaking = False
-        if self._session is not None:
-            self._commanded = self.factory.reactor.seconds()
+        self._commanded = self.factory.reactor.seconds()
 
     def readConnectionLost(self) -> None:
         """The peer sends no more: answer what it sent, then close."""
@@ -416,11 +417,6 @@ class Connection(Deadlines, TwistedProtocol):
             self.say_goodbye(Goodbye.SHUTDOWN)
         elif self._ended:
             self._close()
-
-    def _send(self, session: Session) -> None:
-        data = session.engine.take_output()
-        if data and self._outlet is not None:
-            self._outlet.write(data, queued=self._full)
 
     def _feed(self, engine: ServerEngine) -> None:
         data = self._input.popleft()

@@ -133,21 +133,19 @@ class Spool:
 class SpoolSink:
     """One message. At most one thread works for it at a time, so its pieces keep their order."""
 
+    # Of a small message only the pieces change.
+    size = 0
+    _gathered = 0  # octets of the pieces
+    _under_way = 0  # octets that the thread has
+    _spilled = _spent = _aborted = _working = _durable = False
+    _fault: MailshareError | None = None
+    _waiters: Sequence[tuple[Callable[[], bool], Deferred[None]]] = ()
+    _key = ""
+    _descriptor: int | None = None
+
     def __init__(self, spool: Spool) -> None:
-        self.size = 0
         self._spool = spool
         self._pieces: list[bytes] = []
-        self._gathered = 0  # octets of these pieces
-        self._under_way = 0  # octets that the thread has
-        self._spilled = False
-        self._spent = False
-        self._aborted = False
-        self._working = False
-        self._durable = False
-        self._fault: MailshareError | None = None
-        self._waiters: list[tuple[Callable[[], bool], Deferred[None]]] = []
-        self._key = ""
-        self._descriptor: int | None = None
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take some octets; an awaitable when more than :data:`BACKLOG` wait for the disk."""
@@ -186,7 +184,7 @@ class SpoolSink:
         self._pieces.clear()
         if self._spilled:
             self._work()
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, ()
         for _, wait in waiters:
             wait.callback(None)
 
@@ -203,19 +201,19 @@ class SpoolSink:
 
     def _until(self, ready: Callable[[], bool]) -> Deferred[None]:
         wait: Deferred[None] = Deferred()
-        self._waiters.append((ready, wait))
+        self._waiters = (*self._waiters, (ready, wait))
         self._release()
         return wait
 
     def _release(self) -> None:
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, ()
         for ready, wait in waiters:
             if self._fault is not None:
                 wait.errback(self._fault)
             elif ready():
                 wait.callback(None)
             else:
-                self._waiters.append((ready, wait))
+                self._waiters = (*self._waiters, (ready, wait))
 
     def _work(self) -> None:
         """Start the thread when a block is together, or the end has come, unless it is at work."""

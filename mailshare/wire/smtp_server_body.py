@@ -84,7 +84,7 @@ def whole_message(data: bytes, settings: SMTPSettings) -> bytes | None:
     if data[-5:] != END or data[:1] == b"." or len(data) > settings.max_body_line:
         return None
     message = data[:-3]
-    if b"\0" in message or has_bare_line_ends(message):
+    if message.find(b"\0") >= 0 or has_bare_line_ends(message):
         return None
     stretches = cut_at_dots(message)
     if len(stretches) > 1:  # some line begins with one
