@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from mailshare.core.address import Address
 from mailshare.core.autoreply import is_automatic
-from mailshare.core.derived import changed
+from mailshare.core.derived import changed, derived
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import MailshareError, MessageTooLarge, PolicyRefusal, Unavailable
 from mailshare.core.headers import BYTE_ORDER_MARK, Field, Headers, begins_with_text, octets_of, split_block
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PUBLIC = "Nobody may send as PUBLIC"
 _HIDDEN = frozenset({"bcc", "resent-bcc"})
+_SHORT_FROM = 160  # octets of a field that is remembered
+_MOST_FROMS = 1_000  # for each directory
 _HEADER_END = b"\r\n\r\n"
 _LONG = "The header of this message is longer than this server takes"
 _PROTOCOLS = frozenset(
@@ -233,7 +235,7 @@ class LocalSubmission:
         :param whole: with what ``headers`` has cut.
         """
         trace, host = self._origin.trace, self._directory.hostname
-        self._nobodyis_public(headers)
+        self._nobodyis_public(user, headers)
         self._account = account = sending_account(headers, user, self._directory, self._envelope.sender)
         if self._envelope.sender is not None or not (is_report(headers) or is_automatic(headers)):
             sender = envelope_sender(user, account)
@@ -257,14 +259,27 @@ class LocalSubmission:
         known = user.name.casefold() in self._desk.rules.partners
         return known and all(self._desk.gateway(one.address) is not None for one in self._envelope.recipients)
 
-    def _nobodyis_public(self, headers: Headers) -> None:
+    def _nobodyis_public(self, user: User, headers: Headers) -> None:
         """PUBLIC is a place to write to and no sender, whatever the policy for From is."""
+        directory, trusted = self._directory, self._origin.trusted
+        known, found = _known_senders(directory), headers.by_name.get("from", ())
+        usual = len(found) == 1 and len(found[0].raw) <= _SHORT_FROM and directory.user_by_id.get(user.id) is user
+        key = user.id, trusted, found[0].raw if usual else b""
+        if usual and key in known:
+            return
         for box in headers.mailboxes("from"):
-            where = resolve_recipient(
-                box.address, sender_user=self._user, directory=self._directory, trusted=self._origin.trusted
-            )
-            if is_public(where, self._directory):
+            where = resolve_recipient(box.address, sender_user=user, directory=directory, trusted=trusted)
+            if is_public(where, directory):
                 raise PolicyRefusal(PUBLIC)
+        if usual and len(known) < _MOST_FROMS:
+            known.add(key)
+
+
+@derived
+def _known_senders(directory: Directory) -> set[tuple[int, bool, bytes]]:
+    """From fields that name no PUBLIC, by user, trust and octets: a program writes the same each time."""
+    del directory
+    return set()
 
 
 def is_public(where: object, directory: Directory) -> bool:

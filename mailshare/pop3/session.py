@@ -19,7 +19,7 @@ from mailshare.interfaces import IBody, IForesightedMaildrop, IMailboxOpener, IM
 from mailshare.pop3.adapters import StockMailboxOpener
 from mailshare.pop3.observed import LoginRejected, SessionClosed, SessionOpened
 from mailshare.shell.connection import Connection, ConnectionGone
-from mailshare.shell.logins import PasswordLogin, VerifiedLogin
+from mailshare.shell.logins import PasswordLogin, VerifiedLogin, way_in
 from mailshare.shell.steps import first_step
 from mailshare.wire.pop3_server import MOST_AT_ONCE, POP3Server, ServerSettings
 from mailshare.wire.pop3_server_commands import CROWDED
@@ -164,7 +164,8 @@ class POP3Session:
             self.engine.refuse_login()
 
     async def _enter(self, credentials: ICredentials, user: str) -> None:
-        interface, avatar, logout = await self._factory.portal.login(credentials, None, IMailboxOpener, IMailboxPOP3)
+        ask = way_in(self._factory.portal)
+        interface, avatar, logout = await ask(credentials, None, IMailboxOpener, IMailboxPOP3)
         try:
             if not self._factory.enter(user):
                 raise MailboxInUse("Too many sessions of this user")

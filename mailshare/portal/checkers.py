@@ -7,7 +7,8 @@ whether the name exists or not. The avatar id is the login name of the directory
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
@@ -25,7 +26,7 @@ from mailshare.portal.guesses import MAX_PASSWORD, Guesses
 from mailshare.portal.passwords import Passwords
 from mailshare.portal.throttle import Throttle
 from mailshare.portal.verified import VerifiedCache
-from mailshare.shell.logins import DEVICE, IVerifiedLogin
+from mailshare.shell.logins import DEVICE, IVerifiedLogin, PasswordLogin, VerifiedLogin
 from mailshare.shell.steps import begun
 
 Declared = Callable[[str], str | None]
@@ -33,6 +34,17 @@ Declared = Callable[[str], str | None]
 
 def nothing_declared(_name: str) -> None:
     """The ``declared`` of a server whose users all live in the store."""
+
+
+def way_to_ask(checker: Any) -> Callable[[object], Any]:
+    """How to ask a checker for an avatar's id: by ``avatar_id``, which makes no Deferred, if its class has that itself.
+
+    A class derived from it may decide more in its ``requestAvatarId``, so that is asked.
+    """
+    ask: Callable[[object], Any] = (
+        checker.avatar_id if "avatar_id" in type(checker).__dict__ else checker.requestAvatarId
+    )
+    return ask
 
 
 @implementer(ICredentialsChecker)
@@ -71,9 +83,11 @@ class DirectoryChecker:
         :raises LoginRefused: wrong name or password, or a user who is switched off.
         :raises TooManyTries: this peer failed so often that its tries are not looked at for now.
         """
-        if IVerifiedLogin.providedBy(credentials):
-            return begun(self._proven(credentials))
-        return begun(self._checked(credentials))
+        return begun(self.avatar_id(credentials))
+
+    def avatar_id(self, credentials: object) -> Coroutine[Any, Any, bytes | tuple[()]]:
+        """What :meth:`requestAvatarId` gives, for whoever awaits it: mostly nothing is waited for."""
+        return self._proven(credentials) if IVerifiedLogin.providedBy(credentials) else self._checked(credentials)
 
     async def _proven(self, credentials: object) -> bytes | tuple[()]:
         name = _name_of(credentials)
@@ -187,17 +201,33 @@ class CheckerStack:
         for checker in self._checkers:
             interfaces.update(dict.fromkeys(checker.credentialInterfaces))
         self.credentialInterfaces: Sequence[type[Interface]] = tuple(interfaces)
+        # Of our own logins it is known who takes them: nothing can be declared of one alone, they have slots.
+        self._usual = {
+            PasswordLogin: self._taking(lambda one: one.implementedBy(PasswordLogin)),
+            VerifiedLogin: self._taking(lambda one: one.implementedBy(VerifiedLogin)),
+        }
 
     def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
         """The first answer that is not a refusal; the last refusal when there is none."""
-        asked = [
-            checker
-            for checker in self._checkers
-            if any(interface.providedBy(credentials) for interface in checker.credentialInterfaces)
-        ]
+        asked = self._asked(credentials)
         if len(asked) == 1:  # nearly always
             return asked[0].requestAvatarId(credentials)
         return begun(_first_answer(asked, credentials))
+
+    def avatar_id(self, credentials: object) -> Any:
+        """What :meth:`requestAvatarId` gives, for whoever awaits it, or perhaps at once."""
+        asked = self._asked(credentials)
+        if len(asked) == 1:
+            return way_to_ask(asked[0])(credentials)
+        return _first_answer(asked, credentials)
+
+    def _asked(self, credentials: object) -> Sequence[ICredentialsChecker]:
+        known = self._usual.get(type(credentials))
+        return self._taking(lambda one: one.providedBy(credentials)) if known is None else known
+
+    def _taking(self, fits: Callable[[Any], bool]) -> Sequence[ICredentialsChecker]:
+        """The checkers that take one of the interfaces that fit."""
+        return [one for one in self._checkers if any(map(fits, one.credentialInterfaces))]
 
 
 async def _first_answer(checkers: Sequence[ICredentialsChecker], credentials: object) -> bytes | tuple[()]:

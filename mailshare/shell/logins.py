@@ -9,9 +9,12 @@ password, so the checker only looks whether the login may still be used.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from attrs import field, frozen
 from twisted.cred.credentials import ICredentials, IUsernamePassword
+from twisted.cred.portal import Portal
 from zope.interface import Attribute, implementer
 
 DEVICE = "DEVICE"
@@ -25,6 +28,15 @@ class IVerifiedLogin(ICredentials):
     peer: str = Attribute("address of the client")
     secure: bool = Attribute("inside TLS")
     mechanism: str = Attribute("what proved it, e.g. SCRAM-SHA-256")
+
+
+def way_in(portal: Portal) -> Callable[..., Awaitable[Any]]:
+    """How a session asks a portal: by ``admit``, which makes no Deferred, if its class has that itself.
+
+    A class derived from it may decide more in its ``login``, so that is asked.
+    """
+    ask: Callable[..., Awaitable[Any]] = portal.admit if "admit" in type(portal).__dict__ else portal.login  # type: ignore[attr-defined]
+    return ask
 
 
 def _octets(value: bytes | str) -> bytes:

@@ -15,7 +15,7 @@ from mailshare.core.envelope import Envelope
 from mailshare.core.errors import LoginRefused, MailshareError, PolicyRefusal, Unavailable
 from mailshare.interfaces import ISession, ISubmission, ISubmitter, IWholeEnvelopes
 from mailshare.shell.connection import Connection, ConnectionGone
-from mailshare.shell.logins import DEVICE, PasswordLogin, VerifiedLogin
+from mailshare.shell.logins import DEVICE, PasswordLogin, VerifiedLogin, way_in
 from mailshare.shell.steps import first_step
 from mailshare.smtp.adapters import avatar_interfaces, submitter_for
 from mailshare.wire.smtp_server import SMTPServerEngine
@@ -98,7 +98,10 @@ class SMTPSession:
 
     def begin(self) -> Coroutine[Any, Any, None] | None:
         """Ask the gates, then greet; a client that talked meanwhile is turned away (RFC 5321 section 4.3.1)."""
-        return first_step(self._greet())
+        if self._factory.gates or self._connection.unread:
+            return first_step(self._greet())
+        self.engine.greet()
+        return None
 
     async def _greet(self) -> None:
         try:
@@ -313,7 +316,7 @@ class SMTPSession:
 
     async def _enter(self, login: ICredentials, name: str) -> ISubmitter:
         """Log in, and let the last avatar go."""
-        interface, avatar, logout = await self._factory.portal.login(login, None, *avatar_interfaces())
+        interface, avatar, logout = await way_in(self._factory.portal)(login, None, *avatar_interfaces())
         self._leave()
         self._avatar = submitter_for(interface, avatar)
         self._takes_whole = IWholeEnvelopes.providedBy(self._avatar)

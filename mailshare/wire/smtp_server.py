@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from mailshare.core.address import Address, is_domain
@@ -38,6 +39,18 @@ _BDAT = re.compile(rb"([0-9]{1,20})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"TRACE", b"PATCH"})
 _IDLE = frozenset({b"NOOP", b"RSET", b"VRFY", b"HELP", b"EHLO", b"HELO"})
 _HELP = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT"
+
+
+@lru_cache(maxsize=64)  # the same for all sessions of a listener, but for TLS
+def _offer(hostname: str, size: int, recipients: int, starttls: bool, mechanisms: tuple[str, ...]) -> bytes:
+    """The answer to EHLO."""
+    lines = [hostname, "PIPELINING", f"SIZE {size}", "8BITMIME", "SMTPUTF8"]
+    lines += ["ENHANCEDSTATUSCODES", "DSN", "CHUNKING", f"LIMITS RCPTMAX={recipients}"]
+    if starttls:
+        lines.append("STARTTLS")
+    if mechanisms:
+        lines.append("AUTH " + " ".join(mechanisms))
+    return reply(250, None, *lines)
 
 
 class SMTPServerEngine(BodyEngine):
@@ -237,15 +250,10 @@ class SMTPServerEngine(BodyEngine):
         if len(self._lines):
             return self._close(554, (5, 5, 0), "Wait for the answer to EHLO")
         self._hello(argument)
-        settings = self.settings
-        lines = [settings.hostname, "PIPELINING", f"SIZE {settings.max_size}", "8BITMIME", "SMTPUTF8"]
-        lines += ["ENHANCEDSTATUSCODES", "DSN", "CHUNKING", f"LIMITS RCPTMAX={settings.max_recipients}"]
-        if settings.tls and not self.secure:
-            lines.append("STARTTLS")
-        if self._auth_offered:
-            lines.append("AUTH " + " ".join(settings.mechanisms))
+        of = self.settings
+        mechanisms = of.mechanisms if self._auth_offered else ()
         self.extended = True
-        self._say(250, None, *lines)
+        self._out.append(_offer(of.hostname, of.max_size, of.max_recipients, of.tls and not self.secure, mechanisms))
         return self._drop_body()
 
     def _helo(self, argument: bytes) -> object:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.credentials import Anonymous, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, fail, succeed
-from zope.interface import Interface
+from twisted.internet.defer import Deferred, ensureDeferred, fail, maybeDeferred, succeed
+from zope.interface import Interface, implementer
 
+from mailshare.core.errors import LoginRefused
+from mailshare.portal.checkers import CheckerStack, way_to_ask
 from mailshare.portal.portal import PromptPortal
-from mailshare.shell.logins import PasswordLogin
+from mailshare.shell.logins import PasswordLogin, way_in
 from tests.portal.conftest import finish
 
 
@@ -70,6 +73,61 @@ def test_as_the_portal_of_twisted(checker: str, realm: str) -> None:
     login = PasswordLogin("greg", "x")
     assert _outcome(PromptPortal, checker, realm, login) == _outcome(Portal, checker, realm, login)
     assert _outcome(PromptPortal, "at once", "at once", login) == (b"greg", "mind", IThing)
+
+
+@pytest.mark.parametrize("checker", list(WAYS))
+def test_asked_by_a_session(checker: str) -> None:
+    """The same without a Deferred; a portal that decides otherwise is asked by the name that it decides under."""
+    portal = PromptPortal(_Realm("at once"), [_Checker(checker)])  # type: ignore[arg-type, list-item]
+    login = PasswordLogin("greg", "x")
+    expected = _outcome(Portal, checker, "at once", login)
+    try:
+        found: object = finish(ensureDeferred(way_in(portal)(login, "mind", IThing)))  # type: ignore[arg-type]
+    except UnauthorizedLogin as no:
+        found = type(no)
+    assert found == expected
+    with pytest.raises(UnhandledCredentials):
+        finish(ensureDeferred(way_in(portal)(Anonymous(), "mind", IThing)))  # type: ignore[arg-type]
+
+
+class _Stricter(PromptPortal):
+    def login(self, *asked: object) -> Deferred[Any]:
+        return fail(UnauthorizedLogin(asked))
+
+
+class _StricterChecker(CheckerStack):
+    def requestAvatarId(self, credentials: object) -> Deferred[Any]:
+        return fail(UnauthorizedLogin(credentials))
+
+
+def test_who_derives_from_ours_is_asked_too() -> None:
+    """A portal and a checker that let nobody in, though what they derive from would."""
+    ours: Any = [_Checker("at once")]
+    assert way_in(PromptPortal(_Realm("at once"), ours)) != way_in(Portal(_Realm("at once"), ours))  # type: ignore[arg-type]
+    stricter: list[Any] = [
+        _Stricter(_Realm("at once"), ours),  # type: ignore[arg-type]
+        PromptPortal(_Realm("at once"), [_StricterChecker(ours)]),  # type: ignore[arg-type]
+        PromptPortal(_Realm("at once"), [CheckerStack([_StricterChecker(ours)])]),  # type: ignore[arg-type]
+    ]
+    for portal in stricter:
+        with pytest.raises(UnauthorizedLogin):
+            finish(maybeDeferred(way_in(portal), PasswordLogin("greg", "x"), "mind", IThing))
+
+
+@implementer(IUsernamePassword)
+class _Foreign:
+    username = b"greg"
+
+
+@pytest.mark.parametrize("login", [PasswordLogin("greg", "x"), _Foreign()], ids=["ours", "foreign"])
+def test_a_stack_asks_those_who_take_such_a_login(login: Any) -> None:
+    """Whether it is a login of ours, of which that is known before, or of another class."""
+    stack = CheckerStack([AllowAnonymousAccess(), _Checker("at once")])  # type: ignore[list-item]
+    for ask in (way_to_ask(stack), stack.requestAvatarId):
+        assert finish(maybeDeferred(ask, login)) == b"greg"
+    nobody = CheckerStack([AllowAnonymousAccess()])
+    with pytest.raises(LoginRefused):
+        finish(maybeDeferred(way_to_ask(nobody), login))
 
 
 def test_nobody_checks_such_credentials() -> None:

@@ -22,7 +22,7 @@ class PlainServer:
         if max(map(len, parts)) > MAX_NAME:
             return Refused("a name or password too long to be one")
         try:
-            authorization, name, password = (part.decode() for part in parts)
+            authorization, name, password = parts[0].decode(), parts[1].decode(), parts[2].decode()
         except UnicodeDecodeError:
             return Refused("PLAIN message is not UTF-8", malformed=True)
         if not same_identity(authorization, name):
