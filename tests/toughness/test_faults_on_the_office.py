@@ -7,13 +7,15 @@ import itertools
 import poplib
 import smtplib
 import sqlite3
+import time
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from mailshare.core.errors import Unavailable
-from mailshare.store import log_sync
+from mailshare.store import log_sync, segments
 from tests.toughness.faulty_disk import CODES, FaultyConnection
 
 USER = '[[user]]\nname = "andrew"\npassword = "x"\naccounts = ["mail@company.example"]\n'
@@ -80,6 +82,28 @@ async def test_smtp_of_a_large_message(house, files, number: int) -> None:
     files.kind = ""
     assert (await hand_in(house, 200_000))[0] == 250
     assert await stored(house) == 2
+    assert await house.office.store.verify(deep=True) == []
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+async def test_smtp_of_messages_that_share_a_file(house, files, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault there refuses none: their octets are at hand still, and go into the database."""
+    monkeypatch.setattr(segments, "SAVED", 1.0)  # they lie there, however slow this disk is
+    monkeypatch.setattr(segments, "REST", 0.0)
+    await house.start(USER)
+    sent = 0
+    until = time.monotonic() + 60
+    # Each time a new file: only the last fault leaves one that is written on.
+    for kind in ("make_directory", "create", "sync_directory", "sync_segment", "fill"):
+        files.fail(kind, number)
+        while files.kind:  # two that come in one turn share the file, and that is for the clients
+            assert time.monotonic() < until, f"{kind} was never met"
+            replies = await gatherResults([Deferred.fromCoroutine(hand_in(house, 40_000)) for _ in range(6)])
+            assert {code for code, _ in replies} == {250}, (kind, replies)
+            sent += len(replies)
+    assert await stored(house) == sent
+    assert len(set(await house.mail_of("andrew", "x"))) == sent
     assert await house.office.store.verify(deep=True) == []
 
 
