@@ -11,6 +11,7 @@ keeps old SQLite versions clear of their fault with two checkpoints at the same 
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 import time
@@ -34,6 +35,9 @@ from mailshare.store.segments import LEAST as SEGMENT_LEAST
 from mailshare.store.segments import Segments
 
 T = TypeVar("T")
+
+OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""This process, or the system, has no file descriptor left; that passes."""
 
 BATCH_OPERATIONS = 256
 BATCH_OCTETS = 16 << 20
@@ -393,6 +397,8 @@ class Writer:
             try:
                 self._sync_directory(directory)
             except OSError as fault:
+                if fault.errno in OUT_OF_FILES:  # it was not opened, so nothing was asked of the disk
+                    raise Unavailable(code=452, enhanced=(4, 3, 1), detail={"why": str(fault)}) from fault
                 raise SyncFailed(f"the directory {directory} could not be synced: {fault}") from fault
         try:
             self._begin(patience)

@@ -202,6 +202,22 @@ async def test_a_failed_sync_ends_writing(tmp_path: Path, where: str) -> None:
     await place.store.close()
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+async def test_no_descriptor_left_is_no_failed_sync(tmp_path: Path, number: int) -> None:
+    """A crowd of connections takes them all: the message is refused for now, and the next one is taken."""
+    files = FaultyFiles()
+    place = await office(tmp_path, files)
+    await place.deliver("1", [place.andrew], data=LARGE)
+    files.fail("sync_directory", number)
+    with pytest.raises(Unavailable):
+        await place.deliver("2", [place.andrew], data=LARGE)
+    assert not files.kind
+    assert not place.store.trouble
+    await place.deliver("3", [place.andrew], data=LARGE)
+    assert await place.store.verify(deep=True) == []
+    await place.store.close()
+
+
 async def test_garbage_on_a_damaged_page_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message that cannot be taken away stays, is told of, and all others of its slice go."""
     place = await office(tmp_path)
