@@ -102,7 +102,8 @@ def written_envelope(headers: Headers, account: Account, directory: Directory) -
     block = TrustedBlock.of(headers, options.trusted_by)
     if _loop(headers, block, account, directory):
         return ()
-    return tuple([each.raw for each in block.fields if each.key in options.envelope_headers])
+    telling = options.envelope_headers
+    return tuple([each.raw for each, name in zip(block.fields, headers.names(), strict=False) if name in telling])
 
 
 def printers_of(headers: Headers, account: Account, directory: Directory) -> list[tuple[Printed, Address]]:

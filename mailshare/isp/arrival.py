@@ -55,6 +55,7 @@ LONG_HEADER = 16_384  # octets from which on the door reads a header aside
 # The field alone, as ``Headers`` finds it, for the whole header is read once more where the message is sorted.
 _NAME = b"return-path"
 _NOBODY = Envelope(None)
+_NO_ROOM = (StorageFull, StoreReadOnly)
 _RETURN_PATH = re.compile(rb"return-path[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*", re.IGNORECASE)
 
 
@@ -138,18 +139,18 @@ class Arrivals:
         """
         flight = Flight(self.limits.window, self.limits.window_octets, max(self.limits.window // 4, 1))
         ends = self._now() + self.options.session_seconds * SECOND
-        octets = 0
+        most, most_octets = self.options.session_messages, self.options.session_octets
+        octets, late = 0, self._now() >= ends
         for count, message in enumerate(messages):
-            weight = max(message.size, 1)
+            weight = message.size or 1
             if not flight.enters(weight):
                 await flight.enter(weight)
+                late = self._now() >= ends  # what waits for nothing takes no time
             octets += weight
-            if session.lost or isinstance(self.error, StorageFull | StoreReadOnly):
+            if session.lost or isinstance(self.error, _NO_ROOM):
                 flight.leave(weight)
                 break
-            if count >= self.options.session_messages or (
-                count and (octets > self.options.session_octets or self._now() >= ends)
-            ):
+            if count >= most or (count and (octets > most_octets or late)):
                 self.tally.more = True
                 flight.leave(weight)
                 break
@@ -219,7 +220,7 @@ class Arrivals:
     def _trouble(self, one: _Arriving, error: Exception) -> None:
         """Take note of a message that could not be stored; called where it is caught."""
         one.abort()
-        if isinstance(error, StorageFull | StoreReadOnly):
+        if isinstance(error, _NO_ROOM):
             self.error = error  # the provider keeps the rest
         elif isinstance(error, MailshareError):
             self.error = self.error or error
@@ -231,7 +232,7 @@ class Arrivals:
         """Note that a message did not come, or not whole: the connection is over, or there is no room for it."""
         one.abort()
         try:
-            if isinstance(error, StorageFull | StoreReadOnly):
+            if isinstance(error, _NO_ROOM):
                 self.error = error
             else:
                 fault = error if isinstance(error, MailshareError) else LocalFault(f"{type(error).__name__} here")
