@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from mailshare.shell.limits import BODY_AT_ONCE, BODY_WAITS, COMMANDS_AT_ONCE, Goodbye
+from mailshare.shell.limits import BODY_AT_ONCE, BODY_FIRST, BODY_WAITS, COMMANDS_AT_ONCE, Goodbye
 from mailshare.shell.roles import Session
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ class Deadlines:
             if self._was_receiving:
                 self._was_receiving = False
                 self._expect_commands()
-        elif not self._was_receiving:
+        elif self._was_receiving:
+            self._socket.bufferSize = BODY_AT_ONCE
+        else:
             self._was_receiving = True
             self._expect_body()
             self._body_start = self._rate_start = now
@@ -93,6 +95,6 @@ class Deadlines:
         self._socket.bufferSize = COMMANDS_AT_ONCE
 
     def _expect_body(self) -> None:
-        """Take much at once."""
+        """Take much at once, and more of a message that is longer."""
         self._may_wait = BODY_WAITS
-        self._socket.bufferSize = BODY_AT_ONCE
+        self._socket.bufferSize = BODY_FIRST

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from mailshare.core.envelope import Envelope
 from mailshare.core.errors import PolicyRefusal
 from mailshare.interfaces import ISession, ISubmission, ISubmitter, IWholeEnvelopes
+from mailshare.shell.limits import BODY_AT_ONCE, BODY_FIRST, COMMANDS_AT_ONCE
 from mailshare.smtp.factory import SMTPFactory
 from mailshare.wire.smtp_server import SMTPServerEngine
 from mailshare.wire.smtp_server_events import EnvelopeOffered
@@ -190,3 +191,15 @@ def test_a_silent_client_has_five_minutes_again(client: Client, clock: Clock) ->
     assert not client.gone
     clock.pump([1] * 3)
     assert client.gone
+
+
+def test_how_much_is_read_at_once(client: Client) -> None:
+    """Little of commands, most messages whole, and more of one that goes on."""
+    socket: Any = client.transport
+    for opening in (OPENING, OPENING[:-6]):  # by the quick way, and by the other
+        assert socket.bufferSize == COMMANDS_AT_ONCE
+        client.say(opening, *([b"DATA\r\n"] if opening is not OPENING else []))
+        assert socket.bufferSize == BODY_FIRST
+        client.say(b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n")
+        assert socket.bufferSize == BODY_AT_ONCE
+        assert client.say(b".\r\n")[-1].startswith("250 ")
