@@ -251,7 +251,8 @@ class LocalSubmission:
             message_id=f"<{trace}@{_id_domain(account, host)}>",
             date=date,
         )
-        self._origin = changed(self._origin, steps=(*self._origin.steps, *steps))
+        if steps:
+            self._origin = changed(self._origin, steps=(*self._origin.steps, *steps))
         return made
 
     def _from_partner(self, user: User) -> bool:

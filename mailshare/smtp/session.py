@@ -52,6 +52,12 @@ class SMTPSession:
 
     log = Logger()
 
+    _avatar: ISubmitter | None = None
+    _avatar_login = ""
+    _takes_whole = False
+    _logout: Callable[[], object] | None = None
+    _submission: ISubmission | None = None
+
     def __init__(
         self, factory: SMTPFactory, connection: Connection, engine: SMTPServerEngine, *, trusted: bool
     ) -> None:
@@ -60,11 +66,6 @@ class SMTPSession:
         self.trusted = trusted
         self._factory = factory
         self._connection = connection
-        self._avatar: ISubmitter | None = None
-        self._avatar_login = ""
-        self._takes_whole = False
-        self._logout: Callable[[], object] | None = None
-        self._submission: ISubmission | None = None
 
     # ------------------------------------------------------------------ ISession
 

@@ -64,18 +64,17 @@ class SMTPServerEngine(BodyEngine):
     :ivar user: who is logged in; empty for nobody.
     """
 
+    helo = ""
+    extended = False
+    _offered: Recipient | None = None
+    _offered_whole = b""  # the octets of the envelope that is offered
+    _named = _unknown = _idle = 0
+
     def __init__(self, settings: SMTPSettings, *, nonce: Callable[[], str], secure: bool = False) -> None:
         super().__init__(settings)
         self.secure = secure
-        self.helo = ""
-        self.extended = False
-        self._offered: Recipient | None = None
-        self._offered_whole = b""  # the octets of the envelope that is offered
-        self._named = 0
         self._taken: set[Address] = set()
-        self._unknown = 0
         self._logins = Logins(settings, nonce)
-        self._idle = 0
         self._offer_logins()
 
     # ------------------------------------------------------------------ what the shell calls

@@ -36,13 +36,13 @@ class Logins:
     :ivar user: who is logged in; empty for nobody.
     """
 
+    _mechanism: ServerMechanism | None = None
+    _asked = user = ""
+    _failures = 0
+
     def __init__(self, settings: SMTPSettings, nonce: Callable[[], str]) -> None:
         self._settings = settings
         self._nonce = nonce
-        self._mechanism: ServerMechanism | None = None
-        self._asked = ""
-        self._failures = 0
-        self.user = ""
 
     @property
     def busy(self) -> bool:

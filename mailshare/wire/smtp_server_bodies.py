@@ -20,17 +20,18 @@ _PIECE = 131_072  # octets of a body that are looked at at once
 class BodyEngine(EngineCore):
     """One session, as far as it is about bodies."""
 
+    _envelope: Envelope | None = None
+    _fresh = False  # DATA was agreed to, and nothing came behind it
+    _data: DataReader | None = None
+    _chunks: ChunkReader | None = None
+    _begin_chunk: tuple[int, bool] | None = None
+    _skip: tuple[int, bytes] | None = None
+    _then: Callable[[], object | None] | None = None
+    _open = False
+
     def __init__(self, settings: SMTPSettings) -> None:
         super().__init__(settings)
-        self._envelope: Envelope | None = None
         self._whole = settings.whole_envelopes
-        self._fresh = False  # DATA was agreed to, and nothing came behind it
-        self._data: DataReader | None = None
-        self._chunks: ChunkReader | None = None
-        self._begin_chunk: tuple[int, bool] | None = None
-        self._skip: tuple[int, bytes] | None = None
-        self._then: Callable[[], object | None] | None = None
-        self._open = False
 
     @property
     def receiving(self) -> bool:

@@ -34,14 +34,14 @@ class EngineCore:
     :ivar spent: all octets are read, so no event comes before more are fed.
     """
 
+    # What all connections begin with stands in the class: it is not set for each.
+    waiting = closing = spent = False
+    errors = 0
+    _greeted = False
+    _ask = Ask.NOTHING
+
     def __init__(self, settings: SMTPSettings) -> None:
         self.settings = settings
-        self.waiting = False
-        self.closing = False
-        self.errors = 0
-        self.spent = False
-        self._greeted = False
-        self._ask = Ask.NOTHING
         self._lines = LineBuffer(max(settings.max_line, settings.max_auth_line))
         self._out: list[bytes] = []
 
