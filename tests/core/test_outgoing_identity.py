@@ -13,6 +13,7 @@ from mailshare.core.errors import PolicyRefusal
 from mailshare.core.headers import Headers, split_block
 from mailshare.core.identity import display, envelope_sender, name_that_returns, sending_account, submission_header
 from mailshare.core.people import people_of
+from mailshare.core.returned_parts import names_itself_alone, references
 from mailshare.core.sorting import sort_collected
 from mailshare.core.values import Account, AccountMode, Directory, User, UserKind
 
@@ -249,3 +250,30 @@ def test_a_display_name_never_breaks_its_line(name: str):
     headers = Headers.parse(field)
     assert [each.name for each in headers.fields] == ["From", "X"]
     assert [str(box.address) for box in headers.mailboxes("from")] == ["a@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("more", "alone"),
+    [
+        (b"", True),
+        (b"References: <own@client>\r\n", True),
+        (b"References: <other@client>\r\n", False),
+        (b"In-Reply-To: <other@client>\r\n", False),
+        (b"References: <other@client>\r\nReferences: <own@client>\r\n", False),
+    ],
+)
+def test_what_answers_nothing_names_itself_alone(more: bytes, alone: bool):
+    """So nobody looks for a message that it answers; the index by names is that of the fields as they are now."""
+    made = submission_header(
+        Headers.parse(b"Subject: x\r\nMessage-ID: <own@client>\r\nBcc: <x@y.example>\r\n" + more + b"\r\n"),
+        user=ANDREW,
+        account=SHARED,
+        directory=OFFICE,
+        policy="fix",
+        received=RECEIVED,
+        message_id="<new@office>",
+        date="Sat, 21 Nov 2026 12:00:00 +0000",
+    )[0]
+    assert names_itself_alone(made) == alone
+    assert made.by_name == Headers(made.fields).by_name
+    assert set(references(made)) >= {"<own@client>"}
