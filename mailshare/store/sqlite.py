@@ -114,15 +114,7 @@ class SQLiteStore(StoreParts):
             bodies=bodies,
             new_body=self.new_body,
             unlink=self._spool.unlink,
-            segments=SegmentGarbage(
-                self._database,
-                bodies,
-                files=self._files,
-                in_thread=self._in_thread,
-                path_of=self._spool.path_of,
-                current=self._current_segment,
-                unlink=self._spool.unlink,
-            ),
+            segments=self._segment_garbage(bodies),
             duplicate_days=duplicate_days,
             former_days=former_days,
         )
@@ -206,6 +198,17 @@ class SQLiteStore(StoreParts):
             await self._in_thread(lambda: copy_store(self.path, directory, self._connect))
         finally:
             resume()
+
+    def _segment_garbage(self, bodies: StoredBodies) -> SegmentGarbage:
+        return SegmentGarbage(
+            self._database,
+            bodies,
+            files=self._files,
+            in_thread=self._in_thread,
+            path_of=self._spool.path_of,
+            current=self._current_segment,
+            unlink=self._spool.unlink,
+        )
 
     def _current_segment(self) -> str:
         return "" if self._segments is None else self._segments.current
