@@ -180,7 +180,8 @@ def test_what_no_start_needs_is_imported_later(tmp_path: Path) -> None:
     assert in_vain(imported, PRINTING, IMAP, LOOKING, RARE) == []
     # A start is almost all imports. Whoever needs more modules here: is it for what every office does when it starts?
     # Nine came when files of the store, of connections and of SMTP were parted in two; they cost what they did before.
-    assert ours(imported) < 312
+    # Four came with the lean socket of our listeners and with bodies of middle size beside the database.
+    assert ours(imported) < 316
     assert len(imported) < 830
 
 
