@@ -257,12 +257,12 @@ class Headers:
     def _index(self) -> dict[str, tuple[Field, ...]]:
         # Nearly every block has each name once and nothing but fields: no step of ours for each of them then.
         fields = self.fields
-        names = b"\n".join(map(_title_of, fields)).decode("ascii").lower().split("\n")
-        single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(fields)))  # noqa: B905 - without fields one empty name
+        names = self.names()
+        single: dict[str, tuple[Field, ...]] = dict(zip(names, zip(fields)))  # noqa: B905 - as many
         if len(single) == len(fields) and "" not in single:
             return single
         index: dict[str, list[Field]] = {}
-        for name, each in zip(names, fields, strict=False):  # without fields there is one empty name
+        for name, each in zip(names, fields, strict=True):
             if name:
                 index.setdefault(name, []).append(each)
         return {name: tuple(found) for name, found in index.items()}
@@ -279,8 +279,8 @@ class Headers:
 
     def names(self) -> list[str]:
         """The lower-case name of each field, top down; empty for a line that is none."""
-        by_name = self.by_name
-        return [*by_name] if len(by_name) == len(self.fields) else [each.key for each in self.fields]
+        fields = self.fields
+        return b"\n".join(map(_title_of, fields)).decode("ascii").lower().split("\n") if fields else []
 
     @once
     def begins_with_text(self) -> bool:

@@ -276,4 +276,5 @@ def test_what_answers_nothing_names_itself_alone(more: bytes, alone: bool):
     )[0]
     assert names_itself_alone(made) == alone
     assert made.by_name == Headers(made.fields).by_name
+    assert made.names() == [each.key for each in made.fields]
     assert set(references(made)) >= {"<own@client>"}
