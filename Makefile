@@ -15,7 +15,9 @@ MINUTES ?= 5
 SEED ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# Debian has ensurepip in a package of its own; where that is missing the pip of another Python on this machine fills the environment.
+# Debian has ensurepip in a package of its own. Where that is missing the pip of another Python on this machine fills the
+# environment; one older than 22.3 cannot, and then that Python is taken itself.
+NO_VENV := "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"
 FILL := python3 -m pip --disable-pip-version-check --python $(BIN)/python install --quiet pip
 STAMP := $(VENV)/.stamp
 
@@ -66,8 +68,10 @@ $(BIN)/python:
 	  echo "mailshare needs Python 3.11 or later; '$(PYTHON)' is not that. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@if $(PYTHON) -c 'import venv; from ensurepip import version' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	elif $(PYTHON) -c 'import venv' 2>/dev/null && python3 -c 'import pip' 2>/dev/null; then \
-	  $(PYTHON) -m venv --without-pip $(VENV) && $(FILL) || { rm -rf $(VENV); exit 1; }; \
-	else echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; fi
+	  { $(PYTHON) -m venv --without-pip $(VENV) && $(FILL); } || \
+	  { rm -rf $(VENV); python3 -c '$(NEW_ENOUGH)' && python3 -m venv $(VENV); } || \
+	  { rm -rf $(VENV); echo $(NO_VENV); exit 1; }; \
+	else echo $(NO_VENV); exit 1; fi
 
 # The environment is made again only when the metadata changes.
 $(STAMP)-run: $(BIN)/python setup.cfg pyproject.toml
